@@ -1,0 +1,36 @@
+"""The one exception that means: the user can mend this, and a traceback would not help."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """A mistake in what the user gave (file, setting, label, input line).
+
+    The message says what happened, what was expected, what was found and what to do, in plain sentences.
+    Commands print it without a traceback and exit with a status other than zero; LAMMPS runs end on every rank.
+    """
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str:
+    """End of an error sentence that names the nearest known word, or all known words where none is near.
+
+    Parameters
+    ----------
+    found : str
+        The word that is not known.
+    known : iterable of str
+        The words that are.
+
+    Returns
+    -------
+    str
+        ``"did you mean 'cutoff'?"`` or ``"expected one of 'a', 'b'"``.
+    """
+    known = list(known)
+    near = difflib.get_close_matches(found, known, n=1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return "expected one of " + ", ".join(f"'{word}'" for word in known)

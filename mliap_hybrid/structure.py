@@ -1,0 +1,153 @@
+"""The two containers that every model sees: `Environments` (what a local energy needs) and `Batch` (whole structures)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Environments:
+    """Atoms with an energy and the vectors to their neighbours: all that a strictly local term may look at.
+
+    The same container is filled from a `Batch` in training and from LAMMPS' arrays in a run.
+    """
+
+    centre_numbers: Tensor
+    """(n_centres,) int64: atomic number of each centre i."""
+    neighbour_numbers: Tensor
+    """(n_pairs,) int64: atomic number of the neighbour j of each pair p."""
+    pair_i: Tensor
+    """(n_pairs,) int64: centre of each pair, in [0, n_centres)."""
+    pair_vectors: Tensor
+    """(n_pairs, 3) float, Å: r_j - r_i. Full list: both (i, j) and (j, i) are there."""
+
+    @property
+    def n_centres(self) -> int:
+        """Number of atoms that carry an energy."""
+        return self.centre_numbers.shape[0]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One or more structures laid end to end, with their neighbour pairs and their labels.
+
+    Optional fields are None where the structure or the data set does not have them.
+    """
+
+    positions: Tensor
+    """(n_atoms, 3) float64, Å."""
+    numbers: Tensor
+    """(n_atoms,) int64: atomic numbers."""
+    cells: Tensor
+    """(n_structures, 3, 3) float64, Å: lattice vectors as rows; zero rows where not periodic."""
+    periodic: Tensor
+    """(n_structures, 3) bool: periodic directions."""
+    structure_of_atom: Tensor
+    """(n_atoms,) int64: structure that each atom belongs to, in ascending order."""
+    pair_i: Tensor
+    """(n_pairs,) int64: centre of each pair; sorted."""
+    pair_j: Tensor
+    """(n_pairs,) int64: neighbour of each pair."""
+    pair_shifts: Tensor
+    """(n_pairs, 3) int64: lattice translations of j, so that r_ij = r_j + shift @ cell - r_i."""
+    total_charges: Tensor
+    """(n_structures,) float64, e: total charge of each structure."""
+    energies: Tensor | None = field(default=None)
+    """(n_structures,) float64, eV: label."""
+    forces: Tensor | None = field(default=None)
+    """(n_atoms, 3) float64, eV/Å: label."""
+    virials: Tensor | None = field(default=None)
+    """(n_structures, 3, 3) float64, eV: label, W = -dE/d(strain) = -V * stress."""
+    charges: Tensor | None = field(default=None)
+    """(n_atoms,) float64, e: label or reference charges."""
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms in all structures together."""
+        return self.positions.shape[0]
+
+    @property
+    def n_structures(self) -> int:
+        """Number of structures."""
+        return self.cells.shape[0]
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of neighbour pairs (full list)."""
+        return self.pair_i.shape[0]
+
+    def atoms_per_structure(self) -> Tensor:
+        """(n_structures,) int64: number of atoms of each structure."""
+        return torch.bincount(self.structure_of_atom, minlength=self.n_structures)
+
+    def pair_vectors(self, positions: Tensor | None = None, cells: Tensor | None = None) -> Tensor:
+        """(n_pairs, 3) Å: r_j - r_i through the periodic image, differentiable in `positions` and `cells`."""
+        positions = self.positions if positions is None else positions
+        cells = self.cells if cells is None else cells
+        pair_cells = cells[self.structure_of_atom[self.pair_i]]  # (n_pairs, 3, 3)
+        shifts = self.pair_shifts.to(positions.dtype)  # (n_pairs, 3)
+        translations = torch.einsum("px,pxy->py", shifts, pair_cells)  # (n_pairs, 3)
+        return positions[self.pair_j] + translations - positions[self.pair_i]
+
+    def environments(self, pair_vectors: Tensor | None = None) -> Environments:
+        """The local view of all atoms; `pair_vectors` (n_pairs, 3) may carry gradients or another dtype."""
+        return Environments(
+            centre_numbers=self.numbers,
+            neighbour_numbers=self.numbers[self.pair_j],
+            pair_i=self.pair_i,
+            pair_vectors=self.pair_vectors() if pair_vectors is None else pair_vectors,
+        )
+
+    def sum_over_structures(self, per_atom: Tensor) -> Tensor:
+        """Sum (n_atoms, ...) over the atoms of each structure: (n_structures, ...)."""
+        sums = per_atom.new_zeros((self.n_structures, *per_atom.shape[1:]))
+        return sums.index_add(0, self.structure_of_atom, per_atom)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with every tensor on `device`."""
+        return replace(self, **{name: value.to(device) for name, value in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        present = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: value for name, value in present if value is not None}
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """Lay several batches end to end.
+
+    Parameters
+    ----------
+    batches : sequence of Batch
+        At least one. A label is kept only where every batch has it.
+
+    Returns
+    -------
+    Batch
+        Atoms, pairs and structures in the given order.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to join.
+    """
+    if not batches:
+        raise ValueError("expected at least one batch to join, got none")
+    atom_offsets, structure_offsets = [0], [0]
+    for batch in batches[:-1]:
+        atom_offsets.append(atom_offsets[-1] + batch.n_atoms)
+        structure_offsets.append(structure_offsets[-1] + batch.n_structures)
+    offsets = {"pair_i": atom_offsets, "pair_j": atom_offsets, "structure_of_atom": structure_offsets}
+
+    joined: dict[str, Tensor] = {}
+    for name in Batch.__dataclass_fields__:
+        values = [getattr(batch, name) for batch in batches]
+        if any(value is None for value in values):
+            continue
+        if name in offsets:
+            values = [value + offset for value, offset in zip(values, offsets[name], strict=True)]
+        joined[name] = torch.cat(values)
+    return Batch(**joined)

@@ -1,0 +1,83 @@
+"""Every physical constant and unit conversion. Inside the package: eV, Å, e, amu, ps; converted once, at the borders.
+
+Values: CODATA 2018 (Tiesinga et al., Rev. Mod. Phys. 93, 025010 (2021)).
+"""
+
+from __future__ import annotations
+
+from mliap_hybrid.errors import InputError, did_you_mean
+
+BOHR = 0.529177210903
+"""Bohr radius in Å."""
+
+HARTREE = 27.211386245988
+"""Hartree energy in eV."""
+
+COULOMB_CONSTANT = HARTREE * BOHR
+"""k_e = e^2 / (4 pi epsilon_0) in eV Å / e^2 (14.3996...)."""
+
+KCAL_PER_MOL = 0.0433641153087705
+"""One kcal/mol in eV (thermochemical calorie, exact N_A and e)."""
+
+KJ_PER_MOL = KCAL_PER_MOL / 4.184
+"""One kJ/mol in eV."""
+
+BAR_PER_EV_PER_CUBIC_ANGSTROM = 1.602176634e6
+"""One eV/Å^3 in bar."""
+
+ENERGY_UNITS = {
+    "eV": 1.0,
+    "meV": 1e-3,
+    "Ha": HARTREE,
+    "kcal/mol": KCAL_PER_MOL,
+    "kJ/mol": KJ_PER_MOL,
+}
+"""Name of an energy unit -> its value in eV."""
+
+LENGTH_UNITS = {"Å": 1.0, "angstrom": 1.0, "bohr": BOHR, "nm": 10.0}
+"""Name of a length unit -> its value in Å."""
+
+LAMMPS_ENERGY_UNITS = {"metal": "eV", "real": "kcal/mol"}
+"""LAMMPS `units` styles whose length is Å -> their energy unit."""
+
+
+def energy_unit(name: str) -> float:
+    """Value of the energy unit `name` in eV.
+
+    Raises
+    ------
+    InputError
+        If the unit is not known.
+    """
+    if name not in ENERGY_UNITS:
+        raise InputError(f"unknown energy unit '{name}': {did_you_mean(name, ENERGY_UNITS)}")
+    return ENERGY_UNITS[name]
+
+
+def length_unit(name: str) -> float:
+    """Value of the length unit `name` in Å.
+
+    Raises
+    ------
+    InputError
+        If the unit is not known.
+    """
+    if name not in LENGTH_UNITS:
+        raise InputError(f"unknown length unit '{name}': {did_you_mean(name, LENGTH_UNITS)}")
+    return LENGTH_UNITS[name]
+
+
+def lammps_energy_unit(unit_style: str) -> float:
+    """Energy unit of the LAMMPS style `unit_style` in eV.
+
+    Raises
+    ------
+    InputError
+        If the style's lengths are not Å, so that the model cannot be used with it.
+    """
+    if unit_style not in LAMMPS_ENERGY_UNITS:
+        raise InputError(
+            f"LAMMPS runs with `units {unit_style}`, but the model works in Å: "
+            f"expected one of {', '.join(sorted(LAMMPS_ENERGY_UNITS))}"
+        )
+    return ENERGY_UNITS[LAMMPS_ENERGY_UNITS[unit_style]]
