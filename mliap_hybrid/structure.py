@@ -1,4 +1,4 @@
-"""The two containers that every model sees: `Environments` (what a local energy needs) and `Batch` (whole structures)."""
+"""The two containers that models see: `Environments` (what a local energy needs) and `Batch` (whole structures)."""
 
 from __future__ import annotations
 

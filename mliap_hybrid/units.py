@@ -16,14 +16,14 @@ HARTREE = 27.211386245988
 COULOMB_CONSTANT = HARTREE * BOHR
 """k_e = e^2 / (4 pi epsilon_0) in eV Å / e^2 (14.3996...)."""
 
-KCAL_PER_MOL = 0.0433641153087705
+KCAL_PER_MOL = 0.043364104241800934
 """One kcal/mol in eV (thermochemical calorie, exact N_A and e)."""
 
 KJ_PER_MOL = KCAL_PER_MOL / 4.184
 """One kJ/mol in eV."""
 
-BAR_PER_EV_PER_CUBIC_ANGSTROM = 1.602176634e6
-"""One eV/Å^3 in bar."""
+LAMMPS_METAL_PRESSURE = 1.6021765e6
+"""One eV/Å^3 in bar, with the digits that LAMMPS has for `units metal` (nktv2p in update.cpp)."""
 
 ENERGY_UNITS = {
     "eV": 1.0,

@@ -1,0 +1,44 @@
+# Everything happens in .venv; each target sets up what it needs and is quick to repeat.
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+PLUGIN  := $(wildcard mliap_hybrid/lammps/plugin/*.cpp mliap_hybrid/lammps/plugin/*.h)
+TORCH   := torch==2.13.0
+# One thread a process: two test processes or two MPI ranks share the machine.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test test-slow lint bench clean
+
+demo: $(VENV)/installed  ## train on NaCl, export, check, run MD on two ranks, plot
+	$(BIN)/python training/nacl/demo.py
+
+test: $(VENV)/tested lint  ## the fast tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/tested  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The CPU build of torch comes first: a plain range would fetch several GB of CUDA libraries.
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(PLUGIN)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build runs *.egg-info mliap_hybrid/lammps/plugin/*.so

@@ -1,0 +1,50 @@
+"""`mliap-hybrid export`: from a run folder to a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder that `mliap-hybrid train` wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write; ends in .pt.")],
+    which: Annotated[str, typer.Option(help="Checkpoint: best or last.")] = "best",
+    total_charge: Annotated[float, typer.Option(help="Total charge in e of the systems to be run.")] = 0.0,
+    allow_small_box: Annotated[
+        bool, typer.Option("--allow-small-box", help="Run periodic boxes narrower than the cutoff sphere.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Write the one file that LAMMPS, ASE and the other commands read."""
+    from mliap_hybrid.config import read_training_file
+    from mliap_hybrid.errors import InputError
+    from mliap_hybrid.fitting.checkpoint import read_checkpoint
+    from mliap_hybrid.fitting.run_folder import RunFolder
+    from mliap_hybrid.lammps.exporter import export_model
+
+    if which not in ("best", "last"):
+        raise InputError(f"--which: expected best or last, found '{which}'")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already; choose another name or give --overwrite")
+    folder = RunFolder(run)
+    if not folder.holds_run():
+        raise InputError(f"{run} is not a run folder: it has no config.yaml; expected what `mliap-hybrid train` wrote")
+    checkpoint = read_checkpoint(folder.checkpoint(which))
+    manifest = export_model(
+        checkpoint.model,
+        output,
+        example=checkpoint.example,
+        total_charge=total_charge,
+        allow_small_box=allow_small_box,
+        provenance={
+            "settings": read_training_file(folder.config).model_dump(mode="json"),
+            "data": checkpoint.data,
+            "epoch": checkpoint.trainer["epoch"],
+        },
+    )
+    typer.echo(f"wrote {output} ({output.stat().st_size / 1024:.0f} kB): {', '.join(manifest.description.elements)}")
+    typer.echo(f"  terms: {'; '.join(manifest.terms)}; cutoff {manifest.description.cutoff} Å")
+    typer.echo(f"next: mliap-hybrid check {output}; mliap-hybrid lammps-input {output}")

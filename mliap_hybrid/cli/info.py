@@ -1,0 +1,44 @@
+"""`mliap-hybrid info`: what a model is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="Run folder or exported model file.", show_default=False)],
+    which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
+) -> None:
+    """Print the terms, elements and settings of a model, and the errors that its run reported."""
+    from mliap_hybrid.cli.load import load_any_model
+    from mliap_hybrid.fitting.run_folder import RunFolder
+    from mliap_hybrid.models.description import describe
+
+    potential = load_any_model(model, which)
+    description, tensors = describe(potential)
+    n_weights = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("network."))
+    layers = [potential.network.layers[0].in_features, *description.hidden, 1]
+    rows = {
+        "elements": " ".join(description.elements),
+        "energy": " + ".join(description.terms()),
+        "cutoff": f"{description.cutoff:g} Å",
+        "features": f"{potential.features.n_features} (orders {_list(description.orders)}; widths "
+        f"{_list(description.widths)} Å)",
+        "network": f"{'-'.join(map(str, layers))}, {n_weights} weights",
+        "E0": ", ".join(f"{symbol} {energy:.4f} eV" for symbol, energy in description.baseline.items()),
+    }
+    if description.charges is not None:
+        charges = ", ".join(f"{symbol} {charge:+.4f} e" for symbol, charge in description.charges.items())
+        rows["charges"] = f"{charges}; smearing {description.smearing:g} Å"
+    for name, text in rows.items():
+        print(f"{name + ':':<10}{text}")
+    errors = RunFolder(model).report / "errors.md"
+    if errors.is_file():
+        print("\n" + errors.read_text(encoding="utf-8").strip())
+
+
+def _list(values: list[int] | list[float]) -> str:
+    return " ".join(f"{value:g}" for value in values)

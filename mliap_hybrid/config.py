@@ -1,0 +1,282 @@
+"""The training file: every setting, its meaning, its unit and its default, and nothing else.
+
+YAML is the only format. An unknown key is answered with the nearest known one; defaults live here alone.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.units import ENERGY_UNITS, LENGTH_UNITS
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+CHARGE_SOURCES = ("none", "formal", "reference", "fitted")
+"""What `electrostatics.charges` may say, beside a table."""
+
+
+class Section(BaseModel):
+    """A block of the file: unknown keys are refused, and each field's docstring is its description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LabelKeys(Section):
+    """Names under which the files hold their labels."""
+
+    energy: str = "energy"
+    """Total energy of a frame."""
+    forces: str | None = "forces"
+    """Forces on the atoms; null trains without them."""
+    stress: str | None = None
+    """Stress of a frame (ASE sign: dE/d(strain)/V); null trains without it."""
+    charges: str | None = None
+    """Reference charges of the atoms, used by `charges: reference`."""
+    total_charge: str | None = None
+    """Total charge of a frame in e; null means that every frame is neutral."""
+
+
+class LabelUnits(Section):
+    """Units of the labels in the files."""
+
+    energy: str = "eV"
+    """Unit of energies; forces are in this unit per `length`."""
+    length: str = "Å"
+    """Unit of positions and cells."""
+
+    @field_validator("energy")
+    @classmethod
+    def _known_energy(cls, value: str) -> str:
+        if value not in ENERGY_UNITS:
+            raise ValueError(f"unknown energy unit '{value}': {did_you_mean(value, ENERGY_UNITS)}")
+        return value
+
+    @field_validator("length")
+    @classmethod
+    def _known_length(cls, value: str) -> str:
+        if value not in LENGTH_UNITS:
+            raise ValueError(f"unknown length unit '{value}': {did_you_mean(value, LENGTH_UNITS)}")
+        return value
+
+
+class DataSettings(Section):
+    """Which frames to train on, and how to read them."""
+
+    files: list[Path] = Field(min_length=1)
+    """Files that ASE reads (extxyz, also .xz and .gz; ASE db), relative to the training file."""
+    split_key: str | None = None
+    """Name of a frame's entry that says train, validation or test. Overrides the two fractions."""
+    validation: Fraction = 0.1
+    """Fraction of the frames used to choose the best epoch."""
+    test: Fraction = 0.1
+    """Fraction of the frames kept for the error table."""
+    keys: LabelKeys = LabelKeys()
+    """Names of the labels."""
+    units: LabelUnits = LabelUnits()
+    """Units of the labels."""
+
+
+class FeatureSettings(Section):
+    """Gaussian-multipole features (Lei and Medford 2022)."""
+
+    max_order: int = Field(default=3, ge=0, le=9)
+    """Highest multipole order n; orders 0..n are used."""
+    widths: list[Positive] = [0.25, 0.32, 0.41, 0.52, 0.66, 0.83, 1.0, 1.2]
+    """Widths s of the Gaussian probes in Å. Above about cutoff/5 the tail is cut."""
+    cutoff: Positive = 6.0
+    """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
+    density_table: str = "gth-pbe"
+    """Pseudo-density table: a shipped name or the path of a .gpsp file."""
+
+
+class NetworkSettings(Section):
+    """The one network that all elements share."""
+
+    hidden: list[Annotated[int, Field(gt=0)]] = [64, 64]
+    """Widths of the hidden layers."""
+    whitening_damping: Positive = 1e-5
+    """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-2 for hundreds."""
+
+
+class RepulsionSettings(Section):
+    """Screened nuclear repulsion (Ziegler, Biersack, Littmark 1985) at short distance."""
+
+    kind: Literal["zbl", "none"] = "zbl"
+    """zbl adds it, none leaves it out."""
+
+
+class ElectrostaticsSettings(Section):
+    """The long-range term: Gaussian charges, fixed per element."""
+
+    charges: Literal["none", "formal", "reference", "fitted"] | dict[str, float] = "none"
+    """Where the charges come from. none: no long-range term; formal: oxidation states (pymatgen);
+    reference: mean of the reference charges of each element; fitted: learned with the network from energies and
+    forces; or a table such as {Na: 1.0, Cl: -1.0} in e."""
+    smearing: Positive = 1.0
+    """Smearing sigma of the charges in Å; at most cutoff / 5.5, where erfc(r / (sqrt(2) sigma)) has fallen to 4e-8."""
+
+    @field_validator("charges", mode="before")
+    @classmethod
+    def _known_charges(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in CHARGE_SOURCES:
+            raise ValueError(f"unknown source of charges '{value}': {did_you_mean(value, CHARGE_SOURCES)}")
+        if isinstance(value, dict):
+            for symbol, charge in value.items():
+                if not isinstance(charge, int | float) or not math.isfinite(charge):
+                    raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r}")
+        elif not isinstance(value, str):
+            raise ValueError("expected " + ", ".join(CHARGE_SOURCES) + " or a table such as {Na: 1.0, Cl: -1.0}")
+        return value
+
+
+class LossSettings(Section):
+    """Weights of the errors in the loss, each on labels in eV and Å."""
+
+    energy: NonNegative = 1.0
+    """Weight of the squared error of the energy per atom, (eV/atom)^2, times 1000."""
+    forces: NonNegative = 1.0
+    """Weight of the squared error of the force components, (eV/Å)^2."""
+    virial: NonNegative = 0.0
+    """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; needs a stress label."""
+
+
+class OptimisationSettings(Section):
+    """How the network's weights are found (AdamW with a cosine schedule and averaged weights)."""
+
+    epochs: int = Field(default=200, ge=1)
+    """Passes over the training frames."""
+    batch_size: int = Field(default=4, ge=1)
+    """Frames in a step."""
+    learning_rate: Positive = 4e-3
+    """Learning rate at the start; it falls to zero along a cosine."""
+    charge_learning_rate: Positive = 1e-2
+    """The same for the charges, with `electrostatics.charges: fitted`."""
+    weight_decay: NonNegative = 1e-5
+    """Decoupled weight decay of the network's weights."""
+    average_decay: Fraction = 0.995
+    """Decay of the running average of the weights, which is what is validated and exported."""
+    gradient_clip: Positive = 10.0
+    """Largest norm of the loss gradient."""
+
+
+class TrainingFile(Section):
+    """A whole training file."""
+
+    run: Path = Path("runs/model")
+    """Run folder to write, relative to the working directory."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the split, the initial weights and the order of the frames."""
+    data: DataSettings
+    features: FeatureSettings = FeatureSettings()
+    network: NetworkSettings = NetworkSettings()
+    repulsion: RepulsionSettings = RepulsionSettings()
+    electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    loss: LossSettings = LossSettings()
+    optimisation: OptimisationSettings = OptimisationSettings()
+
+    @model_validator(mode="after")
+    def _smearing_fits_cutoff(self) -> TrainingFile:
+        sigma, cutoff = self.electrostatics.smearing, self.features.cutoff
+        if self.electrostatics.charges != "none" and sigma > cutoff / 5.5:
+            raise ValueError(
+                f"electrostatics.smearing {sigma} Å is too wide for features.cutoff {cutoff} Å: "
+                f"expected at most {cutoff / 5.5:.3f} Å"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_named(self) -> TrainingFile:
+        keys = self.data.keys
+        if self.loss.virial > 0 and keys.stress is None:
+            raise ValueError("loss.virial is not zero, but data.keys.stress does not name a stress label")
+        if self.electrostatics.charges == "reference" and keys.charges is None:
+            raise ValueError("electrostatics.charges is reference, but data.keys.charges does not name a charge label")
+        if self.loss.energy == self.loss.virial == 0 and (self.loss.forces == 0 or keys.forces is None):
+            raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
+        return self
+
+
+def parse_training_file(content: dict[str, Any], source: str) -> TrainingFile:
+    """Check the content of a training file.
+
+    Parameters
+    ----------
+    content : dict
+        What the YAML file holds.
+    source : str
+        Its name, for messages.
+
+    Raises
+    ------
+    InputError
+        One line for each mistake, with the nearest known key where a key is unknown.
+    """
+    try:
+        return TrainingFile.model_validate(content)
+    except ValidationError as error:
+        lines = [_describe(detail) for detail in error.errors()]
+        raise InputError(f"{source}: " + "; ".join(dict.fromkeys(lines))) from None
+
+
+def read_training_file(path: Path) -> TrainingFile:
+    """Read a training file; the files that it names are taken relative to it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not YAML, or holds a mistake.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot read the training file {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected `key: value` lines (data:, features:, ...), found {type(content).__name__}")
+    settings = parse_training_file(content, str(path))
+    folder = path.resolve().parent
+    data = settings.data.model_copy(update={"files": [folder / file for file in settings.data.files]})
+    features = settings.features
+    if (folder / features.density_table).is_file():
+        features = features.model_copy(update={"density_table": str(folder / features.density_table)})
+    return settings.model_copy(update={"data": data, "features": features})
+
+
+def write_training_file(settings: TrainingFile, path: Path) -> None:
+    """Write the resolved settings, defaults included, as YAML that `read_training_file` accepts."""
+    path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def _describe(detail: Any) -> str:
+    """One sentence for one mistake found by pydantic."""
+    place = [str(part) for part in detail["loc"]]
+    where = ".".join(place)
+    if detail["type"] == "extra_forbidden":
+        known = _section_at(place[:-1]).model_fields
+        return f"unknown key '{where}': {did_you_mean(place[-1], known)}"
+    if detail["type"] == "missing":
+        return f"the key '{where}' is missing"
+    if detail["type"] == "model_type":
+        return f"{where}: expected `key: value` lines, found {detail['input']!r}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":  # our own sentences, which say what was found
+        return f"{where}: {message}" if where else message
+    return f"{where}: {message[0].lower() + message[1:]} (found {detail['input']!r})"
+
+
+def _section_at(place: list[str]) -> type[Section]:
+    section: type[Section] = TrainingFile
+    for name in place:
+        annotation = section.model_fields[name].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            section = annotation
+    return section

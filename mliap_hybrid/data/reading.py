@@ -1,0 +1,168 @@
+"""Structures in: files through ASE, and ASE or pymatgen objects, each to a `Batch` with its neighbour pairs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ase.io
+import numpy as np
+import torch
+from ase import Atoms
+from ase.io.formats import filetype, get_compression, open_with_compression
+from torch import Tensor
+
+from mliap_hybrid.config import LabelKeys, LabelUnits
+from mliap_hybrid.data.labels import Frame, Labels, read_labels
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.structure import Batch
+from mliap_hybrid.units import length_unit
+
+if TYPE_CHECKING:
+    from pymatgen.core import Molecule, Structure
+
+
+def read_frames(files: Sequence[Path]) -> list[Frame]:
+    """All frames of the files, in order.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Anything that ASE reads: extxyz (also compressed, .xz, .gz, .bz2), ASE databases, trajectories.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, cannot be read, or holds no frame.
+    """
+    frames: list[Frame] = []
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"the data file {file} does not exist")
+        try:
+            structures = _read_structures(file)
+        except Exception as error:  # ASE's readers raise whatever their format meets
+            raise InputError(f"ASE cannot read {file}: {type(error).__name__}: {error}") from error
+        if not structures:
+            raise InputError(f"the data file {file} holds no frame")
+        frames += [Frame(atoms, f"{file}, frame {index}") for index, atoms in enumerate(structures)]
+    return frames
+
+
+def _read_structures(file: Path) -> list[Atoms]:
+    _, compression = get_compression(str(file))
+    if compression is None:
+        return ase.io.read(file, index=":")
+    # ASE seeks from frame to frame; a compressed file answers by starting again, slow as the square of its length.
+    with open_with_compression(str(file), "rt") as stream:
+        text = io.StringIO(stream.read())
+    return ase.io.read(text, index=":", format=filetype(str(file)))
+
+
+def frame_to_batch(
+    frame: Frame | Atoms, cutoff: float, keys: LabelKeys | None = None, units: LabelUnits | None = None
+) -> Batch:
+    """One structure as a batch.
+
+    Parameters
+    ----------
+    frame : Frame or ase.Atoms
+    cutoff : float, Å
+        Neighbour pairs closer than this are listed.
+    keys : LabelKeys, optional
+        Names of the labels to read; without it the batch has none.
+    units : LabelUnits, optional
+        Units of the frame, positions included; eV and Å where not given.
+
+    Raises
+    ------
+    InputError
+        If the structure is empty or broken, or a label is missing or wrong.
+    """
+    if isinstance(frame, Atoms):
+        frame = Frame(frame, frame.get_chemical_formula() or "the structure")
+    atoms, units = frame.atoms, units or LabelUnits()
+    labels = read_labels(frame, keys, units) if keys is not None else Labels()
+    length = length_unit(units.length)
+    return _batch(
+        positions=atoms.positions * length,
+        numbers=atoms.numbers,
+        cell=np.asarray(atoms.cell) * length,
+        periodic=atoms.pbc,
+        cutoff=cutoff,
+        labels=labels,
+        source=frame.source,
+    )
+
+
+def structure_to_batch(structure: Structure | Molecule, cutoff: float) -> Batch:
+    """A pymatgen structure or molecule as a batch without labels.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure or Molecule
+        Its overall charge becomes the total charge.
+    cutoff : float, Å
+
+    Raises
+    ------
+    InputError
+        If a site is disordered, or the structure is empty or broken.
+    """
+    if not structure.is_ordered:
+        raise InputError(
+            f"the structure {structure.formula} has partly occupied sites; order it first "
+            "(pymatgen's OrderDisorderedStructureTransformation)"
+        )
+    lattice = getattr(structure, "lattice", None)  # a molecule has none
+    return _batch(
+        positions=structure.cart_coords,
+        numbers=np.array(structure.atomic_numbers),
+        cell=np.zeros((3, 3)) if lattice is None else lattice.matrix,
+        periodic=np.zeros(3, dtype=bool) if lattice is None else np.array(lattice.pbc),
+        cutoff=cutoff,
+        labels=Labels(total_charge=float(structure.charge)),
+        source=f"the structure {structure.formula}",
+    )
+
+
+def _batch(
+    positions: np.ndarray,
+    numbers: np.ndarray,
+    cell: np.ndarray,
+    periodic: np.ndarray,
+    cutoff: float,
+    labels: Labels,
+    source: str,
+) -> Batch:
+    if len(numbers) == 0:
+        raise InputError(f"{source} has no atoms")
+    if (numbers < 1).any():
+        raise InputError(f"{source}: atom {int(numbers.argmin())} is a dummy (symbol X); expected chemical elements")
+    try:
+        pair_i, pair_j, pair_shifts = neighbor_pairs(positions, cell, periodic, cutoff)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    lattice = np.where(np.asarray(periodic)[:, None], cell, 0.0)  # (3, 3)
+    return Batch(
+        positions=torch.tensor(positions, dtype=torch.float64),
+        numbers=torch.tensor(numbers, dtype=torch.int64),
+        cells=torch.tensor(lattice, dtype=torch.float64)[None],
+        periodic=torch.tensor(np.asarray(periodic), dtype=torch.bool)[None],
+        structure_of_atom=torch.zeros(len(numbers), dtype=torch.int64),
+        pair_i=pair_i,
+        pair_j=pair_j,
+        pair_shifts=pair_shifts,
+        total_charges=torch.tensor([labels.total_charge], dtype=torch.float64),
+        energies=None if labels.energy is None else torch.tensor([labels.energy], dtype=torch.float64),
+        forces=_tensor(labels.forces),
+        virials=None if labels.virial is None else torch.tensor(labels.virial, dtype=torch.float64)[None],
+        charges=_tensor(labels.charges),
+    )
+
+
+def _tensor(values: np.ndarray | None) -> Tensor | None:
+    return None if values is None else torch.tensor(values, dtype=torch.float64)

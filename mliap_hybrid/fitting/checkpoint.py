@@ -1,0 +1,131 @@
+"""Checkpoints: a versioned file of tensors and plain values, written at once or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.fixed_terms import FixedTerms
+from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.models.description import ModelDescription, build, describe
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.structure import Batch
+from mliap_hybrid.version import __version__
+
+FORMAT = "mliap_hybrid checkpoint"
+FORMAT_VERSION = 1
+"""Raised when a change makes older readers fail; older versions stay readable."""
+
+STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in ("energies", "forces", "virials", "charges"))
+"""The fields of a batch that are no labels."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after a finished epoch."""
+
+    model: HybridModel
+    """With the averaged weights: what is evaluated and exported."""
+    terms: FixedTerms
+    """The fixed terms, so that a resumed run need not fit them again."""
+    trainer: dict[str, Any]
+    """State of the `Trainer`."""
+    data: str
+    """Fingerprint of the frames."""
+    example: Batch
+    """A validation structure without labels, for checks of what is exported."""
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write `path` so that it is either the old file or the whole new one, whenever the process is killed."""
+    description, tensors = describe(checkpoint.model)
+    terms = checkpoint.terms
+    content = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "package": __version__,
+        "model": {"description": description.model_dump(), "tensors": tensors},
+        "terms": {
+            "elements": list(terms.elements),
+            "whitening.mean": terms.whitening.mean.detach(),
+            "whitening.matrix": terms.whitening.matrix.detach(),
+            "baseline": terms.baseline,
+            "charges": terms.charges,
+            "unit_baseline": terms.unit_baseline,
+            "counts": terms.counts,
+        },
+        "trainer": checkpoint.trainer,
+        "data": checkpoint.data,
+        "example": {name: getattr(checkpoint.example, name) for name in STRUCTURE_FIELDS},
+    }
+    temporary = path.with_name(f".{path.name}.writing")
+    with temporary.open("wb") as file:
+        torch.save(content, file)
+    temporary.replace(path)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; nothing in it is executed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, not a checkpoint, or of a newer version.
+    """
+    if not path.is_file():
+        raise InputError(f"the checkpoint {path} does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and OS errors: what torch raises is not documented
+        raise InputError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}); it is damaged or of another kind: "
+            "use the other checkpoint of the run, or train again"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path} is not a checkpoint of mliap_hybrid")
+    if content["version"] > FORMAT_VERSION:
+        raise InputError(
+            f"{path} has checkpoint version {content['version']}, written by mliap_hybrid {content['package']}; this "
+            f"is {__version__}, which reads up to version {FORMAT_VERSION}: upgrade mliap_hybrid"
+        )
+    terms: dict[str, Any] = content["terms"]
+    return Checkpoint(
+        model=build(ModelDescription.model_validate(content["model"]["description"]), content["model"]["tensors"]),
+        terms=FixedTerms(
+            elements=tuple(terms["elements"]),
+            whitening=Whitening(terms["whitening.mean"], terms["whitening.matrix"]),
+            baseline=terms["baseline"],
+            charges=terms["charges"],
+            unit_baseline=terms["unit_baseline"],
+            counts=terms["counts"],
+        ),
+        trainer=content["trainer"],
+        data=content["data"],
+        example=Batch(**content["example"]),
+    )
+
+
+def load_model(run: Path, which: str = "best") -> HybridModel:
+    """The trained model of a run folder, in float64.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder.
+    which : {"best", "last"}
+        Epoch with the lowest validation loss, or the last one.
+
+    Raises
+    ------
+    InputError
+        If `run` is not a run folder, or its checkpoint cannot be read.
+    """
+    folder = RunFolder(run)
+    if not folder.holds_run():
+        raise InputError(f"{run} is not a run folder: it has no config.yaml; expected what `mliap-hybrid train` wrote")
+    return read_checkpoint(folder.checkpoint(which)).model

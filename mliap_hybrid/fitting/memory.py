@@ -1,0 +1,53 @@
+"""How much memory is left, so that a run refuses at the start instead of dying in the middle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mliap_hybrid.errors import InputError
+
+SHARE = 0.7
+"""Share of the available memory that prepared frames may take."""
+
+
+def available_memory() -> int | None:
+    """Bytes that can be allocated without swapping, the limit of a container included; None where not known."""
+    limits = []
+    meminfo = _read(Path("/proc/meminfo"))
+    for line in (meminfo or "").splitlines():
+        if line.startswith("MemAvailable:"):
+            limits.append(int(line.split()[1]) * 1024)
+    group = Path("/sys/fs/cgroup")
+    limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+    if limit and used and limit.strip().isdigit():
+        limits.append(int(limit) - int(used))
+    return min(limits) if limits else None
+
+
+def check_memory(needed: int, available: int | None) -> None:
+    """Refuse to hold more than a share of the memory.
+
+    Parameters
+    ----------
+    needed : int, bytes
+    available : int, bytes, or None
+        From `available_memory`.
+
+    Raises
+    ------
+    InputError
+        With what to change.
+    """
+    if available is not None and needed > SHARE * available:
+        raise InputError(
+            f"the features of the training and validation frames need {needed / 1e9:.1f} GB of memory, and "
+            f"{available / 1e9:.1f} GB are available (at most {SHARE:.0%} may be used): use fewer features.widths, a "
+            "smaller features.max_order or features.cutoff, or fewer frames"
+        )
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None

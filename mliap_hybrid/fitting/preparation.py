@@ -1,0 +1,215 @@
+"""From labelled frames to what the trainer needs: fixed terms, and frames with all constants computed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.data.baseline import compositions, fit_baseline, warn_if_degenerate
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.fitted_charges import unit_predictions
+from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
+from mliap_hybrid.fitting.memory import available_memory, check_memory
+from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
+from mliap_hybrid.models.derivatives import Prediction, assemble
+from mliap_hybrid.physics.charges import (
+    charges_from_table,
+    check_total_charge,
+    formal_charges,
+    nearest_neutral,
+    reference_charges,
+)
+from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.structure import Batch
+
+logger = logging.getLogger(__name__)
+
+Track = Callable[[Iterable[Batch], str], Iterable[Batch]]
+"""Hands the batches on while it shows how many are done: track(batches, what)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that training needs."""
+
+    features: GaussianMultipoles
+    terms: FixedTerms
+    training: list[PreparedFrames]
+    validation: list[PreparedFrames]
+
+
+@dataclass(frozen=True)
+class _Physics:
+    """Fixed physics of one frame."""
+
+    fixed: Prediction
+    """Repulsion and fixed charges."""
+    units: Prediction | None
+    """Long-range term for unit products of charges, where they are fitted."""
+
+
+def prepare(
+    settings: TrainingFile,
+    training: Sequence[Batch],
+    validation: Sequence[Batch],
+    track: Track,
+    terms: FixedTerms | None = None,
+) -> Prepared:
+    """Fit the fixed terms to the training frames, and compute the constants of all frames.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+    training, validation : sequence of Batch
+        One labelled structure each.
+    track : Track
+        Shows progress.
+    terms : FixedTerms, optional
+        Those of a run that goes on; fitted where not given.
+
+    Raises
+    ------
+    InputError
+        If the memory does not suffice, or the charges do not fit the structures.
+    """
+    batches = [*training, *validation]
+    if terms is None:
+        elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
+        charges = find_charges(settings, training, validation, elements)
+    else:
+        elements, charges = terms.elements, terms.charges
+    features = make_features(settings, elements)
+    check_memory(memory_of_frames(batches, features.n_features), available_memory())
+
+    smearing, fitted = settings.electrostatics.smearing, settings.electrostatics.charges == "fitted"
+    repulsion = make_repulsion(settings)
+    physics = [
+        _Physics(
+            fixed=_fixed_physics(batch, repulsion, None if fitted else charges, elements, smearing),
+            units=unit_predictions(batch, elements, smearing) if fitted else None,
+        )
+        for batch in track(batches, "physics")
+    ]
+    if terms is None:
+        with torch.no_grad():
+            samples = [features(batch.environments()) for batch in track(training, "features")]
+        whitening = Whitening.fit(torch.cat(samples), settings.network.whitening_damping)
+        terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
+
+    use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.stress is not None
+    frames = [
+        prepare_frame(
+            batch,
+            _remainder(batch, of_batch.fixed, terms),
+            features,
+            terms.whitening,
+            units=_without_baseline(batch, of_batch.units, terms),
+            use_forces=use_forces,
+            use_virials=use_virials,
+        )
+        for batch, of_batch in zip(track(batches, "derivatives"), physics, strict=True)
+    ]
+    return Prepared(features, terms, frames[: len(training)], frames[len(training) :])
+
+
+def _fit_terms(
+    training: Sequence[Batch],
+    physics: Sequence[_Physics],
+    elements: tuple[int, ...],
+    charges: Tensor | None,
+    whitening: Whitening,
+) -> FixedTerms:
+    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
+    counts = compositions(training, elements)  # (n_training, n_elements)
+    warn_if_degenerate(counts)
+    labels = torch.cat([batch.energies for batch in training if batch.energies is not None])  # (n_training,)
+    baseline = fit_baseline(counts, labels - torch.cat([p.fixed.energies for p in physics]))  # (n_elements,)
+    units = [p.units.energies for p in physics if p.units is not None]  # (1, n_products) each
+    unit_baseline = fit_baseline(counts, torch.cat(units)) if units else None  # (n_elements, n_products)
+    return FixedTerms(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
+
+
+def find_charges(
+    settings: TrainingFile, training: Sequence[Batch], others: Sequence[Batch], elements: tuple[int, ...]
+) -> Tensor | None:
+    """Charges of the elements from the source that the training file names.
+
+    Returns
+    -------
+    Tensor, shape (n_elements,), float64, e, or None
+        Where fitted, the start: formal charges, moved to neutrality.
+
+    Raises
+    ------
+    InputError
+        If the source has no charge for an element, or they do not sum to the total charge of a frame.
+    """
+    source = settings.electrostatics.charges
+    if source == "none":
+        return None
+    if isinstance(source, dict):
+        table = charges_from_table(source, elements)
+    elif source == "reference":
+        table = reference_charges(training)
+    else:
+        table = formal_charges(training)
+    missing = [z for z in elements if z not in table]
+    if missing:
+        raise InputError(f"electrostatics.charges {source}: no charge for the elements {missing}; give a table instead")
+    charges = torch.tensor([table[z] for z in elements], dtype=torch.float64)  # (n_elements,)
+    if source == "fitted":
+        charges = nearest_neutral(charges, elements, training)
+    check_total_charge(dict(zip(elements, charges.tolist(), strict=True)), [*training, *others])
+    return charges
+
+
+def _fixed_physics(
+    batch: Batch,
+    repulsion: ZBLRepulsion | None,
+    charges: Tensor | None,
+    elements: tuple[int, ...],
+    smearing: float,
+) -> Prediction:
+    vectors = batch.pair_vectors().requires_grad_()  # (n_pairs, 3)
+    atomic = batch.positions.new_zeros(batch.n_atoms)  # (n_atoms,)
+    gradients = torch.zeros_like(vectors)
+    if repulsion is not None:
+        atomic = repulsion(batch.environments(vectors))
+        (gradients,) = torch.autograd.grad(atomic.sum(), vectors, allow_unused=True, materialize_grads=True)
+    local = assemble(batch, atomic.detach(), gradients)
+    if charges is None:
+        return local
+    index = torch.searchsorted(torch.tensor(elements), batch.numbers)  # (n_atoms,)
+    long_range = gaussian_charge_energy(batch, charges[index], smearing)
+    return Prediction(
+        local.energies + long_range.energies, local.forces + long_range.forces, local.virials + long_range.virials
+    )
+
+
+def _remainder(batch: Batch, fixed: Prediction, terms: FixedTerms) -> Prediction:
+    """Labels minus fixed physics minus baseline; zeros stand where there is no label."""
+    baseline = compositions([batch], terms.elements) @ terms.baseline  # (1,)
+    return Prediction(
+        energies=_label(batch.energies, fixed.energies) - fixed.energies - baseline,
+        forces=_label(batch.forces, fixed.forces) - fixed.forces,
+        virials=_label(batch.virials, fixed.virials) - fixed.virials,
+    )
+
+
+def _label(label: Tensor | None, like: Tensor) -> Tensor:
+    return like if label is None else label
+
+
+def _without_baseline(batch: Batch, units: Prediction | None, terms: FixedTerms) -> Prediction | None:
+    if units is None or terms.unit_baseline is None:
+        return None
+    baseline = compositions([batch], terms.elements) @ terms.unit_baseline  # (1, n_products)
+    return Prediction(units.energies - baseline, units.forces, units.virials)

@@ -1,0 +1,137 @@
+"""What does not change while the network is trained, computed once for each frame.
+
+The features have no trained parameters and the physics terms are fixed, so a step needs only the whitened features,
+their derivatives with respect to the pair vectors, and what is left of the labels for the network to explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.structure import Batch
+
+
+@dataclass(frozen=True)
+class PreparedFrames:
+    """One or more frames laid end to end, all float32.
+
+    Labels are None where the data do not have them, or the loss does not use them.
+    """
+
+    features: Tensor
+    """(n_atoms, n_kept): whitened features of each atom."""
+    jacobian: Tensor
+    """(n_pairs, 3, n_kept), 1/Å: derivative of the whitened features of i with respect to r_p = r_j - r_i."""
+    pair_i: Tensor
+    """(n_pairs,) int64: centre of each pair."""
+    pair_j: Tensor
+    """(n_pairs,) int64: neighbour of each pair."""
+    pair_vectors: Tensor
+    """(n_pairs, 3), Å: r_p."""
+    frame_of_atom: Tensor
+    """(n_atoms,) int64."""
+    atoms_per_frame: Tensor
+    """(n_frames,): number of atoms."""
+    energies: Tensor
+    """(n_frames,), eV: label minus the fixed terms."""
+    forces: Tensor | None
+    """(n_atoms, 3), eV/Å: label minus the fixed terms."""
+    virials: Tensor | None
+    """(n_frames, 3, 3), eV: label minus the fixed terms."""
+    unit_energies: Tensor | None = None
+    """(n_frames, n_products), eV/e^2: long-range energy for unit products of charges (fitting/fitted_charges.py)."""
+    unit_forces: Tensor | None = None
+    """(n_atoms, 3, n_products), eV/(Å e^2)."""
+    unit_virials: Tensor | None = None
+    """(n_frames, 3, 3, n_products), eV/e^2."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.atoms_per_frame.shape[0]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the tensors take."""
+        return sum(value.nbytes for f in fields(self) if (value := getattr(self, f.name)) is not None)
+
+
+def prepare_frame(
+    batch: Batch,
+    remainder: Prediction,
+    features: GaussianMultipoles,
+    whitening: Whitening,
+    units: Prediction | None = None,
+    use_forces: bool = True,
+    use_virials: bool = True,
+) -> PreparedFrames:
+    """Compute everything of one frame in float64 and keep it in float32.
+
+    Parameters
+    ----------
+    batch : Batch
+        One structure.
+    remainder : Prediction
+        Labels minus the fixed terms; a part without label is ignored.
+    features : GaussianMultipoles
+    whitening : Whitening
+    units : Prediction, optional
+        Long-range energies, forces and virials for unit products of charges, along a last axis.
+    use_forces, use_virials : bool
+        Whether the frame has the label and the loss uses it.
+
+    Returns
+    -------
+    PreparedFrames
+    """
+    with torch.no_grad():
+        environments = batch.environments()
+        whitened = whitening(features(environments))  # (n_atoms, n_kept)
+        # The whitening is linear, so the derivative goes through its matrix.
+        jacobian = features.jacobian(environments) @ whitening.matrix  # (n_pairs, 3, n_kept)
+    return PreparedFrames(
+        features=whitened.float(),
+        jacobian=jacobian.float(),
+        pair_i=batch.pair_i,
+        pair_j=batch.pair_j,
+        pair_vectors=batch.pair_vectors().float(),
+        frame_of_atom=batch.structure_of_atom,
+        atoms_per_frame=batch.atoms_per_structure().float(),
+        energies=remainder.energies.float(),
+        forces=remainder.forces.float() if use_forces else None,
+        virials=remainder.virials.float() if use_virials else None,
+        unit_energies=units.energies.float() if units else None,
+        unit_forces=units.forces.float() if units and use_forces else None,
+        unit_virials=units.virials.float() if units and use_virials else None,
+    )
+
+
+def memory_of_frames(batches: Sequence[Batch], n_kept: int) -> int:
+    """Bytes that the prepared frames will take; the derivatives are nearly all of it."""
+    n_pairs = sum(batch.n_pairs for batch in batches)
+    n_atoms = sum(batch.n_atoms for batch in batches)
+    return 4 * n_pairs * (3 * n_kept + 3 + 4) + 4 * n_atoms * (n_kept + 8)
+
+
+def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
+    """Lay prepared frames end to end; at least one, all with the same labels."""
+    n_atoms = torch.tensor([0] + [frame.features.shape[0] for frame in frames[:-1]]).cumsum(0).tolist()
+    n_frames = torch.tensor([0] + [frame.n_frames for frame in frames[:-1]]).cumsum(0).tolist()
+    offsets = {"pair_i": n_atoms, "pair_j": n_atoms, "frame_of_atom": n_frames}
+    joined: dict[str, Tensor | None] = {}
+    for f in fields(PreparedFrames):
+        values = [getattr(frame, f.name) for frame in frames]
+        if values[0] is None:
+            joined[f.name] = None
+            continue
+        if f.name in offsets:
+            values = [value + offset for value, offset in zip(values, offsets[f.name], strict=True)]
+        joined[f.name] = torch.cat(values)
+    return PreparedFrames(**joined)  # type: ignore[arg-type]  # every field without default is in `joined`

@@ -1,0 +1,243 @@
+"""A whole training run: data in, run folder out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase.data import chemical_symbols
+
+from mliap_hybrid.config import TrainingFile, read_training_file, write_training_file
+from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.reading import frame_to_batch, read_frames
+from mliap_hybrid.data.splits import split_frames
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.evaluation import Evaluation, evaluate
+from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.metrics import MetricsFile
+from mliap_hybrid.fitting.plots import write_learning_curve, write_parity_plots
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.progress import Display, epoch_line
+from mliap_hybrid.fitting.report import error_table
+from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.structure import Batch
+from mliap_hybrid.version import __version__
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    settings: TrainingFile,
+    display: Display,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    last_epoch: int | None = None,
+) -> dict[str, Evaluation] | None:
+    """Train as a training file says, and leave everything in its run folder.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        With absolute paths.
+    display : Display
+        Entered by the caller.
+    resume : bool
+        Go on after the last finished epoch of the run that is in the folder.
+    overwrite : bool
+        Move a run that is in the folder to a backup.
+    last_epoch : int, optional
+        Stop after this epoch, as if interrupted; without a report.
+
+    Returns
+    -------
+    dict of str to Evaluation, or None
+        Errors of the train, validation and test frames; None where stopped early.
+
+    Raises
+    ------
+    InputError
+        For every mistake in settings, data or folder; nothing of an earlier run is lost.
+    """
+    folder = RunFolder(settings.run)
+    # The data are read before the folder is touched: a mistake in them must leave it as it was.
+    if resume:
+        _check_same_settings(settings, folder)
+    elif folder.path.exists() and not overwrite:
+        folder.create(overwrite=False)
+    frames, batches = load_data(settings, display)
+    data = fingerprint([*batches["train"], *batches["validation"]])
+    checkpoint = None
+    if resume:
+        checkpoint = read_checkpoint(folder.checkpoint("last")) if folder.checkpoint("last").exists() else None
+        if checkpoint is not None and checkpoint.data != data:
+            raise InputError(
+                f"the data are not those that the run in {folder.path} was started with: restore the files, or start "
+                "a new run"
+            )
+    else:
+        backup = folder.create(overwrite)
+        write_training_file(settings, folder.config)
+        if backup is not None:
+            logger.info("The run that was in %s is now in %s", folder.path, backup)
+
+    with _log_file(folder.log):
+        sizes = ", ".join(f"{len(part)} {name}" for name, part in batches.items())
+        logger.info("mliap_hybrid %s, %d frames: %s", __version__, len(frames), sizes)
+        prepared = prepare(
+            settings,
+            batches["train"],
+            batches["validation"],
+            display.track,
+            checkpoint.terms if checkpoint else None,
+        )
+        part = make_trained_part(settings, prepared.terms)
+        trainer = Trainer(
+            part, prepared.training, prepared.validation, settings.loss, settings.optimisation, settings.seed
+        )
+        if checkpoint is not None:
+            trainer.load_state_dict(checkpoint.trainer)
+            logger.info("Going on after epoch %d", trainer.epoch)
+        metrics = MetricsFile(folder.metrics, trainer.epoch)
+        n_epochs = settings.optimisation.epochs
+
+        def after_epoch(result: EpochResult) -> None:
+            model = make_model(settings, prepared.features, prepared.terms, trainer.average)
+            checkpoint = Checkpoint(model, prepared.terms, trainer.state_dict(), data, batches["validation"][0])
+            metrics.append(result)
+            if result.is_best:
+                write_checkpoint(checkpoint, folder.checkpoint("best"))
+            write_checkpoint(checkpoint, folder.checkpoint("last"))
+            logger.debug(epoch_line(result, n_epochs))
+            display.epoch(result, n_epochs)
+
+        start = time.perf_counter()
+        trainer.run(after_epoch, last_epoch)
+        logger.info("Trained for %.0f s", time.perf_counter() - start)
+        if trainer.epoch < n_epochs:
+            return None
+        return _report(folder, batches, display)
+
+
+def load_data(settings: TrainingFile, display: Display) -> tuple[list[Frame], dict[str, list[Batch]]]:
+    """Read, check and split the frames.
+
+    Returns
+    -------
+    frames : list of Frame
+    batches : dict of str to list of Batch
+        "train", "validation" and "test" -> one labelled structure each.
+
+    Raises
+    ------
+    InputError
+        If a file, a label or the split is wrong, or an element is in no training frame.
+    """
+    data = settings.data
+    frames = read_frames(data.files)
+    split = split_frames(frames, data, settings.seed)
+    batches = [
+        frame_to_batch(frame, settings.features.cutoff, data.keys, data.units)
+        for frame in display.track(frames, "reading")
+    ]
+    trained = set(torch.cat([batches[index].numbers for index in split.train]).tolist())
+    for index in [*split.validation, *split.test]:
+        unknown = sorted(set(batches[index].numbers.tolist()) - trained)
+        if unknown:
+            symbols = ", ".join(chemical_symbols[z] for z in unknown)
+            raise InputError(f"{frames[index].source} holds {symbols}, which no training frame has: change the split")
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    return frames, {name: [batches[index] for index in indices] for name, indices in parts.items()}
+
+
+def fingerprint(batches: Sequence[Batch]) -> str:
+    """Hash of structures and labels, in order: equal if and only if a run may be continued with them."""
+    digest = hashlib.sha256()
+    for batch in batches:
+        for tensor in (batch.numbers, batch.positions, batch.cells, batch.energies, batch.forces, batch.virials):
+            digest.update(b"-" if tensor is None else tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_same_settings(settings: TrainingFile, folder: RunFolder) -> None:
+    """Refuse to continue a run with other settings: the result would be neither."""
+    if not folder.holds_run():
+        raise InputError(f"there is no run to resume in {folder.path}: start it without --resume")
+    before, now = _flat(read_training_file(folder.config)), _flat(settings)
+    changed = [
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if name != "run" and before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise InputError(
+            f"the run in {folder.path} was started with other settings ({'; '.join(changed)}): restore them, or "
+            "start a new run with --run or --overwrite"
+        )
+
+
+def _flat(settings: TrainingFile) -> dict[str, Any]:
+    """Dotted name of each setting -> its value."""
+    flat: dict[str, Any] = {}
+
+    def visit(prefix: str, content: dict[str, Any]) -> None:
+        for name, value in content.items():
+            if isinstance(value, dict):
+                visit(f"{prefix}{name}.", value)
+            else:
+                flat[prefix + name] = value
+
+    visit("", settings.model_dump(mode="json"))
+    return flat
+
+
+def _report(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], display: Display) -> dict[str, Evaluation]:
+    """Errors of the best epoch, from the full model in float64: table, parity plots, learning curve."""
+    best = read_checkpoint(folder.checkpoint("best"))
+    evaluations = {
+        name: evaluate(best.model, display.track(part, f"errors, {name}")) for name, part in batches.items() if part
+    }
+    charges = ", ".join(f"{chemical_symbols[z]} {q:+.4f} e" for z, q in best.model.charge_table().items())
+    text = (
+        f"# Errors\n\nWeights of epoch {best.trainer['epoch']}, which has the lowest validation loss. "
+        f"Charges: {charges or 'none'}.\n\n{error_table(evaluations)}"
+    )
+    (folder.report / "errors.md").write_text(text, encoding="utf-8")
+    write_parity_plots(evaluations, folder.report)
+    write_learning_curve(folder.metrics, folder.report)
+    logger.info("%s", text)
+    return evaluations
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Append all messages of the package to a file, and the traceback of what went wrong."""
+    package = logging.getLogger("mliap_hybrid")
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    package.addHandler(handler)
+    level = package.level
+    package.setLevel(logging.DEBUG)
+    try:
+        yield
+    except BaseException as error:
+        handler.emit(_record_of(error))
+        raise
+    finally:
+        package.setLevel(level)
+        package.removeHandler(handler)
+        handler.close()
+
+
+def _record_of(error: BaseException) -> logging.LogRecord:
+    what = error if isinstance(error, InputError) else "stopped"
+    trace = None if isinstance(error, InputError) else (type(error), error, error.__traceback__)
+    return logging.LogRecord(__name__, logging.ERROR, __file__, 0, "%s", (what,), trace)

@@ -1,0 +1,86 @@
+"""The folder of one training run: where each file of it lies, and that no earlier run is lost."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mliap_hybrid.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved training file."""
+        return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        """What was printed."""
+        return self.path / "train.log"
+
+    @property
+    def metrics(self) -> Path:
+        """One line for each epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the error table and the plots."""
+        return self.path / "report"
+
+    def checkpoint(self, which: str) -> Path:
+        """The checkpoint `which`, "last" or "best"."""
+        return self.path / "checkpoints" / f"{which}.pt"
+
+    def holds_run(self) -> bool:
+        """Whether a run was started here."""
+        return self.config.exists()
+
+    def create(self, overwrite: bool) -> Path | None:
+        """Make the folders of a new run.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Move a run that is already here to a numbered backup beside it, instead of refusing.
+
+        Returns
+        -------
+        Path or None
+            The backup, where one was made.
+
+        Raises
+        ------
+        InputError
+            If the folder holds a run (or anything else) and `overwrite` is false, or cannot be written.
+        """
+        backup = None
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if not overwrite:
+                what = "already holds a run" if self.holds_run() else "exists and is not an empty folder"
+                raise InputError(
+                    f"{self.path} {what}: give --resume to continue it, --overwrite to move it to a backup and "
+                    "start again, or another folder with --run"
+                )
+            backup = self._free_backup()
+        try:
+            if backup is not None:
+                shutil.move(self.path, backup)
+            self.checkpoint("last").parent.mkdir(parents=True, exist_ok=True)
+            self.report.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write the run folder {self.path}: {error.strerror}") from None
+        return backup
+
+    def _free_backup(self) -> Path:
+        number = 1
+        while (backup := self.path.with_name(f"{self.path.name}.backup{number}")).exists():
+            number += 1
+        return backup

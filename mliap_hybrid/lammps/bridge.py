@@ -1,0 +1,161 @@
+"""Python's end of the LAMMPS plugin: opens models for the C++ pair style and calls them every step.
+
+The C++ side starts or finds the interpreter, imports this module and calls `attach`. No exception leaves the
+functions below: each becomes a return code and a message, and C++ ends the run on all ranks.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import traceback
+from ctypes import sizeof
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.bridge_api import (
+    BRIDGE_VERSION,
+    CLOSE_MODEL,
+    COMPUTE,
+    EXCEPTION,
+    INPUT_ERROR,
+    OK,
+    OPEN_MODEL,
+    Bridge,
+    Model,
+    Step,
+)
+from mliap_hybrid.lammps.data import MLIAPData
+
+
+class OpenModel:
+    """A model in use by one pair style, with what must stay alive for it."""
+
+    def __init__(self, unified: Any, description: Model, element_names: bytes) -> None:
+        self.unified = unified
+        self.description = description
+        self.element_names = element_names
+        self.data: MLIAPData | None = None
+
+
+_bridge: Bridge | None = None
+_models: dict[int, OpenModel] = {}
+_handles = count(1)
+
+
+def attach(address: int) -> None:
+    """Give C++ the functions below.
+
+    Parameters
+    ----------
+    address : int
+        Where the plugin holds its ``mliap_bridge``.
+
+    Raises
+    ------
+    RuntimeError
+        If the plugin was compiled from another version of this package.
+    """
+    global _bridge
+    bridge = Bridge.from_address(address)
+    found = (bridge.version, bridge.bridge_size, bridge.model_size, bridge.step_size)
+    expected = (BRIDGE_VERSION, sizeof(Bridge), sizeof(Model), sizeof(Step))
+    if found != expected:
+        raise RuntimeError(
+            f"the LAMMPS plugin belongs to another version of mliap_hybrid (its structs are {found}, expected "
+            f"{expected}): reinstall mliap_hybrid to compile it again"
+        )
+    bridge.open_model = OPEN_MODEL(_open_model)
+    bridge.close_model = CLOSE_MODEL(_close_model)
+    bridge.compute = COMPUTE(_compute)
+    _bridge = bridge
+
+
+def open_file(path: str) -> Any:
+    """Open a model file, as upstream's ML-IAP does: .pt and .pth hold what torch wrote, other files a pickle.
+
+    Parameters
+    ----------
+    path : str
+        As written in the LAMMPS input.
+
+    Returns
+    -------
+    object
+        With `element_types`, `rcutfac`, `ndescriptors`, `nparams` and the three ``compute_*`` functions.
+
+    Raises
+    ------
+    InputError
+        If the file is not there or damaged.
+    """
+    if path.endswith((".pt", ".pth")):
+        from mliap_hybrid.lammps.unified import open_unified  # imports torch, which a pickle may do without
+
+        return open_unified(path)
+    if not Path(path).is_file():
+        raise InputError(f"cannot find the model file '{path}' (looked in {Path.cwd()})")
+    try:
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise InputError(f"the model file '{path}' is damaged or not a pickle: {error}") from error
+
+
+def _open_model(path: bytes, description: Any) -> int:
+    try:
+        unified = open_file(path.decode())
+        for name in ("element_types", "rcutfac", "ndescriptors", "nparams"):
+            if getattr(unified, name, None) is None:
+                raise InputError(f"the model in '{path.decode()}' does not set `{name}`")
+        model: Model = description.contents
+        model.nelements = len(unified.element_types)
+        model.ndescriptors = unified.ndescriptors
+        model.nparams = unified.nparams
+        model.rcutfac = unified.rcutfac
+        element_names = " ".join(unified.element_types).encode()
+        model.elements = element_names
+        handle = next(_handles)
+        _models[handle] = OpenModel(unified, Model.from_buffer_copy(model), element_names)
+        unified.interface = _models[handle]
+        model.handle = handle
+    except BaseException as error:
+        return _report(error)
+    return OK
+
+
+def _compute(handle: int, address: int) -> int:
+    try:
+        model = _models[handle]
+        if model.data is None:  # the pair style keeps its struct in one place
+            model.data = MLIAPData(Step.from_address(address), model.description)
+        data = model.data
+        data.forget_views()
+        model.unified.compute_descriptors(data)
+        model.unified.compute_gradients(data)
+        model.unified.compute_forces(data)
+    except BaseException as error:
+        return _report(error)
+    return OK
+
+
+def _close_model(handle: int) -> None:
+    _models.pop(handle, None)
+    # An interpreter that the plugin started is never finalised: what models printed would be lost.
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _report(error: BaseException) -> int:
+    """Leave the message of `error` for C++, which prints it on one rank, and return the code that goes with it."""
+    assert _bridge is not None
+    by_user = isinstance(error, InputError) or (isinstance(error, SystemExit) and isinstance(error.code, str))
+    text = str(error) if by_user else "".join(traceback.format_exception(error)).rstrip()
+    room = Bridge.message.size - 1
+    encoded = text.encode()
+    _bridge.message = encoded[:room] if by_user else encoded[-room:]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return INPUT_ERROR if by_user else EXCEPTION

@@ -1,0 +1,90 @@
+"""The structs of plugin/bridge_api.h, field by field: what the C++ pair style and Python tell each other."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
+
+BRIDGE_VERSION = 1
+"""Raised on both sides when a struct changes."""
+
+OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
+"""What Python returns to C++: done; the user can mend it and the message says how; the message is a traceback."""
+
+
+class Model(ctypes.Structure):
+    """``mliap_model``: filled by Python when it has opened a model file."""
+
+    _fields_ = [
+        ("handle", c_int32),
+        ("nelements", c_int32),
+        ("ndescriptors", c_int32),
+        ("nparams", c_int32),
+        ("rcutfac", c_double),
+        ("elements", c_char_p),
+    ]
+
+
+class Step(ctypes.Structure):
+    """``mliap_step``: one call of the pair style's compute(). Array pointers are kept as addresses."""
+
+
+WRITER = CFUNCTYPE(c_int, POINTER(Step), c_void_p)
+"""Type of the functions of C++ that add pair energies or pair forces."""
+
+Step._fields_ = [
+    ("nlocal", c_int32),
+    ("ntotal", c_int32),
+    ("nlistatoms", c_int32),
+    ("natomneigh", c_int32),
+    ("npairs", c_int32),
+    ("eflag", c_int32),
+    ("vflag", c_int32),
+    ("newton_pair", c_int32),
+    ("elems", c_void_p),
+    ("iatoms", c_void_p),
+    ("ielems", c_void_p),
+    ("numneighs", c_void_p),
+    ("pair_i", c_void_p),
+    ("jatoms", c_void_p),
+    ("jelems", c_void_p),
+    ("jtags", c_void_p),
+    ("rij", c_void_p),
+    ("x", c_void_p),
+    ("f", c_void_p),
+    ("q", c_void_p),
+    ("tag", c_void_p),
+    ("type", c_void_p),
+    ("eatoms", c_void_p),
+    ("energy", c_double),
+    ("cell", c_double * 9),
+    ("box_origin", c_double * 3),
+    ("periodic", c_int32 * 3),
+    ("comm", c_int32),
+    ("ntimestep", c_int64),
+    ("g_ewald", c_double),
+    ("unit_style", c_char_p),
+    ("kspace_style", c_char_p),
+    ("pair", c_void_p),
+    ("update_pair_energy", WRITER),
+    ("update_pair_forces", WRITER),
+]
+
+OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, POINTER(Model))
+COMPUTE = CFUNCTYPE(c_int, c_int32, c_void_p)
+CLOSE_MODEL = CFUNCTYPE(None, c_int32)
+
+
+class Bridge(ctypes.Structure):
+    """``mliap_bridge``: sizes to compare when Python attaches, and the three functions that C++ calls."""
+
+    _fields_ = [
+        ("version", c_int32),
+        ("bridge_size", c_int32),
+        ("model_size", c_int32),
+        ("step_size", c_int32),
+        ("open_model", OPEN_MODEL),
+        ("compute", COMPUTE),
+        ("close_model", CLOSE_MODEL),
+        ("message", c_char * 8192),
+    ]

@@ -1,0 +1,204 @@
+"""Does LAMMPS say what Python says? One structure, energy, forces and virial, on one rank and on several."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.command import run_lammps
+from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump, write_data_file
+from mliap_hybrid.lammps.exporter import load_exported
+from mliap_hybrid.lammps.inputs import potential_block
+from mliap_hybrid.lammps.model_file import Example, Manifest, write_model
+from mliap_hybrid.lammps.run_checks import perpendicular_widths
+from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.models.description import build, describe
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
+
+LOCAL_TOLERANCE = 1e-9
+"""eV/atom, eV/Å, eV/atom: local terms against Python, and any number of ranks against one."""
+
+KSPACE_ACCURACY = 1e-6
+"""Relative accuracy asked of PPPM."""
+
+LONG_RANGE_TOLERANCES = {"energy": 1e-6, "forces": 1e-4, "virial": 1e-4}
+"""eV/atom, eV/Å, eV/atom: with PPPM at that accuracy, against the exact sum in Python."""
+
+UNITS = {"energy": "eV/atom", "forces": "eV/Å", "virial": "eV/atom"}
+"""Unit of each compared quantity; energy and virial are divided by the number of atoms."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Energy, forces and virial of one calculation, energy and virial per atom."""
+
+    energy: float
+    """eV/atom."""
+    forces: np.ndarray
+    """(n_atoms, 3) eV/Å."""
+    virial: np.ndarray
+    """(6,) eV/atom: xx, yy, zz, xy, xz, yz."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One line of the table: the largest difference between two calculations, and what was allowed."""
+
+    what: str
+    quantity: str
+    difference: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the difference is a number within the tolerance."""
+        return self.difference <= self.tolerance
+
+
+def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None = None) -> list[Comparison]:
+    """Compare LAMMPS with Python for a model file.
+
+    Parameters
+    ----------
+    path : Path
+        Model file.
+    ranks : sequence of int
+        Numbers of MPI ranks.
+    atoms : ase.Atoms or None
+        Structure to compare on; None takes the model's own example. Repeated until the cutoff sphere fits.
+
+    Returns
+    -------
+    list of Comparison
+        Local terms alone, and with the long-range term if the model has one.
+
+    Raises
+    ------
+    InputError
+        If there is no structure, or LAMMPS fails.
+    """
+    model, manifest = load_exported(path)
+    if atoms is None:
+        if manifest.example is None:
+            raise InputError(f"{path} holds no example structure; name one with --structure")
+        atoms = _example_atoms(manifest.example)
+    atoms = in_lammps_orientation(_large_enough(atoms, model.cutoff))
+    with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
+        local = _without_charges(model, manifest, Path(folder) / "local.pt")
+        exact = dict.fromkeys(UNITS, LOCAL_TOLERANCE)
+        comparisons = _compare(local, Path(folder) / "local.pt", atoms, ranks, "local terms", exact)
+        if model.is_charged:
+            what = f"with PPPM {KSPACE_ACCURACY:g}"
+            comparisons += _compare(model, path.resolve(), atoms, ranks, what, LONG_RANGE_TOLERANCES)
+    return comparisons
+
+
+def _compare(
+    model: HybridModel, path: Path, atoms: Atoms, ranks: Sequence[int], what: str, tolerances: dict[str, float]
+) -> list[Comparison]:
+    python = python_result(model, atoms)
+    runs = {n: lammps_result(path, atoms, n) for n in ranks}
+    comparisons = []
+    for n, run in runs.items():
+        comparisons += _differences(f"{what}: LAMMPS on {_count(n)} - Python", run, python, tolerances)
+    first = ranks[0]
+    for n in ranks[1:]:
+        name = f"{what}: LAMMPS on {_count(n)} - on {_count(first)}"
+        comparisons += _differences(name, runs[n], runs[first], dict.fromkeys(UNITS, LOCAL_TOLERANCE))
+    return comparisons
+
+
+def python_result(model: HybridModel, atoms: Atoms) -> Result:
+    """Energy, forces and virial of a structure in Python."""
+    prediction = predict(model, frame_to_batch(atoms, model.cutoff))
+    w = prediction.virials[0].numpy() / len(atoms)  # (3, 3)
+    voigt = np.array([w[0, 0], w[1, 1], w[2, 2], w[0, 1], w[0, 2], w[1, 2]])
+    return Result(float(prediction.energies[0]) / len(atoms), prediction.forces.numpy(), voigt)
+
+
+def lammps_result(path: Path, atoms: Atoms, ranks: int, accuracy: float = KSPACE_ACCURACY) -> Result:
+    """Energy, forces and virial of a structure in LAMMPS.
+
+    Parameters
+    ----------
+    path : Path
+        Model file, absolute.
+    atoms : ase.Atoms
+        In LAMMPS orientation, periodic.
+    ranks : int
+        MPI ranks.
+    accuracy : float
+        Of the k-space solver.
+    """
+    _, manifest = load_exported(path)
+    elements = manifest.description.elements
+    with tempfile.TemporaryDirectory(prefix="mliap-hybrid-lammps-") as folder:
+        write_data_file(Path(folder) / "structure.data", atoms, elements, manifest.description.charges)
+        script = Path(folder) / "in.check"
+        script.write_text(_SCRIPT.format(potential=potential_block(manifest, str(path), elements, accuracy)))
+        output = run_lammps(script, ranks)
+        forces = read_dump(Path(folder) / "forces.dump")
+    words = next(line for line in output.splitlines() if line.startswith("RESULT ")).split()[1:]
+    energy, *pressures = (float(word) for word in words)
+    virial = np.array(pressures) * atoms.get_volume() / LAMMPS_METAL_PRESSURE / len(atoms)
+    return Result(energy / len(atoms), forces, virial)
+
+
+_SCRIPT = """\
+units           metal
+atom_style      charge
+atom_modify     map array
+read_data       structure.data
+{potential}
+compute         virial all pressure NULL virial
+thermo_style    custom step pe c_virial[1] c_virial[2] c_virial[3] c_virial[4] c_virial[5] c_virial[6]
+dump            forces all custom 1 forces.dump id fx fy fz
+dump_modify     forces sort id format float %.17g
+run             0
+variable        energy equal pe
+print           "RESULT $(v_energy:%.17g) $(c_virial[1]:%.17g) $(c_virial[2]:%.17g) $(c_virial[3]:%.17g) &
+$(c_virial[4]:%.17g) $(c_virial[5]:%.17g) $(c_virial[6]:%.17g)"
+"""
+
+
+def _differences(what: str, a: Result, b: Result, tolerances: dict[str, float]) -> list[Comparison]:
+    differences = {
+        "energy": abs(a.energy - b.energy),
+        "forces": float(np.abs(a.forces - b.forces).max()),
+        "virial": float(np.abs(a.virial - b.virial).max()),
+    }
+    return [Comparison(what, quantity, value, tolerances[quantity]) for quantity, value in differences.items()]
+
+
+def _without_charges(model: HybridModel, manifest: Manifest, path: Path) -> HybridModel:
+    """The model's local terms alone, also written to `path`."""
+    description, tensors = describe(model)
+    description = description.model_copy(update={"charges": None})
+    write_model(path, manifest.model_copy(update={"description": description}), tensors)
+    return build(description, tensors)
+
+
+def _example_atoms(example: Example) -> Atoms:
+    return Atoms(numbers=example.numbers, positions=example.positions, cell=example.cell, pbc=example.periodic)
+
+
+def _large_enough(atoms: Atoms, cutoff: float) -> Atoms:
+    """The structure repeated, or a molecule in vacuum, so that the box holds the cutoff sphere."""
+    if not atoms.pbc.all():
+        atoms = atoms.copy()
+        atoms.center(vacuum=cutoff + 1.0)
+        atoms.pbc = True
+    repeats = np.ceil(2.0 * cutoff / perpendicular_widths(np.asarray(atoms.cell))).astype(int)
+    return atoms.repeat(np.maximum(repeats, 1))
+
+
+def _count(ranks: int) -> str:
+    return "1 rank" if ranks == 1 else f"{ranks} ranks"

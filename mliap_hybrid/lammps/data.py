@@ -1,0 +1,230 @@
+"""What a unified model sees of one LAMMPS step: zero-copy numpy views under the names upstream's ML-IAP gives them."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mliap_hybrid.lammps.bridge_api import Model, Step
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+_memory = ctypes.pythonapi.PyMemoryView_FromMemory
+_memory.restype = ctypes.py_object
+_memory.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
+_WRITABLE = 0x200  # PyBUF_WRITE
+
+_INT = np.dtype(np.int32)
+_DOUBLE = np.dtype(np.float64)
+
+
+class MLIAPData:
+    """The data object handed to ``compute_descriptors``, ``compute_gradients`` and ``compute_forces`` of a model.
+
+    Arrays are views of LAMMPS' own memory: valid during the call that gets them, to be copied if they are kept.
+    Indices are local to the rank: 0 to ``nlocal``-1 are owned atoms, up to ``ntotal``-1 ghosts.
+    Lengths, energies and charges are in the units of the run (``unit_style``).
+
+    Attributes
+    ----------
+    nlocal, ntotal : int
+        Number of owned atoms, and of owned and ghost atoms.
+    nlistatoms, natomneigh : int
+        Number of owned atoms the model acts on, and of all centres (more where ghost neighbours were asked for).
+    npairs : int
+        Number of pairs within the cutoff; every pair of owned atoms appears twice, as i-j and as j-i.
+    elems : int array, shape (ntotal,)
+        Index of each atom's element in the model's list, -1 for atoms that are not the model's.
+    iatoms, ielems, numneighs : int array, shape (natomneigh,)
+        Local index, element and number of pairs of each centre, in the order of the pairs.
+    pair_i, pair_j, jatoms, jelems, jtags : int array, shape (npairs,)
+        Local index of the centre and of the neighbour (twice named), the neighbour's element and atom ID.
+    rij : float array, shape (npairs, 3)
+        x_j - x_i.
+    x, f : float array, shape (ntotal, 3)
+        Positions, and forces to add to.
+    q : float array, shape (ntotal,), or None
+        Charges; None if the atom style has none.
+    tag, type : int array, shape (ntotal,)
+        Atom IDs and atom types.
+    cell, box_origin, periodic : float array (3, 3), float array (3,), tuple of 3 bools
+        Edge vectors a, b, c as rows; the lower corner; whether each direction is periodic.
+    eatoms : float array, shape (nlistatoms,)
+        Energy per atom in the order of `iatoms`; can be written into and assigned.
+    energy : float
+        Energy of this rank's atoms; to be assigned.
+    eflag, vflag, step : int
+        LAMMPS' flags for energy and virial (0: not needed this step), and the timestep.
+    """
+
+    def __init__(self, step: Step, model: Model) -> None:
+        self._step = step
+        self._views: dict[str, NDArray[Any]] = {}
+        self._comm: Comm | None = None
+        self.nelements: int = model.nelements
+        self.ndescriptors: int = model.ndescriptors
+        self.nparams: int = model.nparams
+        self.size_gradforce: int = 3 * model.nparams * model.nelements
+        self.gamma_nnz = 0
+        self.gamma = self.gamma_row_index = self.gamma_col_index = None
+        self.egradient = np.zeros(model.nelements * model.nparams)
+        # Upstream lets models leave these for one another; nothing else reads them.
+        self.descriptors: Any = None
+        self.betas: Any = None
+        self.gradforce: Any = None
+        self.graddesc: Any = None
+
+    def forget_views(self) -> None:
+        """Drop all views: the memory behind them may move before the next step."""
+        self._views.clear()
+
+    def _view(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+        view = self._views.get(name)
+        if view is None:
+            count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+            if count:
+                address = getattr(self._step, name)
+                view = np.frombuffer(_memory(address, count * dtype.itemsize, _WRITABLE), dtype).reshape(shape)
+            else:
+                view = np.empty(shape, dtype)
+            self._views[name] = view
+        return view
+
+    # sizes and flags
+
+    nlocal = property(lambda self: self._step.nlocal)
+    ntotal = property(lambda self: self._step.ntotal)
+    nlistatoms = property(lambda self: self._step.nlistatoms)
+    natomneigh = property(lambda self: self._step.natomneigh)
+    npairs = property(lambda self: self._step.npairs)
+    eflag = property(lambda self: self._step.eflag)
+    vflag = property(lambda self: self._step.vflag)
+    newton_pair = property(lambda self: bool(self._step.newton_pair))
+    step = property(lambda self: self._step.ntimestep)
+
+    # centres and pairs
+
+    elems = property(lambda self: self._view("elems", _INT, (self._step.ntotal,)))
+    iatoms = property(lambda self: self._view("iatoms", _INT, (self._step.natomneigh,)))
+    ielems = property(lambda self: self._view("ielems", _INT, (self._step.natomneigh,)))
+    numneighs = property(lambda self: self._view("numneighs", _INT, (self._step.natomneigh,)))
+    pair_i = property(lambda self: self._view("pair_i", _INT, (self._step.npairs,)))
+    jatoms = property(lambda self: self._view("jatoms", _INT, (self._step.npairs,)))
+    pair_j = jatoms
+    jelems = property(lambda self: self._view("jelems", _INT, (self._step.npairs,)))
+    jtags = property(lambda self: self._view("jtags", _INT, (self._step.npairs,)))
+    rij = property(lambda self: self._view("rij", _DOUBLE, (self._step.npairs, 3)))
+
+    # atoms
+
+    x = property(lambda self: self._view("x", _DOUBLE, (self._step.ntotal, 3)))
+    f = property(lambda self: self._view("f", _DOUBLE, (self._step.ntotal, 3)))
+    tag = property(lambda self: self._view("tag", _INT, (self._step.ntotal,)))
+    type = property(lambda self: self._view("type", _INT, (self._step.ntotal,)))
+
+    @property
+    def q(self) -> NDArray[np.float64] | None:
+        """Charges of owned and ghost atoms, or None if the atom style has none."""
+        return self._view("q", _DOUBLE, (self._step.ntotal,)) if self._step.q else None
+
+    # the run
+
+    @property
+    def cell(self) -> NDArray[np.float64]:
+        """Edge vectors of the box as rows, shape (3, 3)."""
+        return np.array(self._step.cell).reshape(3, 3)
+
+    @property
+    def box_origin(self) -> NDArray[np.float64]:
+        """Lower corner of the box, shape (3,)."""
+        return np.array(self._step.box_origin)
+
+    @property
+    def periodic(self) -> tuple[bool, bool, bool]:
+        """Whether the box is periodic along a, b and c."""
+        a, b, c = self._step.periodic
+        return bool(a), bool(b), bool(c)
+
+    @property
+    def unit_style(self) -> str:
+        """LAMMPS' `units` style, such as 'metal' or 'real'."""
+        return self._step.unit_style.decode()
+
+    @property
+    def kspace_style(self) -> str | None:
+        """LAMMPS' `kspace_style`, None if none is defined."""
+        return self._step.kspace_style.decode() if self._step.kspace_style else None
+
+    @property
+    def g_ewald(self) -> float | None:
+        """Splitting parameter of the KSpace solver in inverse length, None if no `kspace_style` is defined."""
+        return self._step.g_ewald if self._step.kspace_style else None
+
+    @property
+    def comm(self) -> Comm:
+        """Communicator of all ranks of this LAMMPS, for mpi4py. Every rank calls the model in every step."""
+        if self._comm is None:
+            from mpi4py import MPI
+
+            self._comm = MPI.Comm.f2py(self._step.comm)
+        return self._comm
+
+    # what the model returns
+
+    @property
+    def energy(self) -> float:
+        """Energy of this rank's atoms."""
+        return self._step.energy
+
+    @energy.setter
+    def energy(self, value: float) -> None:
+        self._step.energy = value
+
+    @property
+    def eatoms(self) -> NDArray[np.float64]:
+        """Energy per atom, shape (nlistatoms,), in the order of `iatoms`."""
+        return self._view("eatoms", _DOUBLE, (self._step.nlistatoms,))
+
+    @eatoms.setter
+    def eatoms(self, value: ArrayLike) -> None:
+        self.eatoms[:] = value
+
+    def update_pair_energy(self, eij: ArrayLike) -> None:
+        """Set `eatoms` and `energy` from pair energies: half of each belongs to its centre i.
+
+        Parameters
+        ----------
+        eij : array_like, shape (npairs,)
+            Energy of each pair.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        """
+        energies = np.ascontiguousarray(eij, dtype=np.float64)
+        if energies.shape != (self.npairs,):
+            raise ValueError(f"update_pair_energy expects the shape ({self.npairs},), found {energies.shape}")
+        self._step.update_pair_energy(self._step, energies.ctypes.data)
+
+    def update_pair_forces(self, fij: ArrayLike) -> None:
+        """Add pair forces and their virial: ``fij`` acts on i, its negative on j.
+
+        Parameters
+        ----------
+        fij : array_like, shape (npairs, 3)
+            Derivative of the total energy with respect to `rij`.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        """
+        forces = np.ascontiguousarray(fij, dtype=np.float64)
+        if forces.shape != (self.npairs, 3):
+            raise ValueError(f"update_pair_forces expects the shape ({self.npairs}, 3), found {forces.shape}")
+        self._step.update_pair_forces(self._step, forces.ctypes.data)

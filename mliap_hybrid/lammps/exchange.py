@@ -1,0 +1,75 @@
+"""Arrays in and out of the data object that LAMMPS hands over, whichever of three kinds it is.
+
+This package's plugin and LAMMPS' own ML-IAP give numpy arrays; a KOKKOS build on a GPU gives arrays in device memory.
+Arrays that would be empty may be None. `eatoms` can be set but not read in LAMMPS' own, and read but not set in KOKKOS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def as_tensor(array: Any) -> Tensor:
+    """The same memory as a tensor, without a copy.
+
+    Parameters
+    ----------
+    array : numpy array, or array on a device that speaks DLPack (cupy)
+
+    Returns
+    -------
+    Tensor
+        On the array's device.
+    """
+    if isinstance(array, np.ndarray):
+        return torch.from_numpy(array)
+    return torch.from_dlpack(array)
+
+
+def write_energies(data: Any, energies: Tensor) -> None:
+    """Hand over the energy of every listed atom, and their sum.
+
+    LAMMPS clears neither between steps, so both are written on every call, also when there is nothing to compute.
+
+    Parameters
+    ----------
+    data : object
+        The data object of LAMMPS.
+    energies : Tensor, shape (n_list_atoms,), float64
+        In LAMMPS' unit.
+    """
+    data.energy = float(energies.sum())
+    if len(energies) == 0:
+        return
+    try:
+        view = data.eatoms
+    except AttributeError:  # LAMMPS' own data object: the property has no getter
+        data.eatoms = energies.cpu().numpy()
+    else:
+        as_tensor(view).copy_(energies)
+
+
+def write_pair_forces(data: Any, forces: Tensor) -> None:
+    """Hand over the force on the centre of every pair; LAMMPS gives its opposite to the neighbour.
+
+    Parameters
+    ----------
+    data : object
+        The data object of LAMMPS.
+    forces : Tensor, shape (n_pairs, 3), float64
+        dE/dr_p with r_p = r_j - r_i, in LAMMPS' unit.
+    """
+    if len(forces) == 0:
+        return
+    forces = forces.contiguous()
+    data.update_pair_forces(forces if forces.is_cuda else forces.numpy())
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for the device: torch and KOKKOS use different streams. Nothing to do on a CPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

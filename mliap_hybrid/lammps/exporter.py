@@ -1,0 +1,82 @@
+"""From a trained model to the one file that LAMMPS, ASE and the commands read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mliap_hybrid.lammps.model_file import Example, Manifest, read_model, write_model
+from mliap_hybrid.models.description import build, describe, fold_whitening
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.structure import Batch
+
+
+def export_model(
+    model: HybridModel,
+    path: Path,
+    *,
+    example: Batch | None = None,
+    total_charge: float = 0.0,
+    allow_small_box: bool = False,
+    provenance: dict[str, Any] | None = None,
+) -> Manifest:
+    """Write a model file.
+
+    Parameters
+    ----------
+    model : HybridModel
+    path : Path
+        Ends in .pt or .pth.
+    example : Batch or None
+        One structure that `mliap-hybrid check` compares LAMMPS and Python on.
+    total_charge : float, e
+        Total charge of the systems that will be run; runs of another charge are refused.
+    allow_small_box : bool
+        Whether to run periodic boxes narrower than the cutoff sphere.
+    provenance : dict or None
+        JSON-able record of the training.
+
+    Returns
+    -------
+    Manifest
+        As written.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    description, tensors = describe(fold_whitening(model))
+    manifest = Manifest(
+        terms=description.terms(),
+        description=description,
+        total_charge=total_charge,
+        allow_small_box=allow_small_box,
+        example=None if example is None else _example(example),
+        provenance={"torch": torch.__version__} | (provenance or {}),
+    )
+    write_model(path, manifest, tensors)
+    return manifest
+
+
+def load_exported(path: Path) -> tuple[HybridModel, Manifest]:
+    """The model of a file, ready to evaluate in float64, and its manifest.
+
+    Raises
+    ------
+    InputError
+        As `model_file.read_model`.
+    """
+    manifest, tensors = read_model(path)
+    return build(manifest.description, tensors), manifest
+
+
+def _example(batch: Batch) -> Example:
+    return Example(
+        numbers=batch.numbers.tolist(),
+        positions=batch.positions.tolist(),
+        cell=batch.cells[0].tolist(),
+        periodic=batch.periodic[0].tolist(),
+    )

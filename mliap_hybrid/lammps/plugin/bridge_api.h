@@ -1,0 +1,100 @@
+/* -*- c++ -*- ----------------------------------------------------------
+   What the pair style and its Python side tell each other: plain C structs
+   of sizes and pointers, mirrored field by field in ../bridge_api.py.
+   No header of Python is needed, so one shared object serves every Python.
+
+   Pointers are borrowed: they are valid during the one call that hands
+   them over.  Change a struct: raise MLIAP_BRIDGE_VERSION on both sides.
+------------------------------------------------------------------------- */
+
+#ifndef MLIAP_HYBRID_BRIDGE_API_H
+#define MLIAP_HYBRID_BRIDGE_API_H
+
+#include <cstdint>
+
+#define MLIAP_BRIDGE_VERSION 1
+
+extern "C" {
+
+enum {
+  MLIAP_OK = 0,
+  MLIAP_INPUT_ERROR = 1,    // the user can mend it: the message says how
+  MLIAP_EXCEPTION = 2       // anything else: the message is a traceback
+};
+
+// a model that Python has opened
+
+struct mliap_model {
+  int32_t handle;          // Python's number for it, > 0
+  int32_t nelements;       // # of elements the model knows
+  int32_t ndescriptors;    // # of descriptors
+  int32_t nparams;         // # of parameters
+  double rcutfac;          // half the cutoff, in length units of the run
+  const char *elements;    // names of the elements, separated by blanks
+};
+
+// one call of Pair::compute()
+
+struct mliap_step {
+  int32_t nlocal;        // # of owned atoms
+  int32_t ntotal;        // # of owned and ghost atoms
+  int32_t nlistatoms;    // # of owned atoms the model acts on
+  int32_t natomneigh;    // nlistatoms, plus ghosts if their pairs are wanted
+  int32_t npairs;        // # of pairs inside the cutoff
+  int32_t eflag, vflag;
+  int32_t newton_pair;
+
+  const int32_t *elems;        // [ntotal] element of each atom, -1 if NULL
+  const int32_t *iatoms;       // [natomneigh] local index of each centre
+  const int32_t *ielems;       // [natomneigh] element of each centre
+  const int32_t *numneighs;    // [natomneigh] # of pairs of each centre
+  const int32_t *pair_i;       // [npairs] local index of the centre
+  const int32_t *jatoms;       // [npairs] local index of the neighbor
+  const int32_t *jelems;       // [npairs] element of the neighbor
+  const int32_t *jtags;        // [npairs] atom ID of the neighbor
+  const double *rij;           // [npairs][3] x_j - x_i
+
+  const double *x;          // [ntotal][3]
+  double *f;                // [ntotal][3] forces, added to
+  double *q;                // [ntotal] charges, or null
+  const int32_t *tag;       // [ntotal] atom IDs
+  const int32_t *type;      // [ntotal] atom types
+
+  double *eatoms;    // [nlistatoms] energies, written by the model
+  double energy;     // their sum, written by the model
+
+  double cell[9];          // edge vectors a, b, c as rows
+  double box_origin[3];
+  int32_t periodic[3];
+  int32_t comm;            // the communicator as a Fortran handle
+  int64_t ntimestep;
+  double g_ewald;              // splitting parameter of KSpace, 0 if none
+  const char *unit_style;
+  const char *kspace_style;    // null if none is defined
+
+  // writers for the model; return 0, or -1 if they failed
+
+  void *pair;
+  int (*update_pair_energy)(mliap_step *, const double *eij);
+  int (*update_pair_forces)(mliap_step *, const double *fij);
+};
+
+// what is settled once, when Python attaches
+
+struct mliap_bridge {
+  int32_t version;        // MLIAP_BRIDGE_VERSION
+  int32_t bridge_size;    // sizes of the three structs, as C++ has them
+  int32_t model_size;
+  int32_t step_size;
+
+  // filled by Python; both return one of the codes above
+
+  int (*open_model)(const char *filename, mliap_model *);
+  int (*compute)(int32_t handle, mliap_step *);
+  void (*close_model)(int32_t handle);
+
+  char message[8192];    // written by Python before it returns a failure
+};
+}
+
+#endif

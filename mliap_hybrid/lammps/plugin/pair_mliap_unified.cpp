@@ -1,0 +1,411 @@
+#include "pair_mliap_unified.h"
+
+#include "python_host.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "domain.h"
+#include "error.h"
+#include "force.h"
+#include "kspace.h"
+#include "memory.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "update.h"
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstring>
+#include <sstream>
+#include <thread>
+
+using namespace LAMMPS_NS;
+
+static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 32-bit integers");
+
+/* ---------------------------------------------------------------------- */
+
+PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
+    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0)
+{
+  single_enable = 0;
+  restartinfo = 0;
+  one_coeff = 1;
+  manybody_flag = 1;
+  centroidstressflag = CENTROID_NOTAVAIL;
+  comm_reverse_off = 9;    // force and per-atom virial
+}
+
+/* ---------------------------------------------------------------------- */
+
+PairMLIAPUnified::~PairMLIAPUnified()
+{
+  if (copymode) return;
+
+  if (model.handle) bridge->close_model(model.handle);
+  if (allocated) {
+    memory->destroy(setflag);
+    memory->destroy(cutsq);
+    memory->destroy(cutghost);
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::allocate()
+{
+  allocated = 1;
+  const int n = atom->ntypes + 1;
+  memory->create(setflag, n, n, "pair:setflag");
+  memory->create(cutsq, n, n, "pair:cutsq");
+  memory->create(cutghost, n, n, "pair:cutghost");
+}
+
+/* ----------------------------------------------------------------------
+   global settings: unified FILE [0|1]
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::settings(int narg, char **arg)
+{
+  if (narg < 1) utils::missing_cmd_args(FLERR, "pair_style mliap", error);
+  if (strcmp(arg[0], "unified") != 0)
+    error->all(FLERR,
+               "Pair style mliap {} of LAMMPS itself is called mliap/builtin here: "
+               "write mliap/builtin instead of mliap",
+               arg[0]);
+  if (narg < 2) utils::missing_cmd_args(FLERR, "pair_style mliap unified", error);
+  if (narg > 3) error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", arg[3]);
+  ghostneigh = (narg == 3) ? utils::inumeric(FLERR, arg[2], false, lmp) : 0;
+  if (ghostneigh != 0 && ghostneigh != 1)
+    error->all(FLERR, "Incorrect ghost neighbor flag {} of pair_style mliap unified: use 0 or 1",
+               ghostneigh);
+
+  std::string problem;
+  if (!bridge) bridge = PythonHost::attach(comm->nthreads, problem);
+  stop_all_if_failed(bridge ? MLIAP_OK : MLIAP_INPUT_ERROR, problem);
+
+  if (model.handle) bridge->close_model(model.handle);
+  model = mliap_model();
+  const int status = bridge->open_model(arg[1], &model);
+  stop_all_if_failed(status, bridge->message);
+
+  cutoff = 2.0 * model.rcutfac;
+  element_names.clear();
+  std::istringstream names(model.elements);
+  for (std::string name; names >> name;) element_names.push_back(name);
+}
+
+/* ----------------------------------------------------------------------
+   map atom types to elements: * * ELEMENT_OF_TYPE_1 ... , NULL for none
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::coeff(int narg, char **arg)
+{
+  const int ntypes = atom->ntypes;
+  if (narg != 2 + ntypes)
+    error->all(FLERR, "Pair style mliap expects pair_coeff * * and one element for each of the {} atom types",
+               ntypes);
+  if (strcmp(arg[0], "*") != 0 || strcmp(arg[1], "*") != 0)
+    error->all(FLERR, "Pair style mliap expects pair_coeff * *, found pair_coeff {} {}", arg[0], arg[1]);
+  if (!allocated) allocate();
+
+  element_of_type.assign(ntypes + 1, -1);
+  for (int i = 1; i <= ntypes; i++)
+    if (strcmp(arg[i + 1], "NULL") != 0) element_of_type[i] = element_index(arg[i + 1]);
+
+  int count = 0;
+  for (int i = 1; i <= ntypes; i++)
+    for (int j = i; j <= ntypes; j++) {
+      setflag[i][j] = (element_of_type[i] >= 0 && element_of_type[j] >= 0) ? 1 : 0;
+      count += setflag[i][j];
+    }
+  if (count == 0) error->all(FLERR, "pair_coeff of pair style mliap maps no atom type to an element");
+}
+
+/* ---------------------------------------------------------------------- */
+
+static std::string lowercase(std::string word)
+{
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  return word;
+}
+
+/* ---------------------------------------------------------------------- */
+
+int PairMLIAPUnified::element_index(const std::string &name) const
+{
+  for (int i = 0; i < model.nelements; i++)
+    if (element_names[i] == name) return i;
+
+  std::string hint;
+  for (const auto &known : element_names)
+    if (lowercase(known) == lowercase(name)) hint = fmt::format(": did you mean '{}'?", known);
+  error->all(FLERR, "The model does not know the element '{}' of pair_coeff, it knows {}{}", name,
+             model.elements, hint);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::init_style()
+{
+  if (!atom->tag_enable) error->all(FLERR, "Pair style mliap requires atom IDs");
+
+  // a model needs all neighbors: a list without bonded pairs would be wrong in silence
+
+  if (atom->molecular != Atom::ATOMIC && atom->nbonds > 0)
+    for (int i = 1; i <= 3; i++)
+      if (force->special_lj[i] == 0.0 && force->special_coul[i] == 0.0)
+        error->all(FLERR,
+                   "Pair style mliap needs bonded atoms in the neighbor list: "
+                   "use special_bonds lj/coul 1 1 1");
+
+  // newton off: the virial is tallied by pairs, as ghost forces are folded back in compute()
+
+  no_virial_fdotr_compute = force->newton_pair ? 0 : 1;
+
+  if (ghostneigh) {
+    comm->cutghostuser = MAX(comm->cutghostuser, 2.0 * cutoff + neighbor->skin);
+    neighbor->add_request(this, NeighConst::REQ_FULL | NeighConst::REQ_GHOST);
+  } else
+    neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+/* ---------------------------------------------------------------------- */
+
+double PairMLIAPUnified::init_one(int i, int j)
+{
+  if (setflag[i][j] == 0) error->all(FLERR, "All pair coeffs are not set");
+  cutghost[i][j] = cutghost[j][i] = cutoff;
+  return cutoff;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::compute(int eflag, int vflag)
+{
+  ev_init(eflag, vflag);
+  pairs.fill(atom, list, element_of_type, cutoff);
+  describe_step(eflag, vflag);
+
+  if (!force->newton_pair) clear_ghosts();
+  if (bridge->compute(model.handle, &step) != MLIAP_OK) stop_one();
+  if (!force->newton_pair) comm->reverse_comm(this, vflag_atom ? 9 : 3);
+
+  tally_energy();
+  if (vflag_fdotr) virial_fdotr_compute();
+}
+
+/* ----------------------------------------------------------------------
+   sizes and pointers for Python
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::describe_step(int eflag, int vflag)
+{
+  step.nlocal = atom->nlocal;
+  step.ntotal = atom->nlocal + atom->nghost;
+  step.nlistatoms = pairs.nlistatoms;
+  step.natomneigh = pairs.natomneigh;
+  step.npairs = pairs.npairs;
+  step.eflag = eflag;
+  step.vflag = vflag;
+  step.newton_pair = force->newton_pair;
+
+  step.elems = pairs.elems.data();
+  step.iatoms = pairs.iatoms.data();
+  step.ielems = pairs.ielems.data();
+  step.numneighs = pairs.numneighs.data();
+  step.pair_i = pairs.pair_i.data();
+  step.jatoms = pairs.jatoms.data();
+  step.jelems = pairs.jelems.data();
+  step.jtags = pairs.jtags.data();
+  step.rij = pairs.rij.data();
+
+  step.x = step.ntotal ? atom->x[0] : nullptr;
+  step.f = step.ntotal ? atom->f[0] : nullptr;
+  step.q = atom->q_flag ? atom->q : nullptr;
+  step.tag = atom->tag;
+  step.type = atom->type;
+
+  if (static_cast<int>(eatoms.size()) < pairs.nlistatoms) eatoms.resize(pairs.nlistatoms);
+  std::fill_n(eatoms.begin(), pairs.nlistatoms, 0.0);
+  step.eatoms = eatoms.data();
+  step.energy = 0.0;
+
+  const double cell[9] = {domain->xprd, 0.0,          0.0,          domain->xy,  domain->yprd,
+                          0.0,          domain->xz,   domain->yz,   domain->zprd};
+  std::copy_n(cell, 9, step.cell);
+  std::copy_n(domain->boxlo, 3, step.box_origin);
+  std::copy_n(domain->periodicity, 3, step.periodic);
+  step.comm = MPI_Comm_c2f(world);
+  step.ntimestep = update->ntimestep;
+  step.g_ewald = force->kspace ? force->kspace->g_ewald : 0.0;
+  step.unit_style = update->unit_style;
+  step.kspace_style = force->kspace ? force->kspace_style : nullptr;
+
+  step.pair = this;
+  step.update_pair_energy = &PairMLIAPUnified::update_pair_energy;
+  step.update_pair_forces = &PairMLIAPUnified::update_pair_forces;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::tally_energy()
+{
+  if (eflag_global) eng_vdwl += step.energy;
+  if (eflag_atom)
+    for (int ii = 0; ii < pairs.nlistatoms; ii++) eatom[pairs.iatoms[ii]] += eatoms[ii];
+}
+
+/* ----------------------------------------------------------------------
+   half of each pair energy belongs to its centre, none to ghost centres
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::update_pair_energy(const double *eij)
+{
+  int ij = 0;
+  step.energy = 0.0;
+  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
+    double esum = 0.0;
+    for (const int last = ij + pairs.numneighs[ii]; ij < last; ij++) esum += eij[ij];
+    eatoms[ii] = 0.5 * esum;
+    step.energy += eatoms[ii];
+  }
+}
+
+/* ----------------------------------------------------------------------
+   fij = dE/drij with rij = xj - xi, so it acts on i and its negative on j
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::update_pair_forces(const double *fij)
+{
+  double **const f = atom->f;
+  for (int ij = 0; ij < pairs.npairs; ij++) {
+    const double *const fpair = &fij[3 * static_cast<std::size_t>(ij)];
+    const int i = pairs.pair_i[ij];
+    const int j = pairs.jatoms[ij];
+    f[i][0] += fpair[0];
+    f[i][1] += fpair[1];
+    f[i][2] += fpair[2];
+    f[j][0] -= fpair[0];
+    f[j][1] -= fpair[1];
+    f[j][2] -= fpair[2];
+    if (vflag_either) v_tally(i, j, fpair, &pairs.rij[3 * static_cast<std::size_t>(ij)]);
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::v_tally(int i, int j, const double *fij, const double *rij)
+{
+  const double v[6] = {-rij[0] * fij[0], -rij[1] * fij[1], -rij[2] * fij[2],
+                       -rij[0] * fij[1], -rij[0] * fij[2], -rij[1] * fij[2]};
+  if (vflag_global)
+    for (int k = 0; k < 6; k++) virial[k] += v[k];
+  if (vflag_atom)
+    for (int k = 0; k < 6; k++) {
+      vatom[i][k] += 0.5 * v[k];
+      vatom[j][k] += 0.5 * v[k];
+    }
+}
+
+/* ----------------------------------------------------------------------
+   called from Python
+------------------------------------------------------------------------- */
+
+int PairMLIAPUnified::update_pair_energy(mliap_step *s, const double *eij)
+{
+  static_cast<PairMLIAPUnified *>(s->pair)->update_pair_energy(eij);
+  return 0;
+}
+
+int PairMLIAPUnified::update_pair_forces(mliap_step *s, const double *fij)
+{
+  static_cast<PairMLIAPUnified *>(s->pair)->update_pair_forces(fij);
+  return 0;
+}
+
+/* ----------------------------------------------------------------------
+   newton off: LAMMPS neither clears nor collects what ghosts receive
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::clear_ghosts()
+{
+  for (int i = step.nlocal; i < step.ntotal; i++) {
+    std::fill_n(atom->f[i], 3, 0.0);
+    if (vflag_atom) std::fill_n(vatom[i], 6, 0.0);
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+int PairMLIAPUnified::pack_reverse_comm(int n, int first, double *buf)
+{
+  double *end = buf;
+  for (int i = first; i < first + n; i++) {
+    end = std::copy_n(atom->f[i], 3, end);
+    if (vflag_atom) end = std::copy_n(vatom[i], 6, end);
+  }
+  return static_cast<int>(end - buf);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::unpack_reverse_comm(int n, int *list, double *buf)
+{
+  for (int ii = 0; ii < n; ii++) {
+    const int i = list[ii];
+    for (int k = 0; k < 3; k++) atom->f[i][k] += *buf++;
+    if (vflag_atom)
+      for (int k = 0; k < 6; k++) vatom[i][k] += *buf++;
+  }
+}
+
+/* ----------------------------------------------------------------------
+   collective: if any rank failed, the first that did tells why and all end
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::stop_all_if_failed(int status, std::string message)
+{
+  const int mine = (status == MLIAP_OK) ? comm->nprocs : comm->me;
+  int first;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
+  if (first == comm->nprocs) return;
+
+  int length = static_cast<int>(message.size());
+  MPI_Bcast(&status, 1, MPI_INT, first, world);
+  MPI_Bcast(&length, 1, MPI_INT, first, world);
+  message.resize(length);
+  MPI_Bcast(&message[0], length, MPI_CHAR, first, world);
+  if (status == MLIAP_INPUT_ERROR) error->all(FLERR, message);
+  error->all(FLERR, "The model could not be opened by Python:\n{}", message);
+}
+
+/* ----------------------------------------------------------------------
+   not collective: other ranks may wait inside the model, so abort them.
+   Where all ranks fail alike the first one has the time to say so alone
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::stop_one()
+{
+  const std::string message = bridge->message;
+  if (comm->nprocs == 1) error->all(FLERR, message);
+
+  std::this_thread::sleep_for(std::chrono::milliseconds(300) * MIN(comm->me, 10));
+  try {
+    error->one(FLERR, message);
+  } catch (...) {
+    MPI_Abort(world, 1);    // now: a Python program that holds LAMMPS might go on otherwise
+    throw;
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+double PairMLIAPUnified::memory_usage()
+{
+  double bytes = Pair::memory_usage();
+  bytes += pairs.memory_usage();
+  bytes += static_cast<double>(eatoms.capacity()) * sizeof(double);
+  return bytes;
+}

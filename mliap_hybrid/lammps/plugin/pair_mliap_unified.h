@@ -1,0 +1,64 @@
+/* -*- c++ -*- ----------------------------------------------------------
+   pair_style mliap unified FILE [0|1]
+   pair_coeff * * ELEMENT ...
+
+   The model is a Python object; this style hands it flat pair arrays and
+   adds what it returns to LAMMPS' energies, forces and virials
+------------------------------------------------------------------------- */
+
+#ifndef LMP_PAIR_MLIAP_UNIFIED_H
+#define LMP_PAIR_MLIAP_UNIFIED_H
+
+#include "pair.h"
+
+#include "bridge_api.h"
+#include "neighbor_pairs.h"
+
+#include <string>
+#include <vector>
+
+namespace LAMMPS_NS {
+
+class PairMLIAPUnified : public Pair {
+ public:
+  PairMLIAPUnified(class LAMMPS *);
+  ~PairMLIAPUnified() override;
+
+  void settings(int, char **) override;
+  void coeff(int, char **) override;
+  void init_style() override;
+  double init_one(int, int) override;
+  void compute(int, int) override;
+
+  int pack_reverse_comm(int, int, double *) override;
+  void unpack_reverse_comm(int, int *, double *) override;
+  double memory_usage() override;
+
+ private:
+  mliap_bridge *bridge;                     // Python's side
+  mliap_model model;                        // what it tells of the open model
+  mliap_step step;                          // what it is told each step
+  double cutoff;                            // one for all pairs of elements
+  std::vector<std::string> element_names;
+  std::vector<int> element_of_type;         // [ntypes+1], -1 for NULL
+  NeighborPairs pairs;
+  std::vector<double> eatoms;
+
+  void allocate();
+  int element_index(const std::string &) const;
+  void describe_step(int, int);
+  void tally_energy();
+  void clear_ghosts();
+  void v_tally(int, int, const double *, const double *);
+  void update_pair_energy(const double *);
+  void update_pair_forces(const double *);
+
+  void stop_all_if_failed(int, std::string);
+  [[noreturn]] void stop_one();
+
+  static int update_pair_energy(mliap_step *, const double *);
+  static int update_pair_forces(mliap_step *, const double *);
+};
+}    // namespace LAMMPS_NS
+
+#endif

@@ -1,0 +1,140 @@
+#include "python_host.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+
+// exported by mliap_hybrid.lammps.plugin_path in the process that starts lmp
+
+static const char LIBPYTHON[] = "MLIAP_HYBRID_LIBPYTHON";
+static const char EXECUTABLE[] = "MLIAP_HYBRID_PYTHON";
+
+static mliap_bridge bridge;
+
+/* ----------------------------------------------------------------------
+   the few functions of Python that are used, all of them stable since 3.2
+------------------------------------------------------------------------- */
+
+template <typename Function> static Function *python(const char *name)
+{
+  return reinterpret_cast<Function *>(dlsym(RTLD_DEFAULT, name));
+}
+
+/* ----------------------------------------------------------------------
+   tell Python which executable it is, so that it finds its environment.
+   Py_SetProgramName is gone from 3.15 on, PyInitConfig is there since 3.14
+------------------------------------------------------------------------- */
+
+static bool initialize_as(const char *executable)
+{
+  using Config = void;
+  auto *create = python<Config *()>("PyInitConfig_Create");
+  auto *set_str = python<int(Config *, const char *, const char *)>("PyInitConfig_SetStr");
+  auto *set_int = python<int(Config *, const char *, int64_t)>("PyInitConfig_SetInt");
+  auto *initialize = python<int(Config *)>("Py_InitializeFromInitConfig");
+  auto *destroy = python<void(Config *)>("PyInitConfig_Free");
+  if (create && set_str && set_int && initialize && destroy) {
+    Config *config = create();
+    const bool done = config && set_str(config, "executable", executable) == 0 &&
+        set_int(config, "install_signal_handlers", 0) == 0 && initialize(config) == 0;
+    destroy(config);
+    return done;
+  }
+
+  // Python keeps the pointer to the name: it is never freed
+
+  auto *decode = python<wchar_t *(const char *, size_t *)>("Py_DecodeLocale");
+  auto *set_name = python<void(const wchar_t *)>("Py_SetProgramName");
+  auto *initialize_ex = python<void(int)>("Py_InitializeEx");
+  if (!decode || !set_name || !initialize_ex) return false;
+  set_name(decode(executable, nullptr));
+  initialize_ex(0);    // 0: Ctrl-C keeps stopping lmp
+  return true;
+}
+
+/* ----------------------------------------------------------------------
+   start the interpreter that installed this plugin
+------------------------------------------------------------------------- */
+
+static bool start_interpreter(int nthreads, std::string &problem)
+{
+  const char *advice =
+      "start LAMMPS inside Python instead, with the same arguments: "
+      "python -m mliap_hybrid.lammps.launcher -in FILE";
+  const char *library = getenv(LIBPYTHON);
+  const char *executable = getenv(EXECUTABLE);
+  if (!executable) {
+    problem = std::string("This lmp was not started by the `lmp` command of the Python environment, "
+                          "so the environment is not known: use that command, or ") + advice;
+    return false;
+  }
+  if (!python<int()>("Py_IsInitialized")) {
+    if (!library) {
+      problem = std::string("The Python at ") + executable + " has no shared library: " + advice;
+      return false;
+    }
+    if (!dlopen(library, RTLD_NOW | RTLD_GLOBAL)) {
+      problem = std::string("Python's library cannot be loaded (") + dlerror() + "): " + advice;
+      return false;
+    }
+  }
+
+  // two OpenMP runtimes share the process: both obey what LAMMPS was told
+
+  setenv("OMP_NUM_THREADS", std::to_string(nthreads).c_str(), 0);
+
+  if (!initialize_as(executable)) {
+    problem = std::string("Python could not be started from ") + executable + ": " + advice;
+    return false;
+  }
+  python<void *()>("PyEval_SaveThread")();    // callbacks take the GIL themselves
+  return true;
+}
+
+/* ---------------------------------------------------------------------- */
+
+mliap_bridge *PythonHost::attach(int nthreads, std::string &problem)
+{
+  if (bridge.compute) return &bridge;
+
+  auto *is_initialized = python<int()>("Py_IsInitialized");
+  if (!is_initialized || !is_initialized())
+    if (!start_interpreter(nthreads, problem)) return nullptr;
+
+  memset(&bridge, 0, sizeof(bridge));
+  bridge.version = MLIAP_BRIDGE_VERSION;
+  bridge.bridge_size = sizeof(mliap_bridge);
+  bridge.model_size = sizeof(mliap_model);
+  bridge.step_size = sizeof(mliap_step);
+
+  // an import that fails leaves its traceback in bridge.message, printed once by the caller
+
+  const std::string address = std::to_string(reinterpret_cast<uintptr_t>(&bridge));
+  const std::string room = std::to_string(sizeof(bridge.message) - 1);
+  const std::string text_address = std::to_string(reinterpret_cast<uintptr_t>(bridge.message));
+  const std::string code = "try:\n"
+                           "    from mliap_hybrid.lammps import bridge as _bridge\n"
+                           "    _bridge.attach(" + address + ")\n"
+                           "except BaseException:\n"
+                           "    import ctypes, traceback\n"
+                           "    _text = traceback.format_exc().encode()[-" + room + ":]\n"
+                           "    ctypes.memmove(" + text_address + ", _text, len(_text))\n";
+
+  auto *ensure = python<int()>("PyGILState_Ensure");
+  auto *release = python<void(int)>("PyGILState_Release");
+  auto *run = python<int(const char *, void *)>("PyRun_SimpleStringFlags");
+  if (!ensure || !release || !run) {
+    problem = "This process holds a Python that the mliap plugin cannot use";
+    return nullptr;
+  }
+  const int state = ensure();
+  run(code.c_str(), nullptr);
+  release(state);
+
+  if (!bridge.compute) {
+    problem = "The package mliap_hybrid could not be imported:\n";
+    problem += bridge.message;
+    return nullptr;
+  }
+  return &bridge;
+}

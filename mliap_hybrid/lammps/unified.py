@@ -1,0 +1,181 @@
+"""The object that LAMMPS calls at every step: `pair_style mliap unified FILE` gets one of these."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase.data import chemical_symbols
+from torch import Tensor
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps import run_checks
+from mliap_hybrid.lammps.evaluator import Evaluator
+from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
+from mliap_hybrid.lammps.model_file import Manifest, is_model_file, parse_records, read_model
+from mliap_hybrid.models.description import build
+from mliap_hybrid.structure import Environments
+from mliap_hybrid.units import lammps_energy_unit
+
+
+class HybridUnified:
+    """A hybrid model behind the interface of ML-IAP's unified models.
+
+    Works with the data objects of this package's plugin, of LAMMPS' own ML-IAP package, and of its KOKKOS version.
+    Energies and pair forces are the model's local terms; LAMMPS adds the point-charge Coulomb energy.
+    """
+
+    def __init__(self, manifest: Manifest, tensors: dict[str, Tensor]):
+        model = build(manifest.description, tensors)
+        self.manifest = manifest
+        self.evaluator = Evaluator(model)
+        self.model = model
+        # What LAMMPS reads when it connects; it takes 2 rcutfac as the cutoff of every pair.
+        self.interface: Any = None
+        self.element_types = [chemical_symbols[z] for z in model.elements]
+        self.rcutfac = 0.5 * model.cutoff
+        self.ndescriptors = model.features.n_features
+        self.nparams = sum(parameter.numel() for parameter in model.network.parameters())
+        self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
+        self._prepared = False
+
+    def compute_descriptors(self, data: Any) -> None:
+        """Nothing: everything is done in `compute_forces`, which LAMMPS calls last."""
+
+    def compute_gradients(self, data: Any) -> None:
+        """Nothing: everything is done in `compute_forces`, which LAMMPS calls last."""
+
+    def compute_forces(self, data: Any) -> None:
+        """Write the energy, the energy of each listed atom and the force of each pair.
+
+        Parameters
+        ----------
+        data : object
+            The data object of LAMMPS, valid during this call only.
+
+        Raises
+        ------
+        InputError
+            If the run is not one that the model was made for.
+        """
+        device = self._device(data)
+        synchronise(device)
+        environments, rows = self._environments(data, device)
+        self._check_run(data, environments)
+        energies, gradients = self.evaluator(environments)
+        if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
+            all_rows = gradients.new_zeros((data.npairs, 3))
+            all_rows[rows] = gradients
+            gradients = all_rows
+        unit = lammps_energy_unit(getattr(data, "unit_style", "metal"))
+        write_energies(data, energies / unit)
+        write_pair_forces(data, gradients / unit)
+        synchronise(device)
+
+    def _device(self, data: Any) -> torch.device:
+        """Device of LAMMPS' arrays; the model moves there once."""
+        array = data.rij if data.rij is not None else data.elems
+        device = self._element_numbers.device if array is None else as_tensor(array).device
+        if device != self._element_numbers.device:
+            self.model.to(device)
+            self._element_numbers = self._element_numbers.to(device)
+        return device
+
+    def _environments(self, data: Any, device: torch.device) -> tuple[Environments, Tensor | None]:
+        """Local view of the listed atoms, and the rows of their pairs (None: all rows)."""
+        n_centres, n_pairs = int(data.nlistatoms), int(data.npairs)
+        if n_centres == 0:
+            rows = None if n_pairs == 0 else torch.zeros(0, dtype=torch.int64, device=device)
+            return _no_environments(device), rows
+        elements = as_tensor(data.elems).long()  # (n_total,): index into element_types
+        numbers = self._element_numbers[elements]  # (n_total,)
+        listed = as_tensor(data.iatoms)[:n_centres].long()  # (n_centres,): atom of each listed position
+        if n_pairs == 0:
+            return replace(_no_environments(device), centre_numbers=numbers[listed]), None
+        centre_of_atom = torch.full_like(elements, -1)  # (n_total,)
+        centre_of_atom[listed] = torch.arange(n_centres, device=device)
+        pair_i = centre_of_atom[as_tensor(data.pair_i).long()]  # (n_pairs,)
+        neighbour_numbers = numbers[as_tensor(data.pair_j).long()]  # (n_pairs,)
+        vectors = as_tensor(data.rij)  # (n_pairs, 3)
+        owned = pair_i >= 0
+        if bool(owned.all()):
+            return Environments(numbers[listed], neighbour_numbers, pair_i, vectors), None
+        rows = owned.nonzero().squeeze(1)
+        return Environments(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows]), rows
+
+    def _check_run(self, data: Any, environments: Environments) -> None:
+        if not self.manifest.allow_small_box:
+            run_checks.check_box(data, self.model.cutoff)
+        if self._prepared:
+            return
+        self._prepared = True
+        if self.model.is_charged:
+            run_checks.check_kspace(data)
+            numbers = environments.centre_numbers.cpu().numpy()
+            run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)
+        if hasattr(data, "comm"):
+            share_cores(data.comm)
+
+
+def share_cores(communicator: Any) -> None:
+    """Give each rank of a machine its share of the cores, unless fewer threads were asked for. Collective.
+
+    torch takes all cores otherwise, on every rank.
+    """
+    from mpi4py import MPI
+
+    on_this_machine = communicator.Split_type(MPI.COMM_TYPE_SHARED)
+    share = max(1, len(os.sched_getaffinity(0)) // on_this_machine.size)
+    on_this_machine.Free()
+    torch.set_num_threads(min(torch.get_num_threads(), share))
+
+
+def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
+    """Rebuild the object from the two byte records of a model file; what `torch.load` calls.
+
+    Parameters
+    ----------
+    manifest, weights : Tensor of uint8
+
+    Raises
+    ------
+    InputError
+        If the records were changed or are newer than this package.
+    """
+    records = (bytes(record.numpy().tobytes()) for record in (manifest, weights))
+    return HybridUnified(*parse_records(*records, "the model file"))
+
+
+def open_unified(path: str) -> Any:
+    """The object of a model file, of ours or of anyone's unified model.
+
+    Parameters
+    ----------
+    path : str
+        A file that `mliap-hybrid export` wrote is read without unpickling; other files are unpickled, as LAMMPS'
+        own ML-IAP does: .pt and .pth by torch, the rest by pickle.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"cannot find the model file '{path}'; expected the file that `mliap-hybrid export` wrote")
+    if file.suffix not in (".pt", ".pth"):
+        with file.open("rb") as stream:
+            return pickle.load(stream)
+    if zipfile.is_zipfile(file) and not is_model_file(file):
+        return torch.load(file, weights_only=False)
+    return HybridUnified(*read_model(file))
+
+
+def _no_environments(device: torch.device) -> Environments:
+    integers = torch.zeros(0, dtype=torch.int64, device=device)
+    return Environments(integers, integers, integers, torch.zeros((0, 3), dtype=torch.float64, device=device))

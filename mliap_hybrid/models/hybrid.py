@@ -1,0 +1,175 @@
+"""The hybrid model: a sum of terms.
+
+    E = sum_i [ E0(Z_i) + network(W (F_i - mean)) + repulsion_i ] + E_long_range({q(Z_i)}, {r_i})
+
+The bracket is strictly local and is what LAMMPS evaluates in the pair style; the long-range term is one definition
+everywhere (physics/ewald.py), and in LAMMPS it is split between PPPM and the smearing correction of the pair style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from ase.data import chemical_symbols
+from torch import Tensor
+
+from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.physics.coulomb import smearing_correction_energies
+from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.structure import Environments
+
+
+class HybridModel(torch.nn.Module):
+    """Element-agnostic network on Gaussian-multipole features, plus explicit physics."""
+
+    def __init__(
+        self,
+        features: GaussianMultipoles,
+        whitening: Whitening | None,
+        network: AtomicNetwork,
+        baseline: Mapping[int, float],
+        repulsion: ZBLRepulsion | None = None,
+        charges: Mapping[int, float] | None = None,
+        smearing: float = 1.0,
+    ):
+        """Put the terms together.
+
+        Parameters
+        ----------
+        features : GaussianMultipoles
+            Its elements are the model's elements.
+        whitening : Whitening or None
+            Linear map between the features and the network; None where the network's first layer holds it.
+        network : AtomicNetwork
+        baseline : mapping of int to float, eV
+            Atomic number -> energy E0 of the atom without neighbours.
+        repulsion : ZBLRepulsion or None
+        charges : mapping of int to float, e, or None
+            Atomic number -> fixed charge; None leaves the long-range term out.
+        smearing : float, Å
+            Smearing of the charges.
+
+        Raises
+        ------
+        ValueError
+            If an element has no baseline or no charge.
+        """
+        super().__init__()
+        self.elements: tuple[int, ...] = tuple(features.elements)
+        self.features = features
+        self.whitening = whitening
+        self.network = network
+        self.repulsion = repulsion
+        self.smearing = smearing
+        self.register_buffer("baseline", self._by_atomic_number(baseline, "baseline energy"))
+        # None registers an empty slot: a model without charges has no long-range term.
+        self.register_buffer("charges", None if charges is None else self._by_atomic_number(charges, "charge"))
+
+    @property
+    def cutoff(self) -> float:
+        """Cutoff radius of all local terms, Å."""
+        return self.features.cutoff
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether the model has a long-range term."""
+        return self.charges is not None
+
+    def charge_table(self) -> dict[int, float]:
+        """Atomic number -> charge in e; empty without a long-range term."""
+        return {z: float(self.charges[z]) for z in self.elements} if self.is_charged else {}
+
+    def atomic_energies(self, environments: Environments) -> Tensor:
+        """Local energies: all but the long-range term.
+
+        Parameters
+        ----------
+        environments : Environments
+
+        Returns
+        -------
+        Tensor, shape (n_centres,), eV
+
+        Raises
+        ------
+        InputError
+            If an atom's element is not one of the model's.
+        """
+        self.check_elements(environments.centre_numbers)
+        features = self.features(environments)  # (n_centres, n_features)
+        return self.network_energies(features) + self.pair_energies(environments)
+
+    def network_energies(self, features: Tensor) -> Tensor:
+        """The network's part of the local energies.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_centres, n_features)
+
+        Returns
+        -------
+        Tensor, shape (n_centres,), eV
+        """
+        return self.network(features if self.whitening is None else self.whitening(features))
+
+    def pair_energies(self, environments: Environments) -> Tensor:
+        """The explicit part of the local energies: E0 and repulsion.
+
+        Parameters
+        ----------
+        environments : Environments
+
+        Returns
+        -------
+        Tensor, shape (n_centres,), eV
+        """
+        energies = self.baseline[environments.centre_numbers].to(environments.pair_vectors.dtype)  # (n_centres,)
+        if self.repulsion is not None:
+            energies = energies + self.repulsion(environments)
+        return energies
+
+    def smearing_correction(self, environments: Environments) -> Tensor:
+        """What the pair style adds to LAMMPS' point-charge energy; zero without a long-range term.
+
+        Parameters
+        ----------
+        environments : Environments
+
+        Returns
+        -------
+        Tensor, shape (n_centres,), eV
+        """
+        if self.charges is None:
+            return environments.pair_vectors.new_zeros(environments.n_centres)
+        charges = self.charges.to(environments.pair_vectors.dtype)
+        return smearing_correction_energies(
+            environments, charges[environments.centre_numbers], charges[environments.neighbour_numbers], self.smearing
+        )
+
+    def check_elements(self, numbers: Tensor) -> None:
+        """Refuse atoms of an element that the model was not trained for.
+
+        Raises
+        ------
+        InputError
+            Naming the element and those of the model.
+        """
+        known = torch.tensor(self.elements, device=numbers.device)
+        unknown = numbers[~torch.isin(numbers, known)]
+        if len(unknown):
+            symbol = chemical_symbols[int(unknown[0])]
+            symbols = [chemical_symbols[z] for z in self.elements]
+            raise InputError(f"the model knows no element {symbol}: {did_you_mean(symbol, symbols)}")
+
+    def _by_atomic_number(self, values: Mapping[int, float], what: str) -> Tensor:
+        """(n_elements_of_the_periodic_table + 1,) float64, indexed by atomic number, zero where not used."""
+        table = torch.zeros(len(chemical_symbols), dtype=torch.float64)
+        for z in self.elements:
+            if z not in values:
+                raise ValueError(f"expected a {what} for {chemical_symbols[z]}, got none")
+            table[z] = values[z]
+        return table

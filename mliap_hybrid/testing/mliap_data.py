@@ -1,0 +1,261 @@
+"""Stand-ins for the data objects that LAMMPS hands to a unified model, each with the manners of the real one.
+
+`PluginData` is this package's plugin, `UpstreamData` LAMMPS' own ML-IAP package, `KokkosData` its KOKKOS version. All
+are filled from a structure as LAMMPS would: atoms of one rank first, then ghosts (images, and atoms of other ranks).
+Results are collected as LAMMPS does; `energy` and `eatoms` start as NaN because LAMMPS never clears them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from mliap_hybrid.neighbors import neighbor_pairs
+
+
+@dataclass
+class RankArrays:
+    """What one rank of LAMMPS knows."""
+
+    nlocal: int
+    """Number of owned atoms, which come first."""
+    owner: np.ndarray
+    """(n_total,) index in the structure of each owned or ghost atom."""
+    elems: np.ndarray
+    """(n_total,) int32: index into the model's elements; -1 for a NULL type."""
+    iatoms: np.ndarray
+    """(n_list_atoms,) int32: atoms that have pairs listed; owned ones first."""
+    nlistatoms: int
+    """Number of owned atoms among them."""
+    pair_i: np.ndarray
+    """(n_pairs,) int32."""
+    pair_j: np.ndarray
+    """(n_pairs,) int32."""
+    rij: np.ndarray
+    """(n_pairs, 3) float64, Å: x_j - x_i."""
+
+
+def rank_arrays(
+    atoms: Atoms,
+    cutoff: float,
+    elements: Sequence[str],
+    owned: Sequence[int] | None = None,
+    null_elements: Sequence[str] = (),
+    ghost_pairs: bool = False,
+) -> RankArrays:
+    """Lay a structure out as one rank sees it.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    cutoff : float, Å
+    elements : sequence of str
+        The model's element types.
+    owned : sequence of int or None
+        Atoms of this rank; None is all.
+    null_elements : sequence of str
+        Elements mapped to NULL: in nobody's list.
+    ghost_pairs : bool
+        Whether ghosts that are images of owned atoms list their pairs, too (`unified FILE 1`).
+    """
+    pair_i, pair_j, shifts = (t.numpy() for t in neighbor_pairs(atoms.positions, atoms.cell.array, atoms.pbc, cutoff))
+    vectors = atoms.positions[pair_j] + shifts @ atoms.cell.array - atoms.positions[pair_i]
+    owned = list(range(len(atoms))) if owned is None else list(owned)
+    index_of = {(i, 0, 0, 0): k for k, i in enumerate(owned)}
+
+    def index(atom: int, shift: np.ndarray) -> int:
+        return index_of.setdefault((atom, *map(int, shift)), len(index_of))
+
+    mapped = [symbol not in null_elements for symbol in atoms.symbols]
+    keep = np.array([mapped[i] and mapped[j] for i, j in zip(pair_i, pair_j, strict=True)], dtype=bool)
+    mine = keep & np.isin(pair_i, owned)
+    i_list = [index_of[(i, 0, 0, 0)] for i in pair_i[mine]]
+    j_list = [index(j, s) for j, s in zip(pair_j[mine], shifts[mine], strict=True)]
+    rij = list(vectors[mine])
+    iatoms = [index_of[(i, 0, 0, 0)] for i in owned if mapped[i]]
+    n_list_atoms = len(iatoms)
+    if ghost_pairs:
+        for atom, *shift in [key for key in index_of if any(key[1:])][:5]:
+            iatoms.append(index_of[(atom, *shift)])
+            for p in np.flatnonzero(keep & (pair_i == atom)):
+                i_list.append(index_of[(atom, *shift)])
+                j_list.append(index(pair_j[p], shifts[p] + np.array(shift)))
+                rij.append(vectors[p])
+    owner = np.array([key[0] for key in index_of], dtype=np.int64)
+    kinds = [list(elements).index(s) if s not in null_elements else -1 for s in atoms.symbols]
+    return RankArrays(
+        nlocal=len(owned),
+        owner=owner,
+        elems=np.array([kinds[i] for i in owner], dtype=np.int32),
+        iatoms=np.array(iatoms, dtype=np.int32),
+        nlistatoms=n_list_atoms,
+        pair_i=np.array(i_list, dtype=np.int32),
+        pair_j=np.array(j_list, dtype=np.int32),
+        rij=np.array(rij, dtype=np.float64).reshape(-1, 3),
+    )
+
+
+class _Results:
+    """Accumulators of one rank, and the part of the interface that all three data objects share."""
+
+    def __init__(self, arrays: RankArrays):
+        self._arrays = arrays
+        self._energy = np.nan
+        self._eatoms = np.full(arrays.nlistatoms, np.nan)
+        self._forces = np.zeros((len(arrays.owner), 3))
+        self._virial = np.zeros((3, 3))
+        self.ntotal, self.nlistatoms = len(arrays.owner), arrays.nlistatoms
+        self.natomneigh, self.npairs = len(arrays.iatoms), len(arrays.pair_i)
+        self.eflag = self.vflag = 1
+
+    def _add_pair_forces(self, forces: np.ndarray) -> None:
+        assert forces.shape == (self.npairs, 3)
+        np.add.at(self._forces, self._arrays.pair_i, forces)
+        np.add.at(self._forces, self._arrays.pair_j, -forces)
+        self._virial -= self._arrays.rij.T @ forces
+
+    def result(self, n_atoms: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """Energy, energies of the listed atoms, forces (n_atoms, 3) with ghosts folded home, virial (3, 3)."""
+        forces = np.zeros((n_atoms, 3))
+        np.add.at(forces, self._arrays.owner, self._forces)
+        return self._energy, self._eatoms, forces, self._virial
+
+
+def _strict_buffer(array: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What Cython's `double[:, ::1]` takes: a C-contiguous float64 buffer that is not empty."""
+    view = memoryview(array)
+    if view.format != "d" or not view.c_contiguous or 0 in view.shape:
+        raise ValueError("Buffer dtype mismatch, not C-contiguous, or empty")
+    assert view.shape == shape
+    return np.asarray(view)
+
+
+class UpstreamData(_Results):
+    """LAMMPS' own: numpy or None, `energy` and `eatoms` can only be set, nothing about box, charges or ranks."""
+
+    def _array(self, values: np.ndarray) -> np.ndarray | None:
+        return values if len(values) else None
+
+    elems = property(lambda self: self._array(self._arrays.elems))
+    iatoms = property(lambda self: self._array(self._arrays.iatoms))
+    pair_i = property(lambda self: self._array(self._arrays.pair_i))
+    pair_j = property(lambda self: self._array(self._arrays.pair_j))
+    jatoms = pair_j
+    rij = property(lambda self: self._array(self._arrays.rij))
+
+    def _set_energy(self, value: float) -> None:
+        self._energy = float(value)
+
+    def _set_eatoms(self, value: np.ndarray) -> None:
+        self._eatoms[:] = _strict_buffer(value, (self.nlistatoms,))
+
+    energy = property(fset=_set_energy)
+    eatoms = property(fset=_set_eatoms)
+
+    def update_pair_forces(self, fij: Any) -> None:
+        """Add fij to the centres and its opposite to the neighbours."""
+        self._add_pair_forces(_strict_buffer(fij, (self.npairs, 3)))
+
+
+class PluginData(UpstreamData):
+    """This package's plugin: arrays of length zero instead of None, readable energies, and what upstream lacks."""
+
+    def __init__(self, arrays: RankArrays, atoms: Atoms, q: np.ndarray | None = None, comm: Any = None):
+        super().__init__(arrays)
+        self.x = atoms.positions[arrays.owner]
+        self.q = None if q is None else q[arrays.owner]
+        self.tag = arrays.owner + 1
+        self.nlocal = arrays.nlocal
+        self.cell, self.periodic = atoms.cell.array, atoms.pbc
+        self.unit_style = "metal"
+        self.kspace_style: str | None = "pppm"
+        self._comm = comm
+
+    def _array(self, values: np.ndarray) -> np.ndarray:
+        return values
+
+    @property
+    def comm(self) -> Any:
+        """Communicator of all ranks; this process alone where none was given."""
+        from mpi4py import MPI
+
+        return MPI.COMM_SELF if self._comm is None else self._comm
+
+    energy = property(lambda self: self._energy, UpstreamData._set_energy)
+    eatoms = property(lambda self: self._eatoms, UpstreamData._set_eatoms)
+
+
+class DeviceArray:
+    """An array that can only be had through DLPack: turning it into numpy, a copy to the host, is an error."""
+
+    def __init__(self, tensor: torch.Tensor):
+        self._tensor = tensor
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._tensor.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self._tensor.__dlpack_device__()
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise TypeError("implicit conversion of a device array to numpy")
+
+
+class KokkosData(_Results):
+    """The KOKKOS version: arrays on a device, `eatoms` a view without a setter, writers for either side."""
+
+    def __init__(self, arrays: RankArrays, device: str = "cpu"):
+        super().__init__(arrays)
+        self._device = torch.device(device)
+        self.dev = 0 if self._device.type == "cpu" else 1
+        self._eatoms_device = torch.full((arrays.nlistatoms,), np.nan, dtype=torch.float64, device=self._device)
+
+    def _array(self, values: np.ndarray) -> DeviceArray | None:
+        return DeviceArray(torch.from_numpy(values).to(self._device)) if len(values) else None
+
+    elems = property(lambda self: self._array(self._arrays.elems))
+    iatoms = property(lambda self: self._array(self._arrays.iatoms))
+    pair_i = property(lambda self: self._array(self._arrays.pair_i))
+    pair_j = property(lambda self: self._array(self._arrays.pair_j))
+    jatoms = pair_j
+    rij = property(lambda self: self._array(self._arrays.rij))
+
+    def _set_energy(self, value: float) -> None:
+        self._energy = float(value)
+
+    energy = property(fset=_set_energy)
+
+    @property
+    def eatoms(self) -> DeviceArray:
+        """View of the energies of the listed atoms."""
+        if self.nlistatoms == 0:
+            raise ValueError("attempt to set NULL eatoms")
+        return DeviceArray(self._eatoms_device)
+
+    def update_pair_forces(self, fij: Any) -> None:
+        """Add fij, from the side where the arrays are."""
+        if self.dev == 0:
+            self.update_pair_forces_cpu(fij)
+        else:
+            self.update_pair_forces_gpu(fij)
+
+    def update_pair_forces_cpu(self, fij: Any) -> None:
+        """Add fij from host memory."""
+        self._add_pair_forces(_strict_buffer(fij, (self.npairs, 3)))
+
+    def update_pair_forces_gpu(self, fij: torch.Tensor) -> None:
+        """Add fij from device memory."""
+        assert fij.is_cuda
+        assert fij.is_contiguous()
+        assert fij.dtype == torch.float64
+        self._add_pair_forces(fij.cpu().numpy())
+
+    def result(self, n_atoms: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """As the base class, with the energies fetched from the device."""
+        self._eatoms = self._eatoms_device.cpu().numpy()
+        return super().result(n_atoms)
