@@ -290,7 +290,10 @@ class GaussianMultipoles(torch.nn.Module):
     def _take_root(self, squares: Tensor) -> Tensor:
         if self.root_offset is None:
             return squares
-        return (squares + self.root_offset**2).sqrt() - self.root_offset
+        if self.root_offset == 0.0:
+            return squares.sqrt()
+        # sqrt(F + c^2) - c without the cancellation where F is small
+        return squares / ((squares + self.root_offset**2).sqrt() + self.root_offset)
 
     def _root_slope(self, squares: Tensor) -> Tensor:
         if self.root_offset is None:

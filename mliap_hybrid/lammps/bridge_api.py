@@ -25,50 +25,51 @@ class Model(ctypes.Structure):
     ]
 
 
+WRITER = CFUNCTYPE(c_int, c_void_p, c_void_p)
+"""Type of the functions of C++ that take pair energies or pair forces: addresses of the step and of the array."""
+
+
 class Step(ctypes.Structure):
     """``mliap_step``: one call of the pair style's compute(). Array pointers are kept as addresses."""
 
+    _fields_ = [
+        ("nlocal", c_int32),
+        ("ntotal", c_int32),
+        ("nlistatoms", c_int32),
+        ("natomneigh", c_int32),
+        ("npairs", c_int32),
+        ("eflag", c_int32),
+        ("vflag", c_int32),
+        ("newton_pair", c_int32),
+        ("elems", c_void_p),
+        ("iatoms", c_void_p),
+        ("ielems", c_void_p),
+        ("numneighs", c_void_p),
+        ("pair_i", c_void_p),
+        ("jatoms", c_void_p),
+        ("jelems", c_void_p),
+        ("jtags", c_void_p),
+        ("rij", c_void_p),
+        ("x", c_void_p),
+        ("f", c_void_p),
+        ("q", c_void_p),
+        ("tag", c_void_p),
+        ("type", c_void_p),
+        ("eatoms", c_void_p),
+        ("energy", c_double),
+        ("cell", c_double * 9),
+        ("box_origin", c_double * 3),
+        ("periodic", c_int32 * 3),
+        ("comm", c_int32),
+        ("ntimestep", c_int64),
+        ("g_ewald", c_double),
+        ("unit_style", c_char_p),
+        ("kspace_style", c_char_p),
+        ("pair", c_void_p),
+        ("update_pair_energy", WRITER),
+        ("update_pair_forces", WRITER),
+    ]
 
-WRITER = CFUNCTYPE(c_int, POINTER(Step), c_void_p)
-"""Type of the functions of C++ that add pair energies or pair forces."""
-
-Step._fields_ = [
-    ("nlocal", c_int32),
-    ("ntotal", c_int32),
-    ("nlistatoms", c_int32),
-    ("natomneigh", c_int32),
-    ("npairs", c_int32),
-    ("eflag", c_int32),
-    ("vflag", c_int32),
-    ("newton_pair", c_int32),
-    ("elems", c_void_p),
-    ("iatoms", c_void_p),
-    ("ielems", c_void_p),
-    ("numneighs", c_void_p),
-    ("pair_i", c_void_p),
-    ("jatoms", c_void_p),
-    ("jelems", c_void_p),
-    ("jtags", c_void_p),
-    ("rij", c_void_p),
-    ("x", c_void_p),
-    ("f", c_void_p),
-    ("q", c_void_p),
-    ("tag", c_void_p),
-    ("type", c_void_p),
-    ("eatoms", c_void_p),
-    ("energy", c_double),
-    ("cell", c_double * 9),
-    ("box_origin", c_double * 3),
-    ("periodic", c_int32 * 3),
-    ("comm", c_int32),
-    ("ntimestep", c_int64),
-    ("g_ewald", c_double),
-    ("unit_style", c_char_p),
-    ("kspace_style", c_char_p),
-    ("pair", c_void_p),
-    ("update_pair_energy", WRITER),
-    ("update_pair_forces", WRITER),
-]
 
 OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, POINTER(Model))
 COMPUTE = CFUNCTYPE(c_int, c_int32, c_void_p)

@@ -63,6 +63,9 @@ class MLIAPData:
 
     def __init__(self, step: Step, model: Model) -> None:
         self._step = step
+        self._address = ctypes.addressof(step)
+        self._write_pair_energy = step.update_pair_energy
+        self._write_pair_forces = step.update_pair_forces
         self._views: dict[str, NDArray[Any]] = {}
         self._comm: Comm | None = None
         self.nelements: int = model.nelements
@@ -209,7 +212,7 @@ class MLIAPData:
         energies = np.ascontiguousarray(eij, dtype=np.float64)
         if energies.shape != (self.npairs,):
             raise ValueError(f"update_pair_energy expects the shape ({self.npairs},), found {energies.shape}")
-        self._step.update_pair_energy(self._step, energies.ctypes.data)
+        self._write_pair_energy(self._address, _address_of(energies))
 
     def update_pair_forces(self, fij: ArrayLike) -> None:
         """Add pair forces and their virial: ``fij`` acts on i, its negative on j.
@@ -227,4 +230,8 @@ class MLIAPData:
         forces = np.ascontiguousarray(fij, dtype=np.float64)
         if forces.shape != (self.npairs, 3):
             raise ValueError(f"update_pair_forces expects the shape ({self.npairs}, 3), found {forces.shape}")
-        self._step.update_pair_forces(self._step, forces.ctypes.data)
+        self._write_pair_forces(self._address, _address_of(forces))
+
+
+def _address_of(array: NDArray[np.float64]) -> int:
+    return array.__array_interface__["data"][0]  # as array.ctypes.data, without the microsecond that takes

@@ -59,7 +59,9 @@ def load_mpi() -> None:
 
 
 def python_library() -> Path | None:
-    """The shared library of the running Python, None if it was built without one."""
+    """The shared library of the running Python, None if it was built without one or cannot be started by others."""
+    if not hasattr(ctypes.pythonapi, "Py_SetProgramName"):  # removed after a long deprecation
+        return None
     variables = sysconfig.get_config_vars()
     name = variables.get("INSTSONAME") or ""
     if ".so" not in name:

@@ -85,7 +85,9 @@ class Recorder(LennardJones):
         """Write, then compute."""
         arrays = "elems iatoms ielems numneighs pair_i pair_j jatoms jelems jtags rij x tag type cell box_origin"
         numbers = "nlocal ntotal nlistatoms natomneigh npairs nelements ndescriptors nparams size_gradforce step"
-        content = {name: np.copy(getattr(data, name)) for name in (*arrays.split(), *numbers.split(), "periodic")}
+        content: dict[str, Any] = {
+            name: np.copy(getattr(data, name)) for name in (*arrays.split(), *numbers.split(), "periodic")
+        }
         content["q"] = np.array([]) if data.q is None else data.q.copy()
         content["words"] = np.array([str(data.unit_style), str(data.kspace_style), str(data.g_ewald)])
         content["all_atoms"] = np.array(data.comm.allreduce(data.nlocal))

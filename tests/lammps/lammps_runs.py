@@ -55,16 +55,14 @@ class Run:
         """All frames of a dump file, as columns under their names."""
         frames = []
         for block in (self.directory / name).read_text().split("ITEM: TIMESTEP\n")[1:]:
-            head, _, body = block.partition("ITEM: ATOMS ")
+            _, _, body = block.partition("ITEM: ATOMS ")
             names, _, rows = body.partition("\n")
             table = np.array(rows.split(), dtype=float).reshape(-1, len(names.split()))  # (n_atoms, n_columns)
             frames.append(dict(zip(names.split(), table.T, strict=True)))
         return frames
 
 
-def run(
-    directory: Path, lines: str, ranks: int | None = None, command: list[str] = LMP, timeout: float = 60.0
-) -> Run:
+def run(directory: Path, lines: str, ranks: int | None = None, command: list[str] = LMP, timeout: float = 60.0) -> Run:
     """Run an input; `ranks` None is without ``mpiexec``."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "in.lammps").write_text(lines)
@@ -97,9 +95,7 @@ THERMO_GROUPS = (
 DUMP_GROUPS = (("id", "type"), ("x", "y", "z"), ("fx", "fy", "fz"), ("c_energy",), VIRIALS)
 
 
-def assert_same(
-    found: Run, expected: Run, tolerance: float = 1e-12, skip: tuple[tuple[str, ...], ...] = ()
-) -> None:
+def assert_same(found: Run, expected: Run, tolerance: float = 1e-12, skip: tuple[tuple[str, ...], ...] = ()) -> None:
     """Every printed number and every dumped column agrees, relative to the largest number of its group."""
     thermo_groups = [names for names in THERMO_GROUPS if names not in skip]
     dump_groups = [names for names in DUMP_GROUPS if names not in skip]

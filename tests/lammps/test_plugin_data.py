@@ -100,7 +100,7 @@ def test_types_that_are_not_the_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("box", "tilt"), [(SMALL, (0, 0, 0)), (TILTED, (0.7, -0.4, 0.9))])
 def test_box(tmp_path: Path, box: str, tilt: tuple[float, float, float]) -> None:
     """Edge vectors as rows, the lower corner, and the periodic directions."""
-    lines = system(box, "p p f").replace(" 0 4", " -1 3")
+    lines = system(box, "p p f").replace(" 0 4", " -1 3").replace("displace_atoms", "#")
     _, (data,) = record(tmp_path, lines + MODEL)
     xy, xz, yz = np.array(tilt) * 5.3
     np.testing.assert_allclose(data["cell"], [[15.9, 0, 0], [xy, 15.9, 0], [xz, yz, 21.2]], rtol=1e-14)

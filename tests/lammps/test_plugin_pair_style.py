@@ -66,19 +66,29 @@ def save(directory: Path, unified: object) -> None:
     (directory / "model.pkl").write_bytes(pickle.dumps(unified))
 
 
-@pytest.mark.parametrize("newton", ["on", "off"])
 @pytest.mark.parametrize(
-    ("box", "ranks"),
+    ("box", "newton", "ranks"),
     [
-        (SMALL, None),
-        (TILTED, None),
-        pytest.param(SMALL, 4, marks=pytest.mark.mpi),
-        pytest.param(TILTED, 2, marks=pytest.mark.mpi),
+        (SMALL, "on", None),
+        (SMALL, "off", None),
+        (TILTED, "on", None),
+        (TILTED, "off", None),
+        pytest.param(SMALL, "on", 4, marks=pytest.mark.mpi),
+        pytest.param(SMALL, "off", 2, marks=pytest.mark.mpi),
+        pytest.param(TILTED, "on", 2, marks=pytest.mark.mpi),
+        pytest.param(TILTED, "off", 2, marks=pytest.mark.mpi),
     ],
-    ids=["orthogonal", "triclinic", "orthogonal-4", "triclinic-2"],
 )
-def test_equals_lennard_jones(tmp_path: Path, ranks: int | None, newton: str, box: str) -> None:
+def test_equals_lennard_jones(tmp_path: Path, box: str, newton: str, ranks: int | None) -> None:
     compare(tmp_path, system(box, newton=newton), ranks=ranks)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("newton", ["on", "off"])
+def test_tiled_domains(tmp_path: Path, newton: str) -> None:
+    """Unequal domains from recursive bisection, between which LAMMPS exchanges by other routines."""
+    tail = "comm_style tiled\nbalance 0.9 rcb\n" + DYNAMICS
+    compare(tmp_path, system(newton=newton), tail, ranks=2)
 
 
 def test_upstream_example_model(tmp_path: Path) -> None:

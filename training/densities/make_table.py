@@ -1,4 +1,4 @@
-"""Make the density table gth-pbe.gpsp: valence densities of spherical PBE atoms with GTH pseudopotentials, as Gaussians.
+"""Make the density table gth-pbe.gpsp: valence densities of spherical pseudo-atoms (PBE, GTH) as sums of Gaussians.
 
 For each element: a Kohn-Sham atom (PBE, the default `gth-pbe` pseudopotential of PySCF, an even-tempered basis,
 spherical occupations), its radial density on a grid, and a fit with as few Gaussians as reach the tolerance.

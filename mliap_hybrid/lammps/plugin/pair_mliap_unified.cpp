@@ -94,20 +94,26 @@ void PairMLIAPUnified::settings(int narg, char **arg)
   element_names.clear();
   std::istringstream names(model.elements);
   for (std::string name; names >> name;) element_names.push_back(name);
+
+  // another model may know other elements: pair_coeff must be given again
+
+  if (allocated)
+    for (int i = 1; i <= atom->ntypes; i++)
+      for (int j = i; j <= atom->ntypes; j++) setflag[i][j] = 0;
 }
 
 /* ----------------------------------------------------------------------
-   map atom types to elements: * * ELEMENT_OF_TYPE_1 ... , NULL for none
+   map atom types to elements: * * ELEMENT_OF_TYPE_1 ... , NULL for none.
+   LAMMPS has checked the * * already (one_coeff)
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::coeff(int narg, char **arg)
 {
   const int ntypes = atom->ntypes;
   if (narg != 2 + ntypes)
-    error->all(FLERR, "Pair style mliap expects pair_coeff * * and one element for each of the {} atom types",
+    error->all(FLERR,
+               "Pair style mliap expects pair_coeff * * and one element for each of the {} types",
                ntypes);
-  if (strcmp(arg[0], "*") != 0 || strcmp(arg[1], "*") != 0)
-    error->all(FLERR, "Pair style mliap expects pair_coeff * *, found pair_coeff {} {}", arg[0], arg[1]);
   if (!allocated) allocate();
 
   element_of_type.assign(ntypes + 1, -1);
@@ -120,14 +126,15 @@ void PairMLIAPUnified::coeff(int narg, char **arg)
       setflag[i][j] = (element_of_type[i] >= 0 && element_of_type[j] >= 0) ? 1 : 0;
       count += setflag[i][j];
     }
-  if (count == 0) error->all(FLERR, "pair_coeff of pair style mliap maps no atom type to an element");
+  if (count == 0)
+    error->all(FLERR, "pair_coeff of pair style mliap maps no atom type to an element");
 }
 
 /* ---------------------------------------------------------------------- */
 
 static std::string lowercase(std::string word)
 {
-  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (auto &letter : word) letter = static_cast<char>(std::tolower(letter));
   return word;
 }
 
@@ -383,19 +390,22 @@ void PairMLIAPUnified::stop_all_if_failed(int status, std::string message)
 
 /* ----------------------------------------------------------------------
    not collective: other ranks may wait inside the model, so abort them.
-   Where all ranks fail alike the first one has the time to say so alone
+   Where all ranks fail alike, the first one has the time to say so alone
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::stop_one()
 {
+  using std::chrono::milliseconds;
   const std::string message = bridge->message;
   if (comm->nprocs == 1) error->all(FLERR, message);
 
-  std::this_thread::sleep_for(std::chrono::milliseconds(300) * MIN(comm->me, 10));
+  std::this_thread::sleep_for(milliseconds(1000 * MIN(comm->me, 3)));
   try {
     error->one(FLERR, message);
   } catch (...) {
-    MPI_Abort(world, 1);    // now: a Python program that holds LAMMPS might go on otherwise
+    fflush(nullptr);
+    std::this_thread::sleep_for(milliseconds(300));    // for mpiexec to pass the message on
+    MPI_Abort(world, 1);    // here: a Python program that holds LAMMPS might go on otherwise
     throw;
   }
 }

@@ -5,7 +5,6 @@
 
 #include "pair_mliap_unified.h"
 
-#include "comm.h"
 #include "force.h"
 #include "input.h"
 #include "lammps.h"
@@ -52,14 +51,14 @@ static Pair *create_mliap(LAMMPS *lmp)
 
 /* ---------------------------------------------------------------------- */
 
-static void register_pair(LAMMPS *lmp, void *handle, Register reg, const char *name, const char *info,
-                          Force::PairCreator creator)
+static void register_pair(LAMMPS *lmp, void *handle, Register reg, const char *name,
+                          const char *info, Force::PairCreator creator)
 {
   PluginDescription plugin = {lmp->version, "pair", name, info, "mliap_hybrid", creator, handle};
   auto &pair_map = *lmp->force->pair_map;
   pair_map.erase(name);    // otherwise LAMMPS warns that a style is replaced
   reg(&plugin, lmp);
-  pair_map[name] = creator;    // LAMMPS skips this where an earlier instance has registered the style
+  pair_map[name] = creator;    // LAMMPS skips this if an earlier instance has registered the style
 }
 
 /* ----------------------------------------------------------------------
@@ -71,10 +70,11 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *p
                                                                          void *regfunc)
 {
   if (lammps_version(ptr) != MLIAP_HYBRID_LAMMPS_VERSION) {
-    fprintf(stderr,
-            "WARNING: pair style mliap unified is not available: the plugin of mliap_hybrid was built for "
-            "LAMMPS %d, this is LAMMPS %d. Reinstall mliap_hybrid to build it again.\n",
-            MLIAP_HYBRID_LAMMPS_VERSION, lammps_version(ptr));
+    if (lammps_extract_setting(ptr, "world_rank") == 0)
+      fprintf(stderr,
+              "WARNING: pair style mliap unified is not available: the plugin of mliap_hybrid was "
+              "built for LAMMPS %d, this is LAMMPS %d. Reinstall mliap_hybrid to build it again.\n",
+              MLIAP_HYBRID_LAMMPS_VERSION, lammps_version(ptr));
     return;
   }
 
@@ -86,5 +86,5 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *p
 
   register_pair(lmp, handle, reg, "mliap", "models in Python (unified)", &create_mliap);
   if (builtin_mliap)
-    register_pair(lmp, handle, reg, "mliap/builtin", "mliap as compiled into LAMMPS", builtin_mliap);
+    register_pair(lmp, handle, reg, "mliap/builtin", "mliap of LAMMPS itself", builtin_mliap);
 }

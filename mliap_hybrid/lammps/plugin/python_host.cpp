@@ -12,44 +12,12 @@ static const char EXECUTABLE[] = "MLIAP_HYBRID_PYTHON";
 static mliap_bridge bridge;
 
 /* ----------------------------------------------------------------------
-   the few functions of Python that are used, all of them stable since 3.2
+   a function of Python, null if this process has none
 ------------------------------------------------------------------------- */
 
 template <typename Function> static Function *python(const char *name)
 {
   return reinterpret_cast<Function *>(dlsym(RTLD_DEFAULT, name));
-}
-
-/* ----------------------------------------------------------------------
-   tell Python which executable it is, so that it finds its environment.
-   Py_SetProgramName is gone from 3.15 on, PyInitConfig is there since 3.14
-------------------------------------------------------------------------- */
-
-static bool initialize_as(const char *executable)
-{
-  using Config = void;
-  auto *create = python<Config *()>("PyInitConfig_Create");
-  auto *set_str = python<int(Config *, const char *, const char *)>("PyInitConfig_SetStr");
-  auto *set_int = python<int(Config *, const char *, int64_t)>("PyInitConfig_SetInt");
-  auto *initialize = python<int(Config *)>("Py_InitializeFromInitConfig");
-  auto *destroy = python<void(Config *)>("PyInitConfig_Free");
-  if (create && set_str && set_int && initialize && destroy) {
-    Config *config = create();
-    const bool done = config && set_str(config, "executable", executable) == 0 &&
-        set_int(config, "install_signal_handlers", 0) == 0 && initialize(config) == 0;
-    destroy(config);
-    return done;
-  }
-
-  // Python keeps the pointer to the name: it is never freed
-
-  auto *decode = python<wchar_t *(const char *, size_t *)>("Py_DecodeLocale");
-  auto *set_name = python<void(const wchar_t *)>("Py_SetProgramName");
-  auto *initialize_ex = python<void(int)>("Py_InitializeEx");
-  if (!decode || !set_name || !initialize_ex) return false;
-  set_name(decode(executable, nullptr));
-  initialize_ex(0);    // 0: Ctrl-C keeps stopping lmp
-  return true;
 }
 
 /* ----------------------------------------------------------------------
@@ -64,8 +32,9 @@ static bool start_interpreter(int nthreads, std::string &problem)
   const char *library = getenv(LIBPYTHON);
   const char *executable = getenv(EXECUTABLE);
   if (!executable) {
-    problem = std::string("This lmp was not started by the `lmp` command of the Python environment, "
-                          "so the environment is not known: use that command, or ") + advice;
+    problem = "This lmp was not started by the `lmp` command of a Python environment, "
+              "so the environment is not known: use that command, or ";
+    problem += advice;
     return false;
   }
   if (!python<int()>("Py_IsInitialized")) {
@@ -83,11 +52,19 @@ static bool start_interpreter(int nthreads, std::string &problem)
 
   setenv("OMP_NUM_THREADS", std::to_string(nthreads).c_str(), 0);
 
-  if (!initialize_as(executable)) {
-    problem = std::string("Python could not be started from ") + executable + ": " + advice;
+  // its own path tells Python its environment; it keeps the pointer, so that is never freed
+
+  auto *decode = python<wchar_t *(const char *, size_t *)>("Py_DecodeLocale");
+  auto *set_program_name = python<void(const wchar_t *)>("Py_SetProgramName");
+  auto *initialize = python<void(int)>("Py_InitializeEx");
+  auto *save_thread = python<void *()>("PyEval_SaveThread");
+  if (!decode || !set_program_name || !initialize || !save_thread) {
+    problem = std::string("The Python at ") + executable + " cannot be started from lmp: " + advice;
     return false;
   }
-  python<void *()>("PyEval_SaveThread")();    // callbacks take the GIL themselves
+  set_program_name(decode(executable, nullptr));
+  initialize(0);    // 0: Ctrl-C keeps stopping lmp
+  save_thread();    // callbacks take the GIL themselves
   return true;
 }
 

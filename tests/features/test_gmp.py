@@ -1,0 +1,313 @@
+"""GMP features: invariances, derivatives of every kind against each other, edges, and settings that make no sense."""
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.structure import Batch, Environments
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+
+ELEMENTS = (1, 8, 11, 17)
+ORDERS, WIDTHS, CUTOFF = (-1, 0, 1, 2, 3, 5), (0.3, 0.7, 1.1), 4.5
+
+FORMS = {
+    "default": {},
+    "exact": {"radial": "exact"},
+    "paper": {"radial": "exact", "taper_width": 0.0, "normalization": "paper"},
+    "root": {"root_offset": 0.1},
+}
+
+
+def features_of(form: str = "default", **changes) -> GaussianMultipoles:
+    settings = {"orders": ORDERS, "widths": WIDTHS, "cutoff": CUTOFF, "elements": ELEMENTS}
+    return GaussianMultipoles(**(settings | FORMS[form] | changes))
+
+
+def structure(periodic: bool = True) -> Atoms:
+    return random_structure(9, ["Na", "O", "Cl", "H"], TRICLINIC_CELL if periodic else None, seed=3)
+
+
+def evaluate(atoms: Atoms, features: GaussianMultipoles) -> Tensor:
+    return features(frame_to_batch(atoms, CUTOFF).environments())
+
+
+def with_vectors(environments: Environments, vectors: Tensor) -> Environments:
+    return Environments(environments.centre_numbers, environments.neighbour_numbers, environments.pair_i, vectors)
+
+
+def assert_equal_by_feature(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Features differ in size by orders of magnitude: compare each on its own scale."""
+    scale = expected.abs().amax(dim=0)
+    assert ((found - expected).abs().amax(dim=0) <= tolerance * scale).all()
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def features(request: pytest.FixtureRequest) -> GaussianMultipoles:
+    return features_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    return frame_to_batch(structure(), CUTOFF)
+
+
+# Invariances
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_rotation_inversion_and_translation(features: GaussianMultipoles, periodic: bool) -> None:
+    atoms = structure(periodic)
+    expected = evaluate(atoms, features)
+    for matrix in (Rotation.random(random_state=1).as_matrix(), -np.eye(3), np.diag([1.0, 1.0, -1.0])):
+        turned = Atoms(atoms.numbers, atoms.positions @ matrix.T, cell=atoms.cell.array @ matrix.T, pbc=atoms.pbc)
+        assert_equal_by_feature(evaluate(turned, features), expected, 1e-10)
+    shifted = atoms.copy()
+    shifted.translate([0.3, -7.1, 2.2])
+    assert_equal_by_feature(evaluate(shifted, features), expected, 1e-10)
+
+
+def test_permutation_of_atoms_and_of_pairs(features: GaussianMultipoles, batch: Batch) -> None:
+    order = np.random.default_rng(0).permutation(len(structure()))
+    expected = evaluate(structure(), features)
+    assert_equal_by_feature(evaluate(structure()[order], features), expected[order], 1e-11)
+
+    environments = batch.environments()
+    shuffle = torch.randperm(batch.n_pairs, generator=torch.Generator().manual_seed(0))
+    shuffled = Environments(
+        environments.centre_numbers,
+        environments.neighbour_numbers[shuffle],
+        environments.pair_i[shuffle],
+        environments.pair_vectors[shuffle],
+    )
+    assert_equal_by_feature(features(shuffled), expected, 1e-11)
+    weights = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        features.gradient(shuffled, weights), features.gradient(environments, weights)[shuffle], rtol=1e-9, atol=1e-9
+    )
+
+
+def test_periodic_images(features: GaussianMultipoles) -> None:
+    atoms = structure()
+    expected = evaluate(atoms, features)
+    moved = atoms.copy()
+    moved.positions += np.random.default_rng(0).integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array
+    assert_equal_by_feature(evaluate(moved, features), expected, 1e-10)
+    assert_equal_by_feature(evaluate(atoms.repeat((2, 1, 1)), features), expected.repeat(2, 1), 1e-10)
+
+
+# Derivatives
+
+
+def test_forces_by_finite_differences() -> None:
+    features = features_of()
+    atoms = structure(periodic=False)
+    batch = frame_to_batch(atoms, CUTOFF)
+    weights = torch.randn(
+        len(atoms), features.n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    weights = weights / features(batch.environments()).abs().amax(0)
+    gradient = features.gradient(batch.environments(), weights)  # (n_pairs, 3)
+    positions_gradient = torch.zeros(len(atoms), 3, dtype=torch.float64)
+    positions_gradient.index_add_(0, batch.pair_j, gradient).index_add_(0, batch.pair_i, -gradient)
+    step = 1e-4
+    for atom in range(3):
+        for axis in range(3):
+            energies = []
+            for displacement in (step, -step):
+                moved = atoms.copy()
+                moved.positions[atom, axis] += displacement
+                energies.append(float((weights * evaluate(moved, features)).sum()))
+            expected = (energies[0] - energies[1]) / (2 * step)
+            assert float(positions_gradient[atom, axis]) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_gradient_and_jacobian_equal_autograd(features: GaussianMultipoles, batch: Batch) -> None:
+    vectors = batch.pair_vectors().requires_grad_()
+    environments = batch.environments(vectors)
+    values, state = features.forward_with_state(environments)
+    jacobian = features.jacobian(batch.environments()).detach()
+    assert jacobian.shape == (batch.n_pairs, 3, features.n_features)
+    for feature in range(features.n_features):
+        (expected,) = torch.autograd.grad(values[:, feature].sum(), vectors, retain_graph=True)
+        atol = 1e-11 * float(expected.abs().max())
+        torch.testing.assert_close(jacobian[..., feature], expected, rtol=1e-10, atol=atol)
+
+    weights = torch.randn(values.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
+    atol = 1e-11 * float(expected.abs().max())
+    for found in (
+        features.gradient(batch.environments(), weights),
+        features.gradient(environments, weights, state).detach(),
+        torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=atol)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_twice_differentiable(form: str) -> None:
+    features = features_of(form, orders=(-1, 0, 1, 2), widths=(0.6,), cutoff=3.5)
+    vectors = torch.tensor([[0.9, 0.2, -0.4], [-0.5, 1.7, 0.6], [1.9, 0.3, 2.0]], dtype=torch.float64).requires_grad_()
+    pairs = Environments(torch.tensor([8, 1]), torch.tensor([1, 11, 17]), torch.tensor([0, 0, 1]), vectors)
+
+    def scaled(x: Tensor) -> Tensor:
+        return features(with_vectors(pairs, x)) / scale
+
+    scale = features(pairs).detach().abs().amax(0)
+    assert torch.autograd.gradcheck(scaled, (vectors,))
+    assert torch.autograd.gradgradcheck(scaled, (vectors,), atol=1e-4)
+
+
+def test_features_and_forces_are_continuous_at_the_cutoff() -> None:
+    features = features_of()
+    numbers, pair_i = torch.tensor([8]), torch.tensor([0, 0])
+    companion = torch.tensor([[0.0, 1.1, 0.3]], dtype=torch.float64)
+    alone = features(Environments(numbers, torch.tensor([1]), pair_i[:1], companion))
+    for gap, tolerance in ((1e-3, 1e-9), (-1e-9, 0.0)):
+        far = torch.tensor([[CUTOFF - gap, 0.0, 0.0]], dtype=torch.float64)
+        both = Environments(numbers, torch.tensor([1, 17]), pair_i, torch.cat([companion, far]))
+        assert (features(both) - alone).abs().max() <= tolerance * alone.abs().max()
+        jacobian = features.jacobian(both)
+        assert jacobian[1].abs().max() <= 1e4 * tolerance * jacobian[0].abs().max()
+
+
+# Meaning
+
+
+def test_order_minus_one_is_the_squared_density_at_the_centre() -> None:
+    features = features_of("exact", orders=(-1,))
+    r = torch.tensor([[0.0, 1.2, 0.9], [-1.4, 0.0, 0.1]], dtype=torch.float64)
+    environments = Environments(torch.tensor([8]), torch.tensor([1, 17]), torch.tensor([0, 0]), r)
+    density = features.densities[8](np.array(0.0))
+    density += sum(features.densities[z](v.norm().numpy()) for z, v in zip((1, 17), r, strict=True))
+    assert float(features(environments)) == pytest.approx(float(density) ** 2, rel=1e-12)
+
+
+def test_normalizations_differ_by_constants_of_the_probe() -> None:
+    """Unit norm: the integral of (4 pi/(2n+1)) sum_m |A exp(-r^2/2s^2) S_nm|^2 with the paper's K_n divided out."""
+    probe, paper = (features_of("exact", normalization=name, orders=(0, 1, 2, 3)) for name in ("probe", "paper"))
+    environments = frame_to_batch(structure(), CUTOFF).environments()
+    ratio = (paper(environments) / probe(environments)).mean(0).reshape(4, len(WIDTHS))
+    r = np.linspace(0.0, 20.0, 200_001)
+    for n, k_n in enumerate((1, 1, 6, 90)):
+        for k, s in enumerate(WIDTHS):
+            density = (np.exp(-(r**2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi)) ** 3 * r**n) ** 2
+            norm = np.trapezoid(4 * np.pi * r**2 * density, r)
+            assert float(ratio[n, k]) == pytest.approx(k_n * norm, rel=1e-9)
+
+
+def test_root() -> None:
+    environments = frame_to_batch(structure(), CUTOFF).environments()
+    squares, roots = features_of()(environments), features_of("root")(environments)
+    torch.testing.assert_close(roots, (squares + 0.01).sqrt() - 0.1)
+
+
+def test_spline_and_exact_agree() -> None:
+    environments = frame_to_batch(structure(), CUTOFF).environments()
+    assert_equal_by_feature(features_of()(environments), features_of("exact")(environments), 2e-8)
+
+
+def test_number_of_features_does_not_depend_on_the_elements() -> None:
+    few, many = features_of(elements=(1,)), features_of(elements=(1, 6, 7, 8, 11, 13, 17, 29, 79))
+    assert few.n_features == many.n_features == len(few.feature_labels) == 1 + 5 * len(WIDTHS)
+    environments = Environments(
+        torch.tensor([1]), torch.tensor([1]), torch.tensor([0]), torch.tensor([[0.7, 0.2, 0.0]], dtype=torch.float64)
+    )
+    torch.testing.assert_close(few(environments), many(environments), rtol=1e-13, atol=0)
+    assert few.feature_labels[:3] == ["density", "n=0 s=0.3", "n=0 s=0.7"]
+
+
+# Edges
+
+
+def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    vectors = torch.zeros(0, 3, dtype=torch.float64, requires_grad=True)
+    isolated = features(Environments(torch.tensor([8, 1]), none, none, vectors))
+    assert isolated.shape == (2, features.n_features)
+    labels = np.array(features.feature_labels)
+    spherical = torch.from_numpy(np.char.startswith(labels, "n=0") | (labels == "density"))
+    assert (isolated[:, spherical] > 0).all()
+    assert not isolated[:, ~spherical].any()
+    (gradient,) = torch.autograd.grad(isolated.sum(), vectors, allow_unused=True, materialize_grads=True)
+    assert gradient.shape == (0, 3)
+    for centres in (torch.tensor([8, 1]), none):
+        empty = Environments(centres, none, none, vectors.detach())
+        n = len(centres)
+        assert features(empty).shape == (n, features.n_features)
+        assert features.gradient(empty, torch.ones(n, features.n_features, dtype=torch.float64)).shape == (0, 3)
+        assert features.jacobian(empty).shape == (0, 3, features.n_features)
+
+
+def test_centre_without_neighbours_among_others(features: GaussianMultipoles, batch: Batch) -> None:
+    environments = batch.environments()
+    with_ghost = Environments(
+        torch.cat([environments.centre_numbers, torch.tensor([17])]),
+        environments.neighbour_numbers,
+        environments.pair_i,
+        environments.pair_vectors,
+    )
+    assert_equal_by_feature(features(with_ghost)[:-1], features(environments), 1e-13)
+
+
+def test_single_precision(features: GaussianMultipoles, batch: Batch) -> None:
+    environments = batch.environments()
+    expected, single = features(environments), batch.environments(environments.pair_vectors.float())
+    found, state = features.forward_with_state(single)
+    assert found.dtype == torch.float32
+    assert_equal_by_feature(found.double(), expected, 1e-4)
+    weights = torch.ones_like(expected) / expected.abs().amax(0)
+    gradient = features.gradient(single, weights.float(), state)
+    assert gradient.dtype == torch.float32
+    reference = features.gradient(environments, weights)
+    assert (gradient - reference).abs().max() < 1e-4 * reference.abs().max()
+    assert features.jacobian(single).dtype == torch.float32
+
+
+def test_nothing_to_learn_and_nothing_to_store() -> None:
+    assert not list(features_of().parameters())
+    assert not features_of().state_dict()
+
+
+# What users get wrong
+
+
+def test_element_that_was_not_announced() -> None:
+    features = features_of()
+    vector = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
+    zero = torch.tensor([0])
+    for centre, neighbour in ((6, 8), (8, 6)):
+        with pytest.raises(InputError, match=r"an atom of C \(Z = 6\).*H O Na Cl"):
+            features(Environments(torch.tensor([centre]), torch.tensor([neighbour]), zero, vector))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"widths": (0.0, 0.5)}, "widths of the features: expected one or more different lengths above 0"),
+        ({"widths": (-0.5,)}, "above 0"),
+        ({"widths": (float("nan"),)}, "above 0"),
+        ({"widths": (0.5, 0.5)}, "different lengths"),
+        ({"widths": ()}, "one or more"),
+        ({"orders": (0, 10)}, "integers from -1 to 9, found \\[0, 10\\]"),
+        ({"orders": (0, 0)}, "different integers"),
+        ({"orders": ()}, "different integers"),
+        ({"orders": (0.5,)}, "different integers"),
+        ({"cutoff": 0.0}, "cutoff of the features: expected a positive length"),
+        ({"taper_width": 5.0}, "taper_width"),
+        ({"elements": ()}, "different atomic numbers"),
+        ({"elements": (1, 200)}, "no element 200"),
+        ({"table": "gth-pbx"}, "did you mean 'gth-pbe'"),
+        ({"normalization": "papr"}, "did you mean 'paper'"),
+        ({"radial": "splin"}, "did you mean 'spline'"),
+        ({"root_offset": -1.0}, "root_offset"),
+    ],
+)
+def test_settings_that_make_no_sense(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        features_of(**changes)
