@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -17,7 +17,7 @@ from mliap_hybrid.models.derivatives import predict
 class HybridCalculator(Calculator):
     """Energy, forces and stress of a model file, long-range term included (eV, eV/Å, eV/Å^3)."""
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012  # ASE declares it so
 
     def __init__(self, model: str | Path, **options: Any):
         """Open a model.
@@ -42,6 +42,7 @@ class HybridCalculator(Calculator):
     ) -> None:
         """Fill `results`; called by ASE."""
         super().calculate(atoms, properties or ["energy"], system_changes)
+        assert self.atoms is not None  # the base class has just set it
         batch = frame_to_batch(self.atoms, self.model.cutoff)
         prediction = predict(self.model, batch)
         energy = float(prediction.energies[0])

@@ -14,12 +14,13 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.command import run_lammps
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump, write_data_file
-from mliap_hybrid.lammps.exporter import load_exported
+from mliap_hybrid.lammps.exporter import load_exported, write_unified
 from mliap_hybrid.lammps.inputs import potential_block
-from mliap_hybrid.lammps.model_file import Example, Manifest, write_model
+from mliap_hybrid.lammps.model_file import Example, Manifest
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
+from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.models.description import build, describe
+from mliap_hybrid.models.description import describe
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
 
@@ -182,8 +183,9 @@ def _without_charges(model: HybridModel, manifest: Manifest, path: Path) -> Hybr
     """The model's local terms alone, also written to `path`."""
     description, tensors = describe(model)
     description = description.model_copy(update={"charges": None})
-    write_model(path, manifest.model_copy(update={"description": description}), tensors)
-    return build(description, tensors)
+    unified = HybridUnified(manifest.model_copy(update={"description": description}), tensors)
+    write_unified(path, unified)
+    return unified.model
 
 
 def _example_atoms(example: Example) -> Atoms:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mliap_hybrid.lammps.model_file import Example, Manifest, read_model, write_model
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.model_file import Example, Manifest, read_model
+from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.models.description import build, describe, fold_whitening
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch
@@ -57,8 +60,35 @@ def export_model(
         example=None if example is None else _example(example),
         provenance={"torch": torch.__version__} | (provenance or {}),
     )
-    write_model(path, manifest, tensors)
+    write_unified(path, HybridUnified(manifest, tensors))
     return manifest
+
+
+def write_unified(path: Path, unified: HybridUnified) -> None:
+    """Write the object that LAMMPS calls; an existing file is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .pt or .pth, which is how LAMMPS tells torch files.
+    unified : HybridUnified
+
+    Raises
+    ------
+    InputError
+        If the name has another ending or the file cannot be written.
+    """
+    if path.suffix not in (".pt", ".pth"):
+        raise InputError(f"a model file must end in .pt or .pth for LAMMPS to read it; found '{path.name}'")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.writing")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            torch.save(unified, file)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def load_exported(path: Path) -> tuple[HybridModel, Manifest]:

@@ -1,4 +1,4 @@
-"""The one file that carries a model: format, writing, reading, refusal.
+"""The one file that carries a model: format, reading, refusal.
 
 The file is a zip that `torch.load` opens (so LAMMPS built with ML-IAP and PYTHON does) and that is read here without
 unpickling anything. It holds two byte records, which torch's zip layout calls `data/0` and `data/1`:
@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
@@ -75,49 +73,22 @@ class Manifest(BaseModel):
     """SHA-256 of this manifest without the digest, followed by the weights."""
 
 
-class ModelShell:
-    """What is pickled: two byte tensors and the name of the function that understands them."""
-
-    def __init__(self, manifest: bytes, weights: bytes):
-        self.records = tuple(torch.frombuffer(bytearray(record), dtype=torch.uint8) for record in (manifest, weights))
-
-    def __reduce__(self) -> tuple[Any, tuple[Tensor, ...]]:
-        from mliap_hybrid.lammps.unified import restore_unified
-
-        return restore_unified, self.records
-
-
-def write_model(path: Path, manifest: Manifest, tensors: dict[str, Tensor]) -> None:
-    """Write a model file; an existing one is replaced only when the new one is complete.
+def encode_records(manifest: Manifest, tensors: dict[str, Tensor]) -> tuple[bytes, bytes]:
+    """The two records of a model file, the manifest's digest filled in.
 
     Parameters
     ----------
-    path : Path
-        Ends in .pt or .pth, which is how LAMMPS tells torch files.
     manifest : Manifest
-        Its digest is filled in.
     tensors : dict of str to Tensor
         Weights and tables.
 
-    Raises
-    ------
-    InputError
-        If the name has another ending or the file cannot be written.
+    Returns
+    -------
+    manifest, weights : bytes
     """
-    if path.suffix not in (".pt", ".pth"):
-        raise InputError(f"a model file must end in .pt or .pth for LAMMPS to read it; found '{path.name}'")
     weights = safetensors.torch.save({name: tensor.contiguous() for name, tensor in sorted(tensors.items())})
     content = json.loads(manifest.model_dump_json(exclude={"digest"}))
-    record = json.dumps(content | {"digest": _digest(content, weights)}).encode()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            torch.save(ModelShell(record, weights), file)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    return json.dumps(content | {"digest": _digest(content, weights)}).encode(), weights
 
 
 def read_model(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
@@ -187,7 +158,7 @@ def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifes
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether the file is a whole zip with the records that `write_model` writes."""
+    """Whether the file is a whole zip with the records of a model file."""
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = next((name for name in archive.namelist() if name.endswith("/data/0")), None)

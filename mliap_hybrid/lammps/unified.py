@@ -17,7 +17,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.evaluator import Evaluator
 from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
-from mliap_hybrid.lammps.model_file import Manifest, is_model_file, parse_records, read_model
+from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
 from mliap_hybrid.models.description import build
 from mliap_hybrid.structure import Environments
 from mliap_hybrid.units import lammps_energy_unit
@@ -33,6 +33,7 @@ class HybridUnified:
     def __init__(self, manifest: Manifest, tensors: dict[str, Tensor]):
         model = build(manifest.description, tensors)
         self.manifest = manifest
+        self.tensors = tensors
         self.evaluator = Evaluator(model)
         self.model = model
         # What LAMMPS reads when it connects; it takes 2 rcutfac as the cutoff of every pair.
@@ -43,6 +44,11 @@ class HybridUnified:
         self.nparams = sum(parameter.numel() for parameter in model.network.parameters())
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
+
+    def __reduce__(self) -> tuple[Any, tuple[Tensor, ...]]:
+        # What torch.save pickles: the two byte records of the file, and the name of the function that reads them.
+        records = encode_records(self.manifest, self.tensors)
+        return restore_unified, tuple(torch.frombuffer(bytearray(record), dtype=torch.uint8) for record in records)
 
     def compute_descriptors(self, data: Any) -> None:
         """Nothing: everything is done in `compute_forces`, which LAMMPS calls last."""
@@ -147,8 +153,7 @@ def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
     InputError
         If the records were changed or are newer than this package.
     """
-    records = (bytes(record.numpy().tobytes()) for record in (manifest, weights))
-    return HybridUnified(*parse_records(*records, "the model file"))
+    return HybridUnified(*parse_records(manifest.numpy().tobytes(), weights.numpy().tobytes(), "the model file"))
 
 
 def open_unified(path: str) -> Any:

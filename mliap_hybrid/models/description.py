@@ -168,10 +168,10 @@ def fold_whitening(model: HybridModel) -> HybridModel:
     if model.whitening is None:
         return model
     description, tensors = describe(model)
-    first = model.network.layers[0]
-    weight, bias = model.whitening.fold_into(first.weight.detach().double(), first.bias.detach().double())
+    first_weight, first_bias = "network.layers.0.weight", "network.layers.0.bias"
+    weight, bias = model.whitening.fold_into(tensors[first_weight].double(), tensors[first_bias].double())
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
-    tensors |= {"network.layers.0.weight": weight, "network.layers.0.bias": bias}
+    tensors |= {first_weight: weight, first_bias: bias}
     return build(description.model_copy(update={"whitened": False}), tensors)
 
 

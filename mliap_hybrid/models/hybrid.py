@@ -26,6 +26,9 @@ from mliap_hybrid.structure import Environments
 class HybridModel(torch.nn.Module):
     """Element-agnostic network on Gaussian-multipole features, plus explicit physics."""
 
+    baseline: Tensor
+    charges: Tensor | None
+
     def __init__(
         self,
         features: GaussianMultipoles,
@@ -81,7 +84,7 @@ class HybridModel(torch.nn.Module):
 
     def charge_table(self) -> dict[int, float]:
         """Atomic number -> charge in e; empty without a long-range term."""
-        return {z: float(self.charges[z]) for z in self.elements} if self.is_charged else {}
+        return {} if self.charges is None else {z: float(self.charges[z]) for z in self.elements}
 
     def atomic_energies(self, environments: Environments) -> Tensor:
         """Local energies: all but the long-range term.

@@ -49,6 +49,8 @@ def envelope(x: Tensor) -> Tensor:
 class ZBLRepulsion(torch.nn.Module):
     """ZBL repulsion that fades out at the sum of the covalent radii, where the network knows better."""
 
+    radii: Tensor
+
     def __init__(self, cutoff: float):
         """Make the term.
 

@@ -66,7 +66,7 @@ def rank_arrays(
     pair_i, pair_j, shifts = (t.numpy() for t in neighbor_pairs(atoms.positions, atoms.cell.array, atoms.pbc, cutoff))
     vectors = atoms.positions[pair_j] + shifts @ atoms.cell.array - atoms.positions[pair_i]
     owned = list(range(len(atoms))) if owned is None else list(owned)
-    index_of = {(i, 0, 0, 0): k for k, i in enumerate(owned)}
+    index_of: dict[tuple[int, ...], int] = {(i, 0, 0, 0): k for k, i in enumerate(owned)}  # (atom, shift) -> index
 
     def index(atom: int, shift: np.ndarray) -> int:
         return index_of.setdefault((atom, *map(int, shift)), len(index_of))
@@ -129,7 +129,7 @@ class _Results:
 def _strict_buffer(array: Any, shape: tuple[int, ...]) -> np.ndarray:
     """What Cython's `double[:, ::1]` takes: a C-contiguous float64 buffer that is not empty."""
     view = memoryview(array)
-    if view.format != "d" or not view.c_contiguous or 0 in view.shape:
+    if view.format != "d" or not view.c_contiguous or not view.nbytes:
         raise ValueError("Buffer dtype mismatch, not C-contiguous, or empty")
     assert view.shape == shape
     return np.asarray(view)

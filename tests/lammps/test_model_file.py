@@ -8,7 +8,7 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps import model_file
+from mliap_hybrid.lammps import exporter
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.model_file import read_model
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
@@ -138,7 +138,7 @@ def test_a_failed_write_keeps_the_old_file(path, model, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_file.torch, "save", full)
+    monkeypatch.setattr(exporter.torch, "save", full)
     with pytest.raises(InputError, match="No space left"):
         export_model(model, path)
     assert path.read_bytes() == before

@@ -1,5 +1,6 @@
 #include "pair_mliap_unified.h"
 
+#include "failure.h"
 #include "python_host.h"
 
 #include "atom.h"
@@ -15,10 +16,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <chrono>
 #include <cstring>
 #include <sstream>
-#include <thread>
 
 using namespace LAMMPS_NS;
 
@@ -83,12 +82,12 @@ void PairMLIAPUnified::settings(int narg, char **arg)
 
   std::string problem;
   if (!bridge) bridge = PythonHost::attach(comm->nthreads, problem);
-  stop_all_if_failed(bridge ? MLIAP_OK : MLIAP_INPUT_ERROR, problem);
+  stop_all_if_failed(lmp, bridge ? MLIAP_OK : MLIAP_INPUT_ERROR, problem);
 
   if (model.handle) bridge->close_model(model.handle);
   model = mliap_model();
   const int status = bridge->open_model(arg[1], &model);
-  stop_all_if_failed(status, bridge->message);
+  stop_all_if_failed(lmp, status, bridge->message);
 
   cutoff = 2.0 * model.rcutfac;
   element_names.clear();
@@ -196,7 +195,7 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
   describe_step(eflag, vflag);
 
   if (!force->newton_pair) clear_ghosts();
-  if (bridge->compute(model.handle, &step) != MLIAP_OK) stop_one();
+  if (bridge->compute(model.handle, &step) != MLIAP_OK) stop_one(lmp, bridge->message);
   if (!force->newton_pair) comm->reverse_comm(this, vflag_atom ? 9 : 3);
 
   tally_energy();
@@ -365,48 +364,6 @@ void PairMLIAPUnified::unpack_reverse_comm(int n, int *list, double *buf)
     for (int k = 0; k < 3; k++) atom->f[i][k] += *buf++;
     if (vflag_atom)
       for (int k = 0; k < 6; k++) vatom[i][k] += *buf++;
-  }
-}
-
-/* ----------------------------------------------------------------------
-   collective: if any rank failed, the first that did tells why and all end
-------------------------------------------------------------------------- */
-
-void PairMLIAPUnified::stop_all_if_failed(int status, std::string message)
-{
-  const int mine = (status == MLIAP_OK) ? comm->nprocs : comm->me;
-  int first;
-  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, world);
-  if (first == comm->nprocs) return;
-
-  int length = static_cast<int>(message.size());
-  MPI_Bcast(&status, 1, MPI_INT, first, world);
-  MPI_Bcast(&length, 1, MPI_INT, first, world);
-  message.resize(length);
-  MPI_Bcast(&message[0], length, MPI_CHAR, first, world);
-  if (status == MLIAP_INPUT_ERROR) error->all(FLERR, message);
-  error->all(FLERR, "The model could not be opened by Python:\n{}", message);
-}
-
-/* ----------------------------------------------------------------------
-   not collective: other ranks may wait inside the model, so abort them.
-   Where all ranks fail alike, the first one has the time to say so alone
-------------------------------------------------------------------------- */
-
-void PairMLIAPUnified::stop_one()
-{
-  using std::chrono::milliseconds;
-  const std::string message = bridge->message;
-  if (comm->nprocs == 1) error->all(FLERR, message);
-
-  std::this_thread::sleep_for(milliseconds(1000 * MIN(comm->me, 3)));
-  try {
-    error->one(FLERR, message);
-  } catch (...) {
-    fflush(nullptr);
-    std::this_thread::sleep_for(milliseconds(300));    // for mpiexec to pass the message on
-    MPI_Abort(world, 1);    // here: a Python program that holds LAMMPS might go on otherwise
-    throw;
   }
 }
 

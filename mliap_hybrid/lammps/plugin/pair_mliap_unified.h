@@ -53,9 +53,6 @@ class PairMLIAPUnified : public Pair {
   void update_pair_energy(const double *);
   void update_pair_forces(const double *);
 
-  void stop_all_if_failed(int, std::string);
-  [[noreturn]] void stop_one();
-
   static int update_pair_energy(mliap_step *, const double *);
   static int update_pair_forces(mliap_step *, const double *);
 };
