@@ -30,7 +30,8 @@ def did_you_mean(found: str, known: Iterable[str]) -> str:
         ``"did you mean 'cutoff'?"`` or ``"expected one of 'a', 'b'"``.
     """
     known = list(known)
-    near = difflib.get_close_matches(found, known, n=1)
+    by_lowercase = {word.lower(): word for word in known}
+    near = difflib.get_close_matches(found.lower(), by_lowercase, n=1)
     if near:
-        return f"did you mean '{near[0]}'?"
+        return f"did you mean '{by_lowercase[near[0]]}'?"
     return "expected one of " + ", ".join(f"'{word}'" for word in known)

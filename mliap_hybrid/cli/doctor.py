@@ -10,7 +10,7 @@ def doctor() -> None:
     from mliap_hybrid.lammps.doctor import diagnose
 
     findings = diagnose()
-    for what, ok, remedy in findings:
-        typer.echo(f"{'ok ' if ok else 'NOT OK'}  {what}" + ("" if ok else f"\n        {remedy}"))
+    for what, ok, found in findings:
+        typer.echo(f"{'ok' if ok else 'NOT OK':8}{what}: {found}")
     if not all(ok for _, ok, _ in findings):
         raise typer.Exit(1)

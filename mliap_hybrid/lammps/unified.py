@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -157,13 +156,13 @@ def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
 
 
 def open_unified(path: str) -> Any:
-    """The object of a model file, of ours or of anyone's unified model.
+    """The object of a torch file: of ours, or of anyone's unified model.
 
     Parameters
     ----------
     path : str
-        A file that `mliap-hybrid export` wrote is read without unpickling; other files are unpickled, as LAMMPS'
-        own ML-IAP does: .pt and .pth by torch, the rest by pickle.
+        A file that `mliap-hybrid export` wrote is read without unpickling; another whole file is unpickled by torch,
+        as LAMMPS' own ML-IAP does.
 
     Raises
     ------
@@ -173,9 +172,6 @@ def open_unified(path: str) -> Any:
     file = Path(path)
     if not file.is_file():
         raise InputError(f"cannot find the model file '{path}'; expected the file that `mliap-hybrid export` wrote")
-    if file.suffix not in (".pt", ".pth"):
-        with file.open("rb") as stream:
-            return pickle.load(stream)
     if zipfile.is_zipfile(file) and not is_model_file(file):
         return torch.load(file, weights_only=False)
     return HybridUnified(*read_model(file))

@@ -1,0 +1,32 @@
+"""The ASE calculator gives the model's numbers, and ASE's own differences agree with them."""
+
+import numpy as np
+import pytest
+from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+
+from mliap_hybrid.ase import HybridCalculator
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.exporter import export_model
+from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.testing.models import sodium_chloride_model
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+
+
+def test_energy_forces_and_stress(tmp_path):
+    model = sodium_chloride_model()
+    export_model(model, tmp_path / "model.pt")
+    atoms = random_structure(6, ["Na", "Cl"], TRICLINIC_CELL, seed=8, closest=2.0)
+    atoms.calc = HybridCalculator(tmp_path / "model.pt")
+    prediction = predict(model, frame_to_batch(atoms, model.cutoff))
+    assert atoms.get_potential_energy() == pytest.approx(float(prediction.energies[0]), abs=1e-9)
+    np.testing.assert_allclose(atoms.get_forces(), prediction.forces.numpy(), atol=1e-9)
+    scale = np.abs(atoms.get_forces()).max()
+    np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6 * scale)
+    stress = atoms.get_stress()
+    np.testing.assert_allclose(stress, calculate_numerical_stress(atoms, eps=1e-4), atol=1e-6 * np.abs(stress).max())
+
+
+def test_missing_file():
+    with pytest.raises(InputError, match="cannot read the model file"):
+        HybridCalculator("nowhere.pt")

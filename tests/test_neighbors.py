@@ -1,0 +1,55 @@
+"""Neighbour pairs against a brute-force sum over images."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+
+
+def brute_force(positions, cell, periodic, cutoff):
+    reach = [4 if p else 0 for p in periodic]
+    found = set()
+    for shift in itertools.product(*(range(-n, n + 1) for n in reach)):
+        for i, j in itertools.product(range(len(positions)), repeat=2):
+            distance = np.linalg.norm(positions[j] + np.array(shift) @ cell - positions[i])
+            if 0 < distance < cutoff:
+                found.add((i, j, *shift))
+    return found
+
+
+@pytest.mark.parametrize("cutoff", [3.0, 9.5])
+@pytest.mark.parametrize(
+    "periodic", [(True, True, True), (False, False, False), (True, True, False)], ids=["bulk", "molecule", "slab"]
+)
+def test_equals_brute_force(periodic, cutoff):
+    atoms = random_structure(5, ["Na", "Cl"], TRICLINIC_CELL, seed=1)
+    periodic = np.array(periodic)
+    i, j, shifts = (t.numpy() for t in neighbor_pairs(atoms.positions, TRICLINIC_CELL, periodic, cutoff))
+    found = {(a, b, *map(int, s)) for a, b, s in zip(i, j, shifts, strict=True)}
+    cell = np.where(periodic[:, None], TRICLINIC_CELL, 0.0)
+    assert found == brute_force(atoms.positions, cell, periodic, cutoff)
+    assert len(found) == len(i)
+    assert (np.diff(i) >= 0).all()
+
+
+def test_an_atom_in_a_small_cell_sees_its_own_images():
+    i, _, _ = neighbor_pairs(np.zeros((1, 3)), np.eye(3) * 3.0, np.ones(3, dtype=bool), cutoff=3.1)
+    assert len(i) == 6
+
+
+@pytest.mark.parametrize(
+    ("positions", "cell", "message"),
+    [
+        ([[0, 0, 0], [np.nan, 0, 0]], np.eye(3) * 9, "atom 1 has the position"),
+        ([[0, 0, 0], [0, 0, 0]], np.eye(3) * 9, "two atoms at one place"),
+        ([[0, 0, 0], [9.0, 0, 0]], np.eye(3) * 9, "two atoms at one place"),
+        ([[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), "has no volume"),
+    ],
+)
+def test_broken_structures_are_refused(positions, cell, message):
+    with pytest.raises(InputError, match=message):
+        neighbor_pairs(np.array(positions, dtype=float), cell, np.ones(3, dtype=bool), 4.0)
