@@ -54,6 +54,7 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits) -> Labels:
     """
     n_atoms = len(frame.atoms)
     energy, length = energy_unit(units.energy), length_unit(units.length)
+    total = float(find_label(frame, keys.energy, "energy", ())) * energy
     forces = charges = virial = None
     if keys.forces is not None:
         forces = find_label(frame, keys.forces, "forces", (n_atoms, 3)) * (energy / length)
@@ -65,7 +66,7 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits) -> Labels:
     if keys.total_charge is not None:
         total_charge = float(find_label(frame, keys.total_charge, "total_charge", ()))
     return Labels(
-        energy=float(find_label(frame, keys.energy, "energy", ())) * energy,
+        energy=total,
         forces=forces,
         virial=virial,
         charges=charges,
@@ -142,12 +143,10 @@ def _as_floats(value: Any, frame: Frame, key: str) -> np.ndarray:
 
 
 def _stress(frame: Frame, key: str) -> np.ndarray:
-    """(3, 3) stress in the file's energy unit per Å^3... of the file's cell: the volume cancels its length unit."""
-    raw = _as_floats(lookup(frame, key, "data.keys.stress"), frame, key)
-    if raw.shape == (9,):
-        raw = raw.reshape(3, 3)
-    stress = find_label(frame, key, "stress", raw.shape if raw.shape in ((6,), (9,), (3, 3)) else (3, 3))
-    if stress.shape == (6,):
+    """(3, 3) stress in the units of the file, which may hold 6 (xx yy zz yz xz xy), 9 or 3 x 3 numbers."""
+    shape = np.shape(lookup(frame, key, "data.keys.stress"))
+    stress = find_label(frame, key, "stress", shape if shape in ((6,), (9,)) else (3, 3))
+    if shape == (6,):
         return voigt_6_to_full_3x3_stress(stress)
     stress = stress.reshape(3, 3)
     asymmetry = np.abs(stress - stress.T).max()
@@ -157,7 +156,7 @@ def _stress(frame: Frame, key: str) -> np.ndarray:
 
 
 def _volume(frame: Frame) -> float:
-    """Volume of the cell in the cube of the file's length unit."""
+    """Volume of the cell in the units of the file."""
     if not frame.atoms.pbc.all():
         raise InputError(
             f"{frame.source}: a stress needs a cell that is periodic in three directions, found pbc "

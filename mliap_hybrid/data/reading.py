@@ -11,6 +11,7 @@ import ase.io
 import numpy as np
 import torch
 from ase import Atoms
+from ase.db import connect
 from ase.io.formats import filetype, get_compression, open_with_compression
 from torch import Tensor
 
@@ -54,12 +55,15 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
 
 def _read_structures(file: Path) -> list[Atoms]:
     _, compression = get_compression(str(file))
+    if compression is None and filetype(str(file)) == "db":
+        with connect(file) as database:  # ase.io.read would drop a row's columns
+            return [row.toatoms(add_additional_information=True) for row in database.select()]
     if compression is None:
-        return ase.io.read(file, index=":")
+        return list(ase.io.iread(file, index=":"))
     # ASE seeks from frame to frame; a compressed file answers by starting again, slow as the square of its length.
     with open_with_compression(str(file), "rt") as stream:
         text = io.StringIO(stream.read())
-    return ase.io.read(text, index=":", format=filetype(str(file)))
+    return list(ase.io.iread(text, index=":", format=filetype(str(file))))
 
 
 def frame_to_batch(

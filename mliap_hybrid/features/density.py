@@ -102,6 +102,27 @@ class DensityTable:
         return amplitudes, exponents
 
 
+COUNT_EXPONENT = 6.0
+"""beta in 1/Å^2 of the Gaussian that stands for one atom in the count channel."""
+
+
+def channel_densities(channel: str, table: DensityTable) -> DensityTable:
+    """Densities of one channel of the features.
+
+    Parameters
+    ----------
+    channel : {"valence", "count"}
+        "valence" is the table itself; in "count" every atom has the same Gaussian of integral one.
+    table : DensityTable
+        Names the elements.
+    """
+    if channel == "valence":
+        return table
+    exponents = np.array([COUNT_EXPONENT])
+    one = PseudoDensity((exponents / math.pi) ** 1.5, exponents)
+    return DensityTable(channel, dict.fromkeys(table.densities, one))
+
+
 def load_table(name_or_path: str | Path) -> DensityTable:
     """A density table by the name of a shipped one (``gth-pbe``) or by the path of a `.gpsp` file.
 

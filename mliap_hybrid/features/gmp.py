@@ -1,12 +1,13 @@
 """Gaussian multipole (GMP) features: rotation-invariant overlaps of Gaussian probes with the atoms' pseudo-densities.
 
-    M_nsm(i) = sum_j g_nsZ(r_ij) S_nm(r_ij)        (the centre's own density adds a constant to n = 0)
-    F_ns(i)  = N_ns 4 pi/(2n+1) sum_m M_nsm(i)^2
+    M_nam(i) = sum_j g_naZ(r_ij) S_nm(r_ij)        (the centre's own density adds a constant to n = 0)
+    F_na(i)  = N_na 4 pi/(2n+1) sum_m M_nam(i)^2    (or products of two probes, products.py)
 
-with g the radial functions (radial.py), S the solid harmonics (harmonics.py) and N a normalisation. Order -1 is n = 0
-with a probe of no width: the square of the density at the centre. From Lei & Medford, J. Phys. Chem. Lett. 13, 7911
-(2022), arXiv:2102.02390; their sums over Maxwell-Cartesian harmonics collapse to the ones above, since overlaps of
-those with a spherical density are solid harmonics.
+with g the radial functions (radial.py), S the solid harmonics (harmonics.py) and N a normalisation. A probe a is a
+width s, and a density channel where there are several. Order -1 is n = 0 with a probe of no width: the square of the
+density at the centre. From Lei & Medford, J. Phys. Chem. Lett. 13, 7911 (2022), arXiv:2102.02390; their sums over
+Maxwell-Cartesian harmonics collapse to the ones above, since overlaps of those with a spherical density are solid
+harmonics.
 
 The number of features does not depend on the number of elements, and nothing in them is learned.
 """
@@ -23,11 +24,18 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.density import DensityTable, load_table
+from mliap_hybrid.features.density import DensityTable, channel_densities, load_table
 from mliap_hybrid.features.harmonics import gradient_matrix, solid_harmonic_gradients, solid_harmonics
 from mliap_hybrid.features.padding import fill_slots, slots_of_pairs
-from mliap_hybrid.features.radial import GaussianRadial, SplinedRadial
-from mliap_hybrid.features.settings import check_elements, check_form, check_orders_and_widths, check_range
+from mliap_hybrid.features.products import MomentProducts
+from mliap_hybrid.features.radial import ChannelRadial, GaussianRadial, SplinedRadial
+from mliap_hybrid.features.settings import (
+    check_channels,
+    check_elements,
+    check_form,
+    check_orders_and_widths,
+    check_range,
+)
 from mliap_hybrid.structure import Environments
 
 _Y_00 = 1.0 / math.sqrt(4.0 * math.pi)
@@ -50,7 +58,7 @@ class MultipoleState:
     harmonics: list[Tensor]
     """(n_centres, 2n + 1, n_slots) for each n from 0: solid harmonics."""
     moments: dict[int, Tensor]
-    """Order n -> (n_centres, 2n + 1, n_widths): M_nsm; (n_centres, 1, 1) for n = -1."""
+    """Order n -> (n_centres, 2n + 1, n_probes): M_nam."""
     squares: Tensor
     """(n_centres, n_features): F before a root is taken."""
 
@@ -80,6 +88,12 @@ class GaussianMultipoles(torch.nn.Module):
         None: features are the quadratic F themselves, smooth everywhere. A number c: sqrt(F + c^2) - c instead,
         which is linear in the density where F is large; 0 is the paper's root, whose gradient is singular at F = 0.
         After whitening the root is worth nothing in accuracy, hence the default.
+    channels : sequence of str
+        Densities that are probed, each with all widths: "valence" is the table; "count" a Gaussian of weight one for
+        every atom. Two channels tell elements apart that one sum of densities confuses.
+    products : {"diagonal", "all"}
+        "diagonal": the squares of the paper. "all": products of all pairs of probes of an order, and at n = 0 the
+        moments themselves.
     radial : {"spline", "exact"}
         "spline": tabulated radial functions (fast, forces exact for the tabulated energy); "exact": sums of Gaussians.
 
@@ -105,6 +119,8 @@ class GaussianMultipoles(torch.nn.Module):
         taper_width: float = 2.0,
         normalization: str = "probe",
         root_offset: float | None = None,
+        channels: Sequence[str] = ("valence",),
+        products: str = "diagonal",
         radial: str = "spline",
     ) -> None:
         super().__init__()
@@ -112,6 +128,7 @@ class GaussianMultipoles(torch.nn.Module):
         check_range(cutoff, taper_width)
         check_elements(elements)
         check_form(normalization, root_offset, radial)
+        check_channels(channels, products, root_offset)
         self.orders = tuple(sorted(int(n) for n in orders))
         self.widths = tuple(sorted(float(s) for s in widths))
         self.cutoff = float(cutoff)
@@ -119,12 +136,23 @@ class GaussianMultipoles(torch.nn.Module):
         self.taper_width = float(taper_width)
         self.normalization = normalization
         self.root_offset = root_offset
+        self.channels = tuple(channels)
+        self.products = products
         table = table if isinstance(table, DensityTable) else load_table(table)
         self.densities = table.subset(self.elements)
         """DensityTable of the elements in use."""
 
-        amplitudes, exponents = self.densities.padded(self.elements)
-        exact = GaussianRadial(amplitudes, exponents, self.orders, self.widths, self.cutoff, self.taper_width)
+        parts = [
+            GaussianRadial(
+                *channel_densities(channel, self.densities).padded(self.elements),
+                self.orders,
+                self.widths,
+                self.cutoff,
+                self.taper_width,
+            )
+            for channel in self.channels
+        ]
+        exact = ChannelRadial(parts)
         n_elements = len(self.elements)
         self.radial = exact if radial == "exact" else SplinedRadial(exact, n_elements)
         own = exact(torch.zeros(n_elements, dtype=torch.float64), torch.arange(n_elements))
@@ -132,27 +160,34 @@ class GaussianMultipoles(torch.nn.Module):
         row_of_number = torch.full((len(chemical_symbols),), -1, dtype=torch.int64)
         row_of_number[list(self.elements)] = torch.arange(n_elements)
         self.register_buffer("row_of_number", row_of_number, persistent=False)
-        # Order -> the channels, and the features, that belong to it.
-        self._blocks: dict[int, slice] = {}
-        start = 0
+        # Order -> its columns among the radial functions, and among the features.
+        self._radial_blocks: dict[int, slice] = {}
+        self._feature_blocks: dict[int, slice] = {}
+        n_radial = n_features = 0
         for n in self.orders:
-            stop = start + (1 if n == -1 else len(self.widths))
-            self._blocks[n] = slice(start, stop)
-            start = stop
             norms = [self._norm(n, s) for s in self.widths] if n >= 0 else [4.0 * math.pi]
-            norm = torch.tensor(norms, dtype=torch.float64)
-            self.register_buffer(f"norm_{n}", norm, persistent=False)  # (n_widths,)
+            norm = torch.tensor(norms, dtype=torch.float64).repeat(len(self.channels))  # (n_probes,)
+            of_order = MomentProducts(norm, linear=products == "all" and n == 0, all_pairs=products == "all")
+            self.add_module(f"products_{n}", of_order)
+            self._radial_blocks[n] = slice(n_radial, n_radial + len(norm))
+            self._feature_blocks[n] = slice(n_features, n_features + of_order.n_features)
+            n_radial, n_features = n_radial + len(norm), n_features + of_order.n_features
             if n >= 1:
                 ladder = torch.from_numpy(gradient_matrix(n)).flatten(0, 1)  # (3 (2n - 1), 2n + 1)
                 self.register_buffer(f"ladder_{n}", ladder, persistent=False)
-        self.n_features = start
+        self.n_features = n_features
 
     @property
     def feature_labels(self) -> list[str]:
         """One short label for each feature, in order."""
+        names = [f"{channel} " if len(self.channels) > 1 else "" for channel in self.channels]
         labels = []
         for n in self.orders:
-            labels += ["density"] if n == -1 else [f"n={n} s={s:g}" for s in self.widths]
+            probes = [f"n={n} {name}s={s:g}" for name in names for s in self.widths]
+            probes = probes if n >= 0 else [f"{name}density" for name in names]
+            of_order = self._products(n)
+            for a, b in zip(of_order.first.tolist(), of_order.second.tolist(), strict=True):
+                labels.append(probes[a] if a == b else f"{probes[a]} x {probes[b]}")
         return labels
 
     def forward(self, environments: Environments) -> Tensor:
@@ -176,12 +211,12 @@ class GaussianMultipoles(torch.nn.Module):
 
         moments: dict[int, Tensor] = {}
         squares = []
-        for n, block in self._blocks.items():
-            moment = torch.bmm(harmonics[max(n, 0)], radial[..., block])  # (n_centres, 2n + 1, n_widths)
+        for n, block in self._radial_blocks.items():
+            moment = torch.bmm(harmonics[max(n, 0)], radial[..., block])  # (n_centres, 2n + 1, n_probes)
             if n <= 0:
                 moment = moment + _Y_00 * own[:, None, block]
             moments[n] = moment
-            squares.append(self._constant(f"norm_{n}", vectors) * (moment * moment).sum(1))  # (n_centres, n_widths)
+            squares.append(self._products(n)(moment))  # (n_centres, n_features of n)
         state = MultipoleState(slots, vectors, distances, rows, radial, harmonics, moments, torch.cat(squares, dim=-1))
         return self._take_root(state.squares), state
 
@@ -210,10 +245,10 @@ class GaussianMultipoles(torch.nn.Module):
         slopes = self.radial.derivative(state.distances, state.rows).transpose(1, 2)
         result = torch.zeros_like(state.vectors)  # (n_centres, 3, n_slots)
         along = torch.zeros_like(state.distances)  # part of dE/dr_p in the direction of r_p: (n_centres, n_slots)
-        for n, block in self._blocks.items():
-            weight = 2.0 * self._constant(f"norm_{n}", weights) * weights[:, block]  # (n_centres, n_widths)
-            adjoint = weight[:, None, :] * state.moments[n]  # dE/dM: (n_centres, 2n + 1, n_widths)
-            # dE/dM contracted over the widths with g' and with g: (n_centres, 2n + 1, n_slots)
+        for n, block in self._radial_blocks.items():
+            # dE/dM: (n_centres, 2n + 1, n_probes)
+            adjoint = self._products(n).adjoint(state.moments[n], weights[:, self._feature_blocks[n]])
+            # dE/dM contracted over the probes with g' and with g: (n_centres, 2n + 1, n_slots)
             along = along + (torch.bmm(adjoint, slopes[:, block]) * state.harmonics[max(n, 0)]).sum(1)
             if n >= 1:
                 of_harmonics = torch.bmm(adjoint, radial[:, block])
@@ -237,20 +272,27 @@ class GaussianMultipoles(torch.nn.Module):
         """
         state = self.forward_with_state(environments)[1]
         slopes = self.radial.derivative(state.distances, state.rows)  # (n_centres, n_slots, n_channels)
-        directions = (state.vectors / _positive(state.distances)[:, None]).transpose(1, 2)  # (n_centres, n_slots, 3)
+        directions = state.vectors / _positive(state.distances)[:, None]  # (n_centres, 3, n_slots)
         gradients = solid_harmonic_gradients(state.harmonics)  # (n_centres, 3, 2n + 1, n_slots) each
         chain = self._root_slope(state.squares)  # (n_centres, n_features)
         result = state.vectors.new_empty((len(state.slots), 3, self.n_features))
-        for n, block in self._blocks.items():
-            weight = 2.0 * self._constant(f"norm_{n}", chain) * chain[:, block]  # (n_centres, n_widths)
-            adjoint = weight[:, None, :] * state.moments[n]  # dF/dM: (n_centres, 2n + 1, n_widths)
-            along = torch.einsum("imk,ims->iks", state.harmonics[max(n, 0)], adjoint) * slopes[..., block]
-            part = directions[..., None] * along[..., None, :]  # (n_centres, n_slots, 3, n_widths)
+        for n, block in self._radial_blocks.items():
+            of_order, moment = self._products(n), state.moments[n]
+            # Along r_p the radial functions change: (n_centres, n_slots, n_features of n)
+            along = of_order.derivative(moment, slopes[..., block], state.harmonics[max(n, 0)])
+            part = directions.transpose(1, 2)[..., None] * along[:, :, None, :]  # (n_centres, n_slots, 3, ...)
             if n >= 1:
-                of_harmonics = torch.einsum("icmk,ims->ikcs", gradients[n], adjoint)
-                part = part + of_harmonics * state.radial[..., None, block]
-            result[..., block] = part.flatten(0, 1)[state.slots]
+                angles = gradients[n].transpose(1, 2).flatten(2, 3)  # (n_centres, 2n + 1, 3 n_slots)
+                across = of_order.derivative(moment, state.radial[..., block], angles)
+                part = part + across.unflatten(1, (3, -1)).transpose(1, 2)
+            features = self._feature_blocks[n]
+            result[..., features] = (part * chain[:, None, None, features]).flatten(0, 1)[state.slots]
         return result
+
+    def _products(self, n: int) -> MomentProducts:
+        products = self.get_submodule(f"products_{n}")
+        assert isinstance(products, MomentProducts)
+        return products
 
     def _lay_out(self, environments: Environments, slots: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
         """Pair vectors (n_centres, 3, n_slots) and element rows (n_centres, n_slots), empty places filled."""

@@ -95,7 +95,8 @@ class GaussianRadial(torch.nn.Module):
             self._constant(f"prefactor_{n}", b if n == -1 else c1 * shrinking**n)
         self._constant("probe_exponents", -alpha * shrinking)  # C2
         self._constant("bare_exponents", -beta)
-        self.n_channels = sum(1 if n == -1 else len(widths) for n in self.orders)
+        self.block_sizes = [1 if n == -1 else len(widths) for n in self.orders]
+        self.n_channels = sum(self.block_sizes)
 
     def forward(self, distances: Tensor, rows: Tensor) -> Tensor:
         """Values (..., n_channels) at `distances` (...), Å, for the element rows `rows` (...)."""
@@ -132,6 +133,35 @@ class GaussianRadial(torch.nn.Module):
         return self.get_buffer(name).to(dtype)[rows]
 
 
+class ChannelRadial(torch.nn.Module):
+    """Radial functions of several density channels: for each order, those of the first channel, of the second, ...
+
+    Parameters
+    ----------
+    parts : sequence of GaussianRadial
+        One for each channel, of the same orders, widths and cutoff.
+    """
+
+    def __init__(self, parts: Sequence[GaussianRadial]) -> None:
+        super().__init__()
+        self.parts = torch.nn.ModuleList(parts)
+        self.cutoff = parts[0].cutoff
+        self.n_channels = sum(part.n_channels for part in parts)
+        sizes = parts[0].block_sizes
+        columns = torch.arange(self.n_channels).view(len(parts), -1)  # (n_parts, n_channels of one)
+        order = torch.cat([block.flatten() for block in columns.split(sizes, dim=1)])
+        self.register_buffer("order", order, persistent=False)  # (n_channels,)
+
+    def forward(self, distances: Tensor, rows: Tensor) -> Tensor:
+        """Values (..., n_channels) at `distances` (...), Å, for the element rows `rows` (...)."""
+        return torch.cat([part(distances, rows) for part in self.parts], dim=-1)[..., self.get_buffer("order")]
+
+    def derivative(self, distances: Tensor, rows: Tensor) -> Tensor:
+        """Derivatives by the distance, shape (..., n_channels)."""
+        slopes = [part.derivative(distances, rows) for part in self.parts]  # type: ignore[operator]
+        return torch.cat(slopes, dim=-1)[..., self.get_buffer("order")]
+
+
 class SplinedRadial(torch.nn.Module):
     """Another radial basis, tabulated: cubic Hermite polynomials on a uniform grid in r.
 
@@ -140,14 +170,14 @@ class SplinedRadial(torch.nn.Module):
 
     Parameters
     ----------
-    radial : GaussianRadial
+    radial : GaussianRadial or ChannelRadial
         Tabulated on construction; not kept.
     n_elements : int
         Number of element rows.
     n_intervals : int
     """
 
-    def __init__(self, radial: GaussianRadial, n_elements: int, n_intervals: int = N_INTERVALS) -> None:
+    def __init__(self, radial: GaussianRadial | ChannelRadial, n_elements: int, n_intervals: int = N_INTERVALS) -> None:
         super().__init__()
         self.cutoff = radial.cutoff
         self.n_intervals = n_intervals

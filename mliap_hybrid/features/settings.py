@@ -10,6 +10,8 @@ from mliap_hybrid.features.harmonics import MAX_ORDER
 
 NORMALIZATIONS = ("probe", "paper")
 RADIAL_FORMS = ("spline", "exact")
+CHANNELS = ("valence", "count")
+PRODUCTS = ("diagonal", "all")
 
 
 def check_orders_and_widths(orders: Sequence[int], widths: Sequence[float]) -> None:
@@ -69,3 +71,21 @@ def check_form(normalization: str, root_offset: float | None, radial: str) -> No
         raise InputError(f"unknown radial form '{radial}' of the features: {did_you_mean(radial, RADIAL_FORMS)}")
     if root_offset is not None and not (math.isfinite(root_offset) and root_offset >= 0.0):
         raise InputError(f"root_offset of the features: expected none or a number from 0, found {root_offset}")
+
+
+def check_channels(channels: Sequence[str], products: str, root_offset: float | None) -> None:
+    """Channels and products are known, and only squares have a root.
+
+    Raises
+    ------
+    InputError
+    """
+    unknown = next((channel for channel in channels if channel not in CHANNELS), None)
+    if unknown is not None:
+        raise InputError(f"unknown density channel '{unknown}' of the features: {did_you_mean(unknown, CHANNELS)}")
+    if not channels or len(set(channels)) < len(channels):
+        raise InputError(f"density channels of the features: expected different names, found {list(channels)}")
+    if products not in PRODUCTS:
+        raise InputError(f"unknown products '{products}' of the features: {did_you_mean(products, PRODUCTS)}")
+    if products == "all" and root_offset is not None:
+        raise InputError("root_offset of the features: only squares (products 'diagonal') have a root")

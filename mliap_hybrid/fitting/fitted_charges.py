@@ -21,6 +21,9 @@ from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch
 
+NO_ELECTRONEGATIVITY = ("He", "Ne", "Ar")
+"""Elements without a Pauling value."""
+
 
 class FittedCharges(torch.nn.Module):
     """Element charges q = q_start + N z with z trained; N spans the changes that keep every frame's total charge."""
@@ -77,16 +80,25 @@ def unit_predictions(batch: Batch, elements: Sequence[int], smearing: float) -> 
         With a last axis over `element_pairs`; per e^2.
     """
     single = [_of_unit_charges(batch, [z], smearing) for z in elements]
-    results = []
+    units = []
     for a, b in element_pairs(len(elements)):
         if a == b:
-            results.append(single[a])
+            units.append(single[a])
             continue
+        # Polarisation identity of a quadratic form: what is left of a and b together is their interaction.
         both = _of_unit_charges(batch, [elements[a], elements[b]], smearing)
-        # Polarisation identity: (a + b)^2 - a^2 - b^2 = 2 a b, and the pair counts twice in the quadratic form.
-        results.append(tuple(x - y - z for x, y, z in zip(both, single[a], single[b], strict=True)))
-    energies, forces, virials = (torch.stack(parts, dim=-1) for parts in zip(*results, strict=True))
-    return Prediction(energies, forces, virials)
+        units.append(
+            Prediction(
+                energies=both.energies - single[a].energies - single[b].energies,
+                forces=both.forces - single[a].forces - single[b].forces,
+                virials=both.virials - single[a].virials - single[b].virials,
+            )
+        )
+    return Prediction(
+        energies=torch.stack([unit.energies for unit in units], dim=-1),
+        forces=torch.stack([unit.forces for unit in units], dim=-1),
+        virials=torch.stack([unit.virials for unit in units], dim=-1),
+    )
 
 
 def electronegative_is_negative(charges: Mapping[int, float]) -> dict[int, float]:
@@ -98,14 +110,14 @@ def electronegative_is_negative(charges: Mapping[int, float]) -> dict[int, float
         Atomic number -> charge; of neutral frames.
     """
     symbols = {number: symbol for symbol, number in atomic_numbers.items()}
-    pauling = {z: float(Element(symbols[z]).X) for z in charges}
-    mean = sum(pauling.values()) / len(pauling)
-    moment = sum(charge * (pauling[z] - mean) for z, charge in charges.items())
+    pauling = {z: Element(symbols[z]).X for z in charges if symbols[z] not in NO_ELECTRONEGATIVITY}
+    mean = sum(pauling.values()) / max(1, len(pauling))
+    moment = sum(charges[z] * (value - mean) for z, value in pauling.items())
     sign = -1.0 if moment > 0 else 1.0
     return {z: sign * charge for z, charge in charges.items()}
 
 
-def _of_unit_charges(batch: Batch, elements: Sequence[int], smearing: float) -> tuple[Tensor, Tensor, Tensor]:
+def _of_unit_charges(batch: Batch, elements: Sequence[int], smearing: float) -> Prediction:
     charges = torch.isin(batch.numbers, torch.tensor(elements)).to(torch.float64)  # (n_atoms,)
     result = gaussian_charge_energy(batch, charges, smearing)
-    return result.energies, result.forces, result.virials
+    return Prediction(result.energies, result.forces, result.virials)

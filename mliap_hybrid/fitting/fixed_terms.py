@@ -57,8 +57,9 @@ def make_trained_part(settings: TrainingFile, terms: FixedTerms) -> TrainedPart:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden)
-    fitted = terms.charges is not None and terms.unit_baseline is not None
-    return TrainedPart(network, FittedCharges(terms.charges, terms.counts) if fitted else None)
+    if terms.charges is None or terms.unit_baseline is None:
+        return TrainedPart(network)
+    return TrainedPart(network, FittedCharges(terms.charges, terms.counts))
 
 
 def make_model(

@@ -70,5 +70,9 @@ class RunningErrors:
 
     def mean(self) -> SquaredErrors:
         """The mean over all that was added."""
-        means = {name: torch.tensor(self._sums[name] / size) if size else None for name, size in self._sizes.items()}
-        return SquaredErrors(**means)
+        energy, forces, virial = (
+            torch.tensor(self._sums[name] / size) if size else None for name, size in self._sizes.items()
+        )
+        if energy is None:
+            raise ValueError("expected at least one batch, got none")
+        return SquaredErrors(energy, forces, virial)

@@ -16,14 +16,16 @@ from mliap_hybrid.fitting.metrics import read_metrics
 COLOURS = {"train": "#9aa5b1", "validation": "#e08e0b", "test": "#1f6fb2"}
 """Okabe-Ito like, readable in grey; other sets take the colour of the test set."""
 
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "legend.frameon": False,
-    "savefig.dpi": 160,
-}
+STYLE = matplotlib.RcParams(
+    {
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11,
+        "legend.frameon": False,
+        "savefig.dpi": 160,
+    }
+)
 
 
 def write_parity_plots(evaluations: Mapping[str, Evaluation], folder: Path) -> list[Path]:
@@ -50,7 +52,7 @@ def write_parity_plots(evaluations: Mapping[str, Evaluation], folder: Path) -> l
     ):
         parities = {label: parity for label, e in evaluations.items() if (parity := getattr(e, name)) is not None}
         if parities:
-            with matplotlib.rc_context(STYLE):
+            with matplotlib.rc_context(rc=STYLE):
                 figure = _parity_figure(parities, title, unit)
                 figure.savefig(folder / f"parity_{name}.png")
             written.append(folder / f"parity_{name}.png")
@@ -65,7 +67,7 @@ def write_learning_curve(metrics: Path, folder: Path) -> Path | None:
     epochs = [row["epoch"] for row in rows]
     quantities = [("energy", "meV/atom"), ("force", "meV/Å"), ("virial", "meV/atom")]
     shown = [(q, unit) for q, unit in quantities if not np.isnan(rows[-1][f"validation_{q}_rmse"])]
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(rc=STYLE):
         figure = Figure(figsize=(3.6 * len(shown), 3.2), layout="constrained")
         for axes, (quantity, unit) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
             for split in ("train", "validation"):

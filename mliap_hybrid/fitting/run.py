@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from ase.data import chemical_symbols
 
 from mliap_hybrid.config import TrainingFile, read_training_file, write_training_file
-from mliap_hybrid.data.labels import Frame
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.splits import split_frames
 from mliap_hybrid.errors import InputError
@@ -27,6 +24,7 @@ from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.progress import Display, epoch_line
 from mliap_hybrid.fitting.report import error_table
 from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.fitting.run_log import RunLog
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
@@ -68,40 +66,32 @@ def train(
         For every mistake in settings, data or folder; nothing of an earlier run is lost.
     """
     folder = RunFolder(settings.run)
-    # The data are read before the folder is touched: a mistake in them must leave it as it was.
     if resume:
         _check_same_settings(settings, folder)
-    elif folder.path.exists() and not overwrite:
-        folder.create(overwrite=False)
-    frames, batches = load_data(settings, display)
-    data = fingerprint([*batches["train"], *batches["validation"]])
-    checkpoint = None
-    if resume:
-        checkpoint = read_checkpoint(folder.checkpoint("last")) if folder.checkpoint("last").exists() else None
-        if checkpoint is not None and checkpoint.data != data:
-            raise InputError(
-                f"the data are not those that the run in {folder.path} was started with: restore the files, or start "
-                "a new run"
-            )
-    else:
-        backup = folder.create(overwrite)
-        write_training_file(settings, folder.config)
-        if backup is not None:
-            logger.info("The run that was in %s is now in %s", folder.path, backup)
+    elif not overwrite:
+        folder.refuse_if_used()
+    with RunLog() as log:
+        # Everything that can be wrong with settings and data shows before the folder is touched.
+        batches = load_data(settings, display)
+        logger.info("mliap_hybrid %s; frames: %s", __version__, ", ".join(f"{len(b)} {n}" for n, b in batches.items()))
+        data = fingerprint([*batches["train"], *batches["validation"]])
+        checkpoint = _last_checkpoint(folder, data) if resume else None
+        terms = checkpoint.terms if checkpoint else None
+        prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms)
+        if not resume:
+            backup = folder.create()
+            write_training_file(settings, folder.config)
+            if backup is not None:
+                logger.info("The run that was in %s is now in %s", folder.path, backup)
+        log.write_to(folder.log)
 
-    with _log_file(folder.log):
-        sizes = ", ".join(f"{len(part)} {name}" for name, part in batches.items())
-        logger.info("mliap_hybrid %s, %d frames: %s", __version__, len(frames), sizes)
-        prepared = prepare(
-            settings,
-            batches["train"],
-            batches["validation"],
-            display.track,
-            checkpoint.terms if checkpoint else None,
-        )
-        part = make_trained_part(settings, prepared.terms)
         trainer = Trainer(
-            part, prepared.training, prepared.validation, settings.loss, settings.optimisation, settings.seed
+            make_trained_part(settings, prepared.terms),
+            prepared.training,
+            prepared.validation,
+            settings.loss,
+            settings.optimisation,
+            settings.seed,
         )
         if checkpoint is not None:
             trainer.load_state_dict(checkpoint.trainer)
@@ -122,18 +112,15 @@ def train(
         start = time.perf_counter()
         trainer.run(after_epoch, last_epoch)
         logger.info("Trained for %.0f s", time.perf_counter() - start)
-        if trainer.epoch < n_epochs:
-            return None
-        return _report(folder, batches, display)
+        return _report(folder, batches, display) if trainer.epoch == n_epochs else None
 
 
-def load_data(settings: TrainingFile, display: Display) -> tuple[list[Frame], dict[str, list[Batch]]]:
+def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]]:
     """Read, check and split the frames.
 
     Returns
     -------
-    frames : list of Frame
-    batches : dict of str to list of Batch
+    dict of str to list of Batch
         "train", "validation" and "test" -> one labelled structure each.
 
     Raises
@@ -155,7 +142,7 @@ def load_data(settings: TrainingFile, display: Display) -> tuple[list[Frame], di
             symbols = ", ".join(chemical_symbols[z] for z in unknown)
             raise InputError(f"{frames[index].source} holds {symbols}, which no training frame has: change the split")
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    return frames, {name: [batches[index] for index in indices] for name, indices in parts.items()}
+    return {name: [batches[index] for index in indices] for name, indices in parts.items()}
 
 
 def fingerprint(batches: Sequence[Batch]) -> str:
@@ -165,6 +152,18 @@ def fingerprint(batches: Sequence[Batch]) -> str:
         for tensor in (batch.numbers, batch.positions, batch.cells, batch.energies, batch.forces, batch.virials):
             digest.update(b"-" if tensor is None else tensor.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _last_checkpoint(folder: RunFolder, data: str) -> Checkpoint | None:
+    """The state to go on from; None where the run was stopped before its first epoch was finished."""
+    path = folder.checkpoint("last")
+    checkpoint = read_checkpoint(path) if path.exists() else None
+    if checkpoint is not None and checkpoint.data != data:
+        raise InputError(
+            f"the data are not those that the run in {folder.path} was started with: restore the files, or start a "
+            "new run"
+        )
+    return checkpoint
 
 
 def _check_same_settings(settings: TrainingFile, folder: RunFolder) -> None:
@@ -215,29 +214,3 @@ def _report(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], display: 
     write_learning_curve(folder.metrics, folder.report)
     logger.info("%s", text)
     return evaluations
-
-
-@contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    """Append all messages of the package to a file, and the traceback of what went wrong."""
-    package = logging.getLogger("mliap_hybrid")
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    package.addHandler(handler)
-    level = package.level
-    package.setLevel(logging.DEBUG)
-    try:
-        yield
-    except BaseException as error:
-        handler.emit(_record_of(error))
-        raise
-    finally:
-        package.setLevel(level)
-        package.removeHandler(handler)
-        handler.close()
-
-
-def _record_of(error: BaseException) -> logging.LogRecord:
-    what = error if isinstance(error, InputError) else "stopped"
-    trace = None if isinstance(error, InputError) else (type(error), error, error.__traceback__)
-    return logging.LogRecord(__name__, logging.ERROR, __file__, 0, "%s", (what,), trace)

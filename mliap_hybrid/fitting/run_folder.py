@@ -43,13 +43,26 @@ class RunFolder:
         """Whether a run was started here."""
         return self.config.exists()
 
-    def create(self, overwrite: bool) -> Path | None:
-        """Make the folders of a new run.
+    def is_used(self) -> bool:
+        """Whether anything is here that must not be lost."""
+        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
 
-        Parameters
-        ----------
-        overwrite : bool
-            Move a run that is already here to a numbered backup beside it, instead of refusing.
+    def refuse_if_used(self) -> None:
+        """Refuse to start a run where something is.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.is_used():
+            what = "already holds a run" if self.holds_run() else "exists and is not an empty folder"
+            raise InputError(
+                f"{self.path} {what}: give --resume to continue it, --overwrite to move it to a backup and start "
+                "again, or another folder with --run"
+            )
+
+    def create(self) -> Path | None:
+        """Make the folders of a new run; what is there becomes a numbered backup beside it.
 
         Returns
         -------
@@ -59,17 +72,9 @@ class RunFolder:
         Raises
         ------
         InputError
-            If the folder holds a run (or anything else) and `overwrite` is false, or cannot be written.
+            If the folder cannot be written.
         """
-        backup = None
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not overwrite:
-                what = "already holds a run" if self.holds_run() else "exists and is not an empty folder"
-                raise InputError(
-                    f"{self.path} {what}: give --resume to continue it, --overwrite to move it to a backup and "
-                    "start again, or another folder with --run"
-                )
-            backup = self._free_backup()
+        backup = self._free_backup() if self.is_used() else None
         try:
             if backup is not None:
                 shutil.move(self.path, backup)

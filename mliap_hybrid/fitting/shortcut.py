@@ -42,7 +42,7 @@ class TrainedPart(torch.nn.Module):
             (slopes,) = torch.autograd.grad(atomic.sum(), features, create_graph=self.training)  # (n_atoms, n_kept)
         energies = _sum_by(frames.frame_of_atom, atomic, frames.n_frames)  # (n_frames,)
         forces, virials = _collect(frames, slopes)
-        if self.charges is None:
+        if self.charges is None or frames.unit_energies is None:
             return Prediction(energies, forces, virials)
         products = self.charges.products()  # (n_products,)
         return Prediction(

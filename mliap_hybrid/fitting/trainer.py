@@ -82,7 +82,7 @@ class Trainer:
             charges = list(part.charges.parameters())
             groups.append({"params": charges, "lr": optimisation.charge_learning_rate, "weight_decay": 0.0})
         self.optimiser = torch.optim.AdamW(groups)
-        self._start_rates = [group["lr"] for group in groups]
+        self._start_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -162,7 +162,8 @@ class Trainer:
             if not torch.isfinite(loss) or not torch.isfinite(norm):
                 raise InputError(
                     f"the loss became {loss.item():.3g} (gradient {norm.item():.3g}) in epoch {epoch}, "
-                    f"step {step + 1}: lower optimisation.learning_rate or optimisation.gradient_clip; the epochs before are kept"
+                    f"step {step + 1}: lower optimisation.learning_rate or "
+                    "optimisation.gradient_clip; the epochs before are kept"
                 )
             self.optimiser.step()
             self._update_average((epoch - 1) * self.steps_per_epoch + step)

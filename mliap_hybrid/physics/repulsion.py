@@ -46,8 +46,13 @@ def envelope(x: Tensor) -> Tensor:
     return torch.where(x < 1.0, inside, torch.zeros_like(x))
 
 
+REACH = 0.7
+"""Where the repulsion ends, in units of the sum of the covalent radii: below every bond (0.75 Å for C-H, 1.9 Å for
+Na-Cl), so that the network need not undo it where it knows better."""
+
+
 class ZBLRepulsion(torch.nn.Module):
-    """ZBL repulsion that fades out at the sum of the covalent radii, where the network knows better."""
+    """ZBL repulsion that fades out below the length of a bond."""
 
     radii: Tensor
 
@@ -80,7 +85,7 @@ class ZBLRepulsion(torch.nn.Module):
         numbers_j = environments.neighbour_numbers  # (n_pairs,)
         distances = vectors.norm(dim=1)  # (n_pairs,)
         radii = self.radii.to(vectors.dtype)
-        reach = (radii[numbers_i] + radii[numbers_j]).clamp(max=self.cutoff)  # (n_pairs,) Å
+        reach = (REACH * (radii[numbers_i] + radii[numbers_j])).clamp(max=self.cutoff)  # (n_pairs,) Å
         close = distances < reach  # few pairs, none in an ordinary structure
         z_i, z_j = numbers_i[close].to(vectors.dtype), numbers_j[close].to(vectors.dtype)
         energies = 0.5 * zbl_energy(distances[close], z_i, z_j) * envelope(distances[close] / reach[close])

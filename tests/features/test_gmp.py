@@ -21,6 +21,8 @@ FORMS = {
     "exact": {"radial": "exact"},
     "paper": {"radial": "exact", "taper_width": 0.0, "normalization": "paper"},
     "root": {"root_offset": 0.1},
+    "channels": {"channels": ("valence", "count"), "products": "all", "widths": (0.3, 0.7)},
+    "channel squares": {"channels": ("count", "valence"), "widths": (0.3, 0.7)},
 }
 
 
@@ -231,7 +233,7 @@ def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
     isolated = features(Environments(torch.tensor([8, 1]), none, none, vectors))
     assert isolated.shape == (2, features.n_features)
     labels = np.array(features.feature_labels)
-    spherical = torch.from_numpy(np.char.startswith(labels, "n=0") | (labels == "density"))
+    spherical = torch.from_numpy(np.char.startswith(labels, "n=0") | (np.char.find(labels, "density") >= 0))
     assert (isolated[:, spherical] > 0).all()
     assert not isolated[:, ~spherical].any()
     (gradient,) = torch.autograd.grad(isolated.sum(), vectors, allow_unused=True, materialize_grads=True)
@@ -309,5 +311,46 @@ def test_element_that_was_not_announced() -> None:
     ],
 )
 def test_settings_that_make_no_sense(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        features_of(**changes)
+
+
+# Channels and products
+
+
+def test_products_hold_the_squares_and_one_another() -> None:
+    environments = frame_to_batch(structure(), CUTOFF).environments()
+    all_pairs = features_of(channels=("valence", "count"), products="all", orders=(1, 2))
+    squares = features_of(channels=("valence", "count"), orders=(1, 2))
+    values = dict(zip(all_pairs.feature_labels, all_pairs(environments).T, strict=True))
+    for label, square in zip(squares.feature_labels, squares(environments).T, strict=True):
+        torch.testing.assert_close(values[label], square, rtol=1e-12, atol=0)
+    n_probes = 2 * len(WIDTHS)
+    assert all_pairs.n_features == 2 * n_probes * (n_probes + 1) // 2
+    # Cauchy-Schwarz: a product of two multipoles is at most that of their lengths.
+    for label, value in values.items():
+        if " x " in label:
+            first, second = label.split(" x ")
+            assert (value**2 <= values[first] * values[second] * (1 + 1e-10)).all()
+
+
+def test_the_count_channel_does_not_see_elements() -> None:
+    atoms = structure()
+    other = atoms.copy()
+    other.numbers[:] = 8
+    count = features_of(channels=("count",), products="all")
+    torch.testing.assert_close(evaluate(atoms, count), evaluate(other, count), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": ("valenze",)}, "did you mean 'valence'"),
+        ({"channels": ("count", "count")}, "different names"),
+        ({"products": "al"}, "did you mean 'all'"),
+        ({"products": "all", "root_offset": 0.1}, "only squares"),
+    ],
+)
+def test_wrong_channels(changes, message) -> None:
     with pytest.raises(InputError, match=message):
         features_of(**changes)

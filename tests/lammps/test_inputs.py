@@ -14,10 +14,10 @@ def test_charged_model(tmp_path):
     manifest = export_model(sodium_chloride_model(), tmp_path / "m.pt")
     lines = potential_block(manifest, "m.pt", ["Cl", "Na", "Cl"], accuracy=1e-6, coulomb_cutoff=8.0).splitlines()
     words = [line.split() for line in lines if not line.startswith("#")]
-    assert words[0] == "pair_style hybrid/overlay mliap unified m.pt 0 coul/long 8.0".split()
-    assert words[1] == "pair_coeff * * mliap Cl Na Cl".split()
-    assert words[2] == "pair_coeff * * coul/long".split()
-    assert words[3] == "kspace_style pppm 1e-06".split()
+    assert words[0] == ["pair_style", "hybrid/overlay", "mliap", "unified", "m.pt", "0", "coul/long", "8.0"]
+    assert words[1] == ["pair_coeff", "*", "*", "mliap", "Cl", "Na", "Cl"]
+    assert words[2] == ["pair_coeff", "*", "*", "coul/long"]
+    assert words[3] == ["kspace_style", "pppm", "1e-06"]
     assert words[-3:] == [["set", "type", str(t), "charge", q] for t, q in ((1, "-0.8"), (2, "0.8"), (3, "-0.8"))]
     # The real-space part must have died out at the cutoff.
     assert np.exp(-((splitting(1e-6, 8.0) * 8.0) ** 2)) < 1e-6

@@ -1,0 +1,95 @@
+"""Checkpoints: nothing is lost, nothing is executed, and what cannot be read is said."""
+
+import os
+import pickle
+
+import pytest
+import torch
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting import checkpoint as module
+from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.run import train
+from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.testing.labelled import small_settings
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    settings = small_settings(tmp_path_factory.mktemp("run"), electrostatics={"charges": "reference"})
+    train(settings, Display(), last_epoch=1)
+    return settings.run
+
+
+def test_written_and_read_again(run, tmp_path):
+    first = read_checkpoint(RunFolder(run).checkpoint("last"))
+    write_checkpoint(first, tmp_path / "again.pt")
+    second = read_checkpoint(tmp_path / "again.pt")
+    assert second.data == first.data
+    assert second.terms.elements == first.terms.elements
+    assert torch.equal(second.terms.whitening.matrix, first.terms.whitening.matrix)
+    before, after = predict(first.model, first.example), predict(second.model, second.example)
+    assert torch.equal(before.energies, after.energies)
+    assert torch.equal(before.forces, after.forces)
+    assert first.example.energies is None
+    assert [path.name for path in tmp_path.iterdir()] == ["again.pt"]  # no temporary file is left
+
+
+def test_a_write_that_fails_leaves_the_old_file(run, tmp_path, monkeypatch):
+    checkpoint = read_checkpoint(RunFolder(run).checkpoint("last"))
+    path = tmp_path / "last.pt"
+    write_checkpoint(checkpoint, path)
+    before = path.read_bytes()
+
+    def full_disk(content, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.torch, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_checkpoint(checkpoint, path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000, -200])
+def test_truncated_checkpoint_is_refused(run, tmp_path, size):
+    content = RunFolder(run).checkpoint("last").read_bytes()
+    path = tmp_path / "last.pt"
+    path.write_bytes(content[:size])
+    with pytest.raises(InputError, match="it is damaged or of another kind"):
+        read_checkpoint(path)
+
+
+def test_newer_version_is_refused(run, tmp_path):
+    content = torch.load(RunFolder(run).checkpoint("last"), weights_only=True)
+    content |= {"version": module.FORMAT_VERSION + 1, "package": "9.9"}
+    torch.save(content, tmp_path / "new.pt")
+    with pytest.raises(InputError, match=r"version 2, written by mliap_hybrid 9\.9.*upgrade mliap_hybrid"):
+        read_checkpoint(tmp_path / "new.pt")
+
+
+def test_other_files_are_refused(tmp_path):
+    torch.save({"weights": torch.ones(3)}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match="is not a checkpoint of mliap_hybrid"):
+        read_checkpoint(tmp_path / "other.pt")
+    with pytest.raises(InputError, match="does not exist"):
+        read_checkpoint(tmp_path / "none.pt")
+    with pytest.raises(InputError, match="is not a run folder"):
+        load_model(tmp_path)
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.mkdir, ("harmed",)
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.pt").write_bytes(pickle.dumps(Harmful()))
+    torch.save({"format": module.FORMAT, "version": 1, "trainer": Harmful()}, tmp_path / "worse.pt")
+    for name in ("bad.pt", "worse.pt"):
+        with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+            read_checkpoint(tmp_path / name)
+    assert not (tmp_path / "harmed").exists()

@@ -1,0 +1,131 @@
+"""The training file: what is accepted comes back, and every mistake is one sentence."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mliap_hybrid.config import (
+    Section,
+    TrainingFile,
+    parse_training_file,
+    read_training_file,
+    write_training_file,
+)
+from mliap_hybrid.errors import InputError
+
+MINIMAL = {"data": {"files": ["a.extxyz"]}}
+
+
+def test_minimal_file_and_its_defaults():
+    settings = parse_training_file(MINIMAL, "f.yaml")
+    assert settings.features.cutoff == 6.0
+    assert settings.electrostatics.charges == "none"
+
+
+def test_written_file_reads_as_the_same_settings(tmp_path):
+    path = tmp_path / "train.yaml"
+    content = MINIMAL | {"electrostatics": {"charges": {"Na": 0.7, "Cl": -0.7}}, "seed": 3}
+    path.write_text(yaml.safe_dump(content))
+    settings = read_training_file(path)
+    assert settings.data.files == [tmp_path / "a.extxyz"]  # relative to the training file
+    write_training_file(settings, tmp_path / "other.yaml")
+    assert read_training_file(tmp_path / "other.yaml") == settings
+
+
+def test_numbers_as_yaml_1_1_reads_them(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text("data: {files: [a.extxyz]}\noptimisation: {learning_rate: 4e-3}\n")  # a string for PyYAML
+    assert read_training_file(path).optimisation.learning_rate == 4e-3
+
+
+def test_density_table_is_a_name_or_a_file_beside(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text("data: {files: [a.extxyz]}\nfeatures: {density_table: mine.gpsp}\n")
+    assert read_training_file(path).features.density_table == "mine.gpsp"
+    (tmp_path / "mine.gpsp").write_text("")
+    assert read_training_file(path).features.density_table == str(tmp_path / "mine.gpsp")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimistion": {}}, "unknown key 'optimistion': did you mean 'optimisation'?"),
+        ({"features": {"cutof": 5.0}}, "unknown key 'features.cutof': did you mean 'cutoff'?"),
+        ({"data": {"files": ["a"], "keys": {"enrgy": "e"}}}, "unknown key 'data.keys.enrgy': did you mean 'energy'?"),
+        ({"data": {}}, "the key 'data.files' is missing"),
+        ({"data": {"files": []}}, "data.files: list should have at least 1 item after validation, not 0 (found [])"),
+        ({"data": 3}, "data: expected `key: value` lines, found 3"),
+        ({"features": {"widths": [0.5, -1]}}, "features.widths.1: input should be greater than 0 (found -1)"),
+        ({"optimisation": {"epochs": 0}}, "optimisation.epochs: input should be greater than or equal to 1 (found 0)"),
+        (
+            {"electrostatics": {"charges": "formall"}},
+            "electrostatics.charges: unknown source of charges 'formall': did you mean 'formal'?",
+        ),
+        (
+            {"electrostatics": {"charges": {"Na": "one"}}},
+            "electrostatics.charges: the charge of Na must be a number in e, not 'one'",
+        ),
+        (
+            {"electrostatics": {"charges": 1.0}},
+            "electrostatics.charges: expected none, formal, reference, fitted or a table such as {Na: 1.0, Cl: -1.0}",
+        ),
+        (
+            {"electrostatics": {"charges": "reference"}},
+            "electrostatics.charges is reference, but data.keys.charges does not name a charge label",
+        ),
+        ({"loss": {"virial": 1.0}}, "loss.virial is not zero, but data.keys.stress does not name a stress label"),
+        (
+            {"loss": {"energy": 0, "forces": 0}},
+            "there is nothing to train on: every weight under loss is zero, or its label is null",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_mistake_is_one_sentence(change, message):
+    with pytest.raises(InputError) as caught:
+        parse_training_file(MINIMAL | change, "f.yaml")
+    assert str(caught.value) == f"f.yaml: {message}"
+
+
+def test_smearing_must_fit_the_cutoff():
+    with pytest.raises(InputError, match=r"electrostatics.smearing 2.0 Å is too wide for features.cutoff 6.0 Å"):
+        parse_training_file(MINIMAL | {"electrostatics": {"charges": "formal", "smearing": 2.0}}, "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("data: [", "is not valid YAML"), ("- 1\n- 2\n", "expected `key: value` lines"), ("", "expected `key: value`")],
+)
+def test_file_that_is_no_training_file(tmp_path, text, message):
+    path = tmp_path / "train.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_training_file(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="cannot read the training file"):
+        read_training_file(tmp_path / "none.yaml")
+
+
+def sections(section):
+    yield section
+    for field in section.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from sections(field.annotation)
+
+
+@pytest.mark.parametrize("section", sections(TrainingFile), ids=lambda section: section.__name__)
+def test_every_setting_is_described(section):
+    undescribed = [
+        name
+        for name, field in section.model_fields.items()
+        if not field.description and not (isinstance(field.annotation, type) and issubclass(field.annotation, Section))
+    ]
+    assert not undescribed
+
+
+def test_committed_training_files_are_valid():
+    for path in (Path(__file__).parents[1] / "training").glob("*/train*.yaml"):
+        assert all(file.exists() for file in read_training_file(path).data.files)
