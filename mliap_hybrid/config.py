@@ -87,9 +87,12 @@ class DataSettings(Section):
 class FeatureSettings(Section):
     """Gaussian-multipole features (Lei and Medford 2022)."""
 
+    set: Literal["gmp-2c", "gmp-classic"] = "gmp-2c"
+    """gmp-2c: two density channels (the valence density, and one count for every atom) with the products of all pairs
+    of probes; gmp-classic: the squares of the paper, of the valence density alone."""
     max_order: int = Field(default=3, ge=0, le=9)
     """Highest multipole order n; orders 0..n are used."""
-    widths: list[Positive] = [0.25, 0.32, 0.41, 0.52, 0.66, 0.83, 1.0, 1.2]
+    widths: list[Positive] = [0.4, 0.62, 0.97, 1.5]
     """Widths s of the Gaussian probes in Å. Above about cutoff/5 the tail is cut."""
     cutoff: Positive = 6.0
     """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
@@ -102,7 +105,7 @@ class NetworkSettings(Section):
 
     hidden: list[Annotated[int, Field(gt=0)]] = [64, 64]
     """Widths of the hidden layers."""
-    whitening_damping: Positive = 1e-5
+    whitening_damping: Positive = 1e-3
     """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-2 for hundreds."""
 
 

@@ -16,6 +16,9 @@ from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
+CHANNELS = {"gmp-classic": ("valence",), "gmp-2c": ("valence", "count")}
+"""Density channels of each named set of features."""
+
 
 @dataclass(frozen=True)
 class FixedTerms:
@@ -44,6 +47,8 @@ def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> Gaussian
         cutoff=settings.features.cutoff,
         elements=elements,
         table=settings.features.density_table,
+        channels=CHANNELS[settings.features.set],
+        products="diagonal" if settings.features.set == "gmp-classic" else "all",
     )
 
 
@@ -56,7 +61,7 @@ def make_trained_part(settings: TrainingFile, terms: FixedTerms) -> TrainedPart:
     """Network and charges at their start; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden)
+        network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden, len(terms.elements))
     if terms.charges is None or terms.unit_baseline is None:
         return TrainedPart(network)
     return TrainedPart(network, FittedCharges(terms.charges, terms.counts))
@@ -80,7 +85,7 @@ def make_model(
     HybridModel
         In evaluation mode, sharing no memory with `part`.
     """
-    network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden)
+    network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden, len(terms.elements))
     network.load_state_dict(part.network.state_dict())
     baseline, charges = terms.baseline, None
     if terms.charges is not None:

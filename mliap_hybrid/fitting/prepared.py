@@ -35,6 +35,8 @@ class PreparedFrames:
     """(n_pairs,) int64: neighbour of each pair."""
     pair_vectors: Tensor
     """(n_pairs, 3), Å: r_p."""
+    rows: Tensor
+    """(n_atoms,) int64: index of each atom's element."""
     frame_of_atom: Tensor
     """(n_atoms,) int64."""
     atoms_per_frame: Tensor
@@ -102,6 +104,7 @@ def prepare_frame(
         pair_i=batch.pair_i,
         pair_j=batch.pair_j,
         pair_vectors=batch.pair_vectors().float(),
+        rows=torch.searchsorted(torch.tensor(features.elements), batch.numbers),
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
         energies=remainder.energies.float(),
@@ -117,7 +120,7 @@ def memory_of_frames(batches: Sequence[Batch], n_kept: int) -> int:
     """Bytes that the prepared frames will take; the derivatives are nearly all of it."""
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
-    return 4 * n_pairs * (3 * n_kept + 3 + 4) + 4 * n_atoms * (n_kept + 8)
+    return 4 * n_pairs * (3 * n_kept + 3 + 4) + 4 * n_atoms * (n_kept + 10)
 
 
 def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:

@@ -38,7 +38,7 @@ class TrainedPart(torch.nn.Module):
         """
         features = frames.features.detach().requires_grad_()  # (n_atoms, n_kept)
         with torch.enable_grad():
-            atomic = self.network(features)  # (n_atoms,)
+            atomic = self.network(features, frames.rows)  # (n_atoms,)
             (slopes,) = torch.autograd.grad(atomic.sum(), features, create_graph=self.training)  # (n_atoms, n_kept)
         energies = _sum_by(frames.frame_of_atom, atomic, frames.n_frames)  # (n_frames,)
         forces, virials = _collect(frames, slopes)

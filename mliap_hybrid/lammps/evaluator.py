@@ -36,16 +36,16 @@ class Evaluator:
             dE/dr_p of the sum of the energies, r_p = r_j - r_i.
         """
         features, state = self.model.features.forward_with_state(environments)  # (n_centres, n_features)
-        network_energies, feature_gradients = self._network(features)
+        network_energies, feature_gradients = self._network(features, environments.centre_numbers)
         gradients = self.model.features.gradient(environments, feature_gradients, state)  # (n_pairs, 3)
         pair_energies, pair_gradients = self._explicit_terms(environments)
         return network_energies + pair_energies, gradients + pair_gradients
 
-    def _network(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def _network(self, features: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Network energies (n_centres,) and their gradient with respect to the features (n_centres, n_features)."""
         with torch.enable_grad():
             features = features.detach().requires_grad_()
-            energies = self.model.network_energies(features)
+            energies = self.model.network_energies(features, numbers)
             (gradients,) = torch.autograd.grad(energies.sum(), features)
         return energies.detach(), gradients
 

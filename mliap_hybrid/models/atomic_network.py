@@ -1,4 +1,10 @@
-"""The network that turns the features of an atom into its energy; one for all elements."""
+"""The network that turns the features of an atom into its energy: shared by all elements, with a linear term for each.
+
+    E_i = w(Z_i) . x_i + network(x_i)
+
+The linear term is a pair potential where the features hold moments of order 0: the network need not learn the steep
+part that every element has of its own, and the whole extrapolates as a pair potential does.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +16,10 @@ from torch import Tensor
 
 
 class AtomicNetwork(torch.nn.Module):
-    """Fully connected SiLU network, features of an atom -> its energy in eV."""
+    """Fully connected SiLU network plus a linear term for each element: features of an atom -> its energy in eV."""
 
-    def __init__(self, n_inputs: int, hidden: Sequence[int]):
-        """Make the network with weights from the current random state.
+    def __init__(self, n_inputs: int, hidden: Sequence[int], n_elements: int):
+        """Make the network with weights from the current random state; the linear terms start at zero.
 
         Parameters
         ----------
@@ -21,18 +27,23 @@ class AtomicNetwork(torch.nn.Module):
             Number of features.
         hidden : sequence of int
             Widths of the hidden layers; empty makes a linear model.
+        n_elements : int
+            Number of elements, each with its row of the linear term.
         """
         super().__init__()
         sizes = [n_inputs, *hidden, 1]
         self.hidden = tuple(hidden)
         self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes))
+        self.linear = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
         """Energies of atoms.
 
         Parameters
         ----------
         features : Tensor, shape (n_atoms, n_inputs)
+        rows : Tensor, shape (n_atoms,), int64
+            Index of each atom's element.
 
         Returns
         -------
@@ -41,4 +52,4 @@ class AtomicNetwork(torch.nn.Module):
         values = features  # (n_atoms, n_inputs)
         for layer in self.layers[:-1]:
             values = torch.nn.functional.silu(layer(values))  # (n_atoms, n_hidden)
-        return self.layers[-1](values).squeeze(1)
+        return self.layers[-1](values).squeeze(1) + (self.linear[rows] * features).sum(1)

@@ -45,6 +45,10 @@ class ModelDescription(BaseModel):
     """Å."""
     taper_width: float
     """Width of the last stretch before the cutoff in which the features fade, Å."""
+    channels: list[str]
+    """Density channels of the features."""
+    products: str
+    """Which products of moments are features."""
     normalization: str
     """Normalisation of the features."""
     root_offset: float | None
@@ -95,6 +99,8 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         widths=list(model.features.widths),
         cutoff=model.cutoff,
         taper_width=model.features.taper_width,
+        channels=list(model.features.channels),
+        products=model.features.products,
         normalization=model.features.normalization,
         root_offset=model.features.root_offset,
         radial="spline" if isinstance(model.features.radial, SplinedRadial) else "exact",
@@ -140,6 +146,8 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
         elements=elements,
         table=table,
         taper_width=description.taper_width,
+        channels=description.channels,
+        products=description.products,
         normalization=description.normalization,
         root_offset=description.root_offset,
         radial=description.radial,
@@ -148,7 +156,7 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
     # The random first weights are replaced below; the caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
-        network = AtomicNetwork(n_inputs, description.hidden).double()
+        network = AtomicNetwork(n_inputs, description.hidden, len(elements)).double()
     prefix = "network."
     network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     model = HybridModel(
@@ -168,11 +176,18 @@ def fold_whitening(model: HybridModel) -> HybridModel:
     if model.whitening is None:
         return model
     description, tensors = describe(model)
-    first_weight, first_bias = "network.layers.0.weight", "network.layers.0.bias"
-    weight, bias = model.whitening.fold_into(tensors[first_weight].double(), tensors[first_bias].double())
+    whitening, linear = model.whitening, tensors["network.linear"].double()  # (n_elements, n_kept)
+    weight, bias = whitening.fold_into(
+        tensors["network.layers.0.weight"].double(), tensors["network.layers.0.bias"].double()
+    )
+    linear, shift = whitening.fold_into(linear, linear.new_zeros(len(linear)))  # the shift joins the baseline
+    baseline = {
+        symbol: description.baseline[symbol] + float(of_element)
+        for symbol, of_element in zip(description.elements, shift, strict=True)
+    }
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
-    tensors |= {first_weight: weight, first_bias: bias}
-    return build(description.model_copy(update={"whitened": False}), tensors)
+    tensors |= {"network.layers.0.weight": weight, "network.layers.0.bias": bias, "network.linear": linear}
+    return build(description.model_copy(update={"whitened": False, "baseline": baseline}), tensors)
 
 
 def _by_number(values: Mapping[str, float]) -> dict[int, float]:

@@ -1,6 +1,6 @@
 """The hybrid model: a sum of terms.
 
-    E = sum_i [ E0(Z_i) + network(W (F_i - mean)) + repulsion_i ] + E_long_range({q(Z_i)}, {r_i})
+    E = sum_i [ E0(Z_i) + w(Z_i).x_i + network(x_i) + repulsion_i ] + E_long_range({q(Z_i)}, {r_i}),  x = W (F - mean)
 
 The bracket is strictly local and is what LAMMPS evaluates in the pair style; the long-range term is one definition
 everywhere (physics/ewald.py), and in LAMMPS it is split between PPPM and the smearing correction of the pair style.
@@ -28,6 +28,7 @@ class HybridModel(torch.nn.Module):
 
     baseline: Tensor
     charges: Tensor | None
+    rows: Tensor
 
     def __init__(
         self,
@@ -68,6 +69,9 @@ class HybridModel(torch.nn.Module):
         self.network = network
         self.repulsion = repulsion
         self.smearing = smearing
+        rows = torch.zeros(len(chemical_symbols), dtype=torch.int64)
+        rows[list(self.elements)] = torch.arange(len(self.elements))
+        self.register_buffer("rows", rows, persistent=False)  # atomic number -> row of the element
         self.register_buffer("baseline", self._by_atomic_number(baseline, "baseline energy"))
         # None registers an empty slot: a model without charges has no long-range term.
         self.register_buffer("charges", None if charges is None else self._by_atomic_number(charges, "charge"))
@@ -104,20 +108,22 @@ class HybridModel(torch.nn.Module):
         """
         self.check_elements(environments.centre_numbers)
         features = self.features(environments)  # (n_centres, n_features)
-        return self.network_energies(features) + self.pair_energies(environments)
+        return self.network_energies(features, environments.centre_numbers) + self.pair_energies(environments)
 
-    def network_energies(self, features: Tensor) -> Tensor:
+    def network_energies(self, features: Tensor, numbers: Tensor) -> Tensor:
         """The network's part of the local energies.
 
         Parameters
         ----------
         features : Tensor, shape (n_centres, n_features)
+        numbers : Tensor, shape (n_centres,), int64
+            Atomic numbers, all of the model's elements.
 
         Returns
         -------
         Tensor, shape (n_centres,), eV
         """
-        return self.network(features if self.whitening is None else self.whitening(features))
+        return self.network(features if self.whitening is None else self.whitening(features), self.rows[numbers])
 
     def pair_energies(self, environments: Environments) -> Tensor:
         """The explicit part of the local energies: E0 and repulsion.

@@ -45,13 +45,19 @@ def sodium_chloride_model(
     seed : int
     """
     features = GaussianMultipoles(
-        orders=(0, 1, 2, 3), widths=(0.4, 0.8), cutoff=cutoff, elements=(SODIUM, CHLORINE), table=DENSITIES
+        orders=(0, 1, 2, 3),
+        widths=(0.4, 0.8),
+        cutoff=cutoff,
+        elements=(SODIUM, CHLORINE),
+        table=DENSITIES,
+        channels=("valence", "count"),
+        products="all",
     )
     random = torch.Generator().manual_seed(seed)
     samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).environments())  # (64, n_features)
     whitening = Whitening.fit(samples, damping=1e-2) if whitened else None
     n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
-    network = AtomicNetwork(n_inputs, (8, 8)).double()
+    network = AtomicNetwork(n_inputs, (8, 8), n_elements=2).double()
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.4
     model = HybridModel(

@@ -50,6 +50,7 @@ def test_charge_in_the_labels_is_found(tmp_path):
     """Labels are Lennard-Jones plus charges of 0.6 e; the fit starts from 1 e."""
     settings = small_settings(
         tmp_path,
+        features={"set": "gmp-classic"},
         electrostatics={"charges": "fitted"},
         repulsion={"kind": "none"},
         optimisation={"epochs": 150, "learning_rate": 1e-2, "charge_learning_rate": 2e-2},

@@ -43,7 +43,7 @@ def test_torch_load_gives_the_object_that_lammps_wants(path):
     assert isinstance(unified, HybridUnified)
     assert unified.element_types == ["Na", "Cl"]
     assert 2 * unified.rcutfac == pytest.approx(4.5)
-    assert unified.ndescriptors == 8
+    assert unified.ndescriptors == unified.model.features.n_features
     assert unified.nparams > 0
     assert isinstance(open_unified(str(path)), HybridUnified)
 
