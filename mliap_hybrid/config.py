@@ -92,8 +92,8 @@ class FeatureSettings(Section):
     of probes; gmp-classic: the squares of the paper, of the valence density alone."""
     max_order: int = Field(default=3, ge=0, le=9)
     """Highest multipole order n; orders 0..n are used."""
-    widths: list[Positive] = [0.4, 0.62, 0.97, 1.5]
-    """Widths s of the Gaussian probes in Å. Above about cutoff/5 the tail is cut."""
+    widths: list[Positive] = [0.25, 0.5, 1.0, 2.0]
+    """Widths s of the Gaussian probes in Å. Narrow ones resolve short bonds; ions want none below about 0.7 Å."""
     cutoff: Positive = 6.0
     """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
     density_table: str = "gth-pbe"

@@ -1,6 +1,6 @@
 """The network that turns the features of an atom into its energy: shared by all elements, with a linear term for each.
 
-    E_i = w(Z_i) . x_i + network(x_i)
+    E_i = w(Z_i) . x_i + b(Z_i) + network(x_i)
 
 The linear term is a pair potential where the features hold moments of order 0: the network need not learn the steep
 part that every element has of its own, and the whole extrapolates as a pair potential does.
@@ -34,7 +34,8 @@ class AtomicNetwork(torch.nn.Module):
         sizes = [n_inputs, *hidden, 1]
         self.hidden = tuple(hidden)
         self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes))
-        self.linear = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
+        self.linear = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))  # w
+        self.offset = torch.nn.Parameter(torch.zeros(n_elements))  # b
 
     def forward(self, features: Tensor, rows: Tensor) -> Tensor:
         """Energies of atoms.
@@ -52,4 +53,5 @@ class AtomicNetwork(torch.nn.Module):
         values = features  # (n_atoms, n_inputs)
         for layer in self.layers[:-1]:
             values = torch.nn.functional.silu(layer(values))  # (n_atoms, n_hidden)
-        return self.layers[-1](values).squeeze(1) + (self.linear[rows] * features).sum(1)
+        linear = (self.linear[rows] * features).sum(1) + self.offset[rows]  # (n_atoms,)
+        return self.layers[-1](values).squeeze(1) + linear

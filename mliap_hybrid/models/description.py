@@ -172,22 +172,14 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
 
 
 def fold_whitening(model: HybridModel) -> HybridModel:
-    """The same model with the whitening folded into the network's first layer, in float64."""
+    """The same model with the whitening folded into the first layer and the linear terms, in float64."""
     if model.whitening is None:
         return model
     description, tensors = describe(model)
-    whitening, linear = model.whitening, tensors["network.linear"].double()  # (n_elements, n_kept)
-    weight, bias = whitening.fold_into(
-        tensors["network.layers.0.weight"].double(), tensors["network.layers.0.bias"].double()
-    )
-    linear, shift = whitening.fold_into(linear, linear.new_zeros(len(linear)))  # the shift joins the baseline
-    baseline = {
-        symbol: description.baseline[symbol] + float(of_element)
-        for symbol, of_element in zip(description.elements, shift, strict=True)
-    }
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
-    tensors |= {"network.layers.0.weight": weight, "network.layers.0.bias": bias, "network.linear": linear}
-    return build(description.model_copy(update={"whitened": False, "baseline": baseline}), tensors)
+    folded = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
+    for weight, bias in (("network.layers.0.weight", "network.layers.0.bias"), ("network.linear", "network.offset")):
+        folded[weight], folded[bias] = model.whitening.fold_into(tensors[weight].double(), tensors[bias].double())
+    return build(description.model_copy(update={"whitened": False}), folded)
 
 
 def _by_number(values: Mapping[str, float]) -> dict[int, float]:

@@ -1,6 +1,7 @@
 """The hybrid model: a sum of terms.
 
-    E = sum_i [ E0(Z_i) + w(Z_i).x_i + network(x_i) + repulsion_i ] + E_long_range({q(Z_i)}, {r_i}),  x = W (F - mean)
+    E = sum_i [ E0(Z_i) + w(Z_i).x_i + b(Z_i) + network(x_i) + repulsion_i ] + E_long_range({q(Z_i)}, {r_i}),
+    x_i = W (F_i - mean)
 
 The bracket is strictly local and is what LAMMPS evaluates in the pair style; the long-range term is one definition
 everywhere (physics/ewald.py), and in LAMMPS it is split between PPPM and the smearing correction of the pair style.

@@ -59,6 +59,8 @@ PLAN = [
     Trajectory("compressed", "liquid", 1300, 6.10, 6, seed=34),
     Trajectory("close_contact", "solid", 1000, 5.70, 8, seed=35),
     Trajectory("close_contact", "liquid", 1300, 6.20, 16, seed=36),
+    Trajectory("close_contact", "solid", 1200, 5.80, 40, seed=41),
+    Trajectory("close_contact", "liquid", 1500, 6.30, 56, seed=42),
     Trajectory("gfn1_md", "liquid", 1300, 6.20, 6, seed=37),
 ]
 
