@@ -90,8 +90,8 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     if atoms is None:
         if manifest.example is None:
             raise InputError(f"{path} holds no example structure; name one with --structure")
-        atoms = _example_atoms(manifest.example)
-    atoms = in_lammps_orientation(_large_enough(atoms, model.cutoff))
+        atoms = example_atoms(manifest.example)
+    atoms = in_lammps_orientation(large_enough(atoms, model.cutoff))
     with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
         local = _without_charges(model, manifest, Path(folder) / "local.pt")
         exact = dict.fromkeys(UNITS, LOCAL_TOLERANCE)
@@ -188,11 +188,12 @@ def _without_charges(model: HybridModel, manifest: Manifest, path: Path) -> Hybr
     return unified.model
 
 
-def _example_atoms(example: Example) -> Atoms:
+def example_atoms(example: Example) -> Atoms:
+    """The example structure of a model file."""
     return Atoms(numbers=example.numbers, positions=example.positions, cell=example.cell, pbc=example.periodic)
 
 
-def _large_enough(atoms: Atoms, cutoff: float) -> Atoms:
+def large_enough(atoms: Atoms, cutoff: float) -> Atoms:
     """The structure repeated, or a molecule in vacuum, so that the box holds the cutoff sphere."""
     if not atoms.pbc.all():
         atoms = atoms.copy()
