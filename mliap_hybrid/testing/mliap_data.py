@@ -7,6 +7,7 @@ Results are collected as LAMMPS does; `energy` and `eatoms` start as NaN because
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +101,7 @@ def rank_arrays(
     )
 
 
-class _Results:
+class _Results(ABC):
     """Accumulators of one rank, and the part of the interface that all three data objects share."""
 
     def __init__(self, arrays: RankArrays):
@@ -112,6 +113,20 @@ class _Results:
         self.ntotal, self.nlistatoms = len(arrays.owner), arrays.nlistatoms
         self.natomneigh, self.npairs = len(arrays.iatoms), len(arrays.pair_i)
         self.eflag = self.vflag = 1
+
+    @abstractmethod
+    def _array(self, values: np.ndarray) -> Any:
+        """How this kind of data object hands out an array."""
+
+    elems = property(lambda self: self._array(self._arrays.elems))
+    iatoms = property(lambda self: self._array(self._arrays.iatoms))
+    pair_i = property(lambda self: self._array(self._arrays.pair_i))
+    pair_j = property(lambda self: self._array(self._arrays.pair_j))
+    jatoms = pair_j
+    rij = property(lambda self: self._array(self._arrays.rij))
+
+    def _set_energy(self, value: float) -> None:
+        self._energy = float(value)
 
     def _add_pair_forces(self, forces: np.ndarray) -> None:
         assert forces.shape == (self.npairs, 3)
@@ -141,20 +156,10 @@ class UpstreamData(_Results):
     def _array(self, values: np.ndarray) -> np.ndarray | None:
         return values if len(values) else None
 
-    elems = property(lambda self: self._array(self._arrays.elems))
-    iatoms = property(lambda self: self._array(self._arrays.iatoms))
-    pair_i = property(lambda self: self._array(self._arrays.pair_i))
-    pair_j = property(lambda self: self._array(self._arrays.pair_j))
-    jatoms = pair_j
-    rij = property(lambda self: self._array(self._arrays.rij))
-
-    def _set_energy(self, value: float) -> None:
-        self._energy = float(value)
-
     def _set_eatoms(self, value: np.ndarray) -> None:
         self._eatoms[:] = _strict_buffer(value, (self.nlistatoms,))
 
-    energy = property(fset=_set_energy)
+    energy = property(fset=_Results._set_energy)
     eatoms = property(fset=_set_eatoms)
 
     def update_pair_forces(self, fij: Any) -> None:
@@ -186,7 +191,7 @@ class PluginData(UpstreamData):
 
         return MPI.COMM_SELF if self._comm is None else self._comm
 
-    energy = property(lambda self: self._energy, UpstreamData._set_energy)
+    energy = property(lambda self: self._energy, _Results._set_energy)
     eatoms = property(lambda self: self._eatoms, UpstreamData._set_eatoms)
 
 
@@ -218,17 +223,7 @@ class KokkosData(_Results):
     def _array(self, values: np.ndarray) -> DeviceArray | None:
         return DeviceArray(torch.from_numpy(values).to(self._device)) if len(values) else None
 
-    elems = property(lambda self: self._array(self._arrays.elems))
-    iatoms = property(lambda self: self._array(self._arrays.iatoms))
-    pair_i = property(lambda self: self._array(self._arrays.pair_i))
-    pair_j = property(lambda self: self._array(self._arrays.pair_j))
-    jatoms = pair_j
-    rij = property(lambda self: self._array(self._arrays.rij))
-
-    def _set_energy(self, value: float) -> None:
-        self._energy = float(value)
-
-    energy = property(fset=_set_energy)
+    energy = property(fset=_Results._set_energy)
 
     @property
     def eatoms(self) -> DeviceArray:
