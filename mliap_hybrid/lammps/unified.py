@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.evaluator import Evaluator
 from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
+from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.models.description import build
 from mliap_hybrid.structure import Environments
 from mliap_hybrid.units import lammps_energy_unit
@@ -123,21 +123,9 @@ class HybridUnified:
             run_checks.check_kspace(data)
             numbers = environments.centre_numbers.cpu().numpy()
             run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)
+        keep_freed_memory()
         if hasattr(data, "comm"):
             share_cores(data.comm)
-
-
-def share_cores(communicator: Any) -> None:
-    """Give each rank of a machine its share of the cores, unless fewer threads were asked for. Collective.
-
-    torch takes all cores otherwise, on every rank.
-    """
-    from mpi4py import MPI
-
-    on_this_machine = communicator.Split_type(MPI.COMM_TYPE_SHARED)
-    share = max(1, len(os.sched_getaffinity(0)) // on_this_machine.size)
-    on_this_machine.Free()
-    torch.set_num_threads(min(torch.get_num_threads(), share))
 
 
 def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
