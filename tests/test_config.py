@@ -116,7 +116,7 @@ def sections(section):
             yield from sections(field.annotation)
 
 
-@pytest.mark.parametrize("section", sections(TrainingFile), ids=lambda section: section.__name__)
+@pytest.mark.parametrize("section", list(sections(TrainingFile)), ids=lambda section: section.__name__)
 def test_every_setting_is_described(section):
     undescribed = [
         name
