@@ -21,18 +21,13 @@ def export(
     """Write the one file that LAMMPS, ASE and the other commands read."""
     from mliap_hybrid.config import read_training_file
     from mliap_hybrid.errors import InputError
-    from mliap_hybrid.fitting.checkpoint import read_checkpoint
+    from mliap_hybrid.fitting.checkpoint import load_checkpoint
     from mliap_hybrid.fitting.run_folder import RunFolder
     from mliap_hybrid.lammps.exporter import export_model
 
-    if which not in ("best", "last"):
-        raise InputError(f"--which: expected best or last, found '{which}'")
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists already; choose another name or give --overwrite")
-    folder = RunFolder(run)
-    if not folder.holds_run():
-        raise InputError(f"{run} is not a run folder: it has no config.yaml; expected what `mliap-hybrid train` wrote")
-    checkpoint = read_checkpoint(folder.checkpoint(which))
+    checkpoint = load_checkpoint(run, which)
     manifest = export_model(
         checkpoint.model,
         output,
@@ -40,7 +35,7 @@ def export(
         total_charge=total_charge,
         allow_small_box=allow_small_box,
         provenance={
-            "settings": read_training_file(folder.config).model_dump(mode="json"),
+            "settings": read_training_file(RunFolder(run).config).model_dump(mode="json"),
             "data": checkpoint.data,
             "epoch": checkpoint.trainer["epoch"],
         },

@@ -110,8 +110,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-def load_model(run: Path, which: str = "best") -> HybridModel:
-    """The trained model of a run folder, in float64.
+def load_checkpoint(run: Path, which: str = "best") -> Checkpoint:
+    """A checkpoint of a run folder.
 
     Parameters
     ----------
@@ -123,9 +123,16 @@ def load_model(run: Path, which: str = "best") -> HybridModel:
     Raises
     ------
     InputError
-        If `run` is not a run folder, or its checkpoint cannot be read.
+        If `which` is neither, `run` is not a run folder, or its checkpoint cannot be read.
     """
+    if which not in ("best", "last"):
+        raise InputError(f"unknown checkpoint '{which}': expected best or last")
     folder = RunFolder(run)
     if not folder.holds_run():
         raise InputError(f"{run} is not a run folder: it has no config.yaml; expected what `mliap-hybrid train` wrote")
-    return read_checkpoint(folder.checkpoint(which)).model
+    return read_checkpoint(folder.checkpoint(which))
+
+
+def load_model(run: Path, which: str = "best") -> HybridModel:
+    """The trained model of a run folder, in float64; arguments and errors as `load_checkpoint`."""
+    return load_checkpoint(run, which).model
