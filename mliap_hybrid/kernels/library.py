@@ -1,0 +1,135 @@
+"""The compiled kernels and their C interface (native/kernels_api.h), opened once for each process."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mliap_hybrid.errors import InputError
+
+LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
+
+_INT32 = ctypes.c_int32
+_INTS = ctypes.POINTER(ctypes.c_int32)
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+
+BAD_DISTANCE = 4
+"""Error code of a pair whose distance is zero or not a number."""
+
+
+class FeatureSettings(ctypes.Structure):
+    """`mliap_features_settings`: what the features are."""
+
+    _fields_ = (
+        ("single_precision", _INT32),
+        ("n_elements", _INT32),
+        ("n_orders", _INT32),
+        ("orders", _INTS),
+        ("n_probes", _INT32),
+        ("cutoff", ctypes.c_double),
+        ("n_intervals", _INT32),
+        ("table", _DOUBLES),
+        ("own", _DOUBLES),
+        ("n_products", _INT32),
+        ("products", _INTS),
+        ("product_scales", _DOUBLES),
+        ("n_couplings", _INT32),
+        ("coupling_orders", _INTS),
+        ("coupling_terms", _INTS),
+        ("term_components", _INTS),
+        ("term_values", _DOUBLES),
+        ("n_triples", _INT32),
+        ("triples", _INTS),
+        ("triple_scales", _DOUBLES),
+    )
+
+
+class NetworkSettings(ctypes.Structure):
+    """`mliap_network_settings`: weights of the network."""
+
+    _fields_ = (
+        ("n_layers", _INT32),
+        ("sizes", _INTS),
+        ("weights", _DOUBLES),
+        ("biases", _DOUBLES),
+        ("shift", _DOUBLES),
+        ("linear", _DOUBLES),
+        ("offset", _DOUBLES),
+    )
+
+
+class PairList(ctypes.Structure):
+    """`mliap_environments`: centres and their neighbours."""
+
+    _fields_ = (
+        ("n_centres", ctypes.c_int64),
+        ("offsets", ctypes.c_void_p),
+        ("vectors", ctypes.c_void_p),
+        ("centre_rows", ctypes.c_void_p),
+        ("neighbour_rows", ctypes.c_void_p),
+    )
+
+
+def ints(values: Sequence[int] | np.ndarray) -> ctypes.Array:
+    """A C array of int32."""
+    flat = np.asarray(values, dtype=np.int32).ravel()
+    return (ctypes.c_int32 * max(1, flat.size)).from_buffer_copy(flat.tobytes() or bytes(4))
+
+
+def doubles(values: Sequence[float] | np.ndarray) -> ctypes.Array:
+    """A C array of double."""
+    flat = np.asarray(values, dtype=np.float64).ravel()
+    return (ctypes.c_double * max(1, flat.size)).from_buffer_copy(flat.tobytes() or bytes(8))
+
+
+@cache
+def open_library() -> ctypes.CDLL:
+    """The library, with the types of its functions declared.
+
+    Raises
+    ------
+    InputError
+        If it was not compiled, or cannot be loaded.
+    """
+    if not LIBRARY.exists():
+        raise InputError(
+            f"the native kernels were not compiled: {LIBRARY} is missing; reinstall the package with a C++ compiler "
+            "at hand (pip install .)"
+        )
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError as error:
+        raise InputError(f"the native kernels cannot be loaded: {error}") from error
+    pointer, pairs, threads = ctypes.c_void_p, ctypes.POINTER(PairList), _INT32
+    signatures: dict[str, tuple[object, list[object]]] = {
+        "mliap_kernels_instruction_set": (ctypes.c_char_p, [_INT32]),
+        "mliap_kernels_error": (ctypes.c_char_p, [ctypes.c_int]),
+        "mliap_features_create": (
+            pointer,
+            [ctypes.POINTER(FeatureSettings), ctypes.POINTER(NetworkSettings), ctypes.c_char_p],
+        ),
+        "mliap_features_destroy": (None, [pointer]),
+        "mliap_features_size": (_INT32, [pointer]),
+        "mliap_features_moments": (_INT32, [pointer]),
+        "mliap_features_forward": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
+        "mliap_features_vjp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer, pointer]),
+        "mliap_features_jvp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
+        "mliap_features_hvp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer, pointer]),
+        "mliap_features_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that this processor has and the library was compiled for, the best one first."""
+    names = []
+    while name := open_library().mliap_kernels_instruction_set(len(names)).decode():
+        names.append(name)
+    return names

@@ -1,0 +1,101 @@
+/* Plain C interface of the native kernels: Gaussian-multipole features and the atomic network.
+ *
+ * Lengths in Å, energies in eV. Pairs are sorted by centre: those of centre i are offsets[i] ... offsets[i + 1] - 1, and
+ * vectors[p] = r_j - r_i. Arrays marked `real` are float or double as the handle was made for; pair vectors and pair
+ * gradients are always double. Functions that return int return 0, or an error code that mliap_kernels_error explains.
+ */
+#ifndef MLIAP_HYBRID_KERNELS_API_H
+#define MLIAP_HYBRID_KERNELS_API_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MLIAP_KERNELS_VERSION 1
+
+/* What the features are. All arrays are copied. Features come in the order: products, then triples. */
+typedef struct {
+  int32_t single_precision; /* 1: float, 0: double */
+  int32_t n_elements;
+  int32_t n_orders;
+  const int32_t *orders; /* (n_orders): different orders n from 0 to 6, ascending */
+  int32_t n_probes;      /* probes of each order */
+  double cutoff;
+  int32_t n_intervals;
+  const double *table; /* (n_elements, n_intervals + 1, 2, n_orders, n_probes): g at the knots, and spacing dg/dr */
+  const double *own;   /* (n_elements, n_probes): what the centre itself adds to its moments of order 0 */
+  int32_t n_products;
+  const int32_t *products; /* (n_products, 3): place of the order in `orders`, probes a and b; b = -1: linear, order 0 */
+  const double *product_scales; /* (n_products) */
+  int32_t n_couplings;
+  const int32_t *coupling_orders; /* (n_couplings, 3): places in `orders` */
+  const int32_t *coupling_terms;  /* (n_couplings): number of terms */
+  const int32_t *term_components; /* (sum of terms, 3): components 0 ... 2n of the three moments */
+  const double *term_values;      /* (sum of terms) */
+  int32_t n_triples;
+  const int32_t *triples; /* (n_triples, 4): coupling, probes a, b, c; ascending in the coupling */
+  const double *triple_scales; /* (n_triples) */
+} mliap_features_settings;
+
+/* Fully connected SiLU network plus a linear term for each element; it reads features - shift. */
+typedef struct {
+  int32_t n_layers;      /* linear maps, the last one to one output */
+  const int32_t *sizes;  /* (n_layers + 1): features, hidden ..., 1 */
+  const double *weights; /* of one layer after the other, (outputs, inputs) each */
+  const double *biases;  /* of one layer after the other */
+  const double *shift;   /* (sizes[0]) */
+  const double *linear;  /* (n_elements, sizes[0]) */
+  const double *offset;  /* (n_elements), eV */
+} mliap_network_settings;
+
+/* Centres and their neighbours. */
+typedef struct {
+  int64_t n_centres;
+  const int64_t *offsets;         /* (n_centres + 1) */
+  const double *vectors;          /* (n_pairs, 3) */
+  const int32_t *centre_rows;     /* (n_centres): element row */
+  const int32_t *neighbour_rows;  /* (n_pairs): element row */
+} mliap_environments;
+
+typedef struct mliap_features mliap_features;
+
+/* Best instruction set of this processor ("baseline", "avx2", "avx512"); "" past the last of those it has. */
+const char *mliap_kernels_instruction_set(int32_t place);
+const char *mliap_kernels_error(int error);
+
+/* NULL where memory is short or the settings are out of range; network may be NULL. */
+mliap_features *mliap_features_create(const mliap_features_settings *settings, const mliap_network_settings *network,
+                                      const char *instruction_set);
+void mliap_features_destroy(mliap_features *features);
+
+/* Numbers of features and of moments of a centre. */
+int32_t mliap_features_size(const mliap_features *features);
+int32_t mliap_features_moments(const mliap_features *features);
+
+/* features: real (n_centres, n_features); moments: real (n_centres, n_moments) or NULL, for the vjp. */
+int mliap_features_forward(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
+                           void *values, void *moments);
+
+/* dE/dr_p from dE/dF, real (n_centres, n_features); moments as forward left them, or NULL. */
+int mliap_features_vjp(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
+                       const void *feature_gradient, const void *moments, double *pair_gradients);
+
+/* Change of the features, real (n_centres, n_features), when the pair vectors change by displacements (n_pairs, 3). */
+int mliap_features_jvp(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
+                       const double *displacements, void *changes);
+
+/* Change of the vjp when the pair vectors change: sum_q d2(dE/dF . F)/dr_p dr_q displacements_q. */
+int mliap_features_hvp(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
+                       const void *feature_gradient, const double *displacements, double *changes);
+
+/* Network energies (n_centres), and their gradient by the pair vectors (n_pairs, 3). */
+int mliap_features_energy(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
+                          double *energies, double *pair_gradients);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,236 @@
+// The kernels of one instruction set; compiled once for each, with MLIAP_SIMD_BYTES bytes to a vector.
+//
+// Centres go in blocks of as many as a vector has lanes. Of each centre the neighbours lie in the lanes; invariants and
+// network take the centres of a block side by side.
+#include "invariants.h"
+#include "moments.h"
+#include "network.h"
+
+namespace MLIAP_SIMD {
+
+using mliap::Kernels;
+
+// Neighbourhoods of a whole block are kept for the way back if they fit a share of the second-level cache.
+constexpr int64_t kKeepBytes = 384 * 1024;
+
+// Whether a block is gone through once, or its neighbourhoods are needed again.
+enum class Pass { once, there_and_back };
+
+// All scratch memory of a task.
+template <class T, bool DUAL>
+struct Scratch {
+  typedef typename Numbers<T, DUAL>::type N;
+  static constexpr int planes = Numbers<T, DUAL>::planes;
+
+  Neighbourhood<T> hoods[lanes<T>];
+  bool keeps;        // one neighbourhood for each centre of the block, or one for all
+  T *rows;           // (lanes, planes, n_moments_padded): moments of each centre, or their adjoint
+  T *feature_rows;   // (lanes, planes, n_features_padded)
+  T *gradients;      // (3, padded neighbours)
+  N *sums, *moments, *adjoint;  // (n_moments_padded)
+  N *features;                  // (n_features_padded)
+  NetworkState<T> network;
+
+  Scratch(const FeaturePlan<T> &plan, const NetworkPlan<T> *net, long max_neighbours, Pass pass, int n_radial,
+          Arena &arena)
+  {
+    Arena one(nullptr);
+    make_neighbourhood<T>(plan, max_neighbours, planes, n_radial, one);
+    keeps = pass == Pass::there_and_back && one.used * lanes<T> <= kKeepBytes;
+    for (int a = 0; a < lanes<T>; a++)
+      hoods[a] = keeps || a == 0 ? make_neighbourhood<T>(plan, max_neighbours, planes, n_radial, arena) : hoods[0];
+    rows = arena.take<T>(lanes<T> * planes * plan.n_moments_padded);
+    feature_rows = arena.take<T>(lanes<T> * planes * plan.n_features_padded);
+    gradients = arena.take<T>(3 * padded<T>(max_neighbours));
+    sums = arena.take<N>(plan.n_moments_padded);
+    moments = arena.take<N>(plan.n_moments_padded);
+    adjoint = arena.take<N>(plan.n_moments_padded);
+    features = arena.take<N>(plan.n_features_padded);
+    if (net) network = make_network_state<T>(*net, plan.n_features_padded, arena);
+    // What is never written must be finite.
+    if (arena.base)
+      for (int q = 0; q < plan.n_moments_padded; q++) sums[q] = Numbers<T, DUAL>::constant(T(0));
+  }
+};
+
+inline long max_neighbours_of(const Task &task)
+{
+  long most = 0;
+  for (int64_t i = task.first_centre; i < task.last_centre; i++) {
+    const long n = task.offsets[i + 1] - task.offsets[i];
+    if (n > most) most = n;
+  }
+  return most;
+}
+
+// Everything of centre i up to derivatives of the radial functions of order LEVELS - 1.
+template <class T, bool DUAL, int LEVELS>
+void visit(const FeaturePlan<T> &plan, const Task &task, int64_t i, Neighbourhood<T> &hood)
+{
+  if (!place_neighbours<T, DUAL>(plan, task, i, hood)) *task.is_invalid = 1;
+  place_harmonics<T, DUAL>(plan.max_order, hood);
+  place_radial<T, 0>(plan, hood);
+  if constexpr (LEVELS > 1) place_radial<T, 1>(plan, hood);
+  if constexpr (LEVELS > 2) place_radial<T, 2>(plan, hood);
+}
+
+// Moments of a block of centres -> scratch.moments, centres side by side.
+template <class T, bool DUAL, int LEVELS>
+void moments_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, int n, Scratch<T, DUAL> &scratch)
+{
+  const long plane = plan.n_moments_padded, row_size = Scratch<T, DUAL>::planes * plane;
+  for (int a = 0; a < n; a++) {
+    visit<T, DUAL, LEVELS>(plan, task, block + a, scratch.hoods[a]);
+    T *row = scratch.rows + a * row_size;
+    sum_moments<T, DUAL>(plan, scratch.hoods[a], scratch.sums, row);
+    if (plan.orders[0] == 0)
+      for (int probe = 0; probe < plan.n_probes; probe++)
+        row[probe] += plan.own[task.centre_rows[block + a] * plan.n_probes + probe];
+  }
+  for (long k = n * row_size; k < lanes<T> * row_size; k++) scratch.rows[k] = T(0);
+  columns_of_rows<T, DUAL>(scratch.rows, row_size, plane, plan.n_moments_padded, scratch.moments);
+}
+
+// Rows of an array (n_centres, n_columns) of the caller -> rows of a block, filled up with zeros.
+template <class T>
+void read_block(const void *array, int64_t block, int n, int n_columns, long row_size, T *rows)
+{
+  const T *from = static_cast<const T *>(array) + block * n_columns;
+  for (long k = 0; k < lanes<T> * row_size; k++) rows[k] = T(0);
+  for (int a = 0; a < n; a++) __builtin_memcpy(rows + a * row_size, from + a * n_columns, n_columns * sizeof(T));
+}
+
+// The way back.
+
+template <class T>
+void write_block(const T *rows, long row_size, int64_t block, int n, int n_columns, void *array)
+{
+  T *to = static_cast<T *>(array) + block * n_columns;
+  for (int a = 0; a < n; a++) __builtin_memcpy(to + a * n_columns, rows + a * row_size, n_columns * sizeof(T));
+}
+
+// Pair gradients of a block from scratch.adjoint.
+template <class T, bool DUAL, int LEVELS>
+void gradients_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, int n, bool visited,
+                        Scratch<T, DUAL> &scratch)
+{
+  const long plane = plan.n_moments_padded, row_size = Scratch<T, DUAL>::planes * plane;
+  rows_of_columns<T, DUAL>(scratch.adjoint, plan.n_moments_padded, scratch.rows, row_size, plane);
+  for (int a = 0; a < n; a++) {
+    Neighbourhood<T> &hood = scratch.hoods[a];
+    if (!visited) visit<T, DUAL, LEVELS>(plan, task, block + a, hood);
+    pair_gradients<T, DUAL>(plan, hood, scratch.rows + a * row_size, scratch.gradients);
+    double *out = task.pair_gradients + 3 * task.offsets[block + a];
+    const T *gx = scratch.gradients, *gy = gx + hood.size, *gz = gy + hood.size;
+    for (long j = 0; j < hood.n_pairs; j++) {
+      out[3 * j] = gx[j];
+      out[3 * j + 1] = gy[j];
+      out[3 * j + 2] = gz[j];
+    }
+  }
+}
+
+template <class T>
+int block_size(const Task &task, int64_t block)
+{
+  const int64_t left = task.last_centre - block;
+  return left < lanes<T> ? int(left) : lanes<T>;
+}
+
+// Features (DUAL false) or their change (DUAL true).
+template <class T, bool DUAL>
+void forward(const FeaturePlan<T> &plan, const Task &task, char *memory)
+{
+  constexpr int levels = DUAL ? 2 : 1;
+  Arena arena(memory);
+  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), Pass::once, levels, arena);
+  const long row_size = Scratch<T, DUAL>::planes * plan.n_features_padded;
+  for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
+    const int n = block_size<T>(task, block);
+    moments_of_block<T, DUAL, levels>(plan, task, block, n, scratch);
+    if (task.moments_out)
+      write_block<T>(scratch.rows, Scratch<T, DUAL>::planes * plan.n_moments_padded, block, n, plan.n_moments,
+                     task.moments_out);
+    invariants<T, DUAL>(plan, scratch.moments, scratch.features);
+    rows_of_columns<T, DUAL>(scratch.features, plan.n_features_padded, scratch.feature_rows, row_size,
+                             plan.n_features_padded);
+    write_block<T>(scratch.feature_rows + DUAL * plan.n_features_padded, row_size, block, n, plan.n_features, task.values);
+  }
+}
+
+// Pair gradients (DUAL false) or their change (DUAL true).
+template <class T, bool DUAL>
+void backward(const FeaturePlan<T> &plan, const Task &task, char *memory)
+{
+  constexpr int levels = DUAL ? 3 : 2;
+  Arena arena(memory);
+  const bool known = !DUAL && task.moments_in;
+  const Pass pass = known ? Pass::once : Pass::there_and_back;
+  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), pass, levels, arena);
+  const long row_size = Scratch<T, DUAL>::planes * plan.n_features_padded;
+  for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
+    const int n = block_size<T>(task, block);
+    if (known) {
+      read_block<T>(task.moments_in, block, n, plan.n_moments, plan.n_moments_padded, scratch.rows);
+      columns_of_rows<T, DUAL>(scratch.rows, plan.n_moments_padded, 0, plan.n_moments_padded, scratch.moments);
+    } else {
+      moments_of_block<T, DUAL, levels>(plan, task, block, n, scratch);
+    }
+    // dE/dF does not change with the displacements: the tangents of its rows are zero.
+    read_block<T>(task.feature_gradient, block, n, plan.n_features, row_size, scratch.feature_rows);
+    columns_of_rows<T, DUAL>(scratch.feature_rows, row_size, plan.n_features_padded, plan.n_features_padded,
+                             scratch.features);
+    invariants_adjoint<T, DUAL>(plan, scratch.moments, scratch.features, scratch.adjoint);
+    gradients_of_block<T, DUAL, levels>(plan, task, block, n, scratch.keeps, scratch);
+  }
+}
+
+// Network energies and their pair gradients.
+template <class T>
+void energy(const FeaturePlan<T> &plan, const NetworkPlan<T> &network, const Task &task, char *memory)
+{
+  Arena arena(memory);
+  Scratch<T, false> scratch(plan, &network, max_neighbours_of(task), Pass::there_and_back, 2, arena);
+  for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
+    const int n = block_size<T>(task, block);
+    if (scratch.keeps)
+      moments_of_block<T, false, 2>(plan, task, block, n, scratch);
+    else
+      moments_of_block<T, false, 1>(plan, task, block, n, scratch);
+    invariants<T, false>(plan, scratch.moments, scratch.features);
+    int32_t rows[lanes<T>];
+    for (int a = 0; a < lanes<T>; a++) rows[a] = a < n ? task.centre_rows[block + a] : -1;
+    const Vec<T> energies =
+        network_energy<T>(network, plan.n_features, rows, plan.n_elements, scratch.network, scratch.features);
+    for (int a = 0; a < n; a++)
+      task.energies[block + a] = double(energies[a]) + network.offset[task.centre_rows[block + a]];
+    invariants_adjoint<T, false>(plan, scratch.moments, scratch.features, scratch.adjoint);
+    gradients_of_block<T, false, 2>(plan, task, block, n, scratch.keeps, scratch);
+  }
+}
+
+// Enough for any of the tasks.
+template <class T>
+int64_t scratch_bytes(const FeaturePlan<T> &plan, const NetworkPlan<T> *network, int64_t max_neighbours)
+{
+  int64_t most = 0;
+  const Pass passes[] = {Pass::once, Pass::there_and_back};
+  for (const Pass pass : passes) {
+    Arena plain(nullptr), dual(nullptr);
+    Scratch<T, false>(plan, network, max_neighbours, pass, 2, plain);
+    Scratch<T, true>(plan, nullptr, max_neighbours, pass, 3, dual);
+    if (plain.used > most) most = plain.used;
+    if (dual.used > most) most = dual.used;
+  }
+  return most;
+}
+
+template <class T>
+constexpr Kernels<T> kernels{scratch_bytes<T>, forward<T, false>, backward<T, false>,
+                             forward<T, true>, backward<T, true>, energy<T>};
+
+}  // namespace MLIAP_SIMD
+
+#define MLIAP_TABLE_NAME(bytes) MLIAP_JOIN(mliap_instruction_set_, bytes)
+extern "C" const mliap::InstructionSet MLIAP_TABLE_NAME(MLIAP_SIMD_BYTES) = {
+    MLIAP_INSTRUCTION_SET, MLIAP_SIMD::kernels<float>, MLIAP_SIMD::kernels<double>};

@@ -1,0 +1,172 @@
+#include "make_plan.h"
+
+#include <stdexcept>
+
+namespace mliap {
+
+namespace {
+
+// The widest vector has this many numbers; rows that vectors run over are padded to it.
+template <class T>
+constexpr int kPadding = 64 / int(sizeof(T));
+
+int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+void require(bool holds, const char *what)
+{
+  if (!holds) throw std::invalid_argument(what);
+}
+
+}  // namespace
+
+template <class T>
+const T *OwnedPlan<T>::keep(const double *values, int64_t n)
+{
+  AlignedArray<T> copy(n);
+  for (int64_t k = 0; k < n; k++) copy[k] = T(values[k]);
+  arrays_.push_back(std::move(copy));
+  return arrays_.back().data();
+}
+
+template <class T>
+OwnedPlan<T>::OwnedPlan(const mliap_features_settings &settings, const mliap_network_settings *network_settings)
+{
+  FeaturePlan<T> &plan = features;
+  require(settings.n_elements > 0 && settings.n_probes > 0 && settings.n_intervals > 0, "empty settings");
+  require(settings.n_orders > 0 && settings.n_orders <= kPlanMaxOrder + 1, "number of orders out of range");
+  plan.n_elements = settings.n_elements;
+  plan.n_orders = settings.n_orders;
+  plan.n_probes = settings.n_probes;
+  plan.cutoff = settings.cutoff;
+  plan.n_intervals = settings.n_intervals;
+  plan.spacing = T(settings.cutoff / settings.n_intervals);
+  plan.inverse_spacing = T(settings.n_intervals / settings.cutoff);
+  int start = 0;
+  for (int o = 0; o < plan.n_orders; o++) {
+    const int n = settings.orders[o];
+    require(n >= 0 && n <= kPlanMaxOrder && (o == 0 || n > settings.orders[o - 1]), "orders out of range");
+    plan.orders[o] = plan.max_order = n;
+    plan.moment_start[o] = start;
+    start += (2 * n + 1) * plan.n_probes;
+  }
+  plan.n_moments = start;
+  plan.n_moments_padded = round_up(start, kPadding<T>);
+  lay_out_table(settings);
+  lay_out_invariants(settings);
+  if (network_settings) lay_out_network(*network_settings);
+}
+
+template <class T>
+void OwnedPlan<T>::lay_out_table(const mliap_features_settings &settings)
+{
+  FeaturePlan<T> &plan = features;
+  plan.n_radial = plan.n_orders * plan.n_probes;
+  plan.n_radial_padded = round_up(plan.n_radial, kPadding<T>);
+  const int64_t intervals = plan.n_intervals, row = 4 * plan.n_radial_padded;
+  const double h = plan.cutoff / plan.n_intervals;
+  AlignedArray<T> table(plan.n_elements * (intervals + 1) * row);
+  for (int e = 0; e < plan.n_elements; e++)
+    for (int64_t k = 0; k < intervals; k++) {  // the row behind the last interval stays zero
+      const double *left = settings.table + ((e * (intervals + 1) + k) * 2) * plan.n_radial;
+      const double *left_slope = left + plan.n_radial, *right = left_slope + plan.n_radial;
+      const double *right_slope = right + plan.n_radial;
+      T *out = table.data() + (e * (intervals + 1) + k) * row;
+      for (int c = 0; c < plan.n_radial; c++) {  // Hermite's cubic in powers of r - r_knot
+        const double rise = right[c] - left[c];
+        out[c] = T(left[c]);
+        out[plan.n_radial_padded + c] = T(left_slope[c] / h);
+        out[2 * plan.n_radial_padded + c] = T((3.0 * rise - 2.0 * left_slope[c] - right_slope[c]) / (h * h));
+        out[3 * plan.n_radial_padded + c] = T((left_slope[c] + right_slope[c] - 2.0 * rise) / (h * h * h));
+      }
+    }
+  arrays_.push_back(std::move(table));
+  plan.table = arrays_.back().data();
+  plan.own = keep(settings.own, int64_t(plan.n_elements) * plan.n_probes);
+}
+
+template <class T>
+void OwnedPlan<T>::lay_out_invariants(const mliap_features_settings &settings)
+{
+  FeaturePlan<T> &plan = features;
+  const auto moment = [&](int o, int probe) {
+    require(o >= 0 && o < plan.n_orders && probe >= 0 && probe < plan.n_probes, "a product is out of range");
+    return plan.moment_start[o] + probe * (2 * plan.orders[o] + 1);
+  };
+  for (int f = 0; f < settings.n_products; f++) {
+    const int32_t *p = settings.products + 3 * f;
+    const int b = p[2] < 0 ? -1 : moment(p[0], p[2]);
+    products_.push_back({moment(p[0], p[1]), b, 2 * plan.orders[p[0]] + 1});
+  }
+  std::vector<int32_t> first_term{0};
+  int k = 0;
+  for (int q = 0; q < settings.n_couplings; q++) {
+    for (int t = 0; t < settings.coupling_terms[q]; t++, k++) {
+      const int32_t *m = settings.term_components + 3 * k;
+      terms_.push_back({m[0], m[1], m[2], T(settings.term_values[k])});
+    }
+    first_term.push_back(k);
+  }
+  for (int t = 0; t < settings.n_triples; t++) {
+    const int32_t *p = settings.triples + 4 * t;
+    require(p[0] >= 0 && p[0] < settings.n_couplings, "a triple names no coupling");
+    const int32_t *o = settings.coupling_orders + 3 * p[0];
+    triples_.push_back(
+        {moment(o[0], p[1]), moment(o[1], p[2]), moment(o[2], p[3]), first_term[p[0]], first_term[p[0] + 1]});
+  }
+  plan.n_products = settings.n_products;
+  plan.n_triples = settings.n_triples;
+  plan.n_features = plan.n_products + plan.n_triples;
+  plan.n_features_padded = round_up(plan.n_features, kPadding<T>);
+  plan.products = products_.data();
+  plan.triples = triples_.data();
+  plan.terms = terms_.data();
+  plan.product_scales = keep(settings.product_scales, plan.n_products);
+  plan.triple_scales = keep(settings.triple_scales, plan.n_triples);
+}
+
+template <class T>
+void OwnedPlan<T>::lay_out_network(const mliap_network_settings &settings)
+{
+  require(settings.n_layers > 0 && settings.n_layers <= kMaxLayers, "number of layers out of range");
+  require(settings.sizes[0] == features.n_features && settings.sizes[settings.n_layers] == 1, "sizes do not fit");
+  const double *weights = settings.weights, *biases = settings.biases;
+  network.n_layers = settings.n_layers;
+  for (int l = 0; l < settings.n_layers; l++) {
+    const int n_in = settings.sizes[l], n_out = settings.sizes[l + 1];
+    LayerPlan<T> &layer = network.layers[l];
+    layer.n_inputs = round_up(n_in, kNetworkBlock);
+    layer.n_outputs = round_up(n_out, kNetworkBlock);
+    AlignedArray<T> forward(int64_t(layer.n_inputs) * layer.n_outputs);
+    AlignedArray<T> backward(int64_t(layer.n_inputs) * layer.n_outputs);
+    AlignedArray<T> bias(layer.n_outputs);
+    const bool is_output = l == settings.n_layers - 1;
+    for (int o = 0; o < n_out; o++) {
+      bias[o] = T(biases[o]);
+      for (int i = 0; i < n_in; i++) {
+        const T w = T(weights[int64_t(o) * n_in + i]);
+        forward[(int64_t(o / kNetworkBlock) * layer.n_inputs + i) * kNetworkBlock + o % kNetworkBlock] = w;
+        // The output layer is a single row, which is all that its way back needs.
+        const int64_t back = (int64_t(i / kNetworkBlock) * layer.n_outputs + o) * kNetworkBlock + i % kNetworkBlock;
+        backward[is_output ? i : back] = w;
+      }
+    }
+    weights += int64_t(n_in) * n_out;
+    biases += n_out;
+    layer.weights = forward.data();
+    layer.transposed = backward.data();
+    layer.biases = bias.data();
+    arrays_.push_back(std::move(forward));
+    arrays_.push_back(std::move(backward));
+    arrays_.push_back(std::move(bias));
+  }
+  network.shift = keep(settings.shift, features.n_features);
+  network.linear = keep(settings.linear, int64_t(features.n_elements) * features.n_features);
+  offset_.assign(settings.offset, settings.offset + features.n_elements);
+  network.offset = offset_.data();
+  has_network = true;
+}
+
+template struct OwnedPlan<float>;
+template struct OwnedPlan<double>;
+
+}  // namespace mliap

@@ -1,0 +1,158 @@
+// The neighbours of one centre in the lanes of vectors: places, radial functions and solid harmonics.
+#pragma once
+
+#include "arena.h"
+#include "plan.h"
+#include "solid_harmonics.h"
+
+namespace MLIAP_SIMD {
+
+using mliap::FeaturePlan;
+using mliap::Task;
+
+// Arrays over the neighbours of a centre, `size` long: whole vectors, filled up with neighbours beyond the cutoff.
+// Quantities that have a tangent (DUAL) keep it `size` numbers behind their value.
+template <class T>
+struct Neighbourhood {
+  long size;
+  long n_pairs;
+  T *x, *y, *z;      // r_j - r_i
+  T *inverse_r;      // 1/r
+  T *rate;           // dr/d(displacement)
+  T *beyond_knot;    // r - r_knot
+  int64_t *row;      // first number of the table's interval
+  T *harmonics;      // (components, planes, size)
+  T *radial[3];      // values, first and second derivatives by r: (n_radial_padded, size)
+};
+
+template <class T>
+MLIAP_INLINE long padded(long n) { return (n + lanes<T> - 1) / lanes<T> * lanes<T>; }
+
+template <class T>
+Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long max_neighbours, int planes, int n_radial, Arena &arena)
+{
+  Neighbourhood<T> hood{};
+  const long size = padded<T>(max_neighbours);
+  hood.x = arena.take<T>(planes * size);
+  hood.y = arena.take<T>(planes * size);
+  hood.z = arena.take<T>(planes * size);
+  hood.inverse_r = arena.take<T>(planes * size);
+  hood.rate = arena.take<T>(size);
+  hood.beyond_knot = arena.take<T>(size);
+  hood.row = arena.take<int64_t>(size);
+  hood.harmonics = arena.take<T>((plan.max_order + 1) * (plan.max_order + 1) * planes * size);
+  for (int level = 0; level < n_radial; level++) hood.radial[level] = arena.take<T>(plan.n_radial_padded * size);
+  return hood;
+}
+
+// Read the pairs of centre i; false if a distance is not a number, or zero.
+template <class T, bool DUAL>
+bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, Neighbourhood<T> &hood)
+{
+  const int64_t first = task.offsets[i], n = task.offsets[i + 1] - first;
+  const long size = padded<T>(n);
+  const double *vectors = task.vectors + 3 * first;
+  hood.n_pairs = n;
+  hood.size = size;
+  for (long j = 0; j < n; j++) {
+    hood.x[j] = T(vectors[3 * j]);
+    hood.y[j] = T(vectors[3 * j + 1]);
+    hood.z[j] = T(vectors[3 * j + 2]);
+  }
+  for (long j = n; j < size; j++) {
+    hood.x[j] = T(2.0 * plan.cutoff);
+    hood.y[j] = hood.z[j] = T(0);
+  }
+  const int32_t *elements = task.neighbour_rows + first;
+  const int64_t interval_size = 4 * plan.n_radial_padded, element_size = (plan.n_intervals + 1) * interval_size;
+  const T cutoff = T(plan.cutoff), last = T(plan.n_intervals), smallest = T(mliap::kSmallestDistance);
+  int n_valid = 0;
+  for (long j = 0; j < size; j++) {
+    const T r_squared = hood.x[j] * hood.x[j] + hood.y[j] * hood.y[j] + hood.z[j] * hood.z[j];
+    T r;
+    if constexpr (sizeof(T) == 4)
+      r = __builtin_sqrtf(r_squared);
+    else
+      r = __builtin_sqrt(r_squared);
+    const T scaled = r < cutoff ? r * plan.inverse_spacing : last;  // the last interval is zero
+    const int32_t interval = int32_t(scaled);
+    n_valid += r > smallest;
+    hood.inverse_r[j] = T(1) / r;
+    hood.beyond_knot[j] = r - T(interval) * plan.spacing;
+    hood.row[j] = interval * interval_size;
+  }
+  for (long j = 0; j < n; j++) hood.row[j] += elements[j] * element_size;
+  if constexpr (DUAL) {
+    const double *displacements = task.displacements + 3 * first;
+    for (long j = 0; j < size; j++) {
+      hood.x[size + j] = j < n ? T(displacements[3 * j]) : T(0);
+      hood.y[size + j] = j < n ? T(displacements[3 * j + 1]) : T(0);
+      hood.z[size + j] = j < n ? T(displacements[3 * j + 2]) : T(0);
+      hood.rate[j] = hood.inverse_r[j] *
+          (hood.x[j] * hood.x[size + j] + hood.y[j] * hood.y[size + j] + hood.z[j] * hood.z[size + j]);
+      hood.inverse_r[size + j] = -hood.inverse_r[j] * hood.inverse_r[j] * hood.rate[j];
+    }
+  }
+  return n_valid == size;
+}
+
+template <class T, bool DUAL, int MAX>
+void place_harmonics_up_to(Neighbourhood<T> &hood)
+{
+  typedef Numbers<T, DUAL> Number;
+  constexpr int n_components = (MAX + 1) * (MAX + 1);
+  for (long j = 0; j < hood.size; j += lanes<T>) {
+    typename Number::type s[n_components];
+    solid_harmonics<T, DUAL, MAX>(Number::read(hood.x + j, hood.size), Number::read(hood.y + j, hood.size),
+                                  Number::read(hood.z + j, hood.size), s);
+    MLIAP_UNROLL
+    for (int k = 0; k < n_components; k++)
+      Number::write(hood.harmonics + k * Number::planes * hood.size + j, hood.size, s[k]);
+  }
+}
+
+template <class T, bool DUAL>
+void place_harmonics(int max_order, Neighbourhood<T> &hood)
+{
+  switch (max_order) {
+    case 0: return place_harmonics_up_to<T, DUAL, 0>(hood);
+    case 1: return place_harmonics_up_to<T, DUAL, 1>(hood);
+    case 2: return place_harmonics_up_to<T, DUAL, 2>(hood);
+    case 3: return place_harmonics_up_to<T, DUAL, 3>(hood);
+    case 4: return place_harmonics_up_to<T, DUAL, 4>(hood);
+    case 5: return place_harmonics_up_to<T, DUAL, 5>(hood);
+    default: return place_harmonics_up_to<T, DUAL, 6>(hood);
+  }
+}
+
+// Value (LEVEL 0), first or second derivative of a cubic from its coefficients.
+template <class T, int LEVEL>
+MLIAP_INLINE Vec<T> cubic(const T *coefficients, long stride, T t)
+{
+  const Vec<T> c1 = load(coefficients + stride), c2 = load(coefficients + 2 * stride);
+  const Vec<T> c3 = load(coefficients + 3 * stride);
+  if constexpr (LEVEL == 0) return ((c3 * t + c2) * t + c1) * t + load(coefficients);
+  if constexpr (LEVEL == 1) return (T(3) * c3 * t + T(2) * c2) * t + c1;
+  return T(6) * c3 * t + T(2) * c2;
+}
+
+// Radial functions of all neighbours. The table has the functions in neighbouring places, so one neighbour's are read
+// and evaluated in the lanes, and squares of neighbours and functions are transposed: cheaper than to gather.
+template <class T, int LEVEL>
+void place_radial(const FeaturePlan<T> &plan, Neighbourhood<T> &hood)
+{
+  constexpr int W = lanes<T>;
+  const long stride = plan.n_radial_padded;
+  for (long j = 0; j < hood.size; j += W)
+    for (int c = 0; c < plan.n_radial; c += W) {
+      Vec<T> square[W];
+      MLIAP_UNROLL
+      for (int k = 0; k < W; k++)
+        square[k] = cubic<T, LEVEL>(plan.table + hood.row[j + k] + c, stride, hood.beyond_knot[j + k]);
+      transpose<T>(square);
+      MLIAP_UNROLL
+      for (int k = 0; k < W; k++) store<T>(hood.radial[LEVEL] + (c + k) * hood.size + j, square[k]);
+    }
+}
+
+}  // namespace MLIAP_SIMD

@@ -1,0 +1,112 @@
+// Settings as the kernels want them: in the precision of the run, padded, and laid out in the order of use.
+//
+// Compiled into every instruction set, so data only: functions over it live with their instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace mliap {
+
+constexpr int kPlanMaxOrder = 6;
+
+// Å; two atoms that are closer sit at one place.
+constexpr double kSmallestDistance = 1e-3;
+
+// Sum over m of the products of two moments, or one moment of order 0 (b = -1).
+struct Product {
+  int32_t a, b;  // first component of the moments
+  int32_t n_components;
+};
+
+// v M_a M_b M_c, with components counted from the first of each moment.
+template <class T>
+struct TripleTerm {
+  int32_t a, b, c;
+  T value;
+};
+
+struct Triple {
+  int32_t a, b, c;  // first component of the moments
+  int32_t first_term, last_term;
+};
+
+template <class T>
+struct FeaturePlan {
+  int n_elements, n_orders, n_probes, max_order;
+  int orders[kPlanMaxOrder + 1];
+  // Moments: order after order, probe after probe, component after component; padded to whole vectors.
+  int moment_start[kPlanMaxOrder + 1];
+  int n_moments, n_moments_padded;
+  int n_radial, n_radial_padded;
+  double cutoff;
+  T spacing, inverse_spacing;
+  int n_intervals;
+  // (n_elements, n_intervals + 1, 4, n_radial_padded): coefficients of the powers of r - r_knot; the last interval, that
+  // of pairs beyond the cutoff, is zero.
+  const T *table;
+  const T *own;  // (n_elements, n_probes), by Y_00 already
+  int n_products, n_triples, n_features, n_features_padded;
+  const Product *products;
+  const T *product_scales;
+  const Triple *triples;
+  const T *triple_scales;
+  const TripleTerm<T> *terms;
+};
+
+// One linear map; weights in blocks of kNetworkBlock outputs, inputs within a block, outputs innermost.
+constexpr int kNetworkBlock = 8;
+
+template <class T>
+struct LayerPlan {
+  int n_inputs, n_outputs;  // padded to whole blocks where they are outputs of a map, forward or backward
+  const T *weights;         // blocks of outputs
+  const T *transposed;      // blocks of inputs: the backward map
+  const T *biases;
+};
+
+constexpr int kMaxLayers = 8;
+
+template <class T>
+struct NetworkPlan {
+  int n_layers;
+  LayerPlan<T> layers[kMaxLayers];
+  const T *shift;         // (n_features)
+  const T *linear;        // (n_elements, n_features)
+  const double *offset;   // (n_elements)
+};
+
+// A range of centres, and what is asked of it; fields that a task does not use are null.
+struct Task {
+  int64_t first_centre, last_centre;
+  const int64_t *offsets;
+  const double *vectors;
+  const double *displacements;
+  const int32_t *centre_rows;
+  const int32_t *neighbour_rows;
+  const void *feature_gradient;
+  void *values;
+  const void *moments_in;
+  void *moments_out;
+  double *energies;
+  double *pair_gradients;
+  int *is_invalid;  // set to 1 where a distance is zero or not a number
+};
+
+// The kernels of one instruction set and precision. `scratch` has at least `scratch_bytes` bytes, aligned to 64.
+template <class T>
+struct Kernels {
+  int64_t (*scratch_bytes)(const FeaturePlan<T> &, const NetworkPlan<T> *, int64_t max_neighbours);
+  void (*forward)(const FeaturePlan<T> &, const Task &, char *scratch);
+  void (*vjp)(const FeaturePlan<T> &, const Task &, char *scratch);
+  void (*jvp)(const FeaturePlan<T> &, const Task &, char *scratch);
+  void (*hvp)(const FeaturePlan<T> &, const Task &, char *scratch);
+  void (*energy)(const FeaturePlan<T> &, const NetworkPlan<T> &, const Task &, char *scratch);
+};
+
+struct InstructionSet {
+  const char *name;
+  Kernels<float> single_precision;
+  Kernels<double> double_precision;
+};
+
+}  // namespace mliap
