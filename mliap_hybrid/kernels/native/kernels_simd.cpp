@@ -11,7 +11,7 @@ namespace MLIAP_SIMD {
 using mliap::Kernels;
 
 // Neighbourhoods of a whole block are kept for the way back if they fit a share of the second-level cache.
-constexpr int64_t kKeepBytes = 384 * 1024;
+constexpr int64_t kKeepBytes = 640 * 1024;
 
 // Whether a block is gone through once, or its neighbourhoods are needed again.
 enum class Pass { once, there_and_back };
@@ -173,8 +173,10 @@ void backward(const FeaturePlan<T> &plan, const Task &task, char *memory)
     if (known) {
       read_block<T>(task.moments_in, block, n, plan.n_moments, plan.n_moments_padded, scratch.rows);
       columns_of_rows<T, DUAL>(scratch.rows, plan.n_moments_padded, 0, plan.n_moments_padded, scratch.moments);
-    } else {
+    } else if (scratch.keeps) {
       moments_of_block<T, DUAL, levels>(plan, task, block, n, scratch);
+    } else {
+      moments_of_block<T, DUAL, levels - 1>(plan, task, block, n, scratch);
     }
     // dE/dF does not change with the displacements: the tangents of its rows are zero.
     read_block<T>(task.feature_gradient, block, n, plan.n_features, row_size, scratch.feature_rows);

@@ -14,7 +14,6 @@ using mliap::NetworkPlan;
 // exp(x) to rounding: 2^n exp(f) with |f| <= ln(2) / 2 and a Taylor polynomial.
 MLIAP_INLINE Vec<float> exponential(Vec<float> x)
 {
-  typedef int32_t Integers __attribute__((vector_size(MLIAP_SIMD_BYTES)));
   const Vec<float> high = splat(87.0f), low = splat(-87.0f);
   x = x > high ? high : x;
   x = x < low ? low : x;
@@ -29,12 +28,11 @@ MLIAP_INLINE Vec<float> exponential(Vec<float> x)
   p = p * f + 0.5f;
   p = p * f + 1.0f;
   p = p * f + 1.0f;
-  return p * (Vec<float>)((__builtin_convertvector(n, Integers) + 127) << 23);
+  return p * (Vec<float>)((__builtin_convertvector(n, IntVec<float>) + 127) << 23);
 }
 
 MLIAP_INLINE Vec<double> exponential(Vec<double> x)
 {
-  typedef int64_t Integers __attribute__((vector_size(MLIAP_SIMD_BYTES)));
   const Vec<double> high = splat(700.0), low = splat(-700.0);
   x = x > high ? high : x;
   x = x < low ? low : x;
@@ -50,7 +48,7 @@ MLIAP_INLINE Vec<double> exponential(Vec<double> x)
     p = p * f + coefficient;
   }
   // The low bits of `shifted` hold the whole number n.
-  const Integers exponent = (Integers)shifted - (Integers)magic;
+  const IntVec<double> exponent = (IntVec<double>)shifted - (IntVec<double>)magic;
   return p * (Vec<double>)((exponent + 1023) << 52);
 }
 

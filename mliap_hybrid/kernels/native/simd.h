@@ -4,6 +4,8 @@
 // the standard library: the linker would keep one copy of such a function, perhaps that of a newer instruction set.
 #pragma once
 
+#include <cstdint>
+
 #ifndef MLIAP_SIMD_BYTES
 #error "compile with -DMLIAP_SIMD_BYTES=16, 32 or 64 (setup.py does)"
 #endif
@@ -21,6 +23,20 @@ struct VectorOf {
 };
 template <class T>
 using Vec = typename VectorOf<T>::type;
+
+// Integers of the same width.
+template <class T>
+struct IntVectorOf;
+template <>
+struct IntVectorOf<float> {
+  typedef int32_t type __attribute__((vector_size(MLIAP_SIMD_BYTES)));
+};
+template <>
+struct IntVectorOf<double> {
+  typedef int64_t type __attribute__((vector_size(MLIAP_SIMD_BYTES)));
+};
+template <class T>
+using IntVec = typename IntVectorOf<T>::type;
 
 // Number of lanes of a vector.
 template <class T>
@@ -64,16 +80,20 @@ constexpr int exchange_index(int i, int odd)
   return source * G + i % G + (block % 2) * W;
 }
 
-template <int G, int ODD, class V, int... I>
-MLIAP_INLINE V exchange(V a, V b, Indices<I...>)
+template <int G, int ODD, class T, int... I>
+MLIAP_INLINE Vec<T> exchange(Vec<T> a, Vec<T> b, Indices<I...>)
 {
-  return __builtin_shufflevector(a, b, exchange_index<G, int(sizeof...(I))>(I, ODD)...);
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, exchange_index<G, lanes<T>>(I, ODD)...);
+#else  // GCC has the other form from version 12 only
+  return __builtin_shuffle(a, b, IntVec<T>{exchange_index<G, lanes<T>>(I, ODD)...});
+#endif
 }
 
 template <int G, int ODD, class T>
 MLIAP_INLINE Vec<T> exchange_blocks(Vec<T> a, Vec<T> b)
 {
-  return exchange<G, ODD>(a, b, typename MakeIndices<lanes<T>>::type());
+  return exchange<G, ODD, T>(a, b, typename MakeIndices<lanes<T>>::type());
 }
 
 // Transpose a square of numbers, one vector a row, in place.

@@ -1,0 +1,73 @@
+"""The native features inside torch's automatic differentiation.
+
+First derivatives are the vjp kernel. Its own derivatives are kernels too, so that losses on forces can be trained: by
+dE/dF it is linear, hence the jvp; by the pair vectors it is the change of the vjp (hvp).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.kernels.multipoles import NativeMultipoles, SortedPairs
+from mliap_hybrid.structure import Environments
+
+
+def differentiable_features(native: NativeMultipoles, environments: Environments) -> Tensor:
+    """Features (n_centres, n_features), differentiable twice in the pair vectors.
+
+    Parameters
+    ----------
+    native : NativeMultipoles
+    environments : Environments
+        Its pair vectors may require gradients.
+
+    Returns
+    -------
+    Tensor, shape (n_centres, n_features)
+        In the precision of the pair vectors; computed in that of `native`.
+
+    Raises
+    ------
+    InputError
+        If an element is not one of the features', or two atoms sit at one place.
+    """
+    pairs = native.sort(replace(environments, pair_vectors=environments.pair_vectors.detach()))
+    return _Features.apply(environments.pair_vectors, native, pairs)
+
+
+class _Features(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, vectors, native, pairs):
+        features, moments = native.forward_with_moments(pairs)
+        ctx.save_for_backward(vectors)
+        ctx.native, ctx.pairs, ctx.moments = native, pairs, moments
+        return features.to(vectors.dtype)
+
+    @staticmethod
+    def backward(ctx, feature_gradient):
+        (vectors,) = ctx.saved_tensors
+        return _Gradient.apply(feature_gradient, vectors, ctx.native, ctx.pairs, ctx.moments), None, None
+
+
+class _Gradient(torch.autograd.Function):
+    """dE/dr_p as a function of dE/dF and of the pair vectors."""
+
+    @staticmethod
+    def forward(ctx, feature_gradient, vectors, native: NativeMultipoles, pairs: SortedPairs, moments):
+        ctx.save_for_backward(feature_gradient)
+        ctx.native, ctx.pairs = native, pairs
+        return native.vjp(pairs, feature_gradient, moments).to(vectors.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, displacements):
+        (feature_gradient,) = ctx.saved_tensors
+        of_gradient = of_vectors = None
+        if ctx.needs_input_grad[0]:
+            of_gradient = ctx.native.jvp(ctx.pairs, displacements).to(feature_gradient.dtype)
+        if ctx.needs_input_grad[1]:
+            of_vectors = ctx.native.hvp(ctx.pairs, feature_gradient, displacements).to(displacements.dtype)
+        return of_gradient, of_vectors, None, None, None
