@@ -74,7 +74,7 @@ class PairList(ctypes.Structure):
     )
 
 
-def ints(values: Sequence[int] | np.ndarray) -> ctypes.Array:
+def ints(values: Sequence[int] | Sequence[Sequence[int]] | np.ndarray) -> ctypes.Array:
     """A C array of int32."""
     flat = np.asarray(values, dtype=np.int32).ravel()
     return (ctypes.c_int32 * max(1, flat.size)).from_buffer_copy(flat.tobytes() or bytes(4))
@@ -108,6 +108,7 @@ def open_library() -> ctypes.CDLL:
     signatures: dict[str, tuple[object, list[object]]] = {
         "mliap_kernels_instruction_set": (ctypes.c_char_p, [_INT32]),
         "mliap_kernels_error": (ctypes.c_char_p, [ctypes.c_int]),
+        "mliap_kernels_fma_rounds": (ctypes.c_int64, [ctypes.c_char_p, _INT32, ctypes.c_int64]),
         "mliap_features_create": (
             pointer,
             [ctypes.POINTER(FeatureSettings), ctypes.POINTER(NetworkSettings), ctypes.c_char_p],
@@ -119,6 +120,7 @@ def open_library() -> ctypes.CDLL:
         "mliap_features_vjp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer, pointer]),
         "mliap_features_jvp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
         "mliap_features_hvp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer, pointer]),
+        "mliap_pair_forces": (None, [pointer, pointer, pointer, ctypes.c_int64, pointer]),
         "mliap_features_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
     }
     for name, (result, arguments) in signatures.items():
@@ -129,7 +131,7 @@ def open_library() -> ctypes.CDLL:
 
 def instruction_sets() -> list[str]:
     """Instruction sets that this processor has and the library was compiled for, the best one first."""
-    names = []
+    names: list[str] = []
     while name := open_library().mliap_kernels_instruction_set(len(names)).decode():
         names.append(name)
     return names

@@ -11,60 +11,15 @@ import ctypes
 import weakref
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.radial import SplinedRadial
-from mliap_hybrid.kernels.library import (
-    BAD_DISTANCE,
-    FeatureSettings,
-    NetworkSettings,
-    PairList,
-    doubles,
-    instruction_sets,
-    ints,
-    open_library,
-)
+from mliap_hybrid.kernels.library import BAD_DISTANCE, PairList, instruction_sets, open_library
+from mliap_hybrid.kernels.plan import NetworkWeights, feature_settings, is_supported, network_settings
 from mliap_hybrid.structure import Environments
-
-MAX_ORDER = 6
-"""Highest order n that the kernels know."""
-
-SINGLE_INTERVALS = 256
-"""Intervals of the radial table in single precision: its error is below that of the arithmetic, and it stays in the
-cache."""
-
-_Y_00 = 0.28209479177387814  # 1 / sqrt(4 pi)
-
-
-def is_supported(features: torch.nn.Module) -> bool:
-    """Whether the kernels can compute these features: tabulated multipoles of order 0 to 6, without a root."""
-    return (
-        isinstance(features, GaussianMultipoles)
-        and isinstance(features.radial, SplinedRadial)
-        and features.root_offset is None
-        and 0 <= features.orders[0]
-        and features.orders[-1] <= MAX_ORDER
-    )
-
-
-@dataclass(frozen=True)
-class NetworkWeights:
-    """A SiLU network with a linear term for each element, on features - shift (models/atomic_network.py)."""
-
-    weights: list[Tensor]
-    """(n_outputs, n_inputs) of each layer."""
-    biases: list[Tensor]
-    """(n_outputs,) of each layer."""
-    shift: Tensor
-    """(n_features,)."""
-    linear: Tensor
-    """(n_elements, n_features)."""
-    offset: Tensor
-    """(n_elements,), eV."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +28,19 @@ class SortedPairs:
 
     pairs: PairList
     """Pointers into the tensors below."""
-    n_centres: int
+    environments: Environments
+    """Where they come from."""
     order: Tensor | None
     """(n_pairs,) int64: place in the environments of each pair here; None where they were sorted by centre already."""
     vectors: Tensor
     """(n_pairs, 3) float64, Å."""
     kept: tuple[Tensor, ...]
     """Tensors that `pairs` points to."""
+
+    @property
+    def n_centres(self) -> int:
+        """Number of centres."""
+        return self.environments.n_centres
 
 
 class NativeMultipoles:
@@ -130,11 +91,9 @@ class NativeMultipoles:
         self.instruction_set = instruction_set
         self.n_threads = n_threads
         self._library = open_library()
-        settings = _feature_settings(features, dtype)
-        weights = None if network is None else ctypes.byref(_network_settings(network))
-        self._handle = self._library.mliap_features_create(
-            ctypes.byref(settings), weights, instruction_set.encode()
-        )
+        settings = feature_settings(features, dtype)
+        weights = None if network is None else ctypes.byref(network_settings(network))
+        self._handle = self._library.mliap_features_create(ctypes.byref(settings), weights, instruction_set.encode())
         if not self._handle:
             raise InputError("the native kernels could not be set up for these features and this network")
         weakref.finalize(self, self._library.mliap_features_destroy, self._handle)
@@ -163,7 +122,7 @@ class NativeMultipoles:
         neighbour_rows = self.features.rows_of(neighbours).to(torch.int32)
         kept = (offsets, vectors, centre_rows, neighbour_rows)
         pairs = PairList(environments.n_centres, *(tensor.data_ptr() for tensor in kept))
-        return SortedPairs(pairs, environments.n_centres, order, vectors, kept)
+        return SortedPairs(pairs, environments, order, vectors, kept)
 
     def forward(self, environments: Environments | SortedPairs) -> Tensor:
         """Features (n_centres, n_features) of the centres, in `dtype`.
@@ -214,9 +173,7 @@ class NativeMultipoles:
         self._call("jvp", pairs, moved.data_ptr(), changes.data_ptr())
         return changes
 
-    def hvp(
-        self, environments: Environments | SortedPairs, feature_gradient: Tensor, displacements: Tensor
-    ) -> Tensor:
+    def hvp(self, environments: Environments | SortedPairs, feature_gradient: Tensor, displacements: Tensor) -> Tensor:
         """Change of `vjp` (n_pairs, 3) when each r_p changes by displacements (n_pairs, 3), with dE/dF held fixed."""
         pairs = self._sorted(environments)
         weights = self._rows(feature_gradient, pairs)
@@ -253,83 +210,9 @@ class NativeMultipoles:
         function = getattr(self._library, f"mliap_features_{name}")
         error = function(self._handle, ctypes.byref(pairs.pairs), self.n_threads, *arguments)
         if error == BAD_DISTANCE:
-            raise InputError(_describe_bad_pair(pairs))
+            check_distances(pairs.vectors.norm(dim=1), pairs.environments)
         if error:
             raise InputError(f"the native kernels stopped: {self._library.mliap_kernels_error(error).decode()}")
-
-
-def _feature_settings(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
-    """The C structure of these features; it keeps the arrays that it points to."""
-    radial = features.radial
-    assert isinstance(radial, SplinedRadial)
-    n_elements, n_orders = len(features.elements), len(features.orders)
-    n_probes = len(features.channels) * len(features.widths)
-    table = radial.knots()  # (n_elements, n_intervals + 1, 2, n_radial)
-    if dtype == torch.float32 and radial.n_intervals % SINGLE_INTERVALS == 0:
-        stride = radial.n_intervals // SINGLE_INTERVALS
-        # Slopes are times the spacing, which grows.
-        table = table[:, ::stride] * torch.tensor([1.0, stride], dtype=torch.float64)[:, None]
-    own = torch.zeros((n_elements, n_probes), dtype=torch.float64)
-    if features.orders[0] == 0:
-        own = _Y_00 * features.get_buffer("own_density")[:, features.radial_blocks[0]]
-
-    products, scales = [], []
-    for place, n in enumerate(features.orders):
-        of_order = features.products_of(n)
-        second = [-1] * of_order.n_features if of_order.linear else of_order.second.tolist()
-        products += [(place, a, b) for a, b in zip(of_order.first.tolist(), second, strict=True)]
-        scales += of_order.scale.tolist()
-
-    couplings, n_terms, components, values, triples, triple_scales = [], [], [], [], [], []
-    if features.triples is not None:
-        entries = zip(features.triples.couplings, features.triples.entries, features.triples.probes, strict=True)
-        for q, (coupling, (places, coefficients), probes) in enumerate(entries):
-            couplings.append([features.orders.index(n) for n in coupling])
-            n_terms.append(len(coefficients))
-            components += places.tolist()
-            values += coefficients.tolist()
-            triples += [(q, *probe) for probe in probes.tolist()]
-        triple_scales = features.triples.scales.tolist()
-    return FeatureSettings(
-        single_precision=dtype == torch.float32,
-        n_elements=n_elements,
-        n_orders=n_orders,
-        orders=ints(features.orders),
-        n_probes=n_probes,
-        cutoff=features.cutoff,
-        n_intervals=table.shape[1] - 1,
-        table=doubles(table.numpy()),
-        own=doubles(own.numpy()),
-        n_products=len(products),
-        products=ints(products),
-        product_scales=doubles(scales),
-        n_couplings=len(couplings),
-        coupling_orders=ints(couplings),
-        coupling_terms=ints(n_terms),
-        term_components=ints(components),
-        term_values=doubles(values),
-        n_triples=len(triples),
-        triples=ints(triples),
-        triple_scales=doubles(triple_scales),
-    )
-
-
-def _network_settings(network: NetworkWeights) -> NetworkSettings:
-    """The C structure of these weights; it keeps the arrays that it points to."""
-    sizes = [network.weights[0].shape[1], *(weight.shape[0] for weight in network.weights)]
-    return NetworkSettings(
-        n_layers=len(network.weights),
-        sizes=ints(sizes),
-        weights=doubles(_flat(network.weights)),
-        biases=doubles(_flat(network.biases)),
-        shift=doubles(_flat([network.shift])),
-        linear=doubles(_flat([network.linear])),
-        offset=doubles(_flat([network.offset])),
-    )
-
-
-def _flat(tensors: list[Tensor]) -> np.ndarray:
-    return torch.cat([tensor.detach().double().flatten() for tensor in tensors]).numpy()
 
 
 def _in_sorted_order(values: Tensor, pairs: SortedPairs) -> Tensor:
@@ -341,12 +224,3 @@ def _in_sorted_order(values: Tensor, pairs: SortedPairs) -> Tensor:
 
 def _in_given_order(values: Tensor, pairs: SortedPairs) -> Tensor:
     return values if pairs.order is None else torch.empty_like(values).index_copy_(0, pairs.order, values)
-
-
-def _describe_bad_pair(pairs: SortedPairs) -> str:
-    distances = pairs.vectors.norm(dim=1)  # (n_pairs,)
-    p = int((~(distances > 1e-3)).nonzero()[0])
-    centre = int(torch.searchsorted(pairs.kept[0], torch.tensor(p), right=True)) - 1
-    if torch.isnan(distances[p]):
-        return f"a position near atom {centre} is not a number: the pair vector is {pairs.vectors[p].tolist()} Å"
-    return f"atom {centre} has a neighbour {float(distances[p]):.2g} Å away: two atoms at one place; remove the duplicate"

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mliap_hybrid.kernels.multipoles import is_supported
+from mliap_hybrid.kernels.plan import is_supported
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.models.native import native_network
 from mliap_hybrid.structure import Environments

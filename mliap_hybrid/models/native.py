@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.kernels.multipoles import NativeMultipoles, NetworkWeights
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.plan import NetworkWeights
 from mliap_hybrid.models.hybrid import HybridModel
 
 
@@ -36,8 +37,8 @@ def network_weights(model: HybridModel) -> NetworkWeights:
     first costs no digits in single precision.
     """
     network = model.network
-    layers = [(layer.weight.detach().double(), layer.bias.detach().double()) for layer in network.layers]
-    weights, biases = [weight for weight, _ in layers], [bias for _, bias in layers]
+    weights = [layer.get_parameter("weight").detach().double() for layer in network.layers]
+    biases = [layer.get_parameter("bias").detach().double() for layer in network.layers]
     linear = network.linear.detach().double()  # (n_elements, n_inputs)
     shift = torch.zeros(model.features.n_features, dtype=torch.float64)
     if model.whitening is not None:

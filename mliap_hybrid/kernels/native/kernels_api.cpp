@@ -112,9 +112,9 @@ int run(const mliap_features *features, Work work, mliap::Task task)
 int share(const mliap_features *features, Work work, const mliap_environments *environments, int32_t n_threads,
           mliap::Task task)
 {
-  constexpr int64_t block = 16;
+  constexpr int64_t block = 16, least_blocks = 4;  // fewer are done before a thread has started
   const int64_t n_blocks = (environments->n_centres + block - 1) / block;
-  const int64_t n_shares = std::max<int64_t>(1, std::min<int64_t>(n_threads, n_blocks));
+  const int64_t n_shares = std::max<int64_t>(1, std::min<int64_t>(n_threads, n_blocks / least_blocks));
   task.offsets = environments->offsets;
   task.vectors = environments->vectors;
   task.centre_rows = environments->centre_rows;
@@ -158,6 +158,18 @@ MLIAP_EXPORT const char *mliap_kernels_error(int error)
     case kNoNetwork: return "these features were made without a network";
     default: return "";
   }
+}
+
+MLIAP_EXPORT int64_t mliap_kernels_fma_rounds(const char *instruction_set, int32_t single_precision, int64_t rounds)
+{
+  for (const mliap::InstructionSet *set : available()) {
+    if (std::strcmp(set->name, instruction_set) != 0) continue;
+    float single = 0.0f;
+    double twofold = 0.0;
+    return single_precision ? set->single_precision.fma_rounds(rounds, &single)
+                            : set->double_precision.fma_rounds(rounds, &twofold);
+  }
+  return 0;
 }
 
 MLIAP_EXPORT mliap_features *mliap_features_create(const mliap_features_settings *settings,
@@ -242,4 +254,26 @@ MLIAP_EXPORT int mliap_features_energy(const mliap_features *features, const mli
   task.energies = energies;
   task.pair_gradients = pair_gradients;
   return share(features, Work::energy, environments, n_threads, task);
+}
+
+MLIAP_EXPORT void mliap_pair_forces(const int64_t *offsets, const int64_t *neighbours, const double *pair_gradients,
+                                    int64_t n_atoms, double *forces)
+{
+  std::fill(forces, forces + 3 * n_atoms, 0.0);
+  for (int64_t i = 0; i < n_atoms; i++) {
+    double fx = 0.0, fy = 0.0, fz = 0.0;
+    for (int64_t p = offsets[i]; p < offsets[i + 1]; p++) {
+      const double *g = pair_gradients + 3 * p;
+      double *fj = forces + 3 * neighbours[p];
+      fx += g[0];
+      fy += g[1];
+      fz += g[2];
+      fj[0] -= g[0];
+      fj[1] -= g[1];
+      fj[2] -= g[2];
+    }
+    forces[3 * i] += fx;
+    forces[3 * i + 1] += fy;
+    forces[3 * i + 2] += fz;
+  }
 }

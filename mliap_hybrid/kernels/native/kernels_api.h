@@ -65,6 +65,10 @@ typedef struct mliap_features mliap_features;
 const char *mliap_kernels_instruction_set(int32_t place);
 const char *mliap_kernels_error(int error);
 
+/* Floating-point operations done in `rounds` rounds of multiply-adds in registers, for the processor's peak; 0 where it
+ * lacks the instruction set. */
+int64_t mliap_kernels_fma_rounds(const char *instruction_set, int32_t single_precision, int64_t rounds);
+
 /* NULL where memory is short or the settings are out of range; network may be NULL. */
 mliap_features *mliap_features_create(const mliap_features_settings *settings, const mliap_network_settings *network,
                                       const char *instruction_set);
@@ -93,6 +97,10 @@ int mliap_features_hvp(const mliap_features *features, const mliap_environments 
 /* Network energies (n_centres), and their gradient by the pair vectors (n_pairs, 3). */
 int mliap_features_energy(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
                           double *energies, double *pair_gradients);
+
+/* forces (n_atoms, 3): those of pair gradients; neighbours[p] is the atom j of pair p. */
+void mliap_pair_forces(const int64_t *offsets, const int64_t *neighbours, const double *pair_gradients,
+                       int64_t n_atoms, double *forces);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 //
 // Centres go in blocks of as many as a vector has lanes. Of each centre the neighbours lie in the lanes; invariants and
 // network take the centres of a block side by side.
+#include "fma_rate.h"
 #include "invariants.h"
 #include "moments.h"
 #include "network.h"
@@ -229,7 +230,7 @@ int64_t scratch_bytes(const FeaturePlan<T> &plan, const NetworkPlan<T> *network,
 
 template <class T>
 constexpr Kernels<T> kernels{scratch_bytes<T>, forward<T, false>, backward<T, false>,
-                             forward<T, true>, backward<T, true>, energy<T>};
+                             forward<T, true>, backward<T, true>, energy<T>, fma_rounds<T>};
 
 }  // namespace MLIAP_SIMD
 

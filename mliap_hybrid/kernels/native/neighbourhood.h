@@ -45,7 +45,7 @@ Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long max_neighbo
   return hood;
 }
 
-// Read the pairs of centre i; false if a distance is not a number, or zero.
+// Read the pairs of centre i; false if a distance is zero or not a finite number.
 template <class T, bool DUAL>
 bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, Neighbourhood<T> &hood)
 {
@@ -66,6 +66,7 @@ bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, N
   const int32_t *elements = task.neighbour_rows + first;
   const int64_t interval_size = 4 * plan.n_radial_padded, element_size = (plan.n_intervals + 1) * interval_size;
   const T cutoff = T(plan.cutoff), last = T(plan.n_intervals), smallest = T(mliap::kSmallestDistance);
+  const T largest = T(1e30);
   int n_valid = 0;
   for (long j = 0; j < size; j++) {
     const T r_squared = hood.x[j] * hood.x[j] + hood.y[j] * hood.y[j] + hood.z[j] * hood.z[j];
@@ -76,7 +77,7 @@ bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, N
       r = __builtin_sqrt(r_squared);
     const T scaled = r < cutoff ? r * plan.inverse_spacing : last;  // the last interval is zero
     const int32_t interval = int32_t(scaled);
-    n_valid += r > smallest;
+    n_valid += r >= smallest && r < largest;
     hood.inverse_r[j] = T(1) / r;
     hood.beyond_knot[j] = r - T(interval) * plan.spacing;
     hood.row[j] = interval * interval_size;

@@ -101,6 +101,7 @@ struct Kernels {
   void (*jvp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*hvp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*energy)(const FeaturePlan<T> &, const NetworkPlan<T> &, const Task &, char *scratch);
+  int64_t (*fma_rounds)(int64_t n, T *result);
 };
 
 struct InstructionSet {

@@ -1,0 +1,210 @@
+"""Speed of the features' native kernels beside the torch definition, in µs an atom.
+
+    python benchmarks/gmp_kernels.py [--threads 1,2] [--json FILE]
+
+Water (216 atoms) and copper (500 atoms) at cutoffs of 6 and 8 Å: 20 features (5 widths, orders 0 to 3), forward and
+vjp; then the default set with a network of 128-128, energies and forces. The smallest of many repetitions counts.
+GFLOP/s stand beside the peak of the same core, measured with multiply-adds that never leave the registers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.build import bulk, molecule
+from scipy.spatial.transform import Rotation
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.sets import FEATURE_SETS
+from mliap_hybrid.kernels.library import instruction_sets, open_library
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.pair_forces import pair_forces
+from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.models.native import native_network
+from mliap_hybrid.structure import Batch, Environments
+
+PUBLISHED_MICROSECONDS = 2600.0
+"""The published C++ featuriser at r_c = 8 Å, features and derivatives, on a core of this kind."""
+
+DTYPES = {"f32": torch.float32, "f64": torch.float64}
+
+
+class Table:
+    """Rows as they come, printed at once."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+
+    def add(self, what: str, value: float, unit: str) -> None:
+        """Print and keep a row."""
+        print(f"{what:86s} {value:10.3f} {unit}", flush=True)
+        self.rows.append({"what": what, "value": value, "unit": unit})
+
+
+def main() -> None:
+    """Run everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    threads = [int(word) for word in options.threads.split(",")]
+    table = Table()
+
+    peaks = {name: fma_peak(dtype) for name, dtype in DTYPES.items()}
+    print(f"instruction set: {instruction_sets()[0]}")
+    for name, peak in peaks.items():
+        table.add(f"peak of one core, multiply-adds in registers, {name}", peak, "GFLOP/s")
+    for name, atoms in (("water 216", water()), ("Cu 500", copper())):
+        for cutoff in (6.0, 8.0):
+            batch = frame_to_batch(atoms, cutoff)
+            case = f"{name}, r_c {cutoff:g}"
+            table.add(f"{case}, neighbours of an atom", batch.n_pairs / batch.n_atoms, "")
+            time_features(table, case, batch, cutoff, threads, peaks)
+            time_model(table, case, batch, cutoff, threads, peaks)
+    if options.json:
+        options.json.write_text(json.dumps(table.rows, indent=1))
+
+
+def time_features(
+    table: Table, case: str, batch: Batch, cutoff: float, threads: list[int], peaks: dict[str, float]
+) -> None:
+    """20 features: torch and native, forward and forward + vjp."""
+    environments, n_atoms = batch.environments(), batch.n_atoms
+    features = GaussianMultipoles((0, 1, 2, 3), (0.25, 0.5, 0.75, 1.0, 1.25), cutoff, elements_of(batch))
+    case = f"{case}, {features.n_features} features"
+    slopes = torch.randn(n_atoms, features.n_features, dtype=torch.float64)
+
+    torch.set_num_threads(1)
+    alone = best_time(lambda: features(environments), repeats=5)
+    both = best_time(lambda: features.gradient(environments, slopes, features.forward_with_state(environments)[1]), 5)
+    table.add(f"{case}, forward, torch f64, 1 core", 1e6 * alone / n_atoms, "µs/atom")
+    table.add(f"{case}, forward+vjp, torch f64, 1 core", 1e6 * both / n_atoms, "µs/atom")
+    for name, dtype in DTYPES.items():
+        for n_threads in threads:
+            native = NativeMultipoles(features, dtype=dtype, n_threads=n_threads)
+            pairs, weights = native.sort(environments), slopes.to(dtype)
+
+            def forward_and_vjp(native=native, pairs=pairs, weights=weights) -> None:
+                _, moments = native.forward_with_moments(pairs)
+                native.vjp(pairs, weights, moments)
+
+            forward = best_time(lambda native=native, pairs=pairs: native.forward(pairs))
+            total = best_time(forward_and_vjp)
+            cores = "1 core" if n_threads == 1 else f"{n_threads} cores"
+            table.add(f"{case}, forward, native {name}, {cores}", 1e6 * forward / n_atoms, "µs/atom")
+            table.add(f"{case}, forward+vjp, native {name}, {cores}", 1e6 * total / n_atoms, "µs/atom")
+            if n_threads == 1:
+                rate = 1e-9 * operations(features, environments) / total
+                table.add(f"{case}, forward+vjp, native {name}, arithmetic", rate, "GFLOP/s")
+                table.add(f"{case}, forward+vjp, native {name}, of the peak", 100.0 * rate / peaks[name], "%")
+                table.add(f"{case}, forward+vjp, torch f64 over native {name}", both / total, "x")
+                if cutoff == 8.0:
+                    ratio = PUBLISHED_MICROSECONDS * n_atoms / (1e6 * total)
+                    table.add(f"{case}, forward+vjp, published C++ over native {name}", ratio, "x")
+
+
+def time_model(
+    table: Table, case: str, batch: Batch, cutoff: float, threads: list[int], peaks: dict[str, float]
+) -> None:
+    """The default set with a network: energies and forces."""
+    environments, n_atoms = batch.environments(), batch.n_atoms
+    of_set = FEATURE_SETS["gmp-2c3"]
+    features = GaussianMultipoles(
+        (0, 1, 2, 3),
+        (0.25, 0.5, 1.0, 2.0),
+        cutoff,
+        elements_of(batch),
+        channels=of_set.channels,
+        products=of_set.products,
+        third_order=of_set.third_order,
+    )
+    hidden = (128, 128)
+    network = AtomicNetwork(features.n_features, hidden, len(features.elements)).double()
+    model = HybridModel(features, None, network, dict.fromkeys(features.elements, 0.0))
+    case = f"{case}, gmp-2c3 + network 128-128, energy and forces"
+    sizes = [features.n_features, *hidden]
+    in_network = sum(4 * a * b for a, b in itertools.pairwise(sizes)) * n_atoms  # there and back
+    for name, dtype in DTYPES.items():
+        for n_threads in threads:
+            native = native_network(model, dtype, n_threads)
+            pairs = native.sort(environments)
+
+            total = best_time(lambda native=native, pairs=pairs: pair_forces(batch, native.energies(pairs)[1]))
+            cores = "1 core" if n_threads == 1 else f"{n_threads} cores"
+            table.add(f"{case}, native {name}, {cores}", 1e6 * total / n_atoms, "µs/atom")
+            if n_threads == 1:
+                rate = 1e-9 * (operations(features, environments) + in_network) / total
+                table.add(f"{case}, native {name}, arithmetic", rate, "GFLOP/s")
+                table.add(f"{case}, native {name}, of the peak", 100.0 * rate / peaks[name], "%")
+
+
+def operations(features: GaussianMultipoles, environments: Environments) -> float:
+    """Floating-point operations that forward and vjp cannot do without; shuffles, copies and padding do not count."""
+    probes = len(features.channels) * len(features.widths)
+    n_components = sum(2 * n + 1 for n in features.orders)
+    radial = len(features.orders) * probes * (6 + 5)  # cubic and its slope
+    moments = 2 * n_components * probes  # multiply-adds, there; twice that and the contraction with the slopes back
+    back = 4 * n_components * probes + 2 * len(features.orders) * probes
+    harmonics = 10 * n_components
+    in_products = 6 * features.n_features * (2 * max(features.orders) + 1)
+    n_pairs = len(environments.pair_vectors)
+    return n_pairs * (20 + radial + moments + back + harmonics) + environments.n_centres * in_products
+
+
+def fma_peak(dtype: torch.dtype) -> float:
+    """GFLOP/s of one core in registers."""
+    library, name = open_library(), instruction_sets()[0].encode()
+    single, rounds = int(dtype == torch.float32), 500_000
+    done = library.mliap_kernels_fma_rounds(name, single, rounds)
+    return 1e-9 * done / best_time(lambda: library.mliap_kernels_fma_rounds(name, single, rounds))
+
+
+def best_time(work: Callable[[], object], repeats: int = 200) -> float:
+    """Seconds of the fastest repetition."""
+    work()
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def elements_of(batch: Batch) -> list[int]:
+    """Atomic numbers that occur."""
+    return torch.unique(batch.numbers).tolist()
+
+
+def water() -> Atoms:
+    """72 molecules at 0.997 g/cm^3, on a lattice, turned at random."""
+    random = np.random.default_rng(0)
+    edge = (72 * 18.015 / 0.60221 / 0.997) ** (1.0 / 3.0)  # Å
+    places = np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3)[random.permutation(125)[:72]]
+    one = molecule("H2O")
+    box = Atoms(cell=[edge] * 3, pbc=True)
+    for place, turn in zip(places, Rotation.random(72, random_state=0), strict=True):
+        turned = one.copy()
+        turned.positions = turn.apply(one.positions - one.positions[0]) + place * edge / 5
+        box += turned
+    return box
+
+
+def copper() -> Atoms:
+    """5 x 5 x 5 cubic cells, rattled."""
+    atoms = bulk("Cu", cubic=True).repeat(5)
+    atoms.rattle(0.05, seed=0)
+    return atoms
+
+
+if __name__ == "__main__":
+    main()

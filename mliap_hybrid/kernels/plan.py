@@ -1,0 +1,153 @@
+"""What the native kernels must be told of features and network: tables and lists of products as C structures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.radial import SplinedRadial
+from mliap_hybrid.kernels.library import FeatureSettings, NetworkSettings, doubles, ints
+
+MAX_ORDER = 6
+"""Highest order n that the kernels know."""
+
+SINGLE_INTERVALS = 256
+"""Intervals of the radial table in single precision: its error is below that of the arithmetic, and it stays in the
+cache."""
+
+_Y_00 = 0.28209479177387814  # 1 / sqrt(4 pi)
+
+
+def is_supported(features: torch.nn.Module) -> bool:
+    """Whether the kernels can compute these features: tabulated multipoles of order 0 to 6, without a root."""
+    return (
+        isinstance(features, GaussianMultipoles)
+        and isinstance(features.radial, SplinedRadial)
+        and features.root_offset is None
+        and features.orders[0] >= 0
+        and features.orders[-1] <= MAX_ORDER
+    )
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """A SiLU network with a linear term for each element, on features - shift (models/atomic_network.py)."""
+
+    weights: list[Tensor]
+    """(n_outputs, n_inputs) of each layer."""
+    biases: list[Tensor]
+    """(n_outputs,) of each layer."""
+    shift: Tensor
+    """(n_features,)."""
+    linear: Tensor
+    """(n_elements, n_features)."""
+    offset: Tensor
+    """(n_elements,), eV."""
+
+
+def feature_settings(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
+    """The C structure of these features; it keeps the arrays that it points to."""
+    table = _radial_table(features, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
+    products, product_scales = _products(features)
+    triples = _Triples(features)
+    return FeatureSettings(
+        single_precision=dtype == torch.float32,
+        n_elements=len(features.elements),
+        n_orders=len(features.orders),
+        orders=ints(features.orders),
+        n_probes=_n_probes(features),
+        cutoff=features.cutoff,
+        n_intervals=table.shape[1] - 1,
+        table=doubles(table.numpy()),
+        own=doubles(_own_moments(features).numpy()),
+        n_products=len(products),
+        products=ints(products),
+        product_scales=doubles(product_scales),
+        n_couplings=len(triples.coupling_orders),
+        coupling_orders=ints(triples.coupling_orders),
+        coupling_terms=ints(triples.n_terms),
+        term_components=ints(triples.components),
+        term_values=doubles(triples.values),
+        n_triples=len(triples.triples),
+        triples=ints(triples.triples),
+        triple_scales=doubles(triples.scales),
+    )
+
+
+def _n_probes(features: GaussianMultipoles) -> int:
+    return len(features.channels) * len(features.widths)
+
+
+def _radial_table(features: GaussianMultipoles, dtype: torch.dtype) -> Tensor:
+    """Values, and slopes times the spacing, at the knots: (n_elements, n_intervals + 1, 2, n_radial)."""
+    radial = features.radial
+    assert isinstance(radial, SplinedRadial)
+    table = radial.knots()
+    if dtype == torch.float64 or radial.n_intervals % SINGLE_INTERVALS:
+        return table
+    stride = radial.n_intervals // SINGLE_INTERVALS
+    # The spacing grows, and with it the slopes that are times it.
+    return table[:, ::stride] * torch.tensor([1.0, stride], dtype=torch.float64)[:, None]
+
+
+def _own_moments(features: GaussianMultipoles) -> Tensor:
+    """What the centre itself adds to its moments of order 0: (n_elements, n_probes)."""
+    if features.orders[0] > 0:
+        return torch.zeros((len(features.elements), _n_probes(features)), dtype=torch.float64)
+    return _Y_00 * features.get_buffer("own_density")[:, features.radial_blocks[0]]
+
+
+def _products(features: GaussianMultipoles) -> tuple[list[tuple[int, int, int]], list[float]]:
+    """Place of the order, probes a and b (-1: the moment itself) of each product; their scales."""
+    products: list[tuple[int, int, int]] = []
+    scales: list[float] = []
+    for place, n in enumerate(features.orders):
+        of_order = features.products_of(n)
+        second = [-1] * of_order.n_features if of_order.linear else of_order.second.tolist()
+        products += [(place, a, b) for a, b in zip(of_order.first.tolist(), second, strict=True)]
+        scales += of_order.scale.tolist()
+    return products, scales
+
+
+class _Triples:
+    """The products of three moments as lists of numbers."""
+
+    def __init__(self, features: GaussianMultipoles):
+        self.coupling_orders: list[list[int]] = []
+        self.n_terms: list[int] = []
+        self.components: list[list[int]] = []
+        self.values: list[float] = []
+        self.triples: list[list[int]] = []
+        self.scales: list[float] = []
+        if features.triples is None:
+            return
+        blocks = zip(features.triples.couplings, features.triples.entries, features.triples.probes, strict=True)
+        for q, (orders, (components, values), probes) in enumerate(blocks):
+            self.coupling_orders.append([features.orders.index(n) for n in orders])
+            self.n_terms.append(len(values))
+            self.components += components.tolist()
+            self.values += values.tolist()
+            self.triples += [[q, *abc] for abc in probes.tolist()]
+        self.scales = features.triples.scales.tolist()
+
+
+def network_settings(network: NetworkWeights) -> NetworkSettings:
+    """The C structure of these weights; it keeps the arrays that it points to."""
+    sizes = [network.weights[0].shape[1], *(weight.shape[0] for weight in network.weights)]
+    return NetworkSettings(
+        n_layers=len(network.weights),
+        sizes=ints(sizes),
+        weights=doubles(_flat(network.weights)),
+        biases=doubles(_flat(network.biases)),
+        shift=doubles(_flat([network.shift])),
+        linear=doubles(_flat([network.linear])),
+        offset=doubles(_flat([network.offset])),
+    )
+
+
+def _flat(tensors: list[Tensor]) -> np.ndarray:
+    return torch.cat([tensor.detach().double().flatten() for tensor in tensors]).numpy()

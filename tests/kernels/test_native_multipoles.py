@@ -1,0 +1,331 @@
+"""The compiled kernels against the torch definition, finite differences and automatic differentiation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.kernels.autograd import differentiable_features
+from mliap_hybrid.kernels.library import instruction_sets
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.plan import is_supported
+from mliap_hybrid.structure import Environments
+
+ELEMENTS = (1, 6, 8, 26, 79)
+
+
+def make_features(**settings) -> GaussianMultipoles:
+    defaults = dict(orders=(0, 1, 2, 3), widths=(0.3, 0.6, 1.1), cutoff=5.0, elements=ELEMENTS)
+    return GaussianMultipoles(**(defaults | settings))
+
+
+DEFAULT_SET = dict(channels=("valence", "count"), products="all", third_order="diagonal")
+SETTINGS = {
+    "power spectrum": {},
+    "default": DEFAULT_SET,
+    "three channels, mixed third order": DEFAULT_SET
+    | {"channels": ("valence", "count", "core"), "third_order": "channels"},
+    "orders to 6": DEFAULT_SET | {"orders": (0, 1, 2, 3, 4, 5, 6)},
+    "some orders": {"orders": (1, 4, 6), "products": "all"},
+    "one order": {"orders": (2,), "widths": (0.8,)},
+    "hard cutoff, paper's norm": {"taper_width": 0.0, "normalization": "paper"},
+}
+
+
+def surroundings(counts: list[int], seed: int = 0, elements=ELEMENTS, closest: float = 0.7) -> Environments:
+    """Centres with so many neighbours each, at random; some of them beyond the cutoff."""
+    random = torch.Generator().manual_seed(seed)
+    n_pairs = sum(counts)
+    directions = torch.nn.functional.normalize(torch.randn(n_pairs, 3, generator=random, dtype=torch.float64), dim=1)
+    distances = closest + 5.0 * torch.rand(n_pairs, 1, generator=random, dtype=torch.float64)
+    numbers = torch.tensor(elements)
+    return Environments(
+        centre_numbers=numbers[torch.randint(len(elements), (len(counts),), generator=random)],
+        neighbour_numbers=numbers[torch.randint(len(elements), (n_pairs,), generator=random)],
+        pair_i=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts, dtype=torch.int64)),
+        pair_vectors=directions * distances,
+    )
+
+
+def random_like(tensor: torch.Tensor, seed: int = 1) -> torch.Tensor:
+    return torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def assert_close(found: torch.Tensor, expected: torch.Tensor, relative: float) -> None:
+    """Within `relative` of the largest entry of each column."""
+    scale = expected.abs().amax(0).clamp(min=1e-30)
+    assert ((found.double() - expected).abs() / scale).max() < relative
+
+
+COUNTS = [20, 0, 3, 41, 1, 17, 16, 33, 64, 5]
+
+
+@pytest.fixture(params=SETTINGS, scope="module")
+def features(request) -> GaussianMultipoles:
+    return make_features(**SETTINGS[request.param])
+
+
+@pytest.fixture(params=instruction_sets(), scope="module")
+def instruction_set(request) -> str:
+    return request.param
+
+
+class TestAgainstTorch:
+    """Every instruction set of this processor gives the numbers of features/gmp.py."""
+
+    def test_features(self, features, instruction_set):
+        environments = surroundings(COUNTS)
+        native = NativeMultipoles(features, instruction_set=instruction_set)
+        assert_close(native.forward(environments), features(environments), 1e-12)
+
+    def test_gradient(self, features, instruction_set):
+        environments = surroundings(COUNTS)
+        values, state = features.forward_with_state(environments)
+        weights = random_like(values) / values.abs().amax(0)
+        expected = features.gradient(environments, weights, state)
+        native = NativeMultipoles(features, instruction_set=instruction_set)
+        _, moments = native.forward_with_moments(environments)
+        assert_close(native.vjp(environments, weights, moments), expected, 1e-11)
+        assert_close(native.vjp(environments, weights), expected, 1e-11)
+
+    def test_change_of_features(self, features, instruction_set):
+        environments = surroundings(COUNTS)
+        moved = random_like(environments.pair_vectors)
+        by_pair = torch.einsum("pc,pcf->pf", moved, features.jacobian(environments))
+        expected = torch.zeros(len(COUNTS), features.n_features, dtype=torch.float64)
+        expected.index_add_(0, environments.pair_i, by_pair)
+        native = NativeMultipoles(features, instruction_set=instruction_set)
+        assert_close(native.jvp(environments, moved), expected, 1e-11)
+
+    def test_change_of_gradient(self, features, instruction_set):
+        environments = surroundings([7, 2, 12])
+        vectors = environments.pair_vectors.clone().requires_grad_()
+        values = features(replace(environments, pair_vectors=vectors))
+        weights = random_like(values) / values.detach().abs().amax(0)
+        (gradient,) = torch.autograd.grad((values * weights).sum(), vectors, create_graph=True)
+        moved = random_like(vectors)
+        (expected,) = torch.autograd.grad((gradient * moved).sum(), vectors)
+        native = NativeMultipoles(features, instruction_set=instruction_set)
+        assert_close(native.hvp(environments, weights, moved), expected, 1e-10)
+
+    def test_single_precision(self, features, instruction_set):
+        environments = surroundings(COUNTS)
+        values, state = features.forward_with_state(environments)
+        weights = random_like(values) / values.abs().amax(0)
+        native = NativeMultipoles(features, dtype=torch.float32, instruction_set=instruction_set)
+        assert native.forward(environments).dtype == torch.float32
+        assert_close(native.forward(environments), values, 2e-5)
+        expected = features.gradient(environments, weights, state)
+        assert (native.vjp(environments, weights) - expected).abs().max() < 2e-4 * expected.abs().max()
+        assert (native.vjp(environments, weights) - expected).square().mean() < (1e-5 * expected.abs().max()) ** 2
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        orders=st.sets(st.integers(0, 6), min_size=1),
+        widths=st.sets(st.sampled_from([0.25, 0.4, 0.7, 1.0, 1.3, 1.9, 2.4]), min_size=1),
+        channels=st.permutations(["valence", "count", "core"]).flatmap(
+            lambda names: st.integers(1, 3).map(lambda n: names[:n])
+        ),
+        products=st.sampled_from(["diagonal", "all"]),
+        third_order=st.sampled_from(["none", "diagonal"]),
+        elements=st.sets(st.integers(1, 86), min_size=1, max_size=8),
+        counts=st.lists(st.integers(0, 40), max_size=20),
+        seed=st.integers(0, 1000),
+    )
+    def test_any_settings(self, orders, widths, channels, products, third_order, elements, counts, seed):
+        if third_order != "none" and not {1, 2} <= orders:
+            third_order = "none"
+        features = make_features(
+            orders=sorted(orders),
+            widths=sorted(widths),
+            channels=channels,
+            products=products,
+            third_order=third_order,
+            elements=sorted(elements),
+        )
+        environments = surroundings(counts, seed, tuple(elements), closest=1.5)
+        native = NativeMultipoles(features)
+        values, state = features.forward_with_state(environments)
+        if not counts:
+            assert native.forward(environments).shape == (0, features.n_features)
+            return
+        # Where an element has no density of a channel, its features are zero to rounding.
+        size = values.abs().amax(0).clamp(min=1e-12)
+        assert ((native.forward(environments) - values).abs() / size).max() < 1e-10
+        weights = random_like(values, seed) / size
+        expected = features.gradient(environments, weights, state)
+        found = native.vjp(environments, weights)
+        assert torch.allclose(found, expected, rtol=0, atol=1e-9 * max([1e-3, *expected.abs().flatten().tolist()]))
+
+
+class TestRadialTable:
+    """Splined radial functions: right to 1e-8, and forces exact for the tabulated energy."""
+
+    def test_error_of_the_table(self):
+        exact = make_features(**DEFAULT_SET, radial="exact", widths=(0.25, 0.5, 1.0, 2.0))
+        native = NativeMultipoles(make_features(**DEFAULT_SET, widths=(0.25, 0.5, 1.0, 2.0)))
+        environments = surroundings([30] * 20)
+        assert_close(native.forward(environments), exact(environments), 1e-8)
+
+    def test_gradient_is_that_of_the_table(self, features):
+        environments = surroundings([9, 4])
+        native = NativeMultipoles(features)
+        weights = random_like(native.forward(environments))
+        weights = weights / native.forward(environments).abs().amax(0)
+        found = native.vjp(environments, weights)
+        step = 1e-5
+        for p in range(len(found)):
+            for c in range(3):
+                ends = []
+                for sign in (1.0, -1.0):
+                    vectors = environments.pair_vectors.clone()
+                    vectors[p, c] += sign * step
+                    ends.append((native.forward(replace(environments, pair_vectors=vectors)) * weights).sum())
+                assert abs((ends[0] - ends[1]) / (2 * step) - found[p, c]) < 1e-7 * found.abs().max()
+
+
+class TestAutograd:
+    """Training on forces through the kernels."""
+
+    def test_first_and_second_derivatives(self):
+        features = make_features(**DEFAULT_SET, widths=(0.5, 1.0))
+        native = NativeMultipoles(features)
+        environments = surroundings([3, 2], closest=1.2)
+        size = features(environments).abs().amax(0)
+
+        def scaled(vectors: torch.Tensor) -> torch.Tensor:
+            return differentiable_features(native, replace(environments, pair_vectors=vectors)) / size
+
+        vectors = environments.pair_vectors.clone().requires_grad_()
+        assert torch.autograd.gradcheck(scaled, vectors, atol=1e-6, rtol=1e-5)
+        assert torch.autograd.gradgradcheck(scaled, vectors, atol=1e-5, rtol=1e-4)
+
+    def test_gradient_of_a_loss_on_forces(self):
+        features = make_features(**DEFAULT_SET)
+        environments = surroundings(COUNTS)
+        size = features(environments).std(0)
+        target = random_like(environments.pair_vectors)
+        gradients = {}
+        for name, evaluate in {
+            "torch": features,
+            "native": lambda e: differentiable_features(NativeMultipoles(features), e),
+        }.items():
+            torch.manual_seed(0)
+            network = torch.nn.Sequential(
+                torch.nn.Linear(features.n_features, 7), torch.nn.SiLU(), torch.nn.Linear(7, 1)
+            ).double()
+            vectors = environments.pair_vectors.clone().requires_grad_()
+            energy = network(evaluate(replace(environments, pair_vectors=vectors)) / size).sum()
+            (forces,) = torch.autograd.grad(energy, vectors, create_graph=True)
+            (forces - target).square().mean().backward()
+            gradients[name] = [*(p.grad for p in network.parameters() if p.grad is not None), vectors.grad]
+        for native, by_torch in zip(gradients["native"], gradients["torch"], strict=True):
+            assert torch.allclose(native, by_torch, rtol=1e-9, atol=1e-9 * float(by_torch.abs().max()))
+
+
+class TestArrangement:
+    """The answer does not depend on how atoms are laid out."""
+
+    def test_an_atom_alone_or_among_others_is_the_same_to_the_last_bit(self, instruction_set):
+        native = NativeMultipoles(make_features(**DEFAULT_SET), instruction_set=instruction_set)
+        environments = surroundings(COUNTS)
+        together = native.forward(environments)
+        for i, n in enumerate(COUNTS):
+            pairs = environments.pair_i == i
+            alone = Environments(
+                environments.centre_numbers[i : i + 1],
+                environments.neighbour_numbers[pairs],
+                torch.zeros(n, dtype=torch.int64),
+                environments.pair_vectors[pairs],
+            )
+            assert torch.equal(native.forward(alone)[0], together[i])
+
+    def test_unsorted_pairs(self):
+        native = NativeMultipoles(make_features(**DEFAULT_SET))
+        environments = surroundings(COUNTS)
+        order = torch.randperm(len(environments.pair_i), generator=torch.Generator().manual_seed(3))
+        mixed = Environments(
+            environments.centre_numbers,
+            environments.neighbour_numbers[order],
+            environments.pair_i[order],
+            environments.pair_vectors[order],
+        )
+        values = native.forward(environments)
+        weights = random_like(values) / values.abs().amax(0)
+        moved = random_like(environments.pair_vectors)
+        assert_close(native.forward(mixed), values, 1e-12)
+        assert_close(native.vjp(mixed, weights), native.vjp(environments, weights)[order], 1e-11)
+        assert_close(native.jvp(mixed, moved[order]), native.jvp(environments, moved), 1e-11)
+        assert_close(native.hvp(mixed, weights, moved[order]), native.hvp(environments, weights, moved)[order], 1e-11)
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+    def test_threads(self, dtype):
+        features = make_features(**DEFAULT_SET)
+        environments = surroundings(COUNTS * 40)
+        one, three = (NativeMultipoles(features, dtype=dtype, n_threads=n) for n in (1, 3))
+        values = one.forward(environments)
+        assert torch.equal(values, three.forward(environments))
+        assert torch.equal(one.vjp(environments, values), three.vjp(environments, values))
+
+    def test_nothing_beyond_the_cutoff_counts(self):
+        native = NativeMultipoles(make_features(**DEFAULT_SET))
+        environments = surroundings([6])
+        far = torch.tensor([[0.0, 0.0, 5.0], [4.0, 4.0, 4.0]], dtype=torch.float64)
+        more = Environments(
+            environments.centre_numbers,
+            torch.cat([environments.neighbour_numbers, torch.tensor([6, 8])]),
+            torch.zeros(8, dtype=torch.int64),
+            torch.cat([environments.pair_vectors, far]),
+        )
+        assert torch.equal(native.forward(environments), native.forward(more))
+        assert native.vjp(more, native.forward(more))[-2:].abs().max() == 0.0
+
+
+class TestMistakes:
+    """Every mistake is one sentence."""
+
+    @pytest.mark.parametrize(
+        ("place", "message"),
+        [((0.0, 0.0, 0.0), "duplicate atom"), ((float("nan"), 0.0, 0.0), "nan"), ((0.0, float("inf"), 0.0), "inf")],
+    )
+    def test_bad_positions(self, place, message):
+        environments = surroundings([4, 5])
+        environments.pair_vectors[6] = torch.tensor(place, dtype=torch.float64)
+        native = NativeMultipoles(make_features())
+        with pytest.raises(InputError, match=message):
+            native.forward(environments)
+        with pytest.raises(InputError, match="atom 1"):
+            native.vjp(environments, torch.zeros(2, native.n_features))
+
+    def test_unknown_element(self):
+        environments = replace(surroundings([2]), centre_numbers=torch.tensor([7]))
+        with pytest.raises(InputError, match="N"):
+            NativeMultipoles(make_features()).forward(environments)
+
+    @pytest.mark.parametrize(
+        "settings", [{"orders": (0, 7)}, {"orders": (-1, 0)}, {"root_offset": 0.1}, {"radial": "exact"}]
+    )
+    def test_features_that_the_kernels_do_not_know(self, settings):
+        features = make_features(**settings)
+        assert not is_supported(features)
+        with pytest.raises(InputError, match="torch features"):
+            NativeMultipoles(features)
+
+    def test_unknown_instruction_set(self):
+        with pytest.raises(InputError, match="instruction set 'avx9'"):
+            NativeMultipoles(make_features(), instruction_set="avx9")
+
+    def test_wrong_shapes(self):
+        native, environments = NativeMultipoles(make_features()), surroundings([2])
+        with pytest.raises(ValueError, match="expected dE/dF of shape"):
+            native.vjp(environments, torch.zeros(1, 3))
+        with pytest.raises(ValueError, match="expected displacements"):
+            native.jvp(environments, torch.zeros(1, 3))
+        with pytest.raises(InputError, match="without a network"):
+            native.energies(environments)

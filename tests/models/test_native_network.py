@@ -1,0 +1,118 @@
+"""Network energies and gradients of the compiled kernels against the torch model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.kernels.library import instruction_sets
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.pair_forces import pair_forces
+from mliap_hybrid.lammps.evaluator import Evaluator
+from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.derivatives import assemble, predict
+from mliap_hybrid.models.description import fold_whitening
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.models.native import native_network, network_weights
+from mliap_hybrid.testing.models import sodium_chloride_model
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+
+STRUCTURE = random_structure(21, ["O", "C", "H", "H"], TRICLINIC_CELL, seed=2, closest=1.3)
+
+
+def random_model(hidden: tuple[int, ...], whitened: bool = True) -> HybridModel:
+    """A network with random weights of every kind, on features of C, H and O."""
+    features = GaussianMultipoles(
+        (0, 1, 2, 3),
+        (0.4, 0.9),
+        4.0,
+        (1, 6, 8),
+        channels=("valence", "count"),
+        products="all",
+        third_order="diagonal",
+    )
+    samples = features(frame_to_batch(STRUCTURE, 4.0).environments())
+    whitening = Whitening.fit(samples, damping=1e-2)
+    random = torch.Generator().manual_seed(5)
+    network = AtomicNetwork(whitening.matrix.shape[1], hidden, 3).double()
+    for parameter in network.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
+    model = HybridModel(features, whitening, network, dict.fromkeys((1, 6, 8), 0.0)).double()
+    return model if whitened else fold_whitening(model)
+
+
+@pytest.mark.parametrize("instruction_set", instruction_sets())
+@pytest.mark.parametrize("hidden", [(), (5,), (17, 8), (64, 64), (9, 3, 21)])
+@pytest.mark.parametrize("whitened", [True, False])
+def test_energies_and_gradients(hidden, whitened, instruction_set):
+    model = random_model(hidden, whitened)
+    batch = frame_to_batch(STRUCTURE, 4.0)
+    vectors = batch.pair_vectors().requires_grad_()
+    expected = model.atomic_energies(batch.environments(vectors))
+    (gradients,) = torch.autograd.grad(expected.sum(), vectors)
+    native = NativeMultipoles(model.features, network_weights(model), instruction_set=instruction_set)
+    energies, found = native.energies(batch.environments())
+    assert torch.allclose(energies, expected, rtol=1e-12, atol=1e-12)
+    assert (found - gradients).abs().max() < 1e-11 * gradients.abs().max()
+
+
+@pytest.mark.parametrize("instruction_set", instruction_sets())
+def test_single_precision(instruction_set):
+    model = random_model((64, 64))
+    batch = frame_to_batch(STRUCTURE, 4.0)
+    vectors = batch.pair_vectors().requires_grad_()
+    expected = model.atomic_energies(batch.environments(vectors))
+    (gradients,) = torch.autograd.grad(expected.sum(), vectors)
+    native = NativeMultipoles(
+        model.features, network_weights(model), dtype=torch.float32, instruction_set=instruction_set
+    )
+    energies, found = native.energies(batch.environments())
+    assert (energies - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert (found - gradients).square().mean().sqrt() < 1e-4 * gradients.square().mean().sqrt()
+
+
+def test_far_from_the_data_the_network_stays_finite():
+    # Features a thousand times those of the training: exp(x) of the activation must not overflow.
+    model = random_model((8, 8))
+    for layer in model.network.layers:
+        layer.weight.data *= 1e3
+    batch = frame_to_batch(STRUCTURE, 4.0)
+    for dtype in (torch.float64, torch.float32):
+        energies, gradients = native_network(model, dtype).energies(batch.environments())
+        assert torch.isfinite(energies).all()
+        assert torch.isfinite(gradients).all()
+
+
+def test_the_evaluator_runs_on_the_kernels_and_agrees_with_the_torch_path():
+    model = sodium_chloride_model()
+    batch = frame_to_batch(random_structure(24, ["Na", "Cl"], TRICLINIC_CELL, seed=4), model.cutoff)
+    evaluator = Evaluator(model)
+    assert evaluator.native is not None
+    on_kernels = evaluator(batch.environments())
+    evaluator.native = None
+    by_torch = evaluator(batch.environments())
+    for found, expected in zip(on_kernels, by_torch, strict=True):
+        assert (found - expected).abs().max() < 1e-11 * expected.abs().max()
+
+
+def test_features_that_the_kernels_do_not_know_run_on_torch():
+    features = GaussianMultipoles((-1, 0, 1), (0.5,), 4.0, (1, 6, 8))
+    network = AtomicNetwork(features.n_features, (4,), 3).double()
+    model = HybridModel(features, None, network, dict.fromkeys((1, 6, 8), 0.0)).double()
+    batch = frame_to_batch(STRUCTURE, 4.0)
+    evaluator = Evaluator(model)
+    assert evaluator.native is None
+    energies, gradients = evaluator(batch.environments())
+    expected = predict(model, batch)
+    assert torch.allclose(assemble(batch, energies, gradients).forces, expected.forces, atol=1e-12)
+
+
+def test_forces_of_pairs():
+    batch = frame_to_batch(STRUCTURE, 4.0)
+    gradients = torch.randn(batch.n_pairs, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = assemble(batch, torch.zeros(batch.n_atoms, dtype=torch.float64), gradients).forces
+    assert torch.allclose(pair_forces(batch, gradients), expected, atol=1e-12)
+    assert pair_forces(batch, gradients).sum(0).abs().max() < 1e-12  # Newton's third law
