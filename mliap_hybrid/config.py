@@ -82,14 +82,22 @@ class DataSettings(Section):
     """Names of the labels."""
     units: LabelUnits = LabelUnits()
     """Units of the labels."""
+    cache: Path | None = None
+    """Folder of the feature cache, relative to the training file: features are computed once and read by all later
+    runs. null computes them anew for each run."""
+    cache_workers: int = Field(default=1, ge=1)
+    """Processes that compute features for the cache."""
 
 
 class FeatureSettings(Section):
-    """Gaussian-multipole features (Lei and Medford 2022)."""
+    """Features of the surroundings of an atom: Gaussian multipoles (Lei and Medford 2022) or symmetry functions."""
 
-    set: Literal["gmp-2c", "gmp-classic"] = "gmp-2c"
-    """gmp-2c: two density channels (the valence density, and one count for every atom) with the products of all pairs
-    of probes; gmp-classic: the squares of the paper, of the valence density alone."""
+    set: Literal["gmp-classic", "gmp-2c", "gmp-2c3", "gmp-3c3", "acsf"] = "gmp-2c3"
+    """Named set, with its number of features for the default widths and order. gmp-classic (16): the squares of the
+    paper, of the valence density alone; gmp-2c (116): a second density, one count for every atom, and the products of
+    all pairs of probes; gmp-2c3 (148): with products of three moments; gmp-3c3 (294): with a third density, that of the
+    core electrons. More features cost time and find more. acsf: symmetry functions (Behler and Parrinello 2007) in
+    place of multipoles, more of them with each element; of the settings below, `cutoff` alone is theirs."""
     max_order: int = Field(default=3, ge=0, le=9)
     """Highest multipole order n; orders 0..n are used."""
     widths: list[Positive] = [0.25, 0.5, 1.0, 2.0]
@@ -97,16 +105,30 @@ class FeatureSettings(Section):
     cutoff: Positive = 6.0
     """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
     density_table: str = "gth-pbe"
-    """Pseudo-density table: a shipped name or the path of a .gpsp file."""
+    """Pseudo-density table: a shipped name, a .gpsp file, or a folder of .g files."""
+    selection: Literal["none", "fps", "cur"] = "none"
+    """Which features the network sees. none: all; fps: `n_selected` that are as different from each other as possible
+    on the training atoms; cur: `n_selected` from which the others are best rebuilt."""
+    n_selected: int | None = Field(default=None, ge=1)
+    """Number of features to select."""
+
+    @model_validator(mode="after")
+    def _selection_has_its_number(self) -> FeatureSettings:
+        if self.selection != "none" and self.n_selected is None:
+            raise ValueError(f"selection {self.selection} needs n_selected, the number of features to select")
+        if self.selection == "none" and self.n_selected is not None:
+            raise ValueError("n_selected has no effect without a selection: set selection to fps or cur")
+        return self
 
 
 class NetworkSettings(Section):
     """The one network that all elements share."""
 
-    hidden: list[Annotated[int, Field(gt=0)]] = [64, 64]
+    hidden: list[Annotated[int, Field(gt=0)]] = [128, 128]
     """Widths of the hidden layers."""
     whitening_damping: Positive = 1e-3
-    """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-2 for hundreds."""
+    """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-3 for hundreds,
+    more where training frames are few."""
 
 
 class RepulsionSettings(Section):
@@ -147,12 +169,19 @@ class LossSettings(Section):
     """Weight of the squared error of the energy per atom, (eV/atom)^2, times 1000."""
     forces: NonNegative = 1.0
     """Weight of the squared error of the force components, (eV/Å)^2."""
+    force_transition: Positive | None = None
+    """Force error c in eV/Å from which on errors count linearly and no longer as squares (pseudo-Huber loss
+    2 c^2 (sqrt(1 + (error / c)^2) - 1)): a few large forces rule the fit less. null: squares throughout."""
     virial: NonNegative = 0.0
     """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; needs a stress label."""
 
 
 class OptimisationSettings(Section):
-    """How the network's weights are found (AdamW with a cosine schedule and averaged weights)."""
+    """How the network's weights are found (a cosine schedule and averaged weights)."""
+
+    optimiser: Literal["soap", "adamw"] = "soap"
+    """soap: Adam in the eigenbasis of the gradients' covariance, with several times fewer steps to the same error;
+    adamw: Adam with decoupled weight decay."""
 
     epochs: int = Field(default=200, ge=1)
     """Passes over the training frames."""
@@ -247,9 +276,12 @@ def read_training_file(path: Path) -> TrainingFile:
         raise InputError(f"{path}: expected `key: value` lines (data:, features:, ...), found {type(content).__name__}")
     settings = parse_training_file(content, str(path))
     folder = path.resolve().parent
-    data = settings.data.model_copy(update={"files": [folder / file for file in settings.data.files]})
+    paths: dict[str, Any] = {"files": [folder / file for file in settings.data.files]}
+    if settings.data.cache is not None:
+        paths["cache"] = folder / settings.data.cache
+    data = settings.data.model_copy(update=paths)
     features = settings.features
-    if (folder / features.density_table).is_file():
+    if (folder / features.density_table).exists():
         features = features.model_copy(update={"density_table": str(folder / features.density_table)})
     return settings.model_copy(update={"data": data, "features": features})
 

@@ -25,8 +25,7 @@ def info(
         "elements": " ".join(description.elements),
         "energy": " + ".join(description.terms()),
         "cutoff": f"{description.cutoff:g} Å",
-        "features": f"{potential.features.n_features} (orders {_list(description.orders)}; widths "
-        f"{_list(description.widths)} Å)",
+        "features": f"{potential.features.n_features} ({description.features.summary})",
         "network": f"{'-'.join(map(str, layers))}, {n_weights} weights",
         "E0": ", ".join(f"{symbol} {energy:.4f} eV" for symbol, energy in description.baseline.items()),
     }
@@ -38,7 +37,3 @@ def info(
     errors = RunFolder(model).report / "errors.md"
     if errors.is_file():
         print("\n" + errors.read_text(encoding="utf-8").strip())
-
-
-def _list(values: list[int] | list[float]) -> str:
-    return " ".join(f"{value:g}" for value in values)

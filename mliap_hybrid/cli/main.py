@@ -13,9 +13,11 @@ from mliap_hybrid.cli.check import check
 from mliap_hybrid.cli.doctor import doctor
 from mliap_hybrid.cli.evaluate import evaluate
 from mliap_hybrid.cli.export import export
+from mliap_hybrid.cli.featurize import featurize
 from mliap_hybrid.cli.info import info
 from mliap_hybrid.cli.lammps_input import lammps_input
 from mliap_hybrid.cli.lmp import lmp
+from mliap_hybrid.cli.plot import app as plot_app
 from mliap_hybrid.cli.train import train
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.version import __version__
@@ -31,10 +33,12 @@ app = typer.Typer(
 
 app.command()(train)
 app.command()(evaluate)
+app.command()(featurize)
 app.command()(info)
 app.command()(export)
 app.command()(check)
 app.command("lammps-input")(lammps_input)
+app.add_typer(plot_app, name="plot")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lmp)
 app.command()(doctor)
 

@@ -1,7 +1,7 @@
 """Gaussian multipole (GMP) features: rotation-invariant overlaps of Gaussian probes with the atoms' pseudo-densities.
 
     M_nam(i) = sum_j g_naZ(r_ij) S_nm(r_ij)        (the centre's own density adds a constant to n = 0)
-    F_na(i)  = N_na 4 pi/(2n+1) sum_m M_nam(i)^2    (or products of two probes, products.py)
+    F_na(i)  = N_na 4 pi/(2n+1) sum_m M_nam(i)^2    (or products of two probes, products.py, or of three, triples.py)
 
 with g the radial functions (radial.py), S the solid harmonics (harmonics.py) and N a normalisation. A probe a is a
 width s, and a density channel where there are several. Order -1 is n = 0 with a probe of no width: the square of the
@@ -15,17 +15,20 @@ The number of features does not depend on the number of elements, and nothing in
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
-from ase.data import chemical_symbols
 from torch import Tensor
 
-from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.density import DensityTable, channel_densities, load_table
-from mliap_hybrid.features.harmonics import gradient_matrix, solid_harmonic_gradients, solid_harmonics
+from mliap_hybrid.features.density import DensityTable, channel_densities
+from mliap_hybrid.features.density_files import load_table
+from mliap_hybrid.features.distances import check_distances
+from mliap_hybrid.features.elements import ElementRows
+from mliap_hybrid.features.harmonics import gradient_matrix, solid_harmonics
+from mliap_hybrid.features.moments import MultipoleState, moment_changes, positive
+from mliap_hybrid.features.normalization import square_norm
 from mliap_hybrid.features.padding import fill_slots, slots_of_pairs
 from mliap_hybrid.features.products import MomentProducts
 from mliap_hybrid.features.radial import ChannelRadial, GaussianRadial, SplinedRadial
@@ -35,32 +38,12 @@ from mliap_hybrid.features.settings import (
     check_form,
     check_orders_and_widths,
     check_range,
+    check_third_order,
 )
+from mliap_hybrid.features.triples import MomentTriples, couplings_up_to, joined_probes
 from mliap_hybrid.structure import Environments
 
 _Y_00 = 1.0 / math.sqrt(4.0 * math.pi)
-
-
-@dataclass(frozen=True)
-class MultipoleState:
-    """What a forward pass leaves for the gradient. Neighbours lie in one row for each centre, n_slots to a row."""
-
-    slots: Tensor
-    """(n_pairs,) int64: place of each pair among the n_centres * n_slots places."""
-    vectors: Tensor
-    """(n_centres, 3, n_slots) Å: pair vectors; empty places hold one beyond the cutoff."""
-    distances: Tensor
-    """(n_centres, n_slots) Å."""
-    rows: Tensor
-    """(n_centres, n_slots) int64: element row of each neighbour."""
-    radial: Tensor
-    """(n_centres, n_slots, n_channels): radial functions."""
-    harmonics: list[Tensor]
-    """(n_centres, 2n + 1, n_slots) for each n from 0: solid harmonics."""
-    moments: dict[int, Tensor]
-    """Order n -> (n_centres, 2n + 1, n_probes): M_nam."""
-    squares: Tensor
-    """(n_centres, n_features): F before a root is taken."""
 
 
 class GaussianMultipoles(torch.nn.Module):
@@ -76,7 +59,7 @@ class GaussianMultipoles(torch.nn.Module):
     elements : sequence of int
         Atomic numbers that may occur.
     table : str, Path or DensityTable
-        Name of a shipped density table, path of a `.gpsp` file, or a table in memory.
+        What `load_table` takes (a shipped name, a `.gpsp` file, a folder of `.g` files), or a table in memory.
     taper_width : float, Å
         The radial functions go smoothly to zero over the last `taper_width` before the cutoff, so that features and
         forces are continuous; 0 cuts them off hard, as in the paper.
@@ -90,10 +73,15 @@ class GaussianMultipoles(torch.nn.Module):
         After whitening the root is worth nothing in accuracy, hence the default.
     channels : sequence of str
         Densities that are probed, each with all widths: "valence" is the table; "count" a Gaussian of weight one for
-        every atom. Two channels tell elements apart that one sum of densities confuses.
+        every atom; "core" one of as many electrons as the table leaves out. Two channels tell elements apart that one
+        sum of densities confuses.
     products : {"diagonal", "all"}
         "diagonal": the squares of the paper. "all": products of all pairs of probes of an order, and at n = 0 the
         moments themselves.
+    third_order : {"none", "diagonal", "channels", "widths"}
+        Which probes the products of three moments join, for all couplings of the orders: none, each with itself, those
+        of one width, or those of one channel with the same or two successive widths. They follow the other features,
+        coupling by coupling.
     radial : {"spline", "exact"}
         "spline": tabulated radial functions (fast, forces exact for the tabulated energy); "exact": sums of Gaussians.
 
@@ -121,6 +109,7 @@ class GaussianMultipoles(torch.nn.Module):
         root_offset: float | None = None,
         channels: Sequence[str] = ("valence",),
         products: str = "diagonal",
+        third_order: str = "none",
         radial: str = "spline",
     ) -> None:
         super().__init__()
@@ -129,6 +118,7 @@ class GaussianMultipoles(torch.nn.Module):
         check_elements(elements)
         check_form(normalization, root_offset, radial)
         check_channels(channels, products, root_offset)
+        check_third_order(third_order, orders, root_offset)
         self.orders = tuple(sorted(int(n) for n in orders))
         self.widths = tuple(sorted(float(s) for s in widths))
         self.cutoff = float(cutoff)
@@ -138,6 +128,7 @@ class GaussianMultipoles(torch.nn.Module):
         self.root_offset = root_offset
         self.channels = tuple(channels)
         self.products = products
+        self.third_order = third_order
         table = table if isinstance(table, DensityTable) else load_table(table)
         self.densities = table.subset(self.elements)
         """DensityTable of the elements in use."""
@@ -157,38 +148,55 @@ class GaussianMultipoles(torch.nn.Module):
         self.radial = exact if radial == "exact" else SplinedRadial(exact, n_elements)
         own = exact(torch.zeros(n_elements, dtype=torch.float64), torch.arange(n_elements))
         self.register_buffer("own_density", own, persistent=False)  # (n_elements, n_channels)
-        row_of_number = torch.full((len(chemical_symbols),), -1, dtype=torch.int64)
-        row_of_number[list(self.elements)] = torch.arange(n_elements)
-        self.register_buffer("row_of_number", row_of_number, persistent=False)
-        # Order -> its columns among the radial functions, and among the features.
-        self._radial_blocks: dict[int, slice] = {}
-        self._feature_blocks: dict[int, slice] = {}
+        self.rows_of = ElementRows(self.elements)
+        """Atomic numbers -> rows of the tables of elements."""
+        self.radial_blocks: dict[int, slice] = {}
+        """Order -> its columns among the radial functions."""
+        self.feature_blocks: dict[int, slice] = {}
+        """Order -> its columns among the features."""
+        norms: dict[int, Tensor] = {}
         n_radial = n_features = 0
         for n in self.orders:
-            norms = [self._norm(n, s) for s in self.widths] if n >= 0 else [4.0 * math.pi]
-            norm = torch.tensor(norms, dtype=torch.float64).repeat(len(self.channels))  # (n_probes,)
-            of_order = MomentProducts(norm, linear=products == "all" and n == 0, all_pairs=products == "all")
+            of_widths = [square_norm(n, s, normalization) for s in (self.widths if n >= 0 else (0.0,))]
+            norms[n] = torch.tensor(of_widths, dtype=torch.float64).repeat(len(self.channels))  # (n_probes,)
+            of_order = MomentProducts(norms[n], linear=products == "all" and n == 0, all_pairs=products == "all")
             self.add_module(f"products_{n}", of_order)
-            self._radial_blocks[n] = slice(n_radial, n_radial + len(norm))
-            self._feature_blocks[n] = slice(n_features, n_features + of_order.n_features)
-            n_radial, n_features = n_radial + len(norm), n_features + of_order.n_features
+            self.radial_blocks[n] = slice(n_radial, n_radial + len(norms[n]))
+            self.feature_blocks[n] = slice(n_features, n_features + of_order.n_features)
+            n_radial, n_features = n_radial + len(norms[n]), n_features + of_order.n_features
             if n >= 1:
                 ladder = torch.from_numpy(gradient_matrix(n)).flatten(0, 1)  # (3 (2n - 1), 2n + 1)
                 self.register_buffer(f"ladder_{n}", ladder, persistent=False)
-        self.n_features = n_features
+        self.triples = self._make_triples(norms)
+        """Third-order features, or None."""
+        n_triples = 0 if self.triples is None else self.triples.n_features
+        self.triple_block = slice(n_features, n_features + n_triples)
+        """Columns of the third-order features among the features."""
+        self.n_features = n_features + n_triples
 
     @property
     def feature_labels(self) -> list[str]:
         """One short label for each feature, in order."""
         names = [f"{channel} " if len(self.channels) > 1 else "" for channel in self.channels]
+        probes = [f"{name}s={s:g}" for name in names for s in self.widths]
         labels = []
         for n in self.orders:
-            probes = [f"n={n} {name}s={s:g}" for name in names for s in self.widths]
-            probes = probes if n >= 0 else [f"{name}density" for name in names]
-            of_order = self._products(n)
+            of_probes = [f"n={n} {probe}" for probe in probes] if n >= 0 else [f"{name}density" for name in names]
+            of_order = self.products_of(n)
             for a, b in zip(of_order.first.tolist(), of_order.second.tolist(), strict=True):
-                labels.append(probes[a] if a == b else f"{probes[a]} x {probes[b]}")
+                labels.append(of_probes[a] if a == b else f"{of_probes[a]} x {of_probes[b]}")
+        if self.triples is not None:
+            for orders, triples in zip(self.triples.couplings, self.triples.probes, strict=True):
+                for a, b, c in triples.tolist():
+                    joined = probes[a] if a == b == c else f"{probes[a]} x {probes[b]} x {probes[c]}"
+                    labels.append(f"n={orders[0]},{orders[1]},{orders[2]} {joined}")
         return labels
+
+    def products_of(self, n: int) -> MomentProducts:
+        """Products of the moments of order n, one of `orders`."""
+        products = self.get_submodule(f"products_{n}")
+        assert isinstance(products, MomentProducts)
+        return products
 
     def forward(self, environments: Environments) -> Tensor:
         """Features (n_centres, n_features) of the centres of `environments`.
@@ -196,7 +204,8 @@ class GaussianMultipoles(torch.nn.Module):
         Raises
         ------
         InputError
-            If an atom is of an element that this instance was not made for.
+            If an atom is of an element that this instance was not made for, a position is not a number, or two atoms
+            sit at one place.
         """
         return self.forward_with_state(environments)[0]
 
@@ -205,18 +214,22 @@ class GaussianMultipoles(torch.nn.Module):
         slots, n_slots = slots_of_pairs(environments.pair_i, environments.n_centres)
         vectors, rows = self._lay_out(environments, slots, n_slots)  # (n_centres, 3, n_slots), (n_centres, n_slots)
         distances = (vectors * vectors).sum(1).sqrt()  # (n_centres, n_slots)
+        check_distances(distances, environments)
         radial = self.radial(distances, rows)  # (n_centres, n_slots, n_channels)
         harmonics = solid_harmonics(vectors, max(*self.orders, 0))
-        own = self._constant("own_density", vectors)[self._rows(environments.centre_numbers)]  # (n_centres, n_channels)
+        centre_rows = self.rows_of(environments.centre_numbers)  # (n_centres,)
+        own = self._constant("own_density", vectors)[centre_rows]  # (n_centres, n_channels)
 
         moments: dict[int, Tensor] = {}
         squares = []
-        for n, block in self._radial_blocks.items():
+        for n, block in self.radial_blocks.items():
             moment = torch.bmm(harmonics[max(n, 0)], radial[..., block])  # (n_centres, 2n + 1, n_probes)
             if n <= 0:
                 moment = moment + _Y_00 * own[:, None, block]
             moments[n] = moment
-            squares.append(self._products(n)(moment))  # (n_centres, n_features of n)
+            squares.append(self.products_of(n)(moment))  # (n_centres, n_features of n)
+        if self.triples is not None:
+            squares.append(self.triples(moments))  # (n_centres, n_triples)
         state = MultipoleState(slots, vectors, distances, rows, radial, harmonics, moments, torch.cat(squares, dim=-1))
         return self._take_root(state.squares), state
 
@@ -245,9 +258,13 @@ class GaussianMultipoles(torch.nn.Module):
         slopes = self.radial.derivative(state.distances, state.rows).transpose(1, 2)
         result = torch.zeros_like(state.vectors)  # (n_centres, 3, n_slots)
         along = torch.zeros_like(state.distances)  # part of dE/dr_p in the direction of r_p: (n_centres, n_slots)
-        for n, block in self._radial_blocks.items():
+        of_triples: dict[int, Tensor] = {}  # order -> (n_centres, 2n + 1, n_probes)
+        if self.triples is not None:
+            of_triples = self.triples.adjoint(state.moments, weights[:, self.triple_block])
+        for n, block in self.radial_blocks.items():
             # dE/dM: (n_centres, 2n + 1, n_probes)
-            adjoint = self._products(n).adjoint(state.moments[n], weights[:, self._feature_blocks[n]])
+            adjoint = self.products_of(n).adjoint(state.moments[n], weights[:, self.feature_blocks[n]])
+            adjoint = adjoint + of_triples[n] if n in of_triples else adjoint
             # dE/dM contracted over the probes with g' and with g: (n_centres, 2n + 1, n_slots)
             along = along + (torch.bmm(adjoint, slopes[:, block]) * state.harmonics[max(n, 0)]).sum(1)
             if n >= 1:
@@ -255,7 +272,7 @@ class GaussianMultipoles(torch.nn.Module):
                 of_lower = self._constant(f"ladder_{n}", weights) @ of_harmonics  # (n_centres, 3 (2n - 1), n_slots)
                 of_lower = of_lower.unflatten(1, (3, 2 * n - 1))
                 result = result + (of_lower * state.harmonics[n - 1][:, None]).sum(2)
-        result = result + state.vectors * (along / _positive(state.distances))[:, None]
+        result = result + state.vectors * (along / positive(state.distances))[:, None]
         return result.transpose(1, 2).reshape(-1, 3)[state.slots]
 
     def jacobian(self, environments: Environments) -> Tensor:
@@ -271,28 +288,26 @@ class GaussianMultipoles(torch.nn.Module):
             dF_f(i of p)/dr_p.
         """
         state = self.forward_with_state(environments)[1]
-        slopes = self.radial.derivative(state.distances, state.rows)  # (n_centres, n_slots, n_channels)
-        directions = state.vectors / _positive(state.distances)[:, None]  # (n_centres, 3, n_slots)
-        gradients = solid_harmonic_gradients(state.harmonics)  # (n_centres, 3, 2n + 1, n_slots) each
-        chain = self._root_slope(state.squares)  # (n_centres, n_features)
-        result = state.vectors.new_empty((len(state.slots), 3, self.n_features))
-        for n, block in self._radial_blocks.items():
-            of_order, moment = self._products(n), state.moments[n]
-            # Along r_p the radial functions change: (n_centres, n_slots, n_features of n)
-            along = of_order.derivative(moment, slopes[..., block], state.harmonics[max(n, 0)])
-            part = directions.transpose(1, 2)[..., None] * along[:, :, None, :]  # (n_centres, n_slots, 3, ...)
-            if n >= 1:
-                angles = gradients[n].transpose(1, 2).flatten(2, 3)  # (n_centres, 2n + 1, 3 n_slots)
-                across = of_order.derivative(moment, state.radial[..., block], angles)
-                part = part + across.unflatten(1, (3, -1)).transpose(1, 2)
-            features = self._feature_blocks[n]
-            result[..., features] = (part * chain[:, None, None, features]).flatten(0, 1)[state.slots]
+        changes = moment_changes(state, self.radial.derivative(state.distances, state.rows), self.radial_blocks)
+        result = state.vectors.new_zeros((len(state.slots), 3, self.n_features))
+        partials = [] if self.triples is None else self.triples.partials(state.moments)
+        for n, change in changes.items():
+            by_moments = partial(self.products_of(n).derivative, state.moments[n])
+            result[..., self.feature_blocks[n]] = change.through(by_moments).flatten(0, 1)[state.slots]
+            if self.triples is not None and n in self.triples.orders:
+                by_moments = partial(self.triples.derivative, partials, n)
+                result[..., self.triple_block] += change.through(by_moments).flatten(0, 1)[state.slots]
+        if self.root_offset is not None:
+            result *= self._root_slope(state.squares)[environments.pair_i, None]
         return result
 
-    def _products(self, n: int) -> MomentProducts:
-        products = self.get_submodule(f"products_{n}")
-        assert isinstance(products, MomentProducts)
-        return products
+    def _make_triples(self, norms: Mapping[int, Tensor]) -> MomentTriples | None:
+        if self.third_order == "none":
+            return None
+        couplings = couplings_up_to(self.orders)
+        n_channels, n_widths = len(self.channels), len(self.widths)
+        probes = [joined_probes(self.third_order, coupling, n_channels, n_widths) for coupling in couplings]
+        return MomentTriples(norms, couplings, probes)
 
     def _lay_out(self, environments: Environments, slots: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
         """Pair vectors (n_centres, 3, n_slots) and element rows (n_centres, n_slots), empty places filled."""
@@ -300,31 +315,9 @@ class GaussianMultipoles(torch.nn.Module):
         shape = (environments.n_centres, n_slots)
         beyond = vectors.new_tensor([2.0 * self.cutoff, 0.0, 0.0])  # where the radial functions vanish
         places = fill_slots(vectors, slots, shape[0] * n_slots, beyond).view(*shape, 3)  # (n_centres, n_slots, 3)
-        pair_rows = self._rows(environments.neighbour_numbers)  # (n_pairs,)
+        pair_rows = self.rows_of(environments.neighbour_numbers)  # (n_pairs,)
         rows = fill_slots(pair_rows, slots, shape[0] * n_slots, pair_rows.new_zeros(()))
         return places.transpose(1, 2).contiguous(), rows.view(shape)
-
-    def _norm(self, n: int, s: float) -> float:
-        """Factor of sum_m M^2 in F, with the 4 pi/(2n + 1) of the addition theorem."""
-        angular = 4.0 * math.pi / (2 * n + 1)
-        if self.normalization == "paper":
-            double_factorial = math.prod(range(2 * n - 1, 0, -2))
-            return angular * math.factorial(n) * double_factorial
-        # integral of r^(2n) exp(-r^2/s^2) over space: the squared norm of the probe without its amplitude
-        square_norm = 2.0 * math.pi * math.gamma(n + 1.5) * s ** (2 * n + 3)
-        amplitude = (s * math.sqrt(2.0 * math.pi)) ** -3
-        return angular / (square_norm * amplitude**2)
-
-    def _rows(self, numbers: Tensor) -> Tensor:
-        """Element rows (n,) of atomic numbers (n,)."""
-        row_of_number = self.get_buffer("row_of_number")
-        rows = row_of_number[numbers.clamp(0, len(row_of_number) - 1)]
-        if rows.numel() and int(rows.min()) < 0:
-            unknown = int(numbers[rows < 0][0])
-            symbol = chemical_symbols[unknown] if 0 <= unknown < len(chemical_symbols) else "?"
-            known = " ".join(chemical_symbols[z] for z in self.elements)
-            raise InputError(f"found an atom of {symbol} (Z = {unknown}); the features were set up for: {known}")
-        return rows
 
     def _constant(self, name: str, like: Tensor) -> Tensor:
         return self.get_buffer(name).to(like.dtype)
@@ -341,7 +334,3 @@ class GaussianMultipoles(torch.nn.Module):
         if self.root_offset is None:
             return torch.ones_like(squares)
         return 0.5 / (squares + self.root_offset**2).clamp_min(torch.finfo(squares.dtype).tiny).sqrt()
-
-
-def _positive(distances: Tensor) -> Tensor:
-    return distances.clamp_min(torch.finfo(distances.dtype).tiny)

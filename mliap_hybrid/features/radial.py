@@ -200,6 +200,10 @@ class SplinedRadial(torch.nn.Module):
         """Derivatives by the distance, shape (..., n_channels)."""
         return self._evaluate(distances, rows, 1)
 
+    def knots(self) -> Tensor:
+        """Values, and slopes times the spacing, at the knots: (n_elements, n_intervals + 1, 2, n_channels)."""
+        return self.get_buffer("table").view(-1, self.n_intervals + 1, 2, self.n_channels)
+
     def _evaluate(self, distances: Tensor, rows: Tensor, order: int) -> Tensor:
         table = self._table(distances)
         values = _HermiteSpline.apply(distances.flatten(), rows.flatten(), table, self.cutoff, self.n_intervals, order)

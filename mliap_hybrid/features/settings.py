@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.features.density import CHANNELS
 from mliap_hybrid.features.harmonics import MAX_ORDER
+from mliap_hybrid.features.normalization import NORMALIZATIONS
+from mliap_hybrid.features.triples import RULES, couplings_up_to
 
-NORMALIZATIONS = ("probe", "paper")
 RADIAL_FORMS = ("spline", "exact")
-CHANNELS = ("valence", "count")
 PRODUCTS = ("diagonal", "all")
 
 
@@ -89,3 +90,26 @@ def check_channels(channels: Sequence[str], products: str, root_offset: float | 
         raise InputError(f"unknown products '{products}' of the features: {did_you_mean(products, PRODUCTS)}")
     if products == "all" and root_offset is not None:
         raise InputError("root_offset of the features: only squares (products 'diagonal') have a root")
+
+
+def check_third_order(rule: str, orders: Sequence[int], root_offset: float | None) -> None:
+    """The rule is known, the orders couple, and there is no root, which products of three cannot have.
+
+    Raises
+    ------
+    InputError
+    """
+    if rule not in RULES:
+        raise InputError(f"unknown third_order '{rule}' of the features: {did_you_mean(rule, RULES)}")
+    if rule == "none":
+        return
+    if not couplings_up_to(orders):
+        raise InputError(
+            f"third_order '{rule}' of the features: expected orders that couple, at least 1 and 2, "
+            f"found {list(orders)}; raise the highest order to 2 or more, or set third_order to none"
+        )
+    if root_offset is not None:
+        raise InputError(
+            "root_offset of the features: products of three moments (third_order) can be negative and have no root; "
+            "leave root_offset out, or set third_order to none"
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mliap_hybrid.features.statistics import varying_features
+
 
 class Whitening(torch.nn.Module):
     """Features F (n, n_features) -> (F - mean) @ matrix (n, n_kept).
@@ -29,7 +31,7 @@ class Whitening(torch.nn.Module):
         self.register_buffer("matrix", matrix)
 
     @classmethod
-    def fit(cls, features: Tensor, damping: float) -> Whitening:
+    def fit(cls, features: Tensor, damping: float, columns: Tensor | None = None) -> Whitening:
         """Whitening of a sample.
 
         Parameters
@@ -37,6 +39,8 @@ class Whitening(torch.nn.Module):
         features : Tensor, shape (n_samples, n_features), float64
         damping : float
             Relative to the largest variance of the features scaled to unit variance.
+        columns : Tensor, shape (n_selected,), int64, optional
+            The features to look at; all by default. The map does not depend on the others.
 
         Returns
         -------
@@ -55,7 +59,9 @@ class Whitening(torch.nn.Module):
         mean = features.mean(0)  # (n_features,)
         centred = features - mean  # (n_samples, n_features)
         spread = centred.square().mean(0).sqrt()  # (n_features,)
-        varies = spread > 1e-10 * features.abs().amax(0)  # (n_features,)
+        varies = varying_features(features)  # (n_features,)
+        if columns is not None:
+            varies &= torch.zeros_like(varies).index_fill(0, columns, True)
         scale = torch.where(varies, 1.0 / spread.clamp(min=torch.finfo(spread.dtype).tiny), 0.0)  # (n_features,)
         scaled = centred * scale  # (n_samples, n_features): unit variance each
         covariance = scaled.T @ scaled / len(features)  # (n_features, n_features)

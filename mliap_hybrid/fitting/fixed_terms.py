@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.features.acsf import SymmetryFunctions, default_symmetry_functions
 from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.fitting.fitted_charges import FittedCharges, electronegative_is_negative
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
-
-CHANNELS = {"gmp-classic": ("valence",), "gmp-2c": ("valence", "count")}
-"""Density channels of each named set of features."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,20 @@ class FixedTerms:
     """(n_compositions, n_elements) float64: distinct compositions of the training frames."""
 
 
-def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> GaussianMultipoles:
+def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> GaussianMultipoles | SymmetryFunctions:
     """The features that a training file describes."""
+    if settings.features.set == "acsf":
+        return default_symmetry_functions(elements, settings.features.cutoff)
+    named = FEATURE_SETS[settings.features.set]
     return GaussianMultipoles(
         orders=tuple(range(settings.features.max_order + 1)),
         widths=tuple(settings.features.widths),
         cutoff=settings.features.cutoff,
         elements=elements,
         table=settings.features.density_table,
-        channels=CHANNELS[settings.features.set],
-        products="diagonal" if settings.features.set == "gmp-classic" else "all",
+        channels=named.channels,
+        products=named.products,
+        third_order=named.third_order,
     )
 
 
@@ -67,15 +71,13 @@ def make_trained_part(settings: TrainingFile, terms: FixedTerms) -> TrainedPart:
     return TrainedPart(network, FittedCharges(terms.charges, terms.counts))
 
 
-def make_model(
-    settings: TrainingFile, features: GaussianMultipoles, terms: FixedTerms, part: TrainedPart
-) -> HybridModel:
+def make_model(settings: TrainingFile, features: Featuriser, terms: FixedTerms, part: TrainedPart) -> HybridModel:
     """The whole model in float64.
 
     Parameters
     ----------
     settings : TrainingFile
-    features : GaussianMultipoles
+    features : Featuriser
         From `make_features`.
     terms : FixedTerms
     part : TrainedPart

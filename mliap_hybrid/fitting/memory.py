@@ -1,4 +1,4 @@
-"""How much memory is left, so that a run refuses at the start instead of dying in the middle."""
+"""How much memory and disk is left, so that a run refuses at the start instead of dying in the middle."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def available_memory() -> int | None:
     return min(limits) if limits else None
 
 
+def fits(needed: int, available: int | None) -> bool:
+    """Whether `needed` bytes leave enough of the `available` ones."""
+    return available is None or needed <= SHARE * available
+
+
 def check_memory(needed: int, available: int | None) -> None:
     """Refuse to hold more than a share of the memory.
 
@@ -38,11 +43,33 @@ def check_memory(needed: int, available: int | None) -> None:
     InputError
         With what to change.
     """
-    if available is not None and needed > SHARE * available:
+    if available is not None and not fits(needed, available):
         raise InputError(
             f"the features of the training and validation frames need {needed / 1e9:.1f} GB of memory, and "
             f"{available / 1e9:.1f} GB are available (at most {SHARE:.0%} may be used): use fewer features.widths, a "
-            "smaller features.max_order or features.cutoff, or fewer frames"
+            "smaller features.max_order or features.cutoff, a smaller features.n_selected, or fewer frames; or name a "
+            "folder in data.cache, from which they are then read at every step"
+        )
+
+
+def check_disk(needed: int, free: int, folder: Path) -> None:
+    """Refuse to write more than a disk has room for.
+
+    Parameters
+    ----------
+    needed, free : int, bytes
+    folder : Path
+        Where it is to be written.
+
+    Raises
+    ------
+    InputError
+        With what to change.
+    """
+    if needed > free:
+        raise InputError(
+            f"the feature cache needs {needed / 1e9:.1f} GB more in {folder}, and {free / 1e9:.1f} GB are free there: "
+            "make room, or name a folder on another disk"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,13 +12,18 @@ from torch import Tensor
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.data.baseline import compositions, fit_baseline, warn_if_degenerate
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
-from mliap_hybrid.fitting.memory import available_memory, check_memory
+from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
+from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
 from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
+from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, whitened_jacobian
 from mliap_hybrid.models.derivatives import Prediction, assemble
+from mliap_hybrid.models.feature_description import describe_features
 from mliap_hybrid.physics.charges import (
     charges_from_table,
     check_total_charge,
@@ -32,18 +37,15 @@ from mliap_hybrid.structure import Batch
 
 logger = logging.getLogger(__name__)
 
-Track = Callable[[Iterable[Batch], str], Iterable[Batch]]
-"""Hands the batches on while it shows how many are done: track(batches, what)."""
-
 
 @dataclass(frozen=True)
 class Prepared:
     """All that training needs."""
 
-    features: GaussianMultipoles
+    features: Featuriser
     terms: FixedTerms
-    training: list[PreparedFrames]
-    validation: list[PreparedFrames]
+    training: Sequence[PreparedFrames]
+    validation: Sequence[PreparedFrames]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,14 @@ def prepare(
     else:
         elements, charges = terms.elements, terms.charges
     features = make_features(settings, elements)
-    check_memory(memory_of_frames(batches, features.n_features), available_memory())
+    needed = memory_of_frames(batches, settings.features.n_selected or features.n_features)
+    available = available_memory()
+    in_memory = settings.data.cache is None or fits(needed, available)
+    if in_memory:
+        check_memory(needed, available)
+    else:
+        logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
+    source = _feature_source(settings, features, batches, track)
 
     smearing, fitted = settings.electrostatics.smearing, settings.electrostatics.charges == "fitted"
     repulsion = make_repulsion(settings)
@@ -99,25 +108,51 @@ def prepare(
         for batch in track(batches, "physics")
     ]
     if terms is None:
-        with torch.no_grad():
-            samples = [features(batch.environments()) for batch in track(training, "features")]
-        whitening = Whitening.fit(torch.cat(samples), settings.network.whitening_damping)
+        samples = torch.cat([source.features(batch) for batch in track(training, "features")])
+        columns = _selected_columns(settings, samples, features.feature_labels)
+        whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
         terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
 
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.stress is not None
-    frames = [
-        prepare_frame(
+    no_jacobian = torch.empty(0, 3, terms.whitening.matrix.shape[1])
+    frames: list[PreparedFrames] = []
+    for batch, of_batch in zip(track(batches, "derivatives"), physics, strict=True):
+        raw = source.raw(batch)
+        frame = prepare_frame(
             batch,
             _remainder(batch, of_batch.fixed, terms),
-            features,
-            terms.whitening,
+            terms.whitening(raw.features),
+            whitened_jacobian(raw, terms.whitening) if in_memory else no_jacobian,
+            elements,
             units=_without_baseline(batch, of_batch.units, terms),
             use_forces=use_forces,
             use_virials=use_virials,
         )
-        for batch, of_batch in zip(track(batches, "derivatives"), physics, strict=True)
-    ]
-    return Prepared(features, terms, frames[: len(training)], frames[len(training) :])
+        frames.append(frame)
+    held = frames if in_memory else FramesOnDisk(frames, batches, source, terms.whitening)
+    return Prepared(features, terms, held[: len(training)], held[len(training) :])
+
+
+def _feature_source(
+    settings: TrainingFile, features: Featuriser, batches: Sequence[Batch], track: Track
+) -> FeatureSource:
+    """The feature cache, filled with the frames, where the training file names one."""
+    if settings.data.cache is None:
+        return ComputedFeatures(features)
+    cache = FeatureCache(settings.data.cache, features, describe_features(features).model_dump())
+    cache.fill(batches, track, settings.data.cache_workers)
+    return cache
+
+
+def _selected_columns(settings: TrainingFile, samples: Tensor, labels: Sequence[str]) -> Tensor | None:
+    """Features (n_selected,) that the network sees; None where it sees all."""
+    method, n_selected = settings.features.selection, settings.features.n_selected
+    if method == "none" or n_selected is None:
+        return None
+    columns = select_features(samples, n_selected, method)
+    logger.info("Selected %d of %d features (%s)", n_selected, len(labels), method)
+    logger.debug("Selected features: %s", "; ".join(labels[column] for column in columns.tolist()))
+    return columns
 
 
 def _fit_terms(

@@ -12,8 +12,6 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.structure import Batch
 
@@ -68,13 +66,14 @@ class PreparedFrames:
 def prepare_frame(
     batch: Batch,
     remainder: Prediction,
-    features: GaussianMultipoles,
-    whitening: Whitening,
+    features: Tensor,
+    jacobian: Tensor,
+    elements: Sequence[int],
     units: Prediction | None = None,
     use_forces: bool = True,
     use_virials: bool = True,
 ) -> PreparedFrames:
-    """Compute everything of one frame in float64 and keep it in float32.
+    """Gather everything of one frame, in float32.
 
     Parameters
     ----------
@@ -82,8 +81,12 @@ def prepare_frame(
         One structure.
     remainder : Prediction
         Labels minus the fixed terms; a part without label is ignored.
-    features : GaussianMultipoles
-    whitening : Whitening
+    features : Tensor, shape (n_atoms, n_kept)
+        Whitened.
+    jacobian : Tensor, shape (n_pairs, 3, n_kept), 1/Å
+        Of the whitened features.
+    elements : sequence of int
+        Atomic numbers of the model, ascending.
     units : Prediction, optional
         Long-range energies, forces and virials for unit products of charges, along a last axis.
     use_forces, use_virials : bool
@@ -93,18 +96,13 @@ def prepare_frame(
     -------
     PreparedFrames
     """
-    with torch.no_grad():
-        environments = batch.environments()
-        whitened = whitening(features(environments))  # (n_atoms, n_kept)
-        # The whitening is linear, so the derivative goes through its matrix.
-        jacobian = features.jacobian(environments) @ whitening.matrix  # (n_pairs, 3, n_kept)
     return PreparedFrames(
-        features=whitened.float(),
+        features=features.float(),
         jacobian=jacobian.float(),
         pair_i=batch.pair_i,
         pair_j=batch.pair_j,
         pair_vectors=batch.pair_vectors().float(),
-        rows=torch.searchsorted(torch.tensor(features.elements), batch.numbers),
+        rows=torch.searchsorted(torch.tensor(elements), batch.numbers),
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
         energies=remainder.energies.float(),

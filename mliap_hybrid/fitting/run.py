@@ -31,6 +31,9 @@ from mliap_hybrid.version import __version__
 
 logger = logging.getLogger(__name__)
 
+MAY_CHANGE = ("run", "data.cache", "data.cache_workers")
+"""Settings that a resumed run may have otherwise: the result does not depend on them, bit for bit."""
+
 
 def train(
     settings: TrainingFile,
@@ -174,7 +177,7 @@ def _check_same_settings(settings: TrainingFile, folder: RunFolder) -> None:
     changed = [
         f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
         for name in sorted(before.keys() | now.keys())
-        if name != "run" and before.get(name) != now.get(name)
+        if name not in MAY_CHANGE and before.get(name) != now.get(name)
     ]
     if changed:
         raise InputError(

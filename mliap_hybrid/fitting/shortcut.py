@@ -54,8 +54,9 @@ class TrainedPart(torch.nn.Module):
 
 def _collect(frames: PreparedFrames, slopes: Tensor) -> tuple[Tensor, Tensor]:
     """Forces (n_atoms, 3) and virials (n_frames, 3, 3) from dE/dF (n_atoms, n_kept)."""
-    slopes_of_pairs = slopes.index_select(0, frames.pair_i)[:, :, None]  # (n_pairs, n_kept, 1)
-    gradients = torch.bmm(frames.jacobian, slopes_of_pairs).squeeze(2)  # (n_pairs, 3) dE/dr_p
+    slopes_of_pairs = slopes.index_select(0, frames.pair_i)[:, None]  # (n_pairs, 1, n_kept)
+    # Row times matrix: several times faster than matrix times column, here and in the backward pass.
+    gradients = torch.bmm(slopes_of_pairs, frames.jacobian.transpose(1, 2)).squeeze(1)  # (n_pairs, 3) dE/dr_p
     forces = gradients.new_zeros((len(slopes), 3))
     forces = forces.index_add(0, frames.pair_i, gradients).index_add(0, frames.pair_j, -gradients)
     stretch = -frames.pair_vectors[:, :, None] * gradients[:, None, :]  # (n_pairs, 3, 3)

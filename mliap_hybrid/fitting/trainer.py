@@ -1,4 +1,4 @@
-"""The training loop: AdamW, a cosine schedule, clipped gradients and averaged weights, on prepared frames."""
+"""The training loop: a cosine schedule, clipped gradients and averaged weights, on prepared frames."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, squared_errors, total_loss
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.soap import SOAP
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"soap": SOAP, "adamw": torch.optim.AdamW}
+"""`optimisation.optimiser` -> what takes the steps."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Trainer:
         if part.charges is not None:
             charges = list(part.charges.parameters())
             groups.append({"params": charges, "lr": optimisation.charge_learning_rate, "weight_decay": 0.0})
-        self.optimiser = torch.optim.AdamW(groups)
+        self.optimiser = OPTIMISERS[optimisation.optimiser](groups)
         self._start_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
 
     @property
@@ -128,7 +132,7 @@ class Trainer:
         errors = RunningErrors()
         for frame in self.validation:
             with torch.no_grad():
-                errors.add(squared_errors(self.average(frame), frame), frame)
+                errors.add(squared_errors(self.average(frame), frame, self.loss.force_transition), frame)
         return errors.mean()
 
     def state_dict(self) -> dict[str, Any]:
@@ -154,7 +158,7 @@ class Trainer:
         errors = RunningErrors()
         for step, frames in enumerate(self._batches(epoch)):
             self._set_learning_rates((epoch - 1) * self.steps_per_epoch + step)
-            step_errors = squared_errors(self.part(frames), frames)
+            step_errors = squared_errors(self.part(frames), frames, self.loss.force_transition)
             loss = total_loss(step_errors, self.loss)
             self.optimiser.zero_grad()
             loss.backward()

@@ -17,6 +17,9 @@ _INT32 = ctypes.c_int32
 _INTS = ctypes.POINTER(ctypes.c_int32)
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 
+UNSORTED, UNKNOWN_ELEMENT = 1, 2
+"""What `mliap_sort_pairs` returns for pairs that are not sorted by centre, and for an element that is not known."""
+
 BAD_DISTANCE = 4
 """Error code of a pair whose distance is zero or not a number."""
 
@@ -120,6 +123,10 @@ def open_library() -> ctypes.CDLL:
         "mliap_features_vjp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer, pointer]),
         "mliap_features_jvp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
         "mliap_features_hvp": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer, pointer]),
+        "mliap_sort_pairs": (
+            ctypes.c_int,
+            [ctypes.c_int64, ctypes.c_int64, *[pointer] * 4, ctypes.c_int64, *[pointer] * 3],
+        ),
         "mliap_pair_forces": (None, [pointer, pointer, pointer, ctypes.c_int64, pointer]),
         "mliap_features_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,14 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.kernels.library import BAD_DISTANCE, PairList, instruction_sets, open_library
+from mliap_hybrid.kernels.library import (
+    BAD_DISTANCE,
+    UNKNOWN_ELEMENT,
+    UNSORTED,
+    PairList,
+    instruction_sets,
+    open_library,
+)
 from mliap_hybrid.kernels.plan import NetworkWeights, feature_settings, is_supported, network_settings
 from mliap_hybrid.structure import Environments
 
@@ -91,6 +98,7 @@ class NativeMultipoles:
         self.instruction_set = instruction_set
         self.n_threads = n_threads
         self._library = open_library()
+        self._row_of_number = features.rows_of.row_of_number.to(torch.int32)  # atomic number -> element row
         settings = feature_settings(features, dtype)
         weights = None if network is None else ctypes.byref(network_settings(network))
         self._handle = self._library.mliap_features_create(ctypes.byref(settings), weights, instruction_set.encode())
@@ -108,21 +116,44 @@ class NativeMultipoles:
         InputError
             If an atom is of an element that the features were not made for.
         """
-        pair_i = environments.pair_i
-        order = None
-        vectors = environments.pair_vectors.detach()
-        neighbours = environments.neighbour_numbers
-        if pair_i.numel() and not bool((pair_i[1:] >= pair_i[:-1]).all()):
-            order = torch.argsort(pair_i, stable=True)  # (n_pairs,)
-            vectors, neighbours = vectors[order], neighbours[order]
-        vectors = vectors.to(torch.float64).contiguous()
-        offsets = torch.zeros(environments.n_centres + 1, dtype=torch.int64)
-        torch.cumsum(torch.bincount(pair_i, minlength=environments.n_centres), 0, out=offsets[1:])
-        centre_rows = self.features.rows_of(environments.centre_numbers).to(torch.int32)
-        neighbour_rows = self.features.rows_of(neighbours).to(torch.int32)
+        pairs = self._sort_sorted(environments)
+        if pairs is not None:
+            return pairs
+        order = torch.argsort(environments.pair_i, stable=True)  # (n_pairs,)
+        pairs = self._sort_sorted(
+            replace(
+                environments,
+                pair_i=environments.pair_i[order],
+                neighbour_numbers=environments.neighbour_numbers[order],
+                pair_vectors=environments.pair_vectors.detach()[order],
+            )
+        )
+        assert pairs is not None
+        return replace(pairs, order=order)
+
+    def _sort_sorted(self, environments: Environments) -> SortedPairs | None:
+        """The same for pairs that are sorted by centre; None if they are not."""
+        n_centres, n_pairs = environments.n_centres, len(environments.pair_i)
+        vectors = environments.pair_vectors.detach().to(torch.float64).contiguous()
+        given = [environments.pair_i, environments.centre_numbers, environments.neighbour_numbers]
+        given = [tensor.contiguous() for tensor in given]
+        offsets = torch.empty(n_centres + 1, dtype=torch.int64)
+        centre_rows = torch.empty(n_centres, dtype=torch.int32)
+        neighbour_rows = torch.empty(n_pairs, dtype=torch.int32)
+        answer = self._library.mliap_sort_pairs(
+            n_centres,
+            n_pairs,
+            *(tensor.data_ptr() for tensor in (*given, self._row_of_number)),
+            len(self._row_of_number),
+            *(tensor.data_ptr() for tensor in (offsets, centre_rows, neighbour_rows)),
+        )
+        if answer == UNSORTED:
+            return None
+        if answer == UNKNOWN_ELEMENT:
+            self.features.rows_of(torch.cat([environments.centre_numbers, environments.neighbour_numbers]))
         kept = (offsets, vectors, centre_rows, neighbour_rows)
-        pairs = PairList(environments.n_centres, *(tensor.data_ptr() for tensor in kept))
-        return SortedPairs(pairs, environments, order, vectors, kept)
+        pairs = PairList(n_centres, *(tensor.data_ptr() for tensor in kept))
+        return SortedPairs(pairs, environments, None, vectors, kept)
 
     def forward(self, environments: Environments | SortedPairs) -> Tensor:
         """Features (n_centres, n_features) of the centres, in `dtype`.

@@ -22,7 +22,7 @@ cache."""
 _Y_00 = 0.28209479177387814  # 1 / sqrt(4 pi)
 
 
-def is_supported(features: torch.nn.Module) -> bool:
+def is_supported(features: object) -> bool:
     """Whether the kernels can compute these features: tabulated multipoles of order 0 to 6, without a root."""
     return (
         isinstance(features, GaussianMultipoles)

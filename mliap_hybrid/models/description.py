@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import torch
 from ase.data import atomic_numbers, chemical_symbols
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor
 
-from mliap_hybrid.features.density import DensityTable, PseudoDensity
-from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.radial import SplinedRadial
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.feature_description import FeatureDescription, describe_features
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
-
-class PrimitivesDescription(BaseModel):
-    """Pseudo-density of one element."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    amplitudes: list[float]
-    """e/Å^3."""
-    exponents: list[float]
-    """1/Å^2."""
+FIRST_VERSION_FEATURES = (
+    "elements",
+    "orders",
+    "widths",
+    "cutoff",
+    "taper_width",
+    "channels",
+    "products",
+    "normalization",
+    "root_offset",
+    "radial",
+    "densities",
+)
+"""Entries of a model's description that are now those of its features."""
 
 
 class ModelDescription(BaseModel):
@@ -35,28 +37,8 @@ class ModelDescription(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    elements: list[str]
-    """Symbols, by ascending atomic number."""
-    orders: list[int]
-    """Multipole orders of the features."""
-    widths: list[float]
-    """Probe widths in Å."""
-    cutoff: float
-    """Å."""
-    taper_width: float
-    """Width of the last stretch before the cutoff in which the features fade, Å."""
-    channels: list[str]
-    """Density channels of the features."""
-    products: str
-    """Which products of moments are features."""
-    normalization: str
-    """Normalisation of the features."""
-    root_offset: float | None
-    """Offset of the features' square root; None for plain squares."""
-    radial: str
-    """Whether radial functions are tabulated (spline) or summed (exact)."""
-    densities: dict[str, PrimitivesDescription]
-    """Symbol -> pseudo-density."""
+    features: FeatureDescription
+    """What the features are made of."""
     hidden: list[int]
     """Hidden layers of the network."""
     whitened: bool
@@ -70,9 +52,29 @@ class ModelDescription(BaseModel):
     smearing: float
     """Å."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_features(cls, content: Any) -> Any:
+        """Read the first version too, in which the settings of the multipoles stood among those of the model."""
+        if not isinstance(content, Mapping) or "features" in content:
+            return content
+        of_features = {name: content[name] for name in FIRST_VERSION_FEATURES if name in content}
+        rest = {name: value for name, value in content.items() if name not in of_features}
+        return {"features": {"kind": "multipoles"} | of_features} | rest
+
+    @property
+    def elements(self) -> list[str]:
+        """Symbols, by ascending atomic number."""
+        return self.features.elements
+
+    @property
+    def cutoff(self) -> float:
+        """Cutoff of all local terms, Å."""
+        return self.features.cutoff
+
     def terms(self) -> list[str]:
         """Names of the terms of the energy, for people."""
-        names = ["baseline", "network on Gaussian multipoles"]
+        names = ["baseline", f"network on {self.features.title}"]
         names += ["ZBL repulsion"] if self.repulsion == "zbl" else []
         names += ["long-range Coulomb, fixed smeared charges"] if self.charges is not None else []
         return names
@@ -88,23 +90,9 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         Weights of the network, and of the whitening if there is one.
     """
     symbols = {z: chemical_symbols[z] for z in model.elements}
-    densities = {
-        symbols[z]: PrimitivesDescription(amplitudes=density.amplitudes.tolist(), exponents=density.exponents.tolist())
-        for z, density in model.features.densities.densities.items()
-    }
     charges = {symbols[z]: charge for z, charge in model.charge_table().items()}
     description = ModelDescription(
-        elements=list(symbols.values()),
-        orders=list(model.features.orders),
-        widths=list(model.features.widths),
-        cutoff=model.cutoff,
-        taper_width=model.features.taper_width,
-        channels=list(model.features.channels),
-        products=model.features.products,
-        normalization=model.features.normalization,
-        root_offset=model.features.root_offset,
-        radial="spline" if isinstance(model.features.radial, SplinedRadial) else "exact",
-        densities=densities,
+        features=describe_features(model.features),
         hidden=list(model.network.hidden),
         whitened=model.whitening is not None,
         baseline={symbol: float(model.baseline[z]) for z, symbol in symbols.items()},
@@ -131,32 +119,12 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     RuntimeError
         If the tensors do not fit the description.
     """
-    elements = [atomic_numbers[symbol] for symbol in description.elements]
-    table = DensityTable(
-        "of the model",
-        {
-            atomic_numbers[symbol]: PseudoDensity(np.array(entry.amplitudes), np.array(entry.exponents))
-            for symbol, entry in description.densities.items()
-        },
-    )
-    features = GaussianMultipoles(
-        orders=description.orders,
-        widths=description.widths,
-        cutoff=description.cutoff,
-        elements=elements,
-        table=table,
-        taper_width=description.taper_width,
-        channels=description.channels,
-        products=description.products,
-        normalization=description.normalization,
-        root_offset=description.root_offset,
-        radial=description.radial,
-    )
+    features = description.features.build()
     whitening = Whitening(tensors["whitening.mean"], tensors["whitening.matrix"]) if description.whitened else None
     n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
     # The random first weights are replaced below; the caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
-        network = AtomicNetwork(n_inputs, description.hidden, len(elements)).double()
+        network = AtomicNetwork(n_inputs, description.hidden, len(features.elements)).double()
     prefix = "network."
     network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
     model = HybridModel(

@@ -16,7 +16,7 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError, did_you_mean
-from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.physics.coulomb import smearing_correction_energies
@@ -25,7 +25,7 @@ from mliap_hybrid.structure import Environments
 
 
 class HybridModel(torch.nn.Module):
-    """Element-agnostic network on Gaussian-multipole features, plus explicit physics."""
+    """Network on features of the surroundings, plus explicit physics."""
 
     baseline: Tensor
     charges: Tensor | None
@@ -33,7 +33,7 @@ class HybridModel(torch.nn.Module):
 
     def __init__(
         self,
-        features: GaussianMultipoles,
+        features: Featuriser,
         whitening: Whitening | None,
         network: AtomicNetwork,
         baseline: Mapping[int, float],
@@ -45,7 +45,7 @@ class HybridModel(torch.nn.Module):
 
         Parameters
         ----------
-        features : GaussianMultipoles
+        features : Featuriser
             Its elements are the model's elements.
         whitening : Whitening or None
             Linear map between the features and the network; None where the network's first layer holds it.

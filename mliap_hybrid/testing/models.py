@@ -52,6 +52,7 @@ def sodium_chloride_model(
         table=DENSITIES,
         channels=("valence", "count"),
         products="all",
+        third_order="diagonal",
     )
     random = torch.Generator().manual_seed(seed)
     samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).environments())  # (64, n_features)

@@ -1,6 +1,4 @@
-"""Density tables: what they must integrate to, the file format, and files that are wrong."""
-
-from pathlib import Path
+"""Density tables: what they must integrate to, and elements that are not there."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,8 @@ from ase.data import atomic_numbers
 from scipy.integrate import quad
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.density import DensityTable, PseudoDensity, load_table, read_gpsp, write_gpsp
+from mliap_hybrid.features.density import DensityTable, PseudoDensity
+from mliap_hybrid.features.density_files import load_table
 from mliap_hybrid.units import BOHR
 
 # Valence electrons of the GTH pseudopotentials, from their published parameter lists.
@@ -53,16 +52,6 @@ def test_missing_element_is_named_with_those_there_are() -> None:
         table[200]
 
 
-def test_written_tables_read_back(tmp_path: Path, table: DensityTable) -> None:
-    path = tmp_path / "copy.gpsp"
-    write_gpsp(path, table, comments=["for a test"])
-    copy = load_table(path)
-    assert sorted(copy.densities) == sorted(table.densities)
-    for number, density in table.densities.items():
-        np.testing.assert_allclose(copy[number].amplitudes, density.amplitudes, rtol=1e-14)
-        np.testing.assert_allclose(copy[number].exponents, density.exponents, rtol=1e-14)
-
-
 def test_padding_adds_no_density() -> None:
     short, long = (
         PseudoDensity(np.array([2.0]), np.array([3.0])),
@@ -71,33 +60,3 @@ def test_padding_adds_no_density() -> None:
     amplitudes, exponents = DensityTable("", {1: short, 2: long}).padded((2, 1))
     np.testing.assert_array_equal(amplitudes, [[1.0, 4.0], [2.0, 0.0]])
     assert (exponents > 0).all()
-
-
-GOOD = "! 1 elements\n****\nH 1 1\n0.5 2.0\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "expected '! N elements'"),
-        (GOOD.replace("! 1", "! 2"), "announces 2 elements but has 1"),
-        (GOOD.replace("****", "***"), r"line 2: expected '\*\*\*\*'"),
-        (GOOD.replace("0.5 2.0", "0.5"), "line 4: expected 'B beta', found '0.5'"),
-        (GOOD.replace("0.5 2.0\n", ""), "expected 'B beta', found ''"),
-        (GOOD.replace("2.0", "two"), "line 4: expected a number, found 'two'"),
-        (GOOD.replace("2.0", "-2.0"), "beta > 0"),
-        (GOOD.replace("0.5", "nan"), "finite B"),
-    ],
-)
-def test_malformed_files(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "bad.gpsp"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_gpsp(path)
-
-
-def test_unknown_table_is_answered_with_the_nearest() -> None:
-    with pytest.raises(InputError, match="did you mean 'gth-pbe'"):
-        load_table("gth-pbee")
-    with pytest.raises(InputError, match="cannot read"):
-        read_gpsp("/nowhere/at.all")

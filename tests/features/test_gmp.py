@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.density import channel_densities
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.structure import Batch, Environments
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
@@ -23,6 +24,13 @@ FORMS = {
     "root": {"root_offset": 0.1},
     "channels": {"channels": ("valence", "count"), "products": "all", "widths": (0.3, 0.7)},
     "channel squares": {"channels": ("count", "valence"), "widths": (0.3, 0.7)},
+    "third order": {"third_order": "diagonal"},
+    "three channels": {
+        "channels": ("valence", "count", "core"),
+        "products": "all",
+        "third_order": "channels",
+        "widths": (0.5,),
+    },
 }
 
 
@@ -234,7 +242,10 @@ def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
     assert isolated.shape == (2, features.n_features)
     labels = np.array(features.feature_labels)
     spherical = torch.from_numpy(np.char.startswith(labels, "n=0") | (np.char.find(labels, "density") >= 0))
-    assert (isolated[:, spherical] > 0).all()
+    assert (isolated[0, spherical] > 0).all()
+    core = torch.from_numpy(np.char.find(labels, "core") >= 0)
+    assert (isolated[1, spherical & ~core] > 0).all()  # hydrogen has no core
+    assert not isolated[1, core].any()
     assert not isolated[:, ~spherical].any()
     (gradient,) = torch.autograd.grad(isolated.sum(), vectors, allow_unused=True, materialize_grads=True)
     assert gradient.shape == (0, 3)
@@ -289,6 +300,16 @@ def test_element_that_was_not_announced() -> None:
 
 
 @pytest.mark.parametrize(
+    "vector", [[0.0, 0.0, 0.0], [5e-4, 0.0, 0.0], [float("nan"), 0.0, 1.0], [0.0, float("inf"), 0.0]], ids=str
+)
+def test_atoms_at_one_place_or_at_none(vector: list[float]) -> None:
+    vectors = torch.tensor([[1.0, 0.0, 0.0], vector], dtype=torch.float64)
+    wrong = Environments(torch.tensor([1, 8]), torch.tensor([1, 17]), torch.tensor([0, 1]), vectors)
+    with pytest.raises(InputError, match=r"atom 1 has a neighbour at .* three finite numbers and a distance of at"):
+        features_of()(wrong)
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"widths": (0.0, 0.5)}, "widths of the features: expected one or more different lengths above 0"),
@@ -308,6 +329,9 @@ def test_element_that_was_not_announced() -> None:
         ({"normalization": "papr"}, "did you mean 'paper'"),
         ({"radial": "splin"}, "did you mean 'spline'"),
         ({"root_offset": -1.0}, "root_offset"),
+        ({"third_order": "diagonl"}, "did you mean 'diagonal'"),
+        ({"third_order": "diagonal", "orders": (0, 1)}, r"at least 1 and 2, found \[0, 1\]; raise the highest order"),
+        ({"third_order": "diagonal", "root_offset": 0.1}, "products of three moments .* have no root"),
     ],
 )
 def test_settings_that_make_no_sense(changes: dict, message: str) -> None:
@@ -340,6 +364,28 @@ def test_the_count_channel_does_not_see_elements() -> None:
     other.numbers[:] = 8
     count = features_of(channels=("count",), products="all")
     torch.testing.assert_close(evaluate(atoms, count), evaluate(other, count), rtol=1e-13, atol=0)
+
+
+def test_the_core_channel_integrates_to_the_core_electrons() -> None:
+    features = features_of(elements=(1, 2, 6, 11, 17, 79))
+    core = channel_densities("core", features.densities)
+    assert [core[z].n_electrons for z in features.elements] == pytest.approx([0, 0, 2, 2, 10, 68])
+    atoms = Atoms("HHe", positions=[[0, 0, 0], [0.3, 0.8, 0.0]])
+    alone = features_of(elements=(1, 2), channels=("core",), products="all", third_order="channels")
+    assert not evaluate(atoms, alone).any()
+
+
+def test_third_order_features_follow_the_others() -> None:
+    plain, more = features_of("channels"), features_of("channels", third_order="diagonal")
+    environments = frame_to_batch(structure(), CUTOFF).environments()
+    n = plain.n_features
+    assert torch.equal(more(environments)[:, :n], plain(environments))
+    assert more.feature_labels[:n] == plain.feature_labels
+    assert more.triple_block == slice(n, n + 4 * 4)  # 4 couplings of the orders 1, 2, 3, and 4 probes
+    assert more.feature_labels[n] == "n=1,1,2 valence s=0.3"
+    assert features_of("channels", third_order="channels").feature_labels[n + 1] == (
+        "n=1,1,2 valence s=0.3 x valence s=0.3 x count s=0.3"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.features.density import read_gpsp
+from mliap_hybrid.features.density_files import read_gpsp
 from mliap_hybrid.features.gmp import GaussianMultipoles
 
 FOLDER = (Path(__file__).parents[2] / "../shared/reference/gmp").resolve()

@@ -15,6 +15,7 @@ from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.fitting.soap import SOAP
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
@@ -88,7 +89,7 @@ def test_interrupted_and_straight_run_end_bit_for_bit_alike(tmp_path, finished):
 def test_run_killed_within_an_epoch_goes_on_from_the_last_finished_one(tmp_path, finished, monkeypatch):
     settings, _ = finished
     other = settings.model_copy(update={"run": tmp_path / "run"})
-    step, calls = torch.optim.AdamW.step, []
+    step, calls = SOAP.step, []
 
     def killed_at_step_ten(self, *args, **kwargs):
         calls.append(1)
@@ -97,7 +98,7 @@ def test_run_killed_within_an_epoch_goes_on_from_the_last_finished_one(tmp_path,
         return step(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.AdamW, "step", killed_at_step_ten)
+        patch.setattr(SOAP, "step", killed_at_step_ten)
         with pytest.raises(KeyboardInterrupt):
             train(other, Display())
     assert read_checkpoint(RunFolder(other.run).checkpoint("last")).trainer["epoch"] == 2

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,6 +37,16 @@ def test_the_same_model_comes_back(path, model):
     assert manifest.description.elements == ["Na", "Cl"]
     assert manifest.provenance["epoch"] == 3
     assert len(manifest.example.numbers) == 8
+
+
+def test_file_of_the_first_schema():
+    """Written by version 1 of the schema, with the energy and forces that its model had then."""
+    model, manifest = load_exported(Path(__file__).parents[1] / "fixtures" / "model_schema_1.pt")
+    assert manifest.schema_version == 1
+    prediction = predict(model, frame_to_batch(rock_salt(1), model.cutoff))
+    assert float(prediction.energies[0]) == pytest.approx(manifest.provenance["energy"], abs=1e-9)
+    forces = torch.tensor(manifest.provenance["forces"], dtype=torch.float64)
+    assert torch.allclose(prediction.forces, forces, rtol=0, atol=1e-9)
 
 
 def test_torch_load_gives_the_object_that_lammps_wants(path):

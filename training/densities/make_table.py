@@ -5,7 +5,8 @@ spherical occupations), its radial density on a grid, and a fit with as few Gaus
 
     python training/densities/make_table.py --output mliap_hybrid/features/tables/gth-pbe.gpsp [--elements H O Na]
 
-prints the table that is in README.md beside this file. Needs PySCF (`pip install mliap_hybrid[labels]`).
+prints how good each fit is; `--document docs/densities.md` also puts these lines into that file, between its two marks.
+Needs PySCF (`pip install mliap_hybrid[labels]`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from scipy.integrate import simpson
 from scipy.optimize import least_squares
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from mliap_hybrid.features.density import DensityTable, PseudoDensity, write_gpsp
+from mliap_hybrid.features.density import DensityTable, PseudoDensity
+from mliap_hybrid.features.density_files import write_gpsp
 from mliap_hybrid.units import BOHR
 
 PSEUDOPOTENTIAL = "gth-pbe"
@@ -40,6 +42,11 @@ MAX_PRIMITIVES = 7
 MIN_RATIO = 1.5  # between neighbouring exponents; closer pairs would nearly cancel
 MAX_CHARGE_SUM = 3.0  # sum_g |q_g| / N
 EXPONENTS = (0.05, 100.0)  # range of beta, 1/Å^2
+
+HEADER = """\
+| Z | element | valence (s p d f) | N | count error | integral abs. error / N | sum of abs. q / N | primitives |
+|---|---|---|---|---|---|---|---|"""
+MARKS = ("<!-- fits: begin -->", "<!-- fits: end -->")
 
 
 class SphericalAtom(atom_ks.AtomSphericAverageRKS):
@@ -192,32 +199,40 @@ def _fit(density: np.ndarray, n_electrons: int, start: np.ndarray) -> Fit:
     )
 
 
+def replace_between_marks(document: Path, lines: str) -> None:
+    """Put `lines` between the two `MARKS` of a Markdown file, instead of what is there."""
+    before, _, rest = document.read_text(encoding="utf-8").partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
+    document.write_text(f"{before}{MARKS[0]}\n{lines}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
 def main() -> None:
     """Make the table and print the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--document", type=Path, help="Markdown file to put the lines into")
     parser.add_argument("--elements", nargs="+", default=chemical_symbols[1:87], metavar="SYMBOL")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="pyscf")
 
+    if arguments.document is not None and not all(mark in arguments.document.read_text() for mark in MARKS):
+        parser.error(f"{arguments.document}: expected the marks {' and '.join(MARKS)}, each on a line of its own")
+
     densities: dict[int, PseudoDensity] = {}
-    valences = []
-    print(
-        "| element | valence (s p d f) | N | count error | integral abs. error / N | sum of abs. q / N | primitives |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    valences, rows = [], [HEADER]
+    print(HEADER)
     for symbol in arguments.elements:
         density, valence = atom_density(symbol)
         n_electrons = sum(valence)
         fit = fit_gaussians(density, n_electrons)
         densities[atomic_numbers[symbol]] = fit.density
         valences.append(f"{symbol}:{n_electrons}")
-        print(
-            f"| {symbol} | {' '.join(map(str, valence))} | {n_electrons} | {fit.count_error:.1e} "
-            f"| {100 * fit.integral_error:.2f} % | {fit.charge_sum / n_electrons:.2f} "
-            f"| {len(fit.density.exponents)} |",
-            flush=True,
+        rows.append(
+            f"| {atomic_numbers[symbol]} | {symbol} | {' '.join(map(str, valence))} | {n_electrons} "
+            f"| {fit.count_error:.0e} | {100 * fit.integral_error:.2f} % | {fit.charge_sum / n_electrons:.2f} "
+            f"| {len(fit.density.exponents)} |"
         )
+        print(rows[-1], flush=True)
     comments = [
         "Valence densities of spherical PBE atoms, sums of Gaussians B exp(-beta r^2): B in e/A^3, beta in 1/A^2",
         f"{PSEUDOPOTENTIAL} pseudopotentials of PySCF {pyscf.__version__}; made by training/densities/make_table.py",
@@ -225,6 +240,8 @@ def main() -> None:
     for k in range(0, len(valences), 12):
         comments.append("valence electrons: " + " ".join(valences[k : k + 12]))
     write_gpsp(arguments.output, DensityTable(arguments.output.stem, densities), comments)
+    if arguments.document is not None:
+        replace_between_marks(arguments.document, "\n".join(rows))
 
 
 if __name__ == "__main__":

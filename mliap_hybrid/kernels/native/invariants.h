@@ -6,6 +6,7 @@
 
 namespace MLIAP_SIMD {
 
+using mliap::Coupling;
 using mliap::FeaturePlan;
 using mliap::Product;
 using mliap::Triple;
@@ -56,15 +57,21 @@ void invariants(const FeaturePlan<T> &plan, const N *moments, N *features)
     }
     features[f] = plan.product_scales[f] * sum;
   }
-  for (int t = 0; t < plan.n_triples; t++) {
-    const Triple &triple = plan.triples[t];
-    N sum = Number::constant(T(0));
-    for (int k = triple.first_term; k < triple.last_term; k++) {
+  N *of_triples = features + plan.n_products;
+  for (int t = 0; t < plan.n_triples; t++) of_triples[t] = Number::constant(T(0));
+  // Triples innermost: their sums do not wait for each other.
+  for (int q = 0; q < plan.n_couplings; q++) {
+    const Coupling &coupling = plan.couplings[q];
+    for (int k = coupling.first_term; k < coupling.last_term; k++) {
       const auto &term = plan.terms[k];
-      sum = sum + (term.value * moments[triple.a + term.a]) * (moments[triple.b + term.b] * moments[triple.c + term.c]);
+      for (int t = coupling.first_triple; t < coupling.last_triple; t++) {
+        const Triple &triple = plan.triples[t];
+        const N bc = moments[triple.b + term.b] * moments[triple.c + term.c];
+        of_triples[t] = of_triples[t] + (term.value * moments[triple.a + term.a]) * bc;
+      }
     }
-    features[plan.n_products + t] = plan.triple_scales[t] * sum;
   }
+  for (int t = 0; t < plan.n_triples; t++) of_triples[t] = plan.triple_scales[t] * of_triples[t];
   for (int f = plan.n_features; f < plan.n_features_padded; f++) features[f] = Number::constant(T(0));
 }
 
@@ -85,16 +92,20 @@ void invariants_adjoint(const FeaturePlan<T> &plan, const N *moments, const N *w
       adjoint[product.b + m] = adjoint[product.b + m] + weight * moments[product.a + m];
     }
   }
-  for (int t = 0; t < plan.n_triples; t++) {
-    const Triple &triple = plan.triples[t];
-    const N weight = plan.triple_scales[t] * weights[plan.n_products + t];
-    for (int k = triple.first_term; k < triple.last_term; k++) {
+  for (int q = 0; q < plan.n_couplings; q++) {
+    const Coupling &coupling = plan.couplings[q];
+    for (int k = coupling.first_term; k < coupling.last_term; k++) {
       const auto &term = plan.terms[k];
-      const N factor = term.value * weight;
-      const N a = moments[triple.a + term.a], b = moments[triple.b + term.b], c = moments[triple.c + term.c];
-      adjoint[triple.a + term.a] = adjoint[triple.a + term.a] + factor * (b * c);
-      adjoint[triple.b + term.b] = adjoint[triple.b + term.b] + factor * (a * c);
-      adjoint[triple.c + term.c] = adjoint[triple.c + term.c] + factor * (a * b);
+      for (int t = coupling.first_triple; t < coupling.last_triple; t++) {
+        const Triple &triple = plan.triples[t];
+        const int qa = triple.a + term.a, qb = triple.b + term.b, qc = triple.c + term.c;
+        const N factor = (term.value * plan.triple_scales[t]) * weights[plan.n_products + t];
+        const N a = moments[qa], b = moments[qb], c = moments[qc];
+        const N fb = factor * b;
+        adjoint[qa] = adjoint[qa] + fb * c;
+        adjoint[qb] = adjoint[qb] + factor * (a * c);
+        adjoint[qc] = adjoint[qc] + fb * a;
+      }
     }
   }
 }

@@ -255,25 +255,3 @@ MLIAP_EXPORT int mliap_features_energy(const mliap_features *features, const mli
   task.pair_gradients = pair_gradients;
   return share(features, Work::energy, environments, n_threads, task);
 }
-
-MLIAP_EXPORT void mliap_pair_forces(const int64_t *offsets, const int64_t *neighbours, const double *pair_gradients,
-                                    int64_t n_atoms, double *forces)
-{
-  std::fill(forces, forces + 3 * n_atoms, 0.0);
-  for (int64_t i = 0; i < n_atoms; i++) {
-    double fx = 0.0, fy = 0.0, fz = 0.0;
-    for (int64_t p = offsets[i]; p < offsets[i + 1]; p++) {
-      const double *g = pair_gradients + 3 * p;
-      double *fj = forces + 3 * neighbours[p];
-      fx += g[0];
-      fy += g[1];
-      fz += g[2];
-      fj[0] -= g[0];
-      fj[1] -= g[1];
-      fj[2] -= g[2];
-    }
-    forces[3 * i] += fx;
-    forces[3 * i + 1] += fy;
-    forces[3 * i + 2] += fz;
-  }
-}

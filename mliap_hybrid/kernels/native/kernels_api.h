@@ -98,6 +98,13 @@ int mliap_features_hvp(const mliap_features *features, const mliap_environments 
 int mliap_features_energy(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
                           double *energies, double *pair_gradients);
 
+/* Fill the arrays of `mliap_environments` from the centre of each pair and from atomic numbers. rows[number] is the
+ * element row of an atomic number, -1 for one that is not known. Returns 0; 1 if the pairs are not sorted by centre; 2 if
+ * an atom is of an unknown element. */
+int mliap_sort_pairs(int64_t n_centres, int64_t n_pairs, const int64_t *pair_i, const int64_t *centre_numbers,
+                     const int64_t *neighbour_numbers, const int32_t *rows, int64_t n_rows, int64_t *offsets,
+                     int32_t *centre_rows, int32_t *neighbour_rows);
+
 /* forces (n_atoms, 3): those of pair gradients; neighbours[p] is the atom j of pair p. */
 void mliap_pair_forces(const int64_t *offsets, const int64_t *neighbours, const double *pair_gradients,
                        int64_t n_atoms, double *forces);

@@ -32,14 +32,15 @@ struct Scratch {
   N *features;                  // (n_features_padded)
   NetworkState<T> network;
 
-  Scratch(const FeaturePlan<T> &plan, const NetworkPlan<T> *net, long max_neighbours, Pass pass, int n_radial,
-          Arena &arena)
+  Scratch(const FeaturePlan<T> &plan, const NetworkPlan<T> *net, long max_neighbours, Pass pass, Arena &arena)
   {
     Arena one(nullptr);
-    make_neighbourhood<T>(plan, max_neighbours, planes, n_radial, one);
+    make_neighbourhood<T>(plan, max_neighbours, planes, one);
     keeps = pass == Pass::there_and_back && one.used * lanes<T> <= kKeepBytes;
     for (int a = 0; a < lanes<T>; a++)
-      hoods[a] = keeps || a == 0 ? make_neighbourhood<T>(plan, max_neighbours, planes, n_radial, arena) : hoods[0];
+      hoods[a] = keeps || a == 0 ? make_neighbourhood<T>(plan, max_neighbours, planes, arena) : hoods[0];
+    T *highest_derivative = arena.take<T>(plan.n_radial_padded * padded<T>(max_neighbours));
+    for (int a = 0; a < lanes<T>; a++) hoods[a].radial[planes] = highest_derivative;
     rows = arena.take<T>(lanes<T> * planes * plan.n_moments_padded);
     feature_rows = arena.take<T>(lanes<T> * planes * plan.n_features_padded);
     gradients = arena.take<T>(3 * padded<T>(max_neighbours));
@@ -64,24 +65,23 @@ inline long max_neighbours_of(const Task &task)
   return most;
 }
 
-// Everything of centre i up to derivatives of the radial functions of order LEVELS - 1.
-template <class T, bool DUAL, int LEVELS>
+// What the moments of centre i are made of.
+template <class T, bool DUAL>
 void visit(const FeaturePlan<T> &plan, const Task &task, int64_t i, Neighbourhood<T> &hood)
 {
   if (!place_neighbours<T, DUAL>(plan, task, i, hood)) *task.is_invalid = 1;
   place_harmonics<T, DUAL>(plan.max_order, hood);
   place_radial<T, 0>(plan, hood);
-  if constexpr (LEVELS > 1) place_radial<T, 1>(plan, hood);
-  if constexpr (LEVELS > 2) place_radial<T, 2>(plan, hood);
+  if constexpr (DUAL) place_radial<T, 1>(plan, hood);
 }
 
 // Moments of a block of centres -> scratch.moments, centres side by side.
-template <class T, bool DUAL, int LEVELS>
+template <class T, bool DUAL>
 void moments_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, int n, Scratch<T, DUAL> &scratch)
 {
   const long plane = plan.n_moments_padded, row_size = Scratch<T, DUAL>::planes * plane;
   for (int a = 0; a < n; a++) {
-    visit<T, DUAL, LEVELS>(plan, task, block + a, scratch.hoods[a]);
+    visit<T, DUAL>(plan, task, block + a, scratch.hoods[a]);
     T *row = scratch.rows + a * row_size;
     sum_moments<T, DUAL>(plan, scratch.hoods[a], scratch.sums, row);
     if (plan.orders[0] == 0)
@@ -111,7 +111,7 @@ void write_block(const T *rows, long row_size, int64_t block, int n, int n_colum
 }
 
 // Pair gradients of a block from scratch.adjoint.
-template <class T, bool DUAL, int LEVELS>
+template <class T, bool DUAL>
 void gradients_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, int n, bool visited,
                         Scratch<T, DUAL> &scratch)
 {
@@ -119,7 +119,8 @@ void gradients_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t bl
   rows_of_columns<T, DUAL>(scratch.adjoint, plan.n_moments_padded, scratch.rows, row_size, plane);
   for (int a = 0; a < n; a++) {
     Neighbourhood<T> &hood = scratch.hoods[a];
-    if (!visited) visit<T, DUAL, LEVELS>(plan, task, block + a, hood);
+    if (!visited) visit<T, DUAL>(plan, task, block + a, hood);
+    place_radial<T, DUAL ? 2 : 1>(plan, hood);
     pair_gradients<T, DUAL>(plan, hood, scratch.rows + a * row_size, scratch.gradients);
     double *out = task.pair_gradients + 3 * task.offsets[block + a];
     const T *gx = scratch.gradients, *gy = gx + hood.size, *gz = gy + hood.size;
@@ -142,13 +143,12 @@ int block_size(const Task &task, int64_t block)
 template <class T, bool DUAL>
 void forward(const FeaturePlan<T> &plan, const Task &task, char *memory)
 {
-  constexpr int levels = DUAL ? 2 : 1;
   Arena arena(memory);
-  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), Pass::once, levels, arena);
+  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), Pass::once, arena);
   const long row_size = Scratch<T, DUAL>::planes * plan.n_features_padded;
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
-    moments_of_block<T, DUAL, levels>(plan, task, block, n, scratch);
+    moments_of_block<T, DUAL>(plan, task, block, n, scratch);
     if (task.moments_out)
       write_block<T>(scratch.rows, Scratch<T, DUAL>::planes * plan.n_moments_padded, block, n, plan.n_moments,
                      task.moments_out);
@@ -163,28 +163,25 @@ void forward(const FeaturePlan<T> &plan, const Task &task, char *memory)
 template <class T, bool DUAL>
 void backward(const FeaturePlan<T> &plan, const Task &task, char *memory)
 {
-  constexpr int levels = DUAL ? 3 : 2;
   Arena arena(memory);
   const bool known = !DUAL && task.moments_in;
   const Pass pass = known ? Pass::once : Pass::there_and_back;
-  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), pass, levels, arena);
+  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), pass, arena);
   const long row_size = Scratch<T, DUAL>::planes * plan.n_features_padded;
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
     if (known) {
       read_block<T>(task.moments_in, block, n, plan.n_moments, plan.n_moments_padded, scratch.rows);
       columns_of_rows<T, DUAL>(scratch.rows, plan.n_moments_padded, 0, plan.n_moments_padded, scratch.moments);
-    } else if (scratch.keeps) {
-      moments_of_block<T, DUAL, levels>(plan, task, block, n, scratch);
     } else {
-      moments_of_block<T, DUAL, levels - 1>(plan, task, block, n, scratch);
+      moments_of_block<T, DUAL>(plan, task, block, n, scratch);
     }
     // dE/dF does not change with the displacements: the tangents of its rows are zero.
     read_block<T>(task.feature_gradient, block, n, plan.n_features, row_size, scratch.feature_rows);
     columns_of_rows<T, DUAL>(scratch.feature_rows, row_size, plan.n_features_padded, plan.n_features_padded,
                              scratch.features);
     invariants_adjoint<T, DUAL>(plan, scratch.moments, scratch.features, scratch.adjoint);
-    gradients_of_block<T, DUAL, levels>(plan, task, block, n, scratch.keeps, scratch);
+    gradients_of_block<T, DUAL>(plan, task, block, n, scratch.keeps, scratch);
   }
 }
 
@@ -193,13 +190,10 @@ template <class T>
 void energy(const FeaturePlan<T> &plan, const NetworkPlan<T> &network, const Task &task, char *memory)
 {
   Arena arena(memory);
-  Scratch<T, false> scratch(plan, &network, max_neighbours_of(task), Pass::there_and_back, 2, arena);
+  Scratch<T, false> scratch(plan, &network, max_neighbours_of(task), Pass::there_and_back, arena);
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
-    if (scratch.keeps)
-      moments_of_block<T, false, 2>(plan, task, block, n, scratch);
-    else
-      moments_of_block<T, false, 1>(plan, task, block, n, scratch);
+    moments_of_block<T, false>(plan, task, block, n, scratch);
     invariants<T, false>(plan, scratch.moments, scratch.features);
     int32_t rows[lanes<T>];
     for (int a = 0; a < lanes<T>; a++) rows[a] = a < n ? task.centre_rows[block + a] : -1;
@@ -208,7 +202,7 @@ void energy(const FeaturePlan<T> &plan, const NetworkPlan<T> &network, const Tas
     for (int a = 0; a < n; a++)
       task.energies[block + a] = double(energies[a]) + network.offset[task.centre_rows[block + a]];
     invariants_adjoint<T, false>(plan, scratch.moments, scratch.features, scratch.adjoint);
-    gradients_of_block<T, false, 2>(plan, task, block, n, scratch.keeps, scratch);
+    gradients_of_block<T, false>(plan, task, block, n, scratch.keeps, scratch);
   }
 }
 
@@ -220,8 +214,8 @@ int64_t scratch_bytes(const FeaturePlan<T> &plan, const NetworkPlan<T> *network,
   const Pass passes[] = {Pass::once, Pass::there_and_back};
   for (const Pass pass : passes) {
     Arena plain(nullptr), dual(nullptr);
-    Scratch<T, false>(plan, network, max_neighbours, pass, 2, plain);
-    Scratch<T, true>(plan, nullptr, max_neighbours, pass, 3, dual);
+    Scratch<T, false>(plan, network, max_neighbours, pass, plain);
+    Scratch<T, true>(plan, nullptr, max_neighbours, pass, dual);
     if (plain.used > most) most = plain.used;
     if (dual.used > most) most = dual.used;
   }

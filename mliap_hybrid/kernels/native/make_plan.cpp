@@ -64,6 +64,7 @@ void OwnedPlan<T>::lay_out_table(const mliap_features_settings &settings)
   plan.n_radial_padded = round_up(plan.n_radial, kPadding<T>);
   const int64_t intervals = plan.n_intervals, row = 4 * plan.n_radial_padded;
   const double h = plan.cutoff / plan.n_intervals;
+  require(plan.n_elements * (intervals + 1) * row < INT32_MAX, "the radial table is too large");
   AlignedArray<T> table(plan.n_elements * (intervals + 1) * row);
   for (int e = 0; e < plan.n_elements; e++)
     for (int64_t k = 0; k < intervals; k++) {  // the row behind the last interval stays zero
@@ -97,22 +98,25 @@ void OwnedPlan<T>::lay_out_invariants(const mliap_features_settings &settings)
     const int b = p[2] < 0 ? -1 : moment(p[0], p[2]);
     products_.push_back({moment(p[0], p[1]), b, 2 * plan.orders[p[0]] + 1});
   }
-  std::vector<int32_t> first_term{0};
-  int k = 0;
+  int term = 0, triple = 0;
   for (int q = 0; q < settings.n_couplings; q++) {
-    for (int t = 0; t < settings.coupling_terms[q]; t++, k++) {
-      const int32_t *m = settings.term_components + 3 * k;
-      terms_.push_back({m[0], m[1], m[2], T(settings.term_values[k])});
+    Coupling coupling{triple, triple, term, term};
+    for (; coupling.last_term < term + settings.coupling_terms[q]; coupling.last_term++) {
+      const int32_t *m = settings.term_components + 3 * coupling.last_term;
+      terms_.push_back({m[0], m[1], m[2], T(settings.term_values[coupling.last_term])});
     }
-    first_term.push_back(k);
+    const int32_t *o = settings.coupling_orders + 3 * q;
+    for (; triple < settings.n_triples && settings.triples[4 * triple] == q; triple++) {
+      const int32_t *p = settings.triples + 4 * triple;
+      triples_.push_back({moment(o[0], p[1]), moment(o[1], p[2]), moment(o[2], p[3])});
+    }
+    coupling.last_triple = triple;
+    term = coupling.last_term;
+    couplings_.push_back(coupling);
   }
-  for (int t = 0; t < settings.n_triples; t++) {
-    const int32_t *p = settings.triples + 4 * t;
-    require(p[0] >= 0 && p[0] < settings.n_couplings, "a triple names no coupling");
-    const int32_t *o = settings.coupling_orders + 3 * p[0];
-    triples_.push_back(
-        {moment(o[0], p[1]), moment(o[1], p[2]), moment(o[2], p[3]), first_term[p[0]], first_term[p[0] + 1]});
-  }
+  require(triple == settings.n_triples, "the triples are not sorted by coupling");
+  plan.n_couplings = settings.n_couplings;
+  plan.couplings = couplings_.data();
   plan.n_products = settings.n_products;
   plan.n_triples = settings.n_triples;
   plan.n_features = plan.n_products + plan.n_triples;

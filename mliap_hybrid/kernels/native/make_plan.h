@@ -51,6 +51,7 @@ struct OwnedPlan {
   std::vector<AlignedArray<T>> arrays_;
   std::vector<Product> products_;
   std::vector<Triple> triples_;
+  std::vector<Coupling> couplings_;
   std::vector<TripleTerm<T>> terms_;
   std::vector<double> offset_;
 };

@@ -20,16 +20,18 @@ struct Neighbourhood {
   T *inverse_r;      // 1/r
   T *rate;           // dr/d(displacement)
   T *beyond_knot;    // r - r_knot
-  int64_t *row;      // first number of the table's interval
+  int32_t *row;      // first number of the table's interval
   T *harmonics;      // (components, planes, size)
-  T *radial[3];      // values, first and second derivatives by r: (n_radial_padded, size)
+  // Values, first and second derivatives by r, (n_radial_padded, size). The highest derivative serves the way back
+  // alone and is written then, into memory that all centres share.
+  T *radial[3];
 };
 
 template <class T>
 MLIAP_INLINE long padded(long n) { return (n + lanes<T> - 1) / lanes<T> * lanes<T>; }
 
 template <class T>
-Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long max_neighbours, int planes, int n_radial, Arena &arena)
+Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long max_neighbours, int planes, Arena &arena)
 {
   Neighbourhood<T> hood{};
   const long size = padded<T>(max_neighbours);
@@ -39,10 +41,17 @@ Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long max_neighbo
   hood.inverse_r = arena.take<T>(planes * size);
   hood.rate = arena.take<T>(size);
   hood.beyond_knot = arena.take<T>(size);
-  hood.row = arena.take<int64_t>(size);
+  hood.row = arena.take<int32_t>(size);
   hood.harmonics = arena.take<T>((plan.max_order + 1) * (plan.max_order + 1) * planes * size);
-  for (int level = 0; level < n_radial; level++) hood.radial[level] = arena.take<T>(plan.n_radial_padded * size);
+  for (int level = 0; level < planes; level++) hood.radial[level] = arena.take<T>(plan.n_radial_padded * size);
   return hood;
+}
+
+template <class T>
+MLIAP_INLINE T square_root_of(T x)
+{
+  if constexpr (sizeof(T) == 4) return __builtin_sqrtf(x);
+  return __builtin_sqrt(x);
 }
 
 // Read the pairs of centre i; false if a distance is zero or not a finite number.
@@ -52,37 +61,37 @@ bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, N
   const int64_t first = task.offsets[i], n = task.offsets[i + 1] - first;
   const long size = padded<T>(n);
   const double *vectors = task.vectors + 3 * first;
+  const int32_t *elements = task.neighbour_rows + first;
   hood.n_pairs = n;
   hood.size = size;
+  // The arrays do not overlap: without that promise the loops stay scalar.
+  T *__restrict x = hood.x, *__restrict y = hood.y, *__restrict z = hood.z;
+  T *__restrict inverse_r = hood.inverse_r, *__restrict beyond_knot = hood.beyond_knot;
+  int32_t *__restrict row = hood.row;
   for (long j = 0; j < n; j++) {
-    hood.x[j] = T(vectors[3 * j]);
-    hood.y[j] = T(vectors[3 * j + 1]);
-    hood.z[j] = T(vectors[3 * j + 2]);
+    x[j] = T(vectors[3 * j]);
+    y[j] = T(vectors[3 * j + 1]);
+    z[j] = T(vectors[3 * j + 2]);
+    row[j] = elements[j];
   }
   for (long j = n; j < size; j++) {
-    hood.x[j] = T(2.0 * plan.cutoff);
-    hood.y[j] = hood.z[j] = T(0);
+    x[j] = T(2.0 * plan.cutoff);
+    y[j] = z[j] = T(0);
+    row[j] = 0;
   }
-  const int32_t *elements = task.neighbour_rows + first;
-  const int64_t interval_size = 4 * plan.n_radial_padded, element_size = (plan.n_intervals + 1) * interval_size;
+  const int32_t interval_size = 4 * plan.n_radial_padded, element_size = (plan.n_intervals + 1) * interval_size;
   const T cutoff = T(plan.cutoff), last = T(plan.n_intervals), smallest = T(mliap::kSmallestDistance);
-  const T largest = T(1e30);
-  int n_valid = 0;
+  const T largest = T(1e30), spacing = plan.spacing, inverse_spacing = plan.inverse_spacing;
+  int32_t n_invalid = 0;
   for (long j = 0; j < size; j++) {
-    const T r_squared = hood.x[j] * hood.x[j] + hood.y[j] * hood.y[j] + hood.z[j] * hood.z[j];
-    T r;
-    if constexpr (sizeof(T) == 4)
-      r = __builtin_sqrtf(r_squared);
-    else
-      r = __builtin_sqrt(r_squared);
-    const T scaled = r < cutoff ? r * plan.inverse_spacing : last;  // the last interval is zero
+    const T r = square_root_of(x[j] * x[j] + y[j] * y[j] + z[j] * z[j]);
+    const T scaled = r < cutoff ? r * inverse_spacing : last;  // the last interval is zero
     const int32_t interval = int32_t(scaled);
-    n_valid += r >= smallest && r < largest;
-    hood.inverse_r[j] = T(1) / r;
-    hood.beyond_knot[j] = r - T(interval) * plan.spacing;
-    hood.row[j] = interval * interval_size;
+    n_invalid += !(r >= smallest) | !(r < largest);
+    inverse_r[j] = T(1) / r;
+    beyond_knot[j] = r - T(interval) * spacing;
+    row[j] = row[j] * element_size + interval * interval_size;
   }
-  for (long j = 0; j < n; j++) hood.row[j] += elements[j] * element_size;
   if constexpr (DUAL) {
     const double *displacements = task.displacements + 3 * first;
     for (long j = 0; j < size; j++) {
@@ -94,7 +103,7 @@ bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, N
       hood.inverse_r[size + j] = -hood.inverse_r[j] * hood.inverse_r[j] * hood.rate[j];
     }
   }
-  return n_valid == size;
+  return n_invalid == 0;
 }
 
 template <class T, bool DUAL, int MAX>
@@ -144,7 +153,7 @@ void place_radial(const FeaturePlan<T> &plan, Neighbourhood<T> &hood)
 {
   constexpr int W = lanes<T>;
   const long stride = plan.n_radial_padded;
-  for (long j = 0; j < hood.size; j += W)
+  for (long j = 0; j < hood.size; j += W) {
     for (int c = 0; c < plan.n_radial; c += W) {
       Vec<T> square[W];
       MLIAP_UNROLL
@@ -154,6 +163,7 @@ void place_radial(const FeaturePlan<T> &plan, Neighbourhood<T> &hood)
       MLIAP_UNROLL
       for (int k = 0; k < W; k++) store<T>(hood.radial[LEVEL] + (c + k) * hood.size + j, square[k]);
     }
+  }
 }
 
 }  // namespace MLIAP_SIMD

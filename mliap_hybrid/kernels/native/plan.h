@@ -27,6 +27,11 @@ struct TripleTerm {
 
 struct Triple {
   int32_t a, b, c;  // first component of the moments
+};
+
+// The triples of one coupling of orders, and the terms that each of them sums.
+struct Coupling {
+  int32_t first_triple, last_triple;
   int32_t first_term, last_term;
 };
 
@@ -45,11 +50,12 @@ struct FeaturePlan {
   // of pairs beyond the cutoff, is zero.
   const T *table;
   const T *own;  // (n_elements, n_probes), by Y_00 already
-  int n_products, n_triples, n_features, n_features_padded;
+  int n_products, n_triples, n_couplings, n_features, n_features_padded;
   const Product *products;
   const T *product_scales;
   const Triple *triples;
   const T *triple_scales;
+  const Coupling *couplings;
   const TripleTerm<T> *terms;
 };
 

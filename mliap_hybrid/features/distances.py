@@ -1,0 +1,41 @@
+"""Distances that features cannot be computed from."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.structure import Environments
+
+CLOSEST = 1e-3
+"""Å: two atoms nearer than this are one atom given twice."""
+
+
+def check_distances(distances: Tensor, environments: Environments) -> None:
+    """Refuse positions that are not numbers, and two atoms at one place.
+
+    Parameters
+    ----------
+    distances : Tensor, any shape, Å
+        Of the pairs of `environments`, in any order; others beside them do no harm.
+    environments : Environments
+        To say which atoms they are.
+
+    Raises
+    ------
+    InputError
+    """
+    if distances.numel() == 0:
+        return
+    shortest, longest = distances.detach().aminmax()  # NaN if any is
+    if not (float(shortest) >= CLOSEST and math.isfinite(float(longest))):
+        vectors = environments.pair_vectors.detach()  # (n_pairs, 3)
+        lengths = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
+        p = int((~(lengths.isfinite() & (lengths >= CLOSEST))).nonzero()[0])
+        raise InputError(
+            f"atom {int(environments.pair_i[p])} has a neighbour at {vectors[p].tolist()} Å from it; expected three "
+            f"finite numbers and a distance of at least {CLOSEST} Å; look for a wrong position or a duplicate atom"
+        )

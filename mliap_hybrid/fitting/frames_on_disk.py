@@ -1,0 +1,48 @@
+"""Prepared frames for training sets that are larger than the memory: the derivatives stay in the feature cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import overload
+
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.prepared import PreparedFrames
+from mliap_hybrid.fitting.raw_features import FeatureSource, whitened_jacobian
+from mliap_hybrid.structure import Batch
+
+
+class FramesOnDisk(Sequence[PreparedFrames]):
+    """Frames whose derivatives are read and whitened whenever they are asked for, with the same bits as in memory."""
+
+    def __init__(
+        self, frames: Sequence[PreparedFrames], batches: Sequence[Batch], source: FeatureSource, whitening: Whitening
+    ):
+        """Take frames without derivatives, and what these are made from.
+
+        Parameters
+        ----------
+        frames : sequence of PreparedFrames
+            One frame each; their derivatives are not looked at.
+        batches : sequence of Batch
+            The same frames.
+        source : FeatureSource
+        whitening : Whitening
+        """
+        self._frames = frames
+        self._batches = batches
+        self._source = source
+        self._whitening = whitening
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @overload
+    def __getitem__(self, index: int) -> PreparedFrames: ...
+    @overload
+    def __getitem__(self, index: slice) -> FramesOnDisk: ...
+    def __getitem__(self, index: int | slice) -> PreparedFrames | FramesOnDisk:
+        if isinstance(index, slice):
+            return FramesOnDisk(self._frames[index], self._batches[index], self._source, self._whitening)
+        raw = self._source.raw(self._batches[index])
+        return replace(self._frames[index], jacobian=whitened_jacobian(raw, self._whitening))

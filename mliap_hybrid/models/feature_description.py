@@ -1,0 +1,182 @@
+"""Features as plain data: everything that determines them, for checkpoints, exports and the feature cache."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+from pydantic import BaseModel, ConfigDict, Field
+
+from mliap_hybrid.features.acsf import SymmetryFunctions
+from mliap_hybrid.features.density import DensityTable, PseudoDensity
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.radial import SplinedRadial
+
+
+class PrimitivesDescription(BaseModel):
+    """Pseudo-density of one element."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    amplitudes: list[float]
+    """e/Å^3."""
+    exponents: list[float]
+    """1/Å^2."""
+
+
+class MultipolesDescription(BaseModel):
+    """Settings of `GaussianMultipoles`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["multipoles"] = "multipoles"
+    """Tells the two kinds of features apart."""
+    elements: list[str]
+    """Symbols, by ascending atomic number."""
+    orders: list[int]
+    """Multipole orders."""
+    widths: list[float]
+    """Probe widths in Å."""
+    cutoff: float
+    """Å."""
+    taper_width: float
+    """Width of the last stretch before the cutoff in which the features fade, Å."""
+    channels: list[str]
+    """Density channels."""
+    products: str
+    """Which products of moments are features."""
+    third_order: str = "none"
+    """Which products of three moments are features; models without the entry have none."""
+    normalization: str
+    """Normalisation of the features."""
+    root_offset: float | None
+    """Offset of the features' square root; None for plain squares."""
+    radial: str
+    """Whether radial functions are tabulated (spline) or summed (exact)."""
+    densities: dict[str, PrimitivesDescription]
+    """Symbol -> pseudo-density."""
+
+    @property
+    def title(self) -> str:
+        """Name of the features, for people."""
+        return "Gaussian multipoles"
+
+    @property
+    def summary(self) -> str:
+        """The most telling settings, for people."""
+        text = f"orders {_list(self.orders)}; widths {_list(self.widths)} Å; channels {' '.join(self.channels)}"
+        return text if self.third_order == "none" else f"{text}; third order {self.third_order}"
+
+    def build(self) -> GaussianMultipoles:
+        """The features; raises InputError if an element has no pseudo-density."""
+        densities = {
+            atomic_numbers[symbol]: PseudoDensity(np.array(entry.amplitudes), np.array(entry.exponents))
+            for symbol, entry in self.densities.items()
+        }
+        return GaussianMultipoles(
+            orders=self.orders,
+            widths=self.widths,
+            cutoff=self.cutoff,
+            elements=[atomic_numbers[symbol] for symbol in self.elements],
+            table=DensityTable("of the model", densities),
+            taper_width=self.taper_width,
+            channels=self.channels,
+            products=self.products,
+            third_order=self.third_order,
+            normalization=self.normalization,
+            root_offset=self.root_offset,
+            radial=self.radial,
+        )
+
+
+class SymmetryFunctionsDescription(BaseModel):
+    """Settings of `SymmetryFunctions`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["symmetry functions"] = "symmetry functions"
+    """Tells the two kinds of features apart."""
+    elements: list[str]
+    """Symbols, by ascending atomic number."""
+    cutoff: float
+    """Å."""
+    radial_functions: list[tuple[float, float]]
+    """eta in 1/Å^2 and shift in Å of each G2."""
+    angular_functions: list[tuple[float, float, float]]
+    """eta in 1/Å^2, zeta and lambda of each G4 or G5."""
+    angular_form: str
+    """G4 or G5."""
+    cutoff_function: str
+    """Name of the cutoff function."""
+
+    @property
+    def title(self) -> str:
+        """Name of the features, for people."""
+        return "symmetry functions"
+
+    @property
+    def summary(self) -> str:
+        """The most telling settings, for people."""
+        return f"{len(self.radial_functions)} G2, {len(self.angular_functions)} {self.angular_form}"
+
+    def build(self) -> SymmetryFunctions:
+        """The features."""
+        return SymmetryFunctions(
+            [atomic_numbers[symbol] for symbol in self.elements],
+            self.cutoff,
+            self.radial_functions,
+            self.angular_functions,
+            angular_form=self.angular_form,
+            cutoff_function=self.cutoff_function,
+        )
+
+
+FeatureDescription = Annotated[MultipolesDescription | SymmetryFunctionsDescription, Field(discriminator="kind")]
+"""One of the two; its entry `kind` says which."""
+
+
+def describe_features(features: Featuriser) -> MultipolesDescription | SymmetryFunctionsDescription:
+    """Everything that determines the features.
+
+    Raises
+    ------
+    TypeError
+        If they are of a kind that cannot be described.
+    """
+    if not isinstance(features, GaussianMultipoles | SymmetryFunctions):
+        raise TypeError(f"expected GaussianMultipoles or SymmetryFunctions, got {type(features).__name__}")
+    symbols = [chemical_symbols[z] for z in features.elements]
+    if isinstance(features, SymmetryFunctions):
+        return SymmetryFunctionsDescription(
+            elements=symbols,
+            cutoff=features.cutoff,
+            radial_functions=list(features.radial),
+            angular_functions=list(features.angular),
+            angular_form=features.angular_form,
+            cutoff_function=features.cutoff_function,
+        )
+    return MultipolesDescription(
+        elements=symbols,
+        orders=list(features.orders),
+        widths=list(features.widths),
+        cutoff=features.cutoff,
+        taper_width=features.taper_width,
+        channels=list(features.channels),
+        products=features.products,
+        third_order=features.third_order,
+        normalization=features.normalization,
+        root_offset=features.root_offset,
+        radial="spline" if isinstance(features.radial, SplinedRadial) else "exact",
+        densities={
+            chemical_symbols[z]: PrimitivesDescription(
+                amplitudes=density.amplitudes.tolist(), exponents=density.exponents.tolist()
+            )
+            for z, density in features.densities.densities.items()
+        },
+    )
+
+
+def _list(values: list[int] | list[float]) -> str:
+    return " ".join(f"{value:g}" for value in values)
