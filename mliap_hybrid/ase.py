@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.models.evaluator import Evaluator
 
 
 class HybridCalculator(Calculator):
@@ -36,6 +37,7 @@ class HybridCalculator(Calculator):
         """
         super().__init__(**options)
         self.model, self.manifest = load_exported(Path(model))
+        self._evaluator = Evaluator(self.model, getattr(torch, self.manifest.dtype))
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = tuple(all_changes)
@@ -44,7 +46,7 @@ class HybridCalculator(Calculator):
         super().calculate(atoms, properties or ["energy"], system_changes)
         assert self.atoms is not None  # the base class has just set it
         batch = frame_to_batch(self.atoms, self.model.cutoff)
-        prediction = predict(self.model, batch)
+        prediction = self._evaluator.predict(batch)
         energy = float(prediction.energies[0])
         self.results = {"energy": energy, "free_energy": energy, "forces": prediction.forces.numpy()}
         if batch.periodic.all():

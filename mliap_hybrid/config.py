@@ -92,12 +92,13 @@ class DataSettings(Section):
 class FeatureSettings(Section):
     """Features of the surroundings of an atom: Gaussian multipoles (Lei and Medford 2022) or symmetry functions."""
 
-    set: Literal["gmp-classic", "gmp-2c", "gmp-2c3", "gmp-3c3", "acsf"] = "gmp-2c3"
+    set: Literal["gmp-classic", "gmp-2c", "gmp-2c3", "gmp-3c3", "gmp-3c3w", "acsf"] = "gmp-2c3"
     """Named set, with its number of features for the default widths and order. gmp-classic (16): the squares of the
     paper, of the valence density alone; gmp-2c (116): a second density, one count for every atom, and the products of
     all pairs of probes; gmp-2c3 (148): with products of three moments; gmp-3c3 (294): with a third density, that of the
-    core electrons. More features cost time and find more. acsf: symmetry functions (Behler and Parrinello 2007) in
-    place of multipoles, more of them with each element; of the settings below, `cutoff` alone is theirs."""
+    core electrons; gmp-3c3w (438): with more products of three. More features cost time and find more. acsf: symmetry
+    functions (Behler and Parrinello 2007) in place of multipoles, more of them with each element; of the settings
+    below, `cutoff` alone is theirs."""
     max_order: int = Field(default=3, ge=0, le=9)
     """Highest multipole order n; orders 0..n are used."""
     widths: list[Positive] = [0.25, 0.5, 1.0, 2.0]

@@ -32,5 +32,7 @@ FEATURE_SETS: Mapping[str, FeatureSet] = {
     "gmp-2c3": FeatureSet(("valence", "count"), "all", "diagonal"),
     # 48 radial functions a pair, 294 features: 12 linear, 3 x 78 products of two and 48 of three.
     "gmp-3c3": FeatureSet(("valence", "count", "core"), "all", "diagonal"),
+    # The same pairs, and products of three moments of neighbouring widths too: 438 features.
+    "gmp-3c3w": FeatureSet(("valence", "count", "core"), "all", "widths"),
 }
 """Name -> set."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch
 
@@ -64,8 +64,9 @@ def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
     Evaluation
     """
     pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"energy": [], "forces": [], "virial": []}
+    evaluator = Evaluator(model)
     for batch in batches:
-        prediction = predict(model, batch)
+        prediction = evaluator.predict(batch)
         baseline = model.baseline[batch.numbers].sum()
         for name, label, value in (
             ("energy", batch.energies, prediction.energies),

@@ -127,7 +127,6 @@ def open_library() -> ctypes.CDLL:
             ctypes.c_int,
             [ctypes.c_int64, ctypes.c_int64, *[pointer] * 4, ctypes.c_int64, *[pointer] * 3],
         ),
-        "mliap_pair_forces": (None, [pointer, pointer, pointer, ctypes.c_int64, pointer]),
         "mliap_features_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
     }
     for name, (result, arguments) in signatures.items():

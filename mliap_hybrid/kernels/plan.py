@@ -12,6 +12,9 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.radial import SplinedRadial
 from mliap_hybrid.kernels.library import FeatureSettings, NetworkSettings, doubles, ints
 
+MAX_LAYERS = 16
+"""Most linear maps of a network that the kernels take."""
+
 MAX_ORDER = 6
 """Highest order n that the kernels know."""
 

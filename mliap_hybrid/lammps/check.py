@@ -210,6 +210,8 @@ def large_enough(atoms: Atoms, cutoff: float) -> Atoms:
         atoms = atoms.copy()
         atoms.center(vacuum=cutoff + 1.0)
         atoms.pbc = True
+    if np.linalg.matrix_rank(np.asarray(atoms.cell)) < 3:
+        raise InputError(f"the periodic cell {np.asarray(atoms.cell).tolist()} Å of the structure has no volume")
     repeats = np.ceil(2.0 * cutoff / perpendicular_widths(np.asarray(atoms.cell))).astype(int)
     return atoms.repeat(np.maximum(repeats, 1))
 

@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.kernels.library import LIBRARY, instruction_sets
 from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE, mpi_library, python_library
 
 Finding = tuple[str, bool, str]
@@ -16,14 +18,14 @@ Finding = tuple[str, bool, str]
 
 
 def diagnose() -> list[Finding]:
-    """Check the plugin, LAMMPS, MPI, Python and torch.
+    """Check the plugin, the native kernels, LAMMPS, MPI, Python and torch.
 
     Returns
     -------
     list of (str, bool, str)
         What was checked, whether it is well, and what was found or what to do.
     """
-    checks = (check_plugin, check_lammps, check_mpiexec, check_python_library, check_mpi4py, check_torch)
+    checks = (check_plugin, check_kernels, check_lammps, check_mpiexec, check_python_library, check_mpi4py, check_torch)
     return [check() for check in checks]
 
 
@@ -33,6 +35,15 @@ def check_plugin() -> Finding:
     if PLUGIN_FILE.is_file():
         return what, True, str(PLUGIN_FILE)
     return what, False, f"{PLUGIN_FILE} is missing: install the package again (`pip install .`), with g++ on the PATH"
+
+
+def check_kernels() -> Finding:
+    """The native kernels are compiled, and which instruction set they run on."""
+    what = "native kernels"
+    try:
+        return what, True, f"{instruction_sets()[0]}, {LIBRARY}"
+    except InputError as error:
+        return what, False, str(error)
 
 
 def check_lammps() -> Finding:

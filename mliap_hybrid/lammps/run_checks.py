@@ -55,8 +55,8 @@ def perpendicular_widths(cell: np.ndarray) -> np.ndarray:
     -------
     array, shape (3,), Å
     """
-    normals = np.cross(np.roll(cell, -1, axis=0), np.roll(cell, -2, axis=0))  # (3, 3): b x c, c x a, a x b
-    return abs(np.linalg.det(cell)) / np.linalg.norm(normals, axis=1)
+    # The columns of the inverse are normal to the faces: a* = (b x c) / volume, and so on.
+    return 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
 
 
 def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], total_charge: float) -> None:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
-from mliap_hybrid.lammps.evaluator import Evaluator
 from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.models.description import build
+from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.structure import Environments
 from mliap_hybrid.units import lammps_energy_unit
 
@@ -30,7 +30,7 @@ class HybridUnified:
     """
 
     def __init__(self, manifest: Manifest, tensors: dict[str, Tensor]):
-        model = build(manifest.description, tensors)
+        model = build(manifest.description, tensors).requires_grad_(False)
         self.manifest = manifest
         self.tensors = tensors
         self.evaluator = Evaluator(model, getattr(torch, manifest.dtype))
@@ -72,7 +72,7 @@ class HybridUnified:
         synchronise(device)
         environments, rows = self._environments(data, device)
         self._check_run(data, environments)
-        energies, gradients = self.evaluator(environments)
+        energies, gradients = self.evaluator.local_terms(environments, smearing_correction=True)
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
             all_rows = gradients.new_zeros((data.npairs, 3))
             all_rows[rows] = gradients
@@ -104,13 +104,13 @@ class HybridUnified:
             return replace(_no_environments(device), centre_numbers=numbers[listed]), None
         centre_of_atom = torch.full_like(elements, -1)  # (n_total,)
         centre_of_atom[listed] = torch.arange(n_centres, device=device)
-        pair_i = centre_of_atom[as_tensor(data.pair_i).long()]  # (n_pairs,)
-        neighbour_numbers = numbers[as_tensor(data.pair_j).long()]  # (n_pairs,)
+        # index_select takes LAMMPS' int32 as it is, and a quarter of the time of brackets.
+        pair_i = centre_of_atom.index_select(0, as_tensor(data.pair_i))  # (n_pairs,)
+        neighbour_numbers = numbers.index_select(0, as_tensor(data.pair_j))  # (n_pairs,)
         vectors = as_tensor(data.rij)  # (n_pairs, 3)
-        owned = pair_i >= 0
-        if bool(owned.all()):
+        if int(pair_i.min()) >= 0:
             return Environments(numbers[listed], neighbour_numbers, pair_i, vectors), None
-        rows = owned.nonzero().squeeze(1)
+        rows = (pair_i >= 0).nonzero().squeeze(1)
         return Environments(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows]), rows
 
     def _check_run(self, data: Any, environments: Environments) -> None:

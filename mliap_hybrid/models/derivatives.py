@@ -49,17 +49,12 @@ def predict(model: HybridModel, batch: Batch) -> Prediction:
         atomic = model.atomic_energies(batch.environments(vectors))  # (n_atoms,)
         (gradients,) = torch.autograd.grad(atomic.sum(), vectors, allow_unused=True, materialize_grads=True)
     prediction = assemble(batch, atomic.detach(), gradients)
-    if model.charges is None:
-        return prediction
-    long_range = gaussian_charge_energy(batch, model.charges[batch.numbers], model.smearing)
-    return Prediction(
-        energies=prediction.energies + long_range.energies,
-        forces=prediction.forces + long_range.forces,
-        virials=prediction.virials + long_range.virials,
-    )
+    return add_long_range(model, batch, prediction)
 
 
-def assemble(batch: Batch, atomic_energies: Tensor, pair_gradients: Tensor) -> Prediction:
+def assemble(
+    batch: Batch, atomic_energies: Tensor, pair_gradients: Tensor, pair_vectors: Tensor | None = None
+) -> Prediction:
     """Collect local energies and pair gradients into structures.
 
     Parameters
@@ -68,6 +63,8 @@ def assemble(batch: Batch, atomic_energies: Tensor, pair_gradients: Tensor) -> P
     atomic_energies : Tensor, shape (n_atoms,), eV
     pair_gradients : Tensor, shape (n_pairs, 3), eV/Å
         g_p = dE/dr_p.
+    pair_vectors : Tensor, shape (n_pairs, 3), Å, optional
+        r_p, if the caller has them; the batch's own.
 
     Returns
     -------
@@ -75,6 +72,21 @@ def assemble(batch: Batch, atomic_energies: Tensor, pair_gradients: Tensor) -> P
     """
     forces = torch.zeros_like(batch.positions)  # (n_atoms, 3)
     forces = forces.index_add(0, batch.pair_i, pair_gradients).index_add(0, batch.pair_j, -pair_gradients)
-    stretch = -batch.pair_vectors()[:, :, None] * pair_gradients[:, None, :]  # (n_pairs, 3, 3)
-    virials = torch.zeros_like(batch.cells).index_add(0, batch.structure_of_atom[batch.pair_i], stretch)
+    structure_of_pair = batch.structure_of_atom.index_select(0, batch.pair_i)  # (n_pairs,), ascending
+    n_pairs = torch.bincount(structure_of_pair, minlength=batch.n_structures).tolist()  # of each structure
+    vectors = batch.pair_vectors() if pair_vectors is None else pair_vectors  # (n_pairs, 3)
+    pairs = zip(vectors.split(n_pairs), pair_gradients.split(n_pairs), strict=True)
+    virials = torch.stack([-r.T @ g for r, g in pairs])  # (n_structures, 3, 3)
     return Prediction(batch.sum_over_structures(atomic_energies), forces, virials)
+
+
+def add_long_range(model: HybridModel, batch: Batch, local: Prediction) -> Prediction:
+    """The prediction of the local terms and the long-range term together; the former alone without charges."""
+    if model.charges is None:
+        return local
+    long_range = gaussian_charge_energy(batch, model.charges[batch.numbers], model.smearing)
+    return Prediction(
+        energies=local.energies + long_range.energies,
+        forces=local.forces + long_range.forces,
+        virials=local.virials + long_range.virials,
+    )

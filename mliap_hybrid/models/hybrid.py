@@ -19,7 +19,7 @@ from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.physics.coulomb import smearing_correction_energies
+from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Environments
 
@@ -108,8 +108,11 @@ class HybridModel(torch.nn.Module):
             If an atom's element is not one of the model's.
         """
         self.check_elements(environments.centre_numbers)
+        numbers = environments.centre_numbers
         features = self.features(environments)  # (n_centres, n_features)
-        return self.network_energies(features, environments.centre_numbers) + self.pair_energies(environments)
+        energies = self.network_energies(features, numbers) + self.element_energies(numbers).to(features.dtype)
+        distances = torch.linalg.vector_norm(environments.pair_vectors, dim=1)  # (n_pairs,)
+        return energies.index_add(0, environments.pair_i, self.pair_energies(environments, distances))
 
     def network_energies(self, features: Tensor, numbers: Tensor) -> Tensor:
         """The network's part of the local energies.
@@ -126,38 +129,48 @@ class HybridModel(torch.nn.Module):
         """
         return self.network(features if self.whitening is None else self.whitening(features), self.rows[numbers])
 
-    def pair_energies(self, environments: Environments) -> Tensor:
-        """The explicit part of the local energies: E0 and repulsion.
+    def element_energies(self, numbers: Tensor) -> Tensor:
+        """E0 (n_centres,), float64, eV, of atoms with the atomic numbers (n_centres,)."""
+        return self.baseline.index_select(0, numbers)
+
+    def pair_energies(self, environments: Environments, distances: Tensor) -> Tensor:
+        """The explicit pair terms, here the repulsion: what each pair gives to its centre.
 
         Parameters
         ----------
         environments : Environments
+        distances : Tensor, shape (n_pairs,), Å
+            Lengths of the pair vectors, all that the terms depend on.
 
         Returns
         -------
-        Tensor, shape (n_centres,), eV
+        Tensor, shape (n_pairs,), eV
         """
-        energies = self.baseline[environments.centre_numbers].to(environments.pair_vectors.dtype)  # (n_centres,)
-        if self.repulsion is not None:
-            energies = energies + self.repulsion(environments)
-        return energies
+        if self.repulsion is None:
+            return torch.zeros_like(distances)
+        return self.repulsion.pair_energies(environments, distances)
 
-    def smearing_correction(self, environments: Environments) -> Tensor:
-        """What the pair style adds to LAMMPS' point-charge energy; zero without a long-range term.
+    def smearing_correction(self, environments: Environments, distances: Tensor) -> tuple[Tensor, Tensor]:
+        """What the pair style of a model with charges adds to LAMMPS' point-charge energy.
 
         Parameters
         ----------
         environments : Environments
+        distances : Tensor, shape (n_pairs,), Å
 
         Returns
         -------
-        Tensor, shape (n_centres,), eV
+        self_energies : Tensor, shape (n_centres,), eV
+        pair_energies : Tensor, shape (n_pairs,), eV
         """
-        if self.charges is None:
-            return environments.pair_vectors.new_zeros(environments.n_centres)
-        charges = self.charges.to(environments.pair_vectors.dtype)
-        return smearing_correction_energies(
-            environments, charges[environments.centre_numbers], charges[environments.neighbour_numbers], self.smearing
+        assert self.charges is not None
+        charges = self.charges.to(distances.dtype)
+        centre_charges = charges.index_select(0, environments.centre_numbers)  # (n_centres,)
+        products = centre_charges.index_select(0, environments.pair_i)  # (n_pairs,)
+        products = products * charges.index_select(0, environments.neighbour_numbers)
+        return (
+            self_energies(centre_charges, self.smearing),
+            smearing_correction_energies(distances, products, self.smearing),
         )
 
     def check_elements(self, numbers: Tensor) -> None:

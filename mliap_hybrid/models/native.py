@@ -6,8 +6,13 @@ import torch
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.kernels.plan import NetworkWeights
+from mliap_hybrid.kernels.plan import MAX_LAYERS, NetworkWeights, is_supported
 from mliap_hybrid.models.hybrid import HybridModel
+
+
+def has_native_network(model: HybridModel) -> bool:
+    """Whether the kernels can compute the features and the network of a model."""
+    return is_supported(model.features) and len(model.network.layers) <= MAX_LAYERS
 
 
 def native_network(model: HybridModel, dtype: torch.dtype, n_threads: int = 1) -> NativeMultipoles:
@@ -16,7 +21,7 @@ def native_network(model: HybridModel, dtype: torch.dtype, n_threads: int = 1) -
     Parameters
     ----------
     model : HybridModel
-        With features that `kernels.multipoles.is_supported` accepts.
+        One that `has_native_network` accepts.
     dtype : torch.dtype
         float64 or float32: precision of the arithmetic.
     n_threads : int

@@ -11,7 +11,6 @@ import math
 import torch
 from torch import Tensor
 
-from mliap_hybrid.structure import Environments
 from mliap_hybrid.units import COULOMB_CONSTANT
 
 
@@ -64,26 +63,23 @@ def self_energies(charges: Tensor, smearing: float) -> Tensor:
     return COULOMB_CONSTANT * charges**2 / (math.sqrt(2.0 * math.pi) * smearing)
 
 
-def smearing_correction_energies(
-    environments: Environments, centre_charges: Tensor, neighbour_charges: Tensor, smearing: float
-) -> Tensor:
-    """What a model adds to LAMMPS' point-charge energy so that the sum is the energy of smeared charges.
+def smearing_correction_energies(distances: Tensor, charge_products: Tensor, smearing: float) -> Tensor:
+    """The pairs' part of what turns LAMMPS' point-charge energy into that of smeared charges, half on each centre.
 
     sum over i of [ -1/2 k_e sum_j q_i q_j erfc(r_ij / (sqrt(2) sigma)) / r_ij + k_e q_i^2 / (sqrt(2 pi) sigma) ]
 
+    is the whole of it, with the self energies as the second term.
+
     Parameters
     ----------
-    environments : Environments
-        Pairs up to a cutoff of at least 5.5 sigma, where erfc has died out.
-    centre_charges : Tensor, shape (n_centres,), e
-    neighbour_charges : Tensor, shape (n_pairs,), e
+    distances : Tensor, shape (n_pairs,), Å
+        Full list of pairs up to a cutoff of at least 5.5 sigma, where erfc has died out.
+    charge_products : Tensor, shape (n_pairs,), e^2
+        q_i q_j.
     smearing : float, Å
 
     Returns
     -------
-    Tensor, shape (n_centres,), eV
+    Tensor, shape (n_pairs,), eV
     """
-    distances = environments.pair_vectors.norm(dim=1)  # (n_pairs,)
-    products = centre_charges[environments.pair_i] * neighbour_charges  # (n_pairs,)
-    pair_energies = 0.5 * COULOMB_CONSTANT * products * smearing_correction_kernel(distances, smearing)
-    return self_energies(centre_charges, smearing).index_add(0, environments.pair_i, pair_energies)
+    return 0.5 * COULOMB_CONSTANT * charge_products * smearing_correction_kernel(distances, smearing)

@@ -10,7 +10,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.physics.coulomb import smearing_correction_energies
+from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData, rank_arrays
@@ -51,9 +51,10 @@ def expected_local(model, batch: Batch):
         q = model.charges[batch.numbers]
         long_range = gaussian_charge_energy(batch, q, model.smearing)
         vectors = batch.pair_vectors().requires_grad_()
-        correction = smearing_correction_energies(batch.environments(vectors), q, q[batch.pair_j], model.smearing).sum()
+        products = q[batch.pair_i] * q[batch.pair_j]
+        correction = smearing_correction_energies(vectors.norm(dim=1), products, model.smearing).sum()
         (g,) = torch.autograd.grad(correction, vectors)
-        energy = energy - long_range.energies[0] + correction.detach()
+        energy = energy - long_range.energies[0] + correction.detach() + self_energies(q, model.smearing).sum()
         forces = (forces - long_range.forces).index_add(0, batch.pair_i, g).index_add(0, batch.pair_j, -g)
         virial = virial - long_range.virials[0] - vectors.detach().T @ g
     return float(energy), forces.numpy(), virial.numpy()

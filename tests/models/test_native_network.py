@@ -10,14 +10,12 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.kernels.pair_forces import pair_forces
-from mliap_hybrid.lammps.evaluator import Evaluator
 from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.models.derivatives import assemble, predict
+from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.models.description import fold_whitening
+from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.native import native_network, network_weights
-from mliap_hybrid.testing.models import sodium_chloride_model
+from mliap_hybrid.models.native import has_native_network, native_network, network_weights
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 STRUCTURE = random_structure(21, ["O", "C", "H", "H"], TRICLINIC_CELL, seed=2, closest=1.3)
@@ -86,33 +84,11 @@ def test_far_from_the_data_the_network_stays_finite():
         assert torch.isfinite(gradients).all()
 
 
-def test_the_evaluator_runs_on_the_kernels_and_agrees_with_the_torch_path():
-    model = sodium_chloride_model()
-    batch = frame_to_batch(random_structure(24, ["Na", "Cl"], TRICLINIC_CELL, seed=4), model.cutoff)
-    evaluator = Evaluator(model)
-    assert evaluator.native is not None
-    on_kernels = evaluator(batch.environments())
-    evaluator.native = None
-    by_torch = evaluator(batch.environments())
-    for found, expected in zip(on_kernels, by_torch, strict=True):
-        assert (found - expected).abs().max() < 1e-11 * expected.abs().max()
-
-
-def test_features_that_the_kernels_do_not_know_run_on_torch():
-    features = GaussianMultipoles((-1, 0, 1), (0.5,), 4.0, (1, 6, 8))
-    network = AtomicNetwork(features.n_features, (4,), 3).double()
-    model = HybridModel(features, None, network, dict.fromkeys((1, 6, 8), 0.0)).double()
+def test_networks_with_more_layers_than_the_kernels_take_run_on_torch():
+    model = random_model((3,) * 16)
+    assert not has_native_network(model)
+    assert Evaluator(model).native is None
+    assert has_native_network(random_model((3,) * 15))
     batch = frame_to_batch(STRUCTURE, 4.0)
-    evaluator = Evaluator(model)
-    assert evaluator.native is None
-    energies, gradients = evaluator(batch.environments())
-    expected = predict(model, batch)
-    assert torch.allclose(assemble(batch, energies, gradients).forces, expected.forces, atol=1e-12)
-
-
-def test_forces_of_pairs():
-    batch = frame_to_batch(STRUCTURE, 4.0)
-    gradients = torch.randn(batch.n_pairs, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    expected = assemble(batch, torch.zeros(batch.n_atoms, dtype=torch.float64), gradients).forces
-    assert torch.allclose(pair_forces(batch, gradients), expected, atol=1e-12)
-    assert pair_forces(batch, gradients).sum(0).abs().max() < 1e-12  # Newton's third law
+    deep = random_model((3,) * 15)
+    assert torch.allclose(Evaluator(deep).predict(batch).forces, predict(deep, batch).forces, atol=1e-12)

@@ -10,7 +10,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.physics.coulomb import smearing_correction_energies
+from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
@@ -23,8 +23,10 @@ CELLS = {"cubic": np.eye(3) * 8.0, "triclinic": TRICLINIC_CELL, "long": np.diag(
 
 def point_charge_energy(batch: Batch, charges: torch.Tensor, smearing: float) -> float:
     """E_Coulomb = E_long_range - correction, the correction over pairs up to the batch's cutoff."""
-    correction = smearing_correction_energies(batch.environments(), charges, charges[batch.pair_j], smearing)
-    return float(gaussian_charge_energy(batch, charges, smearing).energies[0] - correction.sum())
+    products = charges[batch.pair_i] * charges[batch.pair_j]
+    correction = smearing_correction_energies(batch.pair_vectors().norm(dim=1), products, smearing).sum()
+    correction += self_energies(charges, smearing).sum()
+    return float(gaussian_charge_energy(batch, charges, smearing).energies[0] - correction)
 
 
 # Energy per formula unit is -M k_e q^2 / d, d the nearest distance; Hamilton and Pask, and Wikipedia's 10-digit values.

@@ -105,10 +105,6 @@ int mliap_sort_pairs(int64_t n_centres, int64_t n_pairs, const int64_t *pair_i, 
                      const int64_t *neighbour_numbers, const int32_t *rows, int64_t n_rows, int64_t *offsets,
                      int32_t *centre_rows, int32_t *neighbour_rows);
 
-/* forces (n_atoms, 3): those of pair gradients; neighbours[p] is the atom j of pair p. */
-void mliap_pair_forces(const int64_t *offsets, const int64_t *neighbours, const double *pair_gradients,
-                       int64_t n_atoms, double *forces);
-
 #ifdef __cplusplus
 }
 #endif

@@ -101,8 +101,7 @@ void read_block(const void *array, int64_t block, int n, int n_columns, long row
   for (int a = 0; a < n; a++) __builtin_memcpy(rows + a * row_size, from + a * n_columns, n_columns * sizeof(T));
 }
 
-// The way back.
-
+// The way back, without what the rows were filled up with.
 template <class T>
 void write_block(const T *rows, long row_size, int64_t block, int n, int n_columns, void *array)
 {

@@ -1,6 +1,4 @@
-// What comes before and after the kernels: pairs sorted by centre, and forces collected from pairs.
-#include <algorithm>
-
+// What comes before the kernels: where each centre's pairs are, and the element rows of all atoms.
 #include "kernels_api.h"
 
 #define MLIAP_EXPORT extern "C" __attribute__((visibility("default")))
@@ -35,26 +33,4 @@ MLIAP_EXPORT int mliap_sort_pairs(int64_t n_centres, int64_t n_pairs, const int6
   const bool known = find_rows(centre_numbers, n_centres, rows, n_rows, centre_rows) &&
       find_rows(neighbour_numbers, n_pairs, rows, n_rows, neighbour_rows);
   return known ? 0 : 2;
-}
-
-MLIAP_EXPORT void mliap_pair_forces(const int64_t *offsets, const int64_t *neighbours, const double *pair_gradients,
-                                    int64_t n_atoms, double *forces)
-{
-  std::fill(forces, forces + 3 * n_atoms, 0.0);
-  for (int64_t i = 0; i < n_atoms; i++) {
-    double fx = 0.0, fy = 0.0, fz = 0.0;
-    for (int64_t p = offsets[i]; p < offsets[i + 1]; p++) {
-      const double *g = pair_gradients + 3 * p;
-      double *fj = forces + 3 * neighbours[p];
-      fx += g[0];
-      fy += g[1];
-      fz += g[2];
-      fj[0] -= g[0];
-      fj[1] -= g[1];
-      fj[2] -= g[2];
-    }
-    forces[3 * i] += fx;
-    forces[3 * i + 1] += fy;
-    forces[3 * i + 2] += fz;
-  }
 }

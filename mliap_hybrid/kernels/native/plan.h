@@ -70,7 +70,7 @@ struct LayerPlan {
   const T *biases;
 };
 
-constexpr int kMaxLayers = 8;
+constexpr int kMaxLayers = 16;
 
 template <class T>
 struct NetworkPlan {

@@ -7,8 +7,6 @@
 
 namespace MLIAP_SIMD {
 
-constexpr int kMaxOrder = 6;
-
 constexpr double square_root(double x)
 {
   double root = x > 1.0 ? x : 1.0;

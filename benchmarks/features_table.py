@@ -1,0 +1,284 @@
+"""Accuracy and cost of the named sets of features beside symmetry functions, with the same network and training.
+
+    python benchmarks/features_table.py [--quick] [--json FILE] [--data FOLDER] [--keep FOLDER] [--jobs 2]
+
+rMD17 ethanol and aspirin (950 training, 50 validation, 1000 test frames) and 3BPA at 300 to 1200 K (350, 50, 100),
+which has four elements. Everything is trained by `mliap_hybrid.fitting.run.train`, three seeds each; the test frames
+are only looked at in the end. `--quick` trains the default set on ethanol once. `--keep` leaves the result of every run
+in a folder, and a run whose result is there is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import itertools
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.io import read, write
+from rich.console import Console
+from rich.table import Table
+
+from mliap_hybrid.config import TrainingFile, parse_training_file
+from mliap_hybrid.fitting.checkpoint import load_model
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.run import load_data, train
+from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.structure import join_batches
+from mliap_hybrid.units import ENERGY_UNITS
+
+KCAL = ENERGY_UNITS["kcal/mol"]
+SETS: dict[str, dict[str, Any]] = {
+    # As many radial functions as the sets of two channels: the same cost for a pair.
+    "gmp-classic": {"set": "gmp-classic", "widths": np.geomspace(0.25, 2.0, 8).round(4).tolist()},
+    "gmp-2c": {"set": "gmp-2c"},
+    "gmp-2c3": {"set": "gmp-2c3"},
+    "gmp-3c3": {"set": "gmp-3c3"},
+    "best": {"set": "gmp-3c3w"},
+    "symmetry functions": {"set": "acsf"},
+}
+"""What a row of the table is called -> `features` of its training file."""
+
+DEFAULT_SET = "gmp-2c3"
+DATA_SETS = ("ethanol", "aspirin", "3BPA")
+
+RECIPE: dict[str, Any] = {
+    "repulsion": {"kind": "none"},
+    "network": {"hidden": [256, 128], "whitening_damping": 1e-3},
+    "loss": {"energy": 0.01, "forces": 1.0, "force_transition": 0.013},
+    "optimisation": {
+        "optimiser": "soap",
+        "epochs": 140,
+        "batch_size": 38,
+        "learning_rate": 4e-3,
+        "weight_decay": 3e-2,
+        "average_decay": 0.999,
+    },
+}
+"""The rest of every training file. Chosen by validation errors."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training."""
+
+    data: str
+    features: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return f"{self.data}_{self.features}_{self.seed}".replace(" ", "-")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of it."""
+
+    dimension: int
+    force_mae: float
+    """kcal/mol/Å, test frames, components."""
+    energy_mae: float
+    """kcal/mol of a molecule, test frames."""
+    validation_force_mae: float
+    """kcal/mol/Å."""
+    fit_seconds: float
+    """Features (cached ones, but for the first seed), training and errors of all frames; one core."""
+    microseconds: float
+    """Energy and forces in double precision, µs/atom: native kernels, or torch for symmetry functions."""
+
+
+def main() -> None:
+    """Train everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--names", nargs="+", choices=DATA_SETS, default=list(DATA_SETS))
+    options = parser.parse_args()
+    if not (options.data / "rmd17").is_dir():
+        parser.error(f"there is no rmd17 in {options.data}: name the folder of the data sets with --data")
+    seeds = range(options.seeds)
+    # Seeds outside: the first one leaves the features of each set in the cache for the others.
+    runs = [Run(data, features, seed) for data, seed, features in itertools.product(options.names, seeds, options.sets)]
+    if options.quick:
+        runs = [Run("ethanol", DEFAULT_SET, 0)]
+
+    results: dict[Run, Result] = {}
+    for run, result in finished(runs, options.data, options.keep, min(options.jobs, len(runs))):
+        results[run] = result
+        print(f"{run.data} | {run.features} | seed {run.seed}: {dataclasses.asdict(result)}", flush=True)
+    rows = summary(results)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+
+
+def finished(runs: list[Run], data: Path, keep: Path | None, n_jobs: int) -> Iterator[tuple[Run, Result]]:
+    """Results as they come, those that are kept first."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        cache = Path(temporary) / "features"
+        waiting = []
+        for run in runs:
+            file = folder / f"{run.name}.json"
+            if file.exists():
+                yield run, Result(**json.loads(file.read_text()))
+            else:
+                waiting.append((run, data, cache / run.data, file))
+        with multiprocessing.get_context("spawn").Pool(n_jobs) as pool:
+            yield from pool.imap_unordered(do, waiting)
+
+
+def do(task: tuple[Run, Path, Path, Path]) -> tuple[Run, Result]:
+    """Train once, measure, and leave the result in a file."""
+    run, data, cache, file = task
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = training_file(run, data, cache, Path(folder))
+        start = time.perf_counter()
+        with Display(Console(file=io.StringIO())) as display:
+            evaluations = train(settings, display)
+            seconds = time.perf_counter() - start
+            assert evaluations is not None
+            test = evaluations["test"]
+            assert test.forces is not None
+            assert evaluations["validation"].forces is not None
+            batches = load_data(settings, display)["test"]
+        model = load_model(settings.run)
+        atoms_of_a_frame = batches[0].n_atoms
+        result = Result(
+            dimension=model.features.n_features,
+            force_mae=test.forces.mae / KCAL,
+            energy_mae=test.energy.mae * atoms_of_a_frame / KCAL,
+            validation_force_mae=evaluations["validation"].forces.mae / KCAL,
+            fit_seconds=seconds,
+            microseconds=time_of_forces(Evaluator(model), batches[:20]),
+        )
+    file.write_text(json.dumps(dataclasses.asdict(result)))
+    return run, result
+
+
+def training_file(run: Run, data: Path, cache: Path, folder: Path) -> TrainingFile:
+    """The settings of a run, its frames written to `folder`."""
+    frames = FRAMES[run.data](data)
+    write(folder / "frames.extxyz", frames)
+    content = RECIPE | {
+        "run": str(folder / "run"),
+        "seed": run.seed,
+        "data": {
+            "files": [str(folder / "frames.extxyz")],
+            "split_key": "split",
+            "cache": str(cache),
+            "keys": {"energy": "REF_energy", "forces": "REF_forces"},
+        },
+        "features": {"widths": [0.25, 0.5, 1.0, 2.0]} | SETS[run.features],
+    }
+    return parse_training_file(content, run.name)
+
+
+def rmd17(data: Path, molecule: str) -> list[Atoms]:
+    """Frames of rMD17, in eV."""
+    frames = []
+    for part in ("train", "test"):
+        arrays = np.load(data / "rmd17" / f"rmd17_{molecule}_{part}_01.npz")
+        for k, positions in enumerate(arrays["coords"]):
+            atoms = Atoms(arrays["nuclear_charges"], positions)
+            split = "validation" if part == "train" and k >= 950 else part
+            frames.append(label(atoms, arrays["energies"][k] * KCAL, arrays["forces"][k] * KCAL, split))
+    return frames
+
+
+def three_bpa(data: Path) -> list[Atoms]:
+    """Frames of 3BPA at 300, 600 and 1200 K, in eV."""
+    frames = read(data / "3bpa" / "train_mixedT.xyz", ":")
+    order = np.random.default_rng(0).permutation(len(frames))
+    splits = ["train"] * 350 + ["validation"] * 50 + ["test"] * 100
+    labelled = []
+    for k, split in zip(order, splits, strict=True):
+        frame = frames[k]
+        atoms = Atoms(frame.numbers, frame.positions)
+        labelled.append(label(atoms, frame.get_potential_energy(), frame.get_forces(), split))
+    return labelled
+
+
+FRAMES = {
+    "ethanol": lambda data: rmd17(data, "ethanol"),
+    "aspirin": lambda data: rmd17(data, "aspirin"),
+    "3BPA": three_bpa,
+}
+"""Data set -> its frames, labelled."""
+
+
+def label(atoms: Atoms, energy: float, forces: np.ndarray, split: str) -> Atoms:
+    """The frame with labels in eV and the name of its part."""
+    atoms.info |= {"REF_energy": float(energy), "split": split}
+    atoms.arrays["REF_forces"] = forces
+    return atoms
+
+
+def time_of_forces(evaluator: Evaluator, batches: list) -> float:
+    """µs/atom of energies and pair forces of several frames together, the fastest of ten."""
+    batch = join_batches(batches)
+    environments, best = batch.environments(), float("inf")
+    for _ in range(10):
+        start = time.perf_counter()
+        evaluator.local_terms(environments)
+        best = min(best, time.perf_counter() - start)
+    return 1e6 * best / batch.n_atoms
+
+
+def summary(results: dict[Run, Result]) -> list[dict[str, object]]:
+    """Print one row for each data set and set of features: means over the seeds, and the spread of forces."""
+    table = Table("data", "features", "seeds", "dimension", "µs/atom", "fit (s)")
+    for title in ("energy MAE", "force MAE", "+-", "validation"):
+        table.add_column(title)
+    rows: list[dict[str, object]] = []
+    for data, features in dict.fromkeys((run.data, run.features) for run in results):
+        of_row = [result for run, result in results.items() if (run.data, run.features) == (data, features)]
+        mean = {f.name: statistics.mean(getattr(r, f.name) for r in of_row) for f in dataclasses.fields(Result)}
+        spread = statistics.pstdev(r.force_mae for r in of_row)
+        table.add_row(
+            data,
+            features,
+            str(len(of_row)),
+            f"{mean['dimension']:.0f}",
+            f"{mean['microseconds']:.1f}",
+            f"{mean['fit_seconds']:.0f}",
+            f"{mean['energy_mae']:.3f}",
+            f"{mean['force_mae']:.3f}",
+            f"{spread:.3f}",
+            f"{mean['validation_force_mae']:.3f}",
+        )
+        for what, value, unit in (
+            ("force MAE", mean["force_mae"], "kcal/mol/Å"),
+            ("force MAE, spread over seeds", spread, "kcal/mol/Å"),
+            ("energy MAE", mean["energy_mae"], "kcal/mol"),
+            ("seeds", len(of_row), ""),
+            ("dimension", mean["dimension"], ""),
+            ("fit time", mean["fit_seconds"], "s"),
+            ("energy and forces", mean["microseconds"], "µs/atom"),
+        ):
+            rows.append({"what": f"{data} | {features} | {what}", "value": value, "unit": unit})
+    Console(width=140).print(table)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The benchmarks still run, and write the rows that others read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def rows_of(script: str, output: Path, *options: str) -> dict[str, float]:
+    """Run a benchmark; what -> value."""
+    command = [sys.executable, str(BENCHMARKS / script), "--json", str(output), *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return {row["what"]: row["value"] for row in json.loads(output.read_text())}
+
+
+@pytest.mark.slow
+def test_gmp_kernels(tmp_path):
+    rows = rows_of("gmp_kernels.py", tmp_path / "rows.json", "--threads", "1")
+    for case in (
+        "water 216, r_c 6, 20 features, forward+vjp, native f32, 1 core",
+        "water 216, r_c 6, gmp-2c3 + network 128-128, energy and forces, native f32, 1 core",
+    ):
+        assert rows[case] > 0.0
+
+
+@pytest.mark.slow
+def test_features_table(tmp_path):
+    if not (DATA / "rmd17").is_dir():
+        pytest.skip("rmd17 is not in ../shared/data")
+    rows = rows_of("features_table.py", tmp_path / "rows.json", "--quick", "--data", str(DATA))
+    assert rows["ethanol | gmp-2c3 | force MAE"] < 0.36  # kcal/mol/Å
+
+
+@pytest.mark.parametrize("script", ["features_table.py", "left_out_element.py"])
+def test_missing_data_is_one_sentence(script, tmp_path):
+    command = [sys.executable, str(BENCHMARKS / script), "--data", str(tmp_path / "nowhere")]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "nowhere" in run.stderr
+    assert "Traceback" not in run.stderr
