@@ -16,7 +16,7 @@ from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
-SIZES = {"gmp-classic": 16, "gmp-2c": 116, "gmp-2c3": 148, "gmp-3c3": 294}
+SIZES = {"gmp-classic": 16, "gmp-2c": 116, "gmp-2c3": 148, "gmp-3c3": 294, "gmp-3c3w": 438}
 """Number of features with the default widths and orders."""
 
 ELEMENTS = ("C", "H", "O", "Na", "Si", "Cl", "Cu", "Au")
