@@ -43,11 +43,17 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(doctor)
 
 
-@app.callback()
-def _options(version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version.")) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"mliap_hybrid {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version."),
+) -> None:
+    pass
 
 
 def main() -> None:
