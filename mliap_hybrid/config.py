@@ -19,8 +19,11 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
-CHARGE_SOURCES = ("none", "formal", "reference", "fitted")
+CHARGE_SOURCES = ("none", "formal", "reference", "fitted", "predicted")
 """What `electrostatics.charges` may say, beside a table."""
+
+STARTING_CHARGES = ("zero", "formal", "reference")
+"""What `electrostatics.starting_charges` may say, beside a table."""
 
 
 class Section(BaseModel):
@@ -39,7 +42,12 @@ class LabelKeys(Section):
     stress: str | None = None
     """Stress of a frame (ASE sign: dE/d(strain)/V); null trains without it."""
     charges: str | None = None
-    """Reference charges of the atoms, used by `charges: reference`."""
+    """Reference charges of the atoms in e, used by `charges: reference` and, with predicted charges, as labels."""
+    dipole: str | None = None
+    """Dipole moment of a molecule about the origin, in e times `units.length`; a label of predicted charges."""
+    born_charges: str | None = None
+    """Born effective charges of the atoms in e, 3 x 3 for each: dM_a/dr_b in row a, column b; a label of predicted
+    charges."""
     total_charge: str | None = None
     """Total charge of a frame in e; null means that every frame is neutral."""
 
@@ -139,28 +147,56 @@ class RepulsionSettings(Section):
     """zbl adds it, none leaves it out."""
 
 
-class ElectrostaticsSettings(Section):
-    """The long-range term: Gaussian charges, fixed per element."""
+def _check_charges(value: Any, sources: tuple[str, ...], what: str) -> Any:
+    """The value, if it is one of the sources or a table of numbers."""
+    if isinstance(value, str) and value not in sources:
+        raise ValueError(f"unknown {what} '{value}': {did_you_mean(value, sources)}")
+    if isinstance(value, dict):
+        for symbol, charge in value.items():
+            if not isinstance(charge, int | float) or not math.isfinite(charge):
+                raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r}")
+    elif not isinstance(value, str):
+        raise ValueError("expected " + ", ".join(sources) + " or a table such as {Na: 1.0, Cl: -1.0}")
+    return value
 
-    charges: Literal["none", "formal", "reference", "fitted"] | dict[str, float] = "none"
+
+class ElectrostaticsSettings(Section):
+    """The long-range term: Gaussian charges, fixed for each element or predicted from the surroundings."""
+
+    charges: Literal["none", "formal", "reference", "fitted", "predicted"] | dict[str, float] = "none"
     """Where the charges come from. none: no long-range term; formal: oxidation states (pymatgen);
-    reference: mean of the reference charges of each element; fitted: learned with the network from energies and
-    forces; or a table such as {Na: 1.0, Cl: -1.0} in e."""
+    reference: mean of the reference charges of each element; fitted: one for each element, learned with the network
+    from energies and forces; predicted: of each atom, by a second network from the same features; or a table such as
+    {Na: 1.0, Cl: -1.0} in e. The settings below, `smearing` apart, are for predicted charges."""
     smearing: Positive = 1.0
     """Smearing sigma of the charges in Å; at most cutoff / 5.5, where erfc(r / (sqrt(2) sigma)) has fallen to 4e-8."""
+    neutrality: Literal["shift", "increments"] = "shift"
+    """How predicted charges keep the total charge. shift: all atoms of a structure are moved by one number;
+    increments: neighbours give each other charge, so that systems far apart have the charges that each has alone, and
+    the total charge is that of the starting charges."""
+    starting_charges: Literal["zero", "formal", "reference"] | dict[str, float] = "formal"
+    """Charges q0 of the elements that predicted charges start from: zero, formal, reference or a table, as above."""
+    charge_hidden: list[Annotated[int, Field(gt=0)]] = [64, 64]
+    """Widths of the hidden layers of the charge network."""
+    largest_charge: Positive = 2.0
+    """Bound b in e of what the charge network adds to q0: b tanh(network / b)."""
+    total_charge_input: bool = False
+    """Whether both networks see the total charge of the structure, for systems of several total charges."""
 
     @field_validator("charges", mode="before")
     @classmethod
     def _known_charges(cls, value: Any) -> Any:
-        if isinstance(value, str) and value not in CHARGE_SOURCES:
-            raise ValueError(f"unknown source of charges '{value}': {did_you_mean(value, CHARGE_SOURCES)}")
-        if isinstance(value, dict):
-            for symbol, charge in value.items():
-                if not isinstance(charge, int | float) or not math.isfinite(charge):
-                    raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r}")
-        elif not isinstance(value, str):
-            raise ValueError("expected " + ", ".join(CHARGE_SOURCES) + " or a table such as {Na: 1.0, Cl: -1.0}")
-        return value
+        return _check_charges(value, CHARGE_SOURCES, "source of charges")
+
+    @field_validator("starting_charges", mode="before")
+    @classmethod
+    def _known_starting_charges(cls, value: Any) -> Any:
+        return _check_charges(value, STARTING_CHARGES, "source of starting charges")
+
+    @property
+    def predicts(self) -> bool:
+        """Whether charges are predicted."""
+        return self.charges == "predicted"
 
 
 class LossSettings(Section):
@@ -175,6 +211,14 @@ class LossSettings(Section):
     2 c^2 (sqrt(1 + (error / c)^2) - 1)): a few large forces rule the fit less. null: squares throughout."""
     virial: NonNegative = 0.0
     """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; needs a stress label."""
+    charges: NonNegative = 1.0
+    """Weight of the squared error of predicted charges, e^2, times 100; used where `data.keys.charges` is set."""
+    dipole: NonNegative = 1.0
+    """Weight of the squared error of the components of the dipole moment, (e Å)^2, times 10; used with predicted
+    charges where `data.keys.dipole` is set."""
+    born_charges: NonNegative = 1.0
+    """Weight of the squared error of the components of the Born effective charges, e^2; used with predicted charges
+    where `data.keys.born_charges` is set."""
 
 
 class OptimisationSettings(Section):
@@ -227,14 +271,37 @@ class TrainingFile(Section):
 
     @model_validator(mode="after")
     def _labels_are_named(self) -> TrainingFile:
-        keys = self.data.keys
+        keys, electrostatics = self.data.keys, self.electrostatics
         if self.loss.virial > 0 and keys.stress is None:
             raise ValueError("loss.virial is not zero, but data.keys.stress does not name a stress label")
-        if self.electrostatics.charges == "reference" and keys.charges is None:
-            raise ValueError("electrostatics.charges is reference, but data.keys.charges does not name a charge label")
-        if self.loss.energy == self.loss.virial == 0 and (self.loss.forces == 0 or keys.forces is None):
+        needs_reference = {"charges": electrostatics.charges == "reference"}
+        needs_reference["starting_charges"] = electrostatics.predicts and electrostatics.starting_charges == "reference"
+        for setting, needed in needs_reference.items():
+            if needed and keys.charges is None:
+                raise ValueError(
+                    f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
+                )
+        if not self._weighted_labels():
             raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
         return self
+
+    @model_validator(mode="after")
+    def _total_charge_is_given(self) -> TrainingFile:
+        if self.electrostatics.total_charge_input and not self.electrostatics.predicts:
+            raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
+        if self.electrostatics.total_charge_input and self.data.keys.total_charge is None:
+            raise ValueError(
+                "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge"
+            )
+        return self
+
+    def _weighted_labels(self) -> list[str]:
+        """Labels that the files hold and the loss has a weight for."""
+        loss, keys = self.loss, self.data.keys
+        weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.virial}
+        if self.electrostatics.predicts:
+            weights |= {"charges": loss.charges, "dipole": loss.dipole, "born_charges": loss.born_charges}
+        return [label for label, weight in weights.items() if weight > 0 and getattr(keys, label) is not None]
 
 
 def parse_training_file(content: dict[str, Any], source: str) -> TrainingFile:

@@ -64,6 +64,10 @@ class Batch:
     """(n_structures, 3, 3) float64, eV: label, W = -dE/d(strain) = -V * stress."""
     charges: Tensor | None = field(default=None)
     """(n_atoms,) float64, e: label or reference charges."""
+    dipoles: Tensor | None = field(default=None)
+    """(n_structures, 3) float64, e Å: label, dipole moments of molecules about the origin."""
+    born_charges: Tensor | None = field(default=None)
+    """(n_atoms, 3, 3) float64, e: label, Born effective charges dM_a/dr_b."""
 
     @property
     def n_atoms(self) -> int:
@@ -114,6 +118,11 @@ class Batch:
     def _tensors(self) -> dict[str, Tensor]:
         present = ((f.name, getattr(self, f.name)) for f in fields(self))
         return {name: value for name, value in present if value is not None}
+
+
+def with_total_charge(batch: Batch, total_charge: float) -> Batch:
+    """The same structures with another total charge, in e, each."""
+    return replace(batch, total_charges=torch.full_like(batch.total_charges, total_charge))
 
 
 def join_batches(batches: Sequence[Batch]) -> Batch:

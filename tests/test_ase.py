@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 
 from mliap_hybrid.ase import HybridCalculator
@@ -9,7 +10,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.testing.models import sodium_chloride_model
+from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 
@@ -25,6 +26,32 @@ def test_energy_forces_and_stress(tmp_path):
     np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6 * scale)
     stress = atoms.get_stress()
     np.testing.assert_allclose(stress, calculate_numerical_stress(atoms, eps=1e-4), atol=1e-6 * np.abs(stress).max())
+
+
+def test_charges_and_dipole_moment(tmp_path):
+    export_model(charge_predicting_model(), tmp_path / "model.pt", total_charge=1.0)
+    atoms = random_structure(6, ["Na", "Cl"], None, seed=8, closest=2.0)
+    atoms.calc = HybridCalculator(tmp_path / "model.pt")
+    charges = atoms.get_charges()
+    assert charges.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(atoms.get_dipole_moment(), charges @ atoms.positions)
+    scale = np.abs(atoms.get_forces()).max()
+    np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=2e-5), atol=1e-6 * scale)
+    atoms.calc = HybridCalculator(tmp_path / "model.pt", total_charge=-1.0)
+    assert atoms.get_charges().sum() == pytest.approx(-1.0)
+
+
+def test_crystals_and_models_without_charges_have_no_dipole_moment(tmp_path):
+    export_model(charge_predicting_model(), tmp_path / "charged.pt")
+    export_model(sodium_chloride_model(None), tmp_path / "uncharged.pt")
+    atoms = random_structure(6, ["Na", "Cl"], TRICLINIC_CELL, seed=8, closest=2.0)
+    atoms.calc = HybridCalculator(tmp_path / "charged.pt")
+    atoms.get_charges()
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.get_dipole_moment()
+    atoms.calc = HybridCalculator(tmp_path / "uncharged.pt")
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.get_charges()
 
 
 def test_missing_file():

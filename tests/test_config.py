@@ -68,11 +68,32 @@ def test_density_table_is_a_name_or_a_file_beside(tmp_path):
         ),
         (
             {"electrostatics": {"charges": 1.0}},
-            "electrostatics.charges: expected none, formal, reference, fitted or a table such as {Na: 1.0, Cl: -1.0}",
+            "electrostatics.charges: expected none, formal, reference, fitted, predicted or a table such as "
+            "{Na: 1.0, Cl: -1.0}",
         ),
         (
             {"electrostatics": {"charges": "reference"}},
             "electrostatics.charges is reference, but data.keys.charges does not name a charge label",
+        ),
+        (
+            {"electrostatics": {"charges": "predicted", "starting_charges": "reference"}},
+            "electrostatics.starting_charges is reference, but data.keys.charges does not name a charge label",
+        ),
+        (
+            {"electrostatics": {"charges": "predicted", "starting_charges": "formall"}},
+            "electrostatics.starting_charges: unknown source of starting charges 'formall': did you mean 'formal'?",
+        ),
+        (
+            {"electrostatics": {"charges": "predicted", "neutrality": "shfit"}},
+            "electrostatics.neutrality: input should be 'shift' or 'increments' (found 'shfit')",
+        ),
+        (
+            {"electrostatics": {"total_charge_input": True}},
+            "electrostatics.total_charge_input has no effect unless charges are predicted",
+        ),
+        (
+            {"electrostatics": {"charges": "predicted", "total_charge_input": True}},
+            "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge",
         ),
         ({"loss": {"virial": 1.0}}, "loss.virial is not zero, but data.keys.stress does not name a stress label"),
         (

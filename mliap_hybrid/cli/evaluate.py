@@ -16,24 +16,44 @@ def evaluate(
     energy_key: Annotated[str | None, typer.Option(help="Name of the energy label.")] = None,
     forces_key: Annotated[str | None, typer.Option(help="Name of the force label.")] = None,
     stress_key: Annotated[str | None, typer.Option(help="Name of the stress label.")] = None,
+    charges_key: Annotated[str | None, typer.Option(help="Name of the charge label.")] = None,
+    dipole_key: Annotated[
+        str | None, typer.Option(help="Name of the dipole label, in e times the length unit.")
+    ] = None,
+    born_charges_key: Annotated[str | None, typer.Option(help="Name of the label of Born effective charges.")] = None,
+    total_charge_key: Annotated[str | None, typer.Option(help="Name of the total charge.")] = None,
 ) -> None:
     """Print the error table of a model on labelled structures.
 
-    Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å.
+    Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å. Charges and
+    what they do are compared where the model has charges and all structures have the label.
     """
     from mliap_hybrid.cli.console import shown
-    from mliap_hybrid.cli.load import label_settings, load_any_model
+    from mliap_hybrid.cli.load import label_settings, load_any_model, total_charge_of, without_missing
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.fitting.evaluation import evaluate as compare
     from mliap_hybrid.fitting.plots import write_parity_plots
     from mliap_hybrid.fitting.report import error_table
+    from mliap_hybrid.structure import with_total_charge
 
     potential = load_any_model(model, which)
     keys, units = label_settings(model)
-    given = {"energy": energy_key, "forces": forces_key, "stress": stress_key}
-    keys = keys.model_copy(update={label: key for label, key in given.items() if key is not None})
+    given = {
+        "energy": energy_key,
+        "forces": forces_key,
+        "stress": stress_key,
+        "charges": charges_key,
+        "dipole": dipole_key,
+        "born_charges": born_charges_key,
+        "total_charge": total_charge_key,
+    }
+    given = {label: key for label, key in given.items() if key is not None}
+    frames = read_frames(data)
+    keys = without_missing(keys, frames, potential.is_charged).model_copy(update=given)
     with shown() as display:
-        batches = [frame_to_batch(frame, potential.cutoff, keys, units) for frame in read_frames(data)]
+        batches = [frame_to_batch(frame, potential.cutoff, keys, units) for frame in frames]
+        if keys.total_charge is None:
+            batches = [with_total_charge(batch, total_charge_of(model)) for batch in batches]
         evaluations = {"data": compare(potential, display.track(batches, "errors"))}
         display.say(error_table(evaluations))
         if plots is not None:

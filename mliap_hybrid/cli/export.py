@@ -10,6 +10,9 @@ import typer
 Precision = Literal["double", "single"]
 """double: forces to 1e-12 eV/Å; single: to 1e-5 eV/Å, in about half the time."""
 
+Engine = Literal["kspace", "exact"]
+"""kspace: LAMMPS' k-space solver, for any size; exact: the sum over wave vectors, as a reference for small systems."""
+
 
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder that `mliap-hybrid train` wrote.")],
@@ -20,6 +23,7 @@ def export(
         bool, typer.Option("--allow-small-box", help="Run periodic boxes narrower than the cutoff sphere.")
     ] = False,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of features and network in a run.")] = "double",
+    coulomb: Annotated[Engine, typer.Option(help="What solves for the energy of predicted charges.")] = "kspace",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write the one file that LAMMPS, ASE and the other commands read."""
@@ -39,6 +43,7 @@ def export(
         total_charge=total_charge,
         allow_small_box=allow_small_box,
         dtype="float64" if precision == "double" else "float32",
+        coulomb_engine=coulomb,
         provenance={
             "settings": read_training_file(RunFolder(run).config).model_dump(mode="json"),
             "data": checkpoint.data,

@@ -20,6 +20,7 @@ def info(
     potential = load_any_model(model, which)
     description, tensors = describe(potential)
     n_weights = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("network."))
+    n_of_charges = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("charge_network."))
     layers = [potential.network.layers[0].in_features, *description.hidden, 1]
     rows = {
         "elements": " ".join(description.elements),
@@ -30,10 +31,21 @@ def info(
         "E0": ", ".join(f"{symbol} {energy:.4f} eV" for symbol, energy in description.baseline.items()),
     }
     if description.charges is not None:
-        charges = ", ".join(f"{symbol} {charge:+.4f} e" for symbol, charge in description.charges.items())
-        rows["charges"] = f"{charges}; smearing {description.smearing:g} Å"
+        rows["charges"] = f"{_charges(description.charges)}; smearing {description.smearing:g} Å"
+    if description.predicted_charges is not None:
+        predicted, layers = description.predicted_charges, [layers[0], *description.predicted_charges.hidden, 1]
+        rows["charges"] = f"predicted, {predicted.neutrality}; smearing {description.smearing:g} Å"
+        rows["charge network"] = f"{'-'.join(map(str, layers))}, {n_of_charges} weights, bound {predicted.largest:g} e"
+        rows["mean charges"] = _charges(predicted.typical_charges)
+        rows["starting charges"] = _charges(predicted.element_charges)
+        rows["total charge"] = "an input of the networks" if description.total_charge_input else "no input"
+    width = max(10, *(len(name) + 2 for name in rows))
     for name, text in rows.items():
-        print(f"{name + ':':<10}{text}")
+        print(f"{name + ':':<{width}}{text}")
     errors = RunFolder(model).report / "errors.md"
     if errors.is_file():
         print("\n" + errors.read_text(encoding="utf-8").strip())
+
+
+def _charges(charges: dict[str, float]) -> str:
+    return ", ".join(f"{symbol} {charge:+.4f} e" for symbol, charge in charges.items())

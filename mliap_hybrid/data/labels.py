@@ -39,6 +39,10 @@ class Labels:
     """(3, 3) eV: -V * stress."""
     charges: np.ndarray | None = None
     """(n_atoms,) e."""
+    dipole: np.ndarray | None = None
+    """(3,) e Å, about the origin."""
+    born_charges: np.ndarray | None = None
+    """(n_atoms, 3, 3) e."""
     total_charge: float = 0.0
     """e."""
 
@@ -50,16 +54,20 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits) -> Labels:
     ------
     InputError
         If a label is missing, has another shape than expected, or is not finite; if a stress belongs to a frame
-        that is not periodic in three directions, or is not symmetric.
+        that is not periodic in three directions, or is not symmetric; if a dipole moment belongs to a periodic frame.
     """
     n_atoms = len(frame.atoms)
     energy, length = energy_unit(units.energy), length_unit(units.length)
     total = float(find_label(frame, keys.energy, "energy", ())) * energy
-    forces = charges = virial = None
+    forces = charges = dipole = born_charges = virial = None
     if keys.forces is not None:
         forces = find_label(frame, keys.forces, "forces", (n_atoms, 3)) * (energy / length)
     if keys.charges is not None:
         charges = find_label(frame, keys.charges, "charges", (n_atoms,))
+    if keys.dipole is not None:
+        dipole = _dipole(frame, keys.dipole) * length
+    if keys.born_charges is not None:
+        born_charges = _born_charges(frame, keys.born_charges)
     if keys.stress is not None:
         virial = -_stress(frame, keys.stress) * _volume(frame) * energy  # (3, 3)
     total_charge = 0.0
@@ -70,6 +78,8 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits) -> Labels:
         forces=forces,
         virial=virial,
         charges=charges,
+        dipole=dipole,
+        born_charges=born_charges,
         total_charge=total_charge,
     )
 
@@ -122,6 +132,11 @@ def lookup(frame: Frame, key: str, setting: str) -> Any:
     raise InputError(f"{frame.source}: no entry '{key}', which {setting} names{hint}. Found in {found}")
 
 
+def has_entry(frame: Frame, key: str) -> bool:
+    """Whether the frame has an entry `key`, wherever ASE put it."""
+    return any(key in content for content in entries(frame.atoms).values())
+
+
 def entries(atoms: Atoms) -> dict[str, Mapping[str, Any]]:
     """Everything a frame carries beside its structure, by place.
 
@@ -140,6 +155,24 @@ def _as_floats(value: Any, frame: Frame, key: str) -> np.ndarray:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{frame.source}: '{key}' is {value!r}; expected numbers") from None
+
+
+def _dipole(frame: Frame, key: str) -> np.ndarray:
+    """(3,) e times the file's length."""
+    if frame.atoms.pbc.any():
+        raise InputError(
+            f"{frame.source}: a dipole moment needs a molecule, found pbc {frame.atoms.pbc.tolist()}: where atoms "
+            "repeat, it depends on the choice of the cell; set data.keys.dipole to null, or use Born effective charges"
+        )
+    return find_label(frame, key, "dipole", (3,))
+
+
+def _born_charges(frame: Frame, key: str) -> np.ndarray:
+    """(n_atoms, 3, 3) e, of a file that may hold 9 or 3 x 3 numbers for each atom."""
+    n_atoms = len(frame.atoms)
+    shape = np.shape(lookup(frame, key, "data.keys.born_charges"))
+    born = find_label(frame, key, "born_charges", (n_atoms, 9) if shape == (n_atoms, 9) else (n_atoms, 3, 3))
+    return born.reshape(n_atoms, 3, 3)
 
 
 def _stress(frame: Frame, key: str) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.labels import Frame, Labels, read_labels
+from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.structure import Batch
@@ -32,7 +33,8 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
     Parameters
     ----------
     files : sequence of Path
-        Anything that ASE reads: extxyz (also compressed, .xz, .gz, .bz2), ASE databases, trajectories.
+        Anything that ASE reads: extxyz (also compressed, .xz, .gz, .bz2), ASE databases, trajectories; and
+        `input.data` of n2p2 and RuNNer, told by its first line.
 
     Raises
     ------
@@ -45,6 +47,8 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
             raise InputError(f"the data file {file} does not exist")
         try:
             structures = _read_structures(file)
+        except InputError:
+            raise
         except Exception as error:  # ASE's readers raise whatever their format meets
             raise InputError(f"ASE cannot read {file}: {type(error).__name__}: {error}") from error
         if not structures:
@@ -54,6 +58,8 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
 
 
 def _read_structures(file: Path) -> list[Atoms]:
+    if is_n2p2(file):
+        return read_n2p2(file)
     _, compression = get_compression(str(file))
     if compression is None and filetype(str(file)) == "db":
         with connect(file) as database:  # ase.io.read would drop a row's columns
@@ -165,6 +171,8 @@ def _batch(
         forces=_tensor(labels.forces),
         virials=None if labels.virial is None else torch.tensor(labels.virial, dtype=torch.float64)[None],
         charges=_tensor(labels.charges),
+        dipoles=None if labels.dipole is None else torch.tensor(labels.dipole, dtype=torch.float64)[None],
+        born_charges=_tensor(labels.born_charges),
     )
 
 

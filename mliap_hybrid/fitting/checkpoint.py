@@ -18,10 +18,12 @@ from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
 
 FORMAT = "mliap_hybrid checkpoint"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised when a change makes older readers fail; older versions stay readable."""
 
-STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in ("energies", "forces", "virials", "charges"))
+LABELS = ("energies", "forces", "virials", "charges", "dipoles", "born_charges")
+
+STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in LABELS)
 """The fields of a batch that are no labels."""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
+from torch import Tensor
 
+from mliap_hybrid.models.dipoles import dipole_moments
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch
@@ -48,6 +50,12 @@ class Evaluation:
     """eV/Å, components."""
     virial: Parity | None
     """eV/atom, nine components."""
+    charges: Parity | None = None
+    """e."""
+    dipole: Parity | None = None
+    """e Å, components."""
+    born_charges: Parity | None = None
+    """e, nine components."""
 
 
 def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
@@ -63,25 +71,35 @@ def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
     -------
     Evaluation
     """
-    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"energy": [], "forces": [], "virial": []}
+    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {f.name: [] for f in fields(Evaluation)[1:]}
     evaluator = Evaluator(model)
     for batch in batches:
-        prediction = evaluator.predict(batch)
-        baseline = model.baseline[batch.numbers].sum()
-        for name, label, value in (
-            ("energy", batch.energies, prediction.energies),
-            ("forces", batch.forces, prediction.forces),
-            ("virial", batch.virials, prediction.virials),
-        ):
-            if label is not None:
-                shift, scale = (baseline, batch.n_atoms) if name == "energy" else (0.0, 1)
-                scale = batch.n_atoms if name == "virial" else scale
-                pairs[name].append((((label - shift) / scale).numpy(), ((value - shift) / scale).numpy()))
+        for name, label, value in _compared(evaluator, batch):
+            if label is not None and value is not None:
+                pairs[name].append((label.numpy(), value.detach().numpy()))
     parities = {name: _parity(values) for name, values in pairs.items()}
-    energy = parities["energy"]
+    energy = parities.pop("energy")
     if energy is None:
         raise ValueError("expected structures with energies, got none")
-    return Evaluation(len(pairs["energy"]), energy, parities["forces"], parities["virial"])
+    return Evaluation(len(pairs["energy"]), energy, **parities)
+
+
+def _compared(evaluator: Evaluator, batch: Batch) -> Iterator[tuple[str, Tensor | None, Tensor | None]]:
+    """Name, label and prediction of each quantity of a structure, in the units of `Evaluation`."""
+    prediction, n_atoms = evaluator.predict(batch), batch.n_atoms
+    baseline = evaluator.model.baseline[batch.numbers].sum()
+    if batch.energies is not None:
+        yield "energy", (batch.energies - baseline) / n_atoms, (prediction.energies - baseline) / n_atoms
+    yield "forces", batch.forces, prediction.forces
+    if batch.virials is not None:
+        yield "virial", batch.virials / n_atoms, prediction.virials / n_atoms
+    if prediction.charges is None:
+        return
+    yield "charges", batch.charges, prediction.charges
+    moments = dipole_moments(prediction.charges, batch.positions, batch.structure_of_atom, batch.n_structures)
+    yield "dipole", batch.dipoles, moments
+    if batch.born_charges is not None and evaluator.model.charge_model is not None:
+        yield "born_charges", batch.born_charges, evaluator.born_charges(batch)
 
 
 def _parity(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parity | None:

@@ -16,6 +16,10 @@ from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.fitting.fitted_charges import FittedCharges, electronegative_is_negative
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.charge_increments import ChargeIncrements
+from mliap_hybrid.models.charge_model import ChargeModel
+from mliap_hybrid.models.charge_network import ChargeNetwork
+from mliap_hybrid.models.charge_shift import ChargeShift
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
@@ -29,9 +33,9 @@ class FixedTerms:
     whitening: Whitening
     """Linear map between features and network."""
     baseline: Tensor
-    """(n_elements,) float64, eV: E0 of the labels without repulsion and without fixed charges."""
+    """(n_elements,) float64, eV: E0 of the labels without repulsion and without fixed or starting charges."""
     charges: Tensor | None
-    """(n_elements,) float64, e: fixed charges, or where fitted ones start; None without long-range term."""
+    """(n_elements,) float64, e: fixed charges, or where others start from; None without long-range term."""
     unit_baseline: Tensor | None
     """(n_elements, n_products) float64, eV/e^2: E0 of the unit long-range energies; None unless charges are fitted.
     The E0 of the whole is baseline - unit_baseline @ products, the least-squares one for any charges."""
@@ -62,16 +66,47 @@ def make_repulsion(settings: TrainingFile) -> ZBLRepulsion | None:
 
 
 def make_trained_part(settings: TrainingFile, terms: FixedTerms) -> TrainedPart:
-    """Network and charges at their start; the same seed gives the same weights."""
+    """Networks and charges at their start; the same seed gives the same weights."""
+    electrostatics = settings.electrostatics
+    n_inputs = terms.whitening.matrix.shape[1] + electrostatics.total_charge_input
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden, len(terms.elements))
+        network = AtomicNetwork(n_inputs, settings.network.hidden, len(terms.elements))
+        if electrostatics.predicts:
+            charge_model = make_charge_model(settings, terms)
+            return TrainedPart(network, None, charge_model.float(), electrostatics.total_charge_input)
     if terms.charges is None or terms.unit_baseline is None:
         return TrainedPart(network)
     return TrainedPart(network, FittedCharges(terms.charges, terms.counts))
 
 
-def make_model(settings: TrainingFile, features: Featuriser, terms: FixedTerms, part: TrainedPart) -> HybridModel:
+def make_charge_model(settings: TrainingFile, terms: FixedTerms, typical_charges: Tensor | None = None) -> ChargeModel:
+    """The charge model that a training file describes, with random weights.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        With predicted charges.
+    terms : FixedTerms
+    typical_charges : Tensor, shape (n_elements,), e, optional
+        Mean charges in the training frames; the starting charges by default.
+    """
+    electrostatics = settings.electrostatics
+    assert terms.charges is not None
+    n_inputs = terms.whitening.matrix.shape[1] + electrostatics.total_charge_input
+    network = ChargeNetwork(n_inputs, electrostatics.charge_hidden, len(terms.elements), electrostatics.largest_charge)
+    if electrostatics.neutrality == "shift":
+        return ChargeShift(network, terms.charges, typical_charges)
+    return ChargeIncrements(network, terms.charges, typical_charges, cutoff=settings.features.cutoff)
+
+
+def make_model(
+    settings: TrainingFile,
+    features: Featuriser,
+    terms: FixedTerms,
+    part: TrainedPart,
+    typical_charges: Tensor | None = None,
+) -> HybridModel:
     """The whole model in float64.
 
     Parameters
@@ -81,16 +116,22 @@ def make_model(settings: TrainingFile, features: Featuriser, terms: FixedTerms, 
         From `make_features`.
     terms : FixedTerms
     part : TrainedPart
+    typical_charges : Tensor, shape (n_elements,), e, optional
+        As in `make_charge_model`.
 
     Returns
     -------
     HybridModel
         In evaluation mode, sharing no memory with `part`.
     """
-    network = AtomicNetwork(terms.whitening.matrix.shape[1], settings.network.hidden, len(terms.elements))
+    n_inputs = terms.whitening.matrix.shape[1] + part.total_charge_input
+    network = AtomicNetwork(n_inputs, settings.network.hidden, len(terms.elements))
     network.load_state_dict(part.network.state_dict())
-    baseline, charges = terms.baseline, None
-    if terms.charges is not None:
+    baseline, charges, charge_model = terms.baseline, None, None
+    if part.charge_model is not None:
+        charge_model = make_charge_model(settings, terms, typical_charges)
+        charge_model.network.load_state_dict(part.charge_model.network.state_dict())
+    elif terms.charges is not None:
         charges = dict(zip(terms.elements, terms.charges.tolist(), strict=True))
     if part.charges is not None and terms.unit_baseline is not None:
         with torch.no_grad():
@@ -105,5 +146,7 @@ def make_model(settings: TrainingFile, features: Featuriser, terms: FixedTerms, 
         repulsion=make_repulsion(settings),
         charges=charges,
         smearing=settings.electrostatics.smearing,
+        charge_model=charge_model,
+        total_charge_input=part.total_charge_input,
     )
     return model.double().eval()

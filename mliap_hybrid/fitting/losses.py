@@ -1,8 +1,11 @@
-"""The loss: weighted mean squared errors of energies, forces and virials; large force errors may count linearly."""
+"""The loss: weighted mean squared errors of energies, forces and virials, and of predicted charges and what they do.
+
+Large force errors may count linearly.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -10,12 +13,23 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.prepared import PreparedFrames
 from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.models.dipoles import dipole_moments
 
 ENERGY_SCALE = 1000.0
 """Brings (eV/atom)^2 to the size of (eV/Å)^2 at usual errors; part of the definition of `loss.energy`."""
 
 VIRIAL_SCALE = 10.0
 """The same for `loss.virial`."""
+
+CHARGE_SCALE = 100.0
+"""Brings e^2 to the size of (eV/Å)^2 at usual errors; part of the definition of `loss.charges`."""
+
+DIPOLE_SCALE = 10.0
+"""The same for (e Å)^2 and `loss.dipole`."""
+
+
+OF_FRAMES = ("energy", "virial", "dipole")
+"""Errors of which each frame has one; of the others each atom has."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,12 @@ class SquaredErrors:
     """(eV/atom)^2, over the nine components."""
     force_penalty: Tensor | None = None
     """(eV/Å)^2: what stands for `forces` in the loss."""
+    charges: Tensor | None = None
+    """e^2."""
+    dipole: Tensor | None = None
+    """(e Å)^2, over components."""
+    born_charges: Tensor | None = None
+    """e^2, over the nine components."""
 
 
 def squared_errors(
@@ -54,7 +74,23 @@ def squared_errors(
         penalty = forces if force_transition is None else pseudo_huber(squares, force_transition).mean()
     if frames.virials is not None:
         virial = ((prediction.virials - frames.virials) / n_atoms[:, None, None]).square().mean()
-    return SquaredErrors(energy, forces, virial, penalty)
+    return SquaredErrors(energy, forces, virial, penalty, **_charge_errors(prediction, frames))
+
+
+def _charge_errors(prediction: Prediction, frames: PreparedFrames) -> dict[str, Tensor]:
+    """Mean squared errors of predicted charges, dipole moments and Born charges, by name, where there are labels."""
+    labels, charges = frames.predicted, prediction.charges
+    if labels is None or charges is None:
+        return {}
+    errors = {}
+    if labels.charges is not None:
+        errors["charges"] = (charges - labels.charges).square().mean()
+    if labels.dipoles is not None:
+        moments = dipole_moments(charges, labels.positions, frames.frame_of_atom, frames.n_frames)  # (n_frames, 3)
+        errors["dipole"] = (moments - labels.dipoles).square().mean()
+    if labels.born_charges is not None and prediction.born_charges is not None:
+        errors["born_charges"] = (prediction.born_charges - labels.born_charges).square().mean()
+    return errors
 
 
 def pseudo_huber(squares: Tensor, transition: float) -> Tensor:
@@ -70,6 +106,12 @@ def total_loss(errors: SquaredErrors, weights: LossSettings) -> Tensor:
         loss = loss + weights.forces * errors.force_penalty
     if errors.virial is not None:
         loss = loss + weights.virial * VIRIAL_SCALE * errors.virial
+    if errors.charges is not None:
+        loss = loss + weights.charges * CHARGE_SCALE * errors.charges
+    if errors.dipole is not None:
+        loss = loss + weights.dipole * DIPOLE_SCALE * errors.dipole
+    if errors.born_charges is not None:
+        loss = loss + weights.born_charges * errors.born_charges
     return loss
 
 
@@ -77,14 +119,13 @@ class RunningErrors:
     """Mean of the squared errors of several batches, each counted by its size."""
 
     def __init__(self) -> None:
-        self._sums = {"energy": 0.0, "forces": 0.0, "virial": 0.0, "force_penalty": 0.0}
+        self._sums = {f.name: 0.0 for f in fields(SquaredErrors)}
         self._sizes = dict.fromkeys(self._sums, 0)
 
     def add(self, errors: SquaredErrors, frames: PreparedFrames) -> None:
         """Count the errors of one batch."""
-        n_frames, n_atoms = frames.n_frames, len(frames.features)
-        sizes = {"energy": n_frames, "forces": n_atoms, "virial": n_frames, "force_penalty": n_atoms}
-        for name, size in sizes.items():
+        for name in self._sums:
+            size = frames.n_frames if name in OF_FRAMES else len(frames.features)
             value = getattr(errors, name)
             if value is not None:
                 self._sums[name] += value.item() * size
@@ -92,9 +133,8 @@ class RunningErrors:
 
     def mean(self) -> SquaredErrors:
         """The mean over all that was added."""
-        energy, forces, virial, force_penalty = (
-            torch.tensor(self._sums[name] / size) if size else None for name, size in self._sizes.items()
-        )
-        if energy is None:
+        if not self._sizes["energy"]:
             raise ValueError("expected at least one batch, got none")
-        return SquaredErrors(energy, forces, virial, force_penalty)
+        means = {name: self._sums[name] / size for name, size in self._sizes.items() if size}
+        present = {name: torch.tensor(means[name]) if name in means else None for name in self._sizes}
+        return SquaredErrors(**present)  # type: ignore[arg-type]  # the energy is there

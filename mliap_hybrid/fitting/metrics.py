@@ -11,15 +11,21 @@ from torch import Tensor
 from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.trainer import EpochResult
 
+QUANTITIES = {
+    "energy": "meV/atom",
+    "force": "meV/Å",
+    "virial": "meV/atom",
+    "charge": "me",
+    "dipole": "me Å",
+    "born_charge": "me",
+}
+"""What has errors -> their unit."""
+
 COLUMNS = {
     "epoch": "1",
     "learning_rate": "1",
-    "train_energy_rmse": "meV/atom",
-    "train_force_rmse": "meV/Å",
-    "train_virial_rmse": "meV/atom",
-    "validation_energy_rmse": "meV/atom",
-    "validation_force_rmse": "meV/Å",
-    "validation_virial_rmse": "meV/atom",
+    **{f"train_{name}_rmse": unit for name, unit in QUANTITIES.items()},
+    **{f"validation_{name}_rmse": unit for name, unit in QUANTITIES.items()},
     "validation_loss": "1",
     "time": "s",
 }
@@ -49,7 +55,7 @@ class MetricsFile:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             writer.writerow(COLUMNS.values())
-            writer.writerows([_cell(row[name]) for name in COLUMNS] for row in kept)
+            writer.writerows([_cell(row.get(name)) for name in COLUMNS] for row in kept)
 
     def append(self, result: EpochResult) -> None:
         """Add the line of one epoch."""
@@ -66,16 +72,20 @@ class MetricsFile:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The lines of a metrics file, NaN where a cell is empty; nothing if there is no file."""
+    """The lines of a metrics file, NaN where a cell is empty; nothing if there is no file.
+
+    Older files have fewer columns: those of charges are missing.
+    """
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[2:]
-    return [{name: float(cell) if cell else math.nan for name, cell in zip(COLUMNS, row, strict=True)} for row in rows]
+        names, _, *rows = list(csv.reader(file)) or [[], []]
+    return [{name: float(cell) if cell else math.nan for name, cell in zip(names, row, strict=True)} for row in rows]
 
 
 def _errors(errors: SquaredErrors) -> list[float | None]:
-    return [milli_rmse(errors.energy), milli_rmse(errors.forces), milli_rmse(errors.virial)]
+    values = (errors.energy, errors.forces, errors.virial, errors.charges, errors.dipole, errors.born_charges)
+    return [milli_rmse(value) for value in values]  # in the order of QUANTITIES
 
 
 def _cell(value: float | None) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mliap_hybrid.fitting.evaluation import Evaluation, Parity
-from mliap_hybrid.fitting.metrics import read_metrics
+from mliap_hybrid.fitting.metrics import QUANTITIES, read_metrics
 
 COLOURS = {"train": "#9aa5b1", "validation": "#e08e0b", "test": "#1f6fb2"}
 """Okabe-Ito like, readable in grey; other sets take the colour of the test set."""
@@ -29,7 +29,7 @@ STYLE = matplotlib.RcParams(
 
 
 def write_parity_plots(evaluations: Mapping[str, Evaluation], folder: Path) -> list[Path]:
-    """Write parity_energy.png, parity_forces.png and parity_virial.png, each where there are labels.
+    """Write parity_energy.png, parity_forces.png and so on, each where there are labels.
 
     Parameters
     ----------
@@ -49,6 +49,9 @@ def write_parity_plots(evaluations: Mapping[str, Evaluation], folder: Path) -> l
         ("energy", "Energy without element energies", "eV/atom"),
         ("forces", "Force components", "eV/Å"),
         ("virial", "Virial components", "eV/atom"),
+        ("charges", "Charges", "e"),
+        ("dipole", "Components of the dipole moment", "e Å"),
+        ("born_charges", "Components of Born effective charges", "e"),
     ):
         parities = {label: parity for label, e in evaluations.items() if (parity := getattr(e, name)) is not None}
         if parities:
@@ -65,15 +68,15 @@ def write_learning_curve(metrics: Path, folder: Path) -> Path | None:
     if not rows:
         return None
     epochs = [row["epoch"] for row in rows]
-    quantities = [("energy", "meV/atom"), ("force", "meV/Å"), ("virial", "meV/atom")]
-    shown = [(q, unit) for q, unit in quantities if not np.isnan(rows[-1][f"validation_{q}_rmse"])]
+    last = rows[-1]
+    shown = [(q, unit) for q, unit in QUANTITIES.items() if not np.isnan(last.get(f"validation_{q}_rmse", np.nan))]
     with matplotlib.rc_context(rc=STYLE):
         figure = Figure(figsize=(3.6 * len(shown), 3.2), layout="constrained")
         for axes, (quantity, unit) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
             for split in ("train", "validation"):
                 values = [row[f"{split}_{quantity}_rmse"] for row in rows]
                 axes.plot(epochs, values, color=COLOURS[split], label=split, linewidth=1.3)
-            axes.set(yscale="log", xlabel="epoch", ylabel=f"RMSE ({unit})", title=quantity)
+            axes.set(yscale="log", xlabel="epoch", ylabel=f"RMSE ({unit})", title=quantity.replace("_", " "))
         axes.legend()
         path = folder / "learning_curve.png"
         figure.savefig(path)

@@ -11,26 +11,20 @@ from torch import Tensor
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.data.baseline import compositions, fit_baseline, warn_if_degenerate
-from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
 from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
+from mliap_hybrid.fitting.prepared_charges import PreparedCharges, prepare_charges, single
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, whitened_jacobian
 from mliap_hybrid.models.derivatives import Prediction, assemble
 from mliap_hybrid.models.feature_description import describe_features
-from mliap_hybrid.physics.charges import (
-    charges_from_table,
-    check_total_charge,
-    formal_charges,
-    nearest_neutral,
-    reference_charges,
-)
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Batch
@@ -56,6 +50,10 @@ class _Physics:
     """Repulsion and fixed charges."""
     units: Prediction | None
     """Long-range term for unit products of charges, where they are fitted."""
+    predicted: PreparedCharges | None
+    """The long-range term but the charges, where they are predicted."""
+    energies: Tensor
+    """(1,) eV: what the baseline is fitted without: the fixed terms, and the long-range term of starting charges."""
 
 
 def prepare(
@@ -80,16 +78,21 @@ def prepare(
     Raises
     ------
     InputError
-        If the memory does not suffice, or the charges do not fit the structures.
+        If the memory does not suffice, or charges or their labels do not fit the structures.
     """
     batches = [*training, *validation]
     if terms is None:
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
         charges = find_charges(settings, training, validation, elements)
+        if settings.electrostatics.predicts:
+            check_charge_labels(batches)
     else:
         elements, charges = terms.elements, terms.charges
     features = make_features(settings, elements)
-    needed = memory_of_frames(batches, settings.features.n_selected or features.n_features)
+    use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.stress is not None
+    predicts = settings.electrostatics.predicts
+    n_kept = settings.features.n_selected or features.n_features
+    needed = memory_of_frames(batches, n_kept, predicts, use_virials)
     available = available_memory()
     in_memory = settings.data.cache is None or fits(needed, available)
     if in_memory:
@@ -98,22 +101,13 @@ def prepare(
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
 
-    smearing, fitted = settings.electrostatics.smearing, settings.electrostatics.charges == "fitted"
-    repulsion = make_repulsion(settings)
-    physics = [
-        _Physics(
-            fixed=_fixed_physics(batch, repulsion, None if fitted else charges, elements, smearing),
-            units=unit_predictions(batch, elements, smearing) if fitted else None,
-        )
-        for batch in track(batches, "physics")
-    ]
+    physics = [_physics(settings, batch, charges, elements) for batch in track(batches, "physics")]
     if terms is None:
         samples = torch.cat([source.features(batch) for batch in track(training, "features")])
         columns = _selected_columns(settings, samples, features.feature_labels)
         whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
         terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
 
-    use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.stress is not None
     no_jacobian = torch.empty(0, 3, terms.whitening.matrix.shape[1])
     frames: list[PreparedFrames] = []
     for batch, of_batch in zip(track(batches, "derivatives"), physics, strict=True):
@@ -125,6 +119,7 @@ def prepare(
             whitened_jacobian(raw, terms.whitening) if in_memory else no_jacobian,
             elements,
             units=_without_baseline(batch, of_batch.units, terms),
+            predicted=of_batch.predicted,
             use_forces=use_forces,
             use_virials=use_virials,
         )
@@ -166,44 +161,27 @@ def _fit_terms(
     counts = compositions(training, elements)  # (n_training, n_elements)
     warn_if_degenerate(counts)
     labels = torch.cat([batch.energies for batch in training if batch.energies is not None])  # (n_training,)
-    baseline = fit_baseline(counts, labels - torch.cat([p.fixed.energies for p in physics]))  # (n_elements,)
+    baseline = fit_baseline(counts, labels - torch.cat([p.energies for p in physics]))  # (n_elements,)
     units = [p.units.energies for p in physics if p.units is not None]  # (1, n_products) each
     unit_baseline = fit_baseline(counts, torch.cat(units)) if units else None  # (n_elements, n_products)
     return FixedTerms(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
 
 
-def find_charges(
-    settings: TrainingFile, training: Sequence[Batch], others: Sequence[Batch], elements: tuple[int, ...]
-) -> Tensor | None:
-    """Charges of the elements from the source that the training file names.
-
-    Returns
-    -------
-    Tensor, shape (n_elements,), float64, e, or None
-        Where fitted, the start: formal charges, moved to neutrality.
-
-    Raises
-    ------
-    InputError
-        If the source has no charge for an element, or they do not sum to the total charge of a frame.
-    """
-    source = settings.electrostatics.charges
-    if source == "none":
-        return None
-    if isinstance(source, dict):
-        table = charges_from_table(source, elements)
-    elif source == "reference":
-        table = reference_charges(training)
-    else:
-        table = formal_charges(training)
-    missing = [z for z in elements if z not in table]
-    if missing:
-        raise InputError(f"electrostatics.charges {source}: no charge for the elements {missing}; give a table instead")
-    charges = torch.tensor([table[z] for z in elements], dtype=torch.float64)  # (n_elements,)
-    if source == "fitted":
-        charges = nearest_neutral(charges, elements, training)
-    check_total_charge(dict(zip(elements, charges.tolist(), strict=True)), [*training, *others])
-    return charges
+def _physics(settings: TrainingFile, batch: Batch, charges: Tensor | None, elements: tuple[int, ...]) -> _Physics:
+    """Everything about a frame that no feature is needed for; `charges` (n_elements,) fixed, or where they start."""
+    electrostatics, repulsion = settings.electrostatics, make_repulsion(settings)
+    if electrostatics.predicts and charges is not None:
+        fixed = _fixed_physics(batch, repulsion, None, elements, electrostatics.smearing)
+        predicted = prepare_charges(batch, electrostatics.smearing, settings.data.keys.stress is not None)
+        start = charges[torch.searchsorted(torch.tensor(elements), batch.numbers)]  # (n_atoms,)
+        start = start + (batch.total_charges - start.sum()) / batch.n_atoms
+        return _Physics(fixed, None, single(predicted), fixed.energies + predicted.long_range(start).energies)
+    if electrostatics.charges == "fitted":
+        fixed = _fixed_physics(batch, repulsion, None, elements, electrostatics.smearing)
+        units = unit_predictions(batch, elements, electrostatics.smearing)
+        return _Physics(fixed, units, None, fixed.energies)
+    fixed = _fixed_physics(batch, repulsion, charges, elements, electrostatics.smearing)
+    return _Physics(fixed, None, None, fixed.energies)
 
 
 def _fixed_physics(

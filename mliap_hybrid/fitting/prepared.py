@@ -7,11 +7,12 @@ their derivatives with respect to the pair vectors, and what is left of the labe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from mliap_hybrid.fitting.prepared_charges import PreparedCharges, join_charges, memory_of_charges
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.structure import Batch
 
@@ -51,6 +52,8 @@ class PreparedFrames:
     """(n_atoms, 3, n_products), eV/(Å e^2)."""
     unit_virials: Tensor | None = None
     """(n_frames, 3, 3, n_products), eV/e^2."""
+    predicted: PreparedCharges | None = None
+    """What predicted charges need, and their labels."""
 
     @property
     def n_frames(self) -> int:
@@ -60,7 +63,8 @@ class PreparedFrames:
     @property
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
-        return sum(value.nbytes for f in fields(self) if (value := getattr(self, f.name)) is not None)
+        values = [getattr(self, f.name) for f in fields(self)]
+        return sum(v.n_bytes if isinstance(v, PreparedCharges) else v.nbytes for v in values if v is not None)
 
 
 def prepare_frame(
@@ -70,6 +74,7 @@ def prepare_frame(
     jacobian: Tensor,
     elements: Sequence[int],
     units: Prediction | None = None,
+    predicted: PreparedCharges | None = None,
     use_forces: bool = True,
     use_virials: bool = True,
 ) -> PreparedFrames:
@@ -89,6 +94,8 @@ def prepare_frame(
         Atomic numbers of the model, ascending.
     units : Prediction, optional
         Long-range energies, forces and virials for unit products of charges, along a last axis.
+    predicted : PreparedCharges, optional
+        Where charges are predicted; already float32.
     use_forces, use_virials : bool
         Whether the frame has the label and the loss uses it.
 
@@ -111,14 +118,18 @@ def prepare_frame(
         unit_energies=units.energies.float() if units else None,
         unit_forces=units.forces.float() if units and use_forces else None,
         unit_virials=units.virials.float() if units and use_virials else None,
+        predicted=predicted,
     )
 
 
-def memory_of_frames(batches: Sequence[Batch], n_kept: int) -> int:
+def memory_of_frames(
+    batches: Sequence[Batch], n_kept: int, predicts_charges: bool = False, use_virials: bool = False
+) -> int:
     """Bytes that the prepared frames will take; the derivatives are nearly all of it."""
+    of_charges = memory_of_charges(batches, use_virials) if predicts_charges else 0
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
-    return 4 * n_pairs * (3 * n_kept + 3 + 4) + 4 * n_atoms * (n_kept + 10)
+    return 4 * n_pairs * (3 * n_kept + 3 + 4) + 4 * n_atoms * (n_kept + 10) + of_charges
 
 
 def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
@@ -129,10 +140,12 @@ def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
     joined: dict[str, Tensor | None] = {}
     for f in fields(PreparedFrames):
         values = [getattr(frame, f.name) for frame in frames]
-        if values[0] is None:
+        if values[0] is None or f.name == "predicted":
             joined[f.name] = None
             continue
         if f.name in offsets:
             values = [value + offset for value, offset in zip(values, offsets[f.name], strict=True)]
         joined[f.name] = torch.cat(values)
-    return PreparedFrames(**joined)  # type: ignore[arg-type]  # every field without default is in `joined`
+    predicted = [frame.predicted for frame in frames if frame.predicted is not None]
+    together = PreparedFrames(**joined)  # type: ignore[arg-type]  # every field without default is in `joined`
+    return replace(together, predicted=join_charges(predicted)) if predicted else together

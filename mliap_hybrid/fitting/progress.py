@@ -114,6 +114,9 @@ def errors_line(errors: SquaredErrors) -> str:
         ("E", errors.energy, "meV/atom"),
         ("F", errors.forces, "meV/Å"),
         ("W", errors.virial, "meV/atom"),
+        ("q", errors.charges, "me"),
+        ("dipole", errors.dipole, "me Å"),
+        ("Z*", errors.born_charges, "me"),
     ):
         rmse = milli_rmse(value)
         if rmse is not None:

@@ -22,10 +22,11 @@ from mliap_hybrid.fitting.metrics import MetricsFile
 from mliap_hybrid.fitting.plots import write_learning_curve, write_parity_plots
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.progress import Display, epoch_line
-from mliap_hybrid.fitting.report import error_table
+from mliap_hybrid.fitting.report import charges_in_words, error_table
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.run_log import RunLog
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.fitting.typical_charges import typical_charges
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
 
@@ -103,7 +104,8 @@ def train(
         n_epochs = settings.optimisation.epochs
 
         def after_epoch(result: EpochResult) -> None:
-            model = make_model(settings, prepared.features, prepared.terms, trainer.average)
+            typical = typical_charges(trainer.average, prepared.training)
+            model = make_model(settings, prepared.features, prepared.terms, trainer.average, typical)
             checkpoint = Checkpoint(model, prepared.terms, trainer.state_dict(), data, batches["validation"][0])
             metrics.append(result)
             if result.is_best:
@@ -154,6 +156,8 @@ def fingerprint(batches: Sequence[Batch]) -> str:
     for batch in batches:
         for tensor in (batch.numbers, batch.positions, batch.cells, batch.energies, batch.forces, batch.virials):
             digest.update(b"-" if tensor is None else tensor.numpy().tobytes())
+        for tensor in (batch.charges, batch.dipoles, batch.born_charges):  # not there in older runs
+            digest.update(b"" if tensor is None else tensor.numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -207,10 +211,9 @@ def _report(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], display: 
     evaluations = {
         name: evaluate(best.model, display.track(part, f"errors, {name}")) for name, part in batches.items() if part
     }
-    charges = ", ".join(f"{chemical_symbols[z]} {q:+.4f} e" for z, q in best.model.charge_table().items())
     text = (
         f"# Errors\n\nWeights of epoch {best.trainer['epoch']}, which has the lowest validation loss. "
-        f"Charges: {charges or 'none'}.\n\n{error_table(evaluations)}"
+        f"Charges: {charges_in_words(best.model)}.\n\n{error_table(evaluations)}"
     )
     (folder.report / "errors.md").write_text(text, encoding="utf-8")
     write_parity_plots(evaluations, folder.report)

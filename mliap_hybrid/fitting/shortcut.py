@@ -3,6 +3,9 @@
 With g_i = dE_i/dF_i from the network alone and the stored derivatives dF_i/dr_p,
 
     dE/dr_p = g_i(p) . dF_i/dr_p,      f_i = +sum_p dE/dr_p,   f_j = -sum_p dE/dr_p,      W = -sum_p r_p (x) dE/dr_p.
+
+Where charges are predicted, g_i = dE_i/dF_i + (dE/draw_i) draw_i/dF_i, and the long-range term at fixed charges comes
+on top (models/charge_model.py, fitting/prepared_charges.py).
 """
 
 from __future__ import annotations
@@ -12,17 +15,37 @@ from torch import Tensor
 
 from mliap_hybrid.fitting.fitted_charges import FittedCharges
 from mliap_hybrid.fitting.prepared import PreparedFrames
+from mliap_hybrid.fitting.prepared_charges import PreparedCharges
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.charge_model import ChargedAtoms, ChargeModel
 from mliap_hybrid.models.derivatives import Prediction
 
 
 class TrainedPart(torch.nn.Module):
-    """The parameters that are trained: the network, and the charges where they are fitted."""
+    """The parameters that are trained: the network, and the charges where they are fitted or predicted."""
 
-    def __init__(self, network: AtomicNetwork, charges: FittedCharges | None = None):
+    def __init__(
+        self,
+        network: AtomicNetwork,
+        charges: FittedCharges | None = None,
+        charge_model: ChargeModel | None = None,
+        total_charge_input: bool = False,
+    ):
+        """Put the parts together.
+
+        Parameters
+        ----------
+        network : AtomicNetwork
+        charges : FittedCharges, optional
+        charge_model : ChargeModel, optional
+        total_charge_input : bool
+            Whether the networks take the total charge of the frame as a last input.
+        """
         super().__init__()
         self.network = network
         self.charges = charges
+        self.charge_model = charge_model
+        self.total_charge_input = total_charge_input
 
     def forward(self, frames: PreparedFrames) -> Prediction:
         """What the trained part says of the frames, differentiable in its parameters.
@@ -36,32 +59,94 @@ class TrainedPart(torch.nn.Module):
         Prediction
             float32; to be compared with the labels of `frames`.
         """
+        if self.charge_model is not None and frames.predicted is not None:
+            return self._with_predicted_charges(self.charge_model, frames, frames.predicted)
         features = frames.features.detach().requires_grad_()  # (n_atoms, n_kept)
         with torch.enable_grad():
             atomic = self.network(features, frames.rows)  # (n_atoms,)
             (slopes,) = torch.autograd.grad(atomic.sum(), features, create_graph=self.training)  # (n_atoms, n_kept)
-        energies = _sum_by(frames.frame_of_atom, atomic, frames.n_frames)  # (n_frames,)
-        forces, virials = _collect(frames, slopes)
+        local = _collect(frames, atomic, _pair_gradients(frames, slopes))
         if self.charges is None or frames.unit_energies is None:
-            return Prediction(energies, forces, virials)
+            return local
         products = self.charges.products()  # (n_products,)
         return Prediction(
-            energies=energies + frames.unit_energies @ products,
-            forces=forces if frames.unit_forces is None else forces + frames.unit_forces @ products,
-            virials=virials if frames.unit_virials is None else virials + frames.unit_virials @ products,
+            energies=local.energies + frames.unit_energies @ products,
+            forces=local.forces if frames.unit_forces is None else local.forces + frames.unit_forces @ products,
+            virials=local.virials if frames.unit_virials is None else local.virials + frames.unit_virials @ products,
         )
 
+    def predicted_charges(self, frames: PreparedFrames) -> Tensor:
+        """Charges (n_atoms,), e, of a part that predicts them."""
+        assert self.charge_model is not None
+        assert frames.predicted is not None
+        raw = self.charge_model.raw(self._inputs(frames.features, frames), frames.rows)  # (n_atoms,)
+        return self.charge_model.charges(raw, _charged_atoms(frames, frames.predicted))
 
-def _collect(frames: PreparedFrames, slopes: Tensor) -> tuple[Tensor, Tensor]:
-    """Forces (n_atoms, 3) and virials (n_frames, 3, 3) from dE/dF (n_atoms, n_kept)."""
+    def _with_predicted_charges(
+        self, charge_model: ChargeModel, frames: PreparedFrames, constants: PreparedCharges
+    ) -> Prediction:
+        atoms = _charged_atoms(frames, constants)
+        features = frames.features.detach().requires_grad_()  # (n_atoms, n_kept)
+        with torch.enable_grad():
+            inputs = self._inputs(features, frames)
+            atomic = self.network(inputs, frames.rows)  # (n_atoms,)
+            raw = charge_model.raw(inputs, frames.rows)  # (n_atoms,)
+            charges = charge_model.charges(raw, atoms)  # (n_atoms,)
+            long_range = constants.long_range(charges)
+            born_charges = None
+            if constants.born_charges is not None:
+                (raw_slopes,) = torch.autograd.grad(raw.sum(), features, retain_graph=True, create_graph=self.training)
+                of_pairs = _pair_gradients(frames, raw_slopes)  # (n_pairs, 3) draw_i/dr_p
+                positions, periodic = constants.positions, constants.periodic
+                born_charges = charge_model.born_charges(raw, charges, of_pairs, atoms, positions, periodic)
+            weights = [torch.ones_like(atomic), charge_model.response(long_range.potentials, atoms)]
+            (slopes,) = torch.autograd.grad([atomic, raw], features, weights, create_graph=self.training)
+        gradients = _pair_gradients(frames, slopes)  # (n_pairs, 3)
+        of_map = charge_model.pair_gradients(raw, long_range.potentials, atoms)
+        local = _collect(frames, atomic, gradients if of_map is None else gradients + of_map)
+        return Prediction(
+            energies=local.energies + long_range.energies,
+            forces=local.forces + long_range.forces,
+            virials=local.virials + long_range.virials,
+            charges=charges,
+            potentials=long_range.potentials,
+            born_charges=born_charges,
+        )
+
+    def _inputs(self, features: Tensor, frames: PreparedFrames) -> Tensor:
+        """What the networks see: whitened features, and the total charge where it is an input."""
+        if not self.total_charge_input:
+            return features
+        assert frames.predicted is not None
+        totals = frames.predicted.total_charges[frames.frame_of_atom]  # (n_atoms,)
+        return torch.cat([features, totals[:, None]], dim=1)
+
+
+def _charged_atoms(frames: PreparedFrames, constants: PreparedCharges) -> ChargedAtoms:
+    return ChargedAtoms(
+        frames.rows,
+        frames.frame_of_atom,
+        constants.total_charges,
+        frames.pair_i,
+        frames.pair_j,
+        frames.pair_vectors,
+    )
+
+
+def _pair_gradients(frames: PreparedFrames, slopes: Tensor) -> Tensor:
+    """dE/dr_p (n_pairs, 3) from dE/dF (n_atoms, n_kept)."""
     slopes_of_pairs = slopes.index_select(0, frames.pair_i)[:, None]  # (n_pairs, 1, n_kept)
     # Row times matrix: several times faster than matrix times column, here and in the backward pass.
-    gradients = torch.bmm(slopes_of_pairs, frames.jacobian.transpose(1, 2)).squeeze(1)  # (n_pairs, 3) dE/dr_p
-    forces = gradients.new_zeros((len(slopes), 3))
+    return torch.bmm(slopes_of_pairs, frames.jacobian.transpose(1, 2)).squeeze(1)
+
+
+def _collect(frames: PreparedFrames, atomic: Tensor, gradients: Tensor) -> Prediction:
+    """Structures from atomic energies (n_atoms,) and dE/dr_p (n_pairs, 3)."""
+    forces = gradients.new_zeros((len(atomic), 3))
     forces = forces.index_add(0, frames.pair_i, gradients).index_add(0, frames.pair_j, -gradients)
     stretch = -frames.pair_vectors[:, :, None] * gradients[:, None, :]  # (n_pairs, 3, 3)
     virials = _sum_by(frames.frame_of_atom.index_select(0, frames.pair_i), stretch, frames.n_frames)
-    return forces, virials
+    return Prediction(_sum_by(frames.frame_of_atom, atomic, frames.n_frames), forces, virials)
 
 
 def _sum_by(index: Tensor, values: Tensor, n: int) -> Tensor:

@@ -75,9 +75,10 @@ class Trainer:
         self.seed = seed
         self.epoch = 0
         self.best_loss = math.inf
+        networks = [part.network] if part.charge_model is None else [part.network, part.charge_model]
         groups = [
             {
-                "params": list(part.network.parameters()),
+                "params": [parameter for network in networks for parameter in network.parameters()],
                 "lr": optimisation.learning_rate,
                 "weight_decay": optimisation.weight_decay,
             }

@@ -6,10 +6,12 @@ functions below: each becomes a return code and a message, and C++ ends the run 
 
 from __future__ import annotations
 
+import ctypes
+import math
 import pickle
 import sys
 import traceback
-from ctypes import sizeof
+from ctypes import c_double, sizeof
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -33,10 +35,10 @@ from mliap_hybrid.lammps.data import MLIAPData
 class OpenModel:
     """A model in use by one pair style, with what must stay alive for it."""
 
-    def __init__(self, unified: Any, description: Model, element_names: bytes) -> None:
+    def __init__(self, unified: Any, description: Model, *kept_alive: Any) -> None:
         self.unified = unified
         self.description = description
-        self.element_names = element_names
+        self.kept_alive = kept_alive  # C++ holds their addresses
         self.data: MLIAPData | None = None
 
 
@@ -84,7 +86,8 @@ def open_file(path: str) -> Any:
     Returns
     -------
     object
-        With `element_types`, `rcutfac`, `ndescriptors`, `nparams` and the three ``compute_*`` functions.
+        With `element_types`, `rcutfac`, `ndescriptors`, `nparams` and the three ``compute_*`` functions; a model whose
+        charges follow the atoms also has what `_describe_charges` reads.
 
     Raises
     ------
@@ -117,13 +120,38 @@ def _open_model(path: bytes, description: Any) -> int:
         model.rcutfac = unified.rcutfac
         element_names = " ".join(unified.element_types).encode()
         model.elements = element_names
+        typical_charges = _describe_charges(unified, model)
         handle = next(_handles)
-        _models[handle] = OpenModel(unified, Model.from_buffer_copy(model), element_names)
+        _models[handle] = OpenModel(unified, Model.from_buffer_copy(model), element_names, typical_charges)
         unified.interface = _models[handle]
         model.handle = handle
     except BaseException as error:
         return _report(error)
     return OK
+
+
+def _describe_charges(unified: Any, model: Model) -> ctypes.Array[c_double] | None:
+    """Tell C++ of charges that follow the atoms; return what must stay alive.
+
+    Read from the model: `predicts_charges` (False where it is missing), `smearing` (Å), and, if they are there,
+    `solves_coulomb` (whether the model calls `add_coulomb` instead of `solve_coulomb`), `total_charge` (e; None if it
+    follows from the atoms) and `typical_charges` (e, one for each element, to set the k-space solver up with).
+    """
+    model.predicts_charges = bool(getattr(unified, "predicts_charges", False))
+    if not model.predicts_charges:
+        return None
+    model.solves_coulomb = bool(getattr(unified, "solves_coulomb", False))
+    model.smearing = unified.smearing
+    total_charge = getattr(unified, "total_charge", 0.0)
+    model.total_charge = math.nan if total_charge is None else total_charge
+    typical = getattr(unified, "typical_charges", None)
+    if typical is None:
+        return None
+    if len(typical) != model.nelements:
+        raise InputError(f"the model has {len(typical)} typical charges, expected one for each of its elements")
+    array = (c_double * model.nelements)(*typical)
+    model.typical_charges = ctypes.cast(array, ctypes.POINTER(c_double))
+    return array
 
 
 def _compute(handle: int, address: int) -> int:

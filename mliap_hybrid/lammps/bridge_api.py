@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 1
+BRIDGE_VERSION = 2
 """Raised on both sides when a struct changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -22,11 +22,25 @@ class Model(ctypes.Structure):
         ("nparams", c_int32),
         ("rcutfac", c_double),
         ("elements", c_char_p),
+        ("predicts_charges", c_int32),
+        ("solves_coulomb", c_int32),
+        ("smearing", c_double),
+        ("total_charge", c_double),
+        ("typical_charges", POINTER(c_double)),
     ]
 
 
 WRITER = CFUNCTYPE(c_int, c_void_p, c_void_p)
 """Type of the functions of C++ that take pair energies or pair forces: addresses of the step and of the array."""
+
+SOLVER = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
+"""Type of ``solve_coulomb``: addresses of the step, the charges and the potentials."""
+
+COULOMB_WRITER = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
+"""Type of ``add_coulomb``: addresses of the step, the charges, the potentials, the forces and the virial."""
+
+SUM = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int32)
+"""Type of ``sum_over_ranks``: addresses of the step and of the array, and its length."""
 
 
 class Step(ctypes.Structure):
@@ -65,9 +79,14 @@ class Step(ctypes.Structure):
         ("g_ewald", c_double),
         ("unit_style", c_char_p),
         ("kspace_style", c_char_p),
+        ("total_charge", c_double),
         ("pair", c_void_p),
         ("update_pair_energy", WRITER),
         ("update_pair_forces", WRITER),
+        ("solve_coulomb", SOLVER),
+        ("add_coulomb", COULOMB_WRITER),
+        ("forward_exchange", WRITER),
+        ("sum_over_ranks", SUM),
     ]
 
 

@@ -19,9 +19,10 @@ from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.model_file import Example, Manifest
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.models.derivatives import Prediction, predict
 from mliap_hybrid.models.description import describe
 from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.structure import with_total_charge
 from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
 
 LOCAL_TOLERANCE = 1e-9
@@ -34,7 +35,8 @@ KSPACE_ACCURACY = 1e-6
 """Relative accuracy asked of PPPM."""
 
 LONG_RANGE_TOLERANCES = {"energy": 1e-6, "forces": 1e-4, "virial": 1e-4}
-"""eV/atom, eV/Å, eV/atom: with PPPM at that accuracy, against the exact sum in Python."""
+"""eV/atom, eV/Å, eV/atom: with PPPM at that accuracy, against the exact sum in Python, for charges of up to 1 e. Its
+errors grow with the square of the charges."""
 
 UNITS = {"energy": "eV/atom", "forces": "eV/Å", "virial": "eV/atom"}
 """Unit of each compared quantity; energy and virial are divided by the number of atoms."""
@@ -82,7 +84,8 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     Returns
     -------
     list of Comparison
-        Local terms alone, and with the long-range term if the model has one.
+        Local terms alone, and with the long-range term if the model has one. With predicted charges both runs hold all
+        terms, the first with the exact sum in place of PPPM.
 
     Raises
     ------
@@ -96,13 +99,18 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
         atoms = example_atoms(manifest.example)
     atoms = in_lammps_orientation(large_enough(atoms, model.cutoff))
     with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
-        local = _without_charges(model, manifest, Path(folder) / "local.pt")
+        exactly = Path(folder) / "exact.pt"
+        if model.charge_model is None:
+            what, compared = "local terms", _without_charges(model, manifest, exactly)
+        else:
+            what, compared = "exact charges", _with_exact_sum(manifest, model, exactly)
         rounding = LOCAL_TOLERANCE if manifest.dtype == "float64" else SINGLE_TOLERANCE
         exact = dict.fromkeys(UNITS, rounding)
-        comparisons = _compare(local, Path(folder) / "local.pt", atoms, ranks, "local terms", exact, exact)
-        if model.is_charged:
+        comparisons = _compare(compared, exactly, atoms, ranks, what, exact, exact)
+        if model.is_charged and manifest.coulomb_engine == "kspace":
             what = f"with PPPM {KSPACE_ACCURACY:g}"
-            long_range = {name: max(value, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
+            squared = max(1.0, _largest_charge(model, atoms, manifest.total_charge) ** 2)  # e^2
+            long_range = {name: max(value * squared, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
             comparisons += _compare(model, path.resolve(), atoms, ranks, what, long_range, exact)
     return comparisons
 
@@ -116,7 +124,8 @@ def _compare(
     to_python: dict[str, float],
     to_one_rank: dict[str, float],
 ) -> list[Comparison]:
-    python = python_result(model, atoms)
+    _, manifest = load_exported(path)
+    python = python_result(model, atoms, manifest.total_charge)
     runs = {n: lammps_result(path, atoms, n) for n in ranks}
     comparisons = []
     for n, run in runs.items():
@@ -128,12 +137,21 @@ def _compare(
     return comparisons
 
 
-def python_result(model: HybridModel, atoms: Atoms) -> Result:
-    """Energy, forces and virial of a structure in Python."""
-    prediction = predict(model, frame_to_batch(atoms, model.cutoff))
+def python_result(model: HybridModel, atoms: Atoms, total_charge: float = 0.0) -> Result:
+    """Energy, forces and virial of a structure in Python; `total_charge` in e matters to predicted charges."""
+    prediction = _prediction(model, atoms, total_charge)
     w = prediction.virials[0].numpy() / len(atoms)  # (3, 3)
     voigt = np.array([w[0, 0], w[1, 1], w[2, 2], w[0, 1], w[0, 2], w[1, 2]])
     return Result(float(prediction.energies[0]) / len(atoms), prediction.forces.numpy(), voigt)
+
+
+def _largest_charge(model: HybridModel, atoms: Atoms, total_charge: float) -> float:
+    charges = _prediction(model, atoms, total_charge).charges
+    return 0.0 if charges is None else float(charges.abs().max())
+
+
+def _prediction(model: HybridModel, atoms: Atoms, total_charge: float) -> Prediction:
+    return predict(model, with_total_charge(frame_to_batch(atoms, model.cutoff), total_charge))
 
 
 def lammps_result(path: Path, atoms: Atoms, ranks: int, accuracy: float = KSPACE_ACCURACY) -> Result:
@@ -195,6 +213,15 @@ def _without_charges(model: HybridModel, manifest: Manifest, path: Path) -> Hybr
     description, tensors = describe(model)
     description = description.model_copy(update={"charges": None})
     unified = HybridUnified(manifest.model_copy(update={"description": description}), tensors)
+    write_unified(path, unified)
+    return unified.model
+
+
+def _with_exact_sum(manifest: Manifest, model: HybridModel, path: Path) -> HybridModel:
+    """The model with the sum over wave vectors in place of LAMMPS' solver, also written to `path`."""
+    description, tensors = describe(model)
+    exact = manifest.model_copy(update={"description": description, "coulomb_engine": "exact"})
+    unified = HybridUnified(exact, tensors)
     write_unified(path, unified)
     return unified.model
 

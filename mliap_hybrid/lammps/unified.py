@@ -13,6 +13,8 @@ from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
+from mliap_hybrid.lammps.charged_step import charged_step
+from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
 from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
@@ -26,7 +28,8 @@ class HybridUnified:
     """A hybrid model behind the interface of ML-IAP's unified models.
 
     Works with the data objects of this package's plugin, of LAMMPS' own ML-IAP package, and of its KOKKOS version.
-    Energies and pair forces are the model's local terms; LAMMPS adds the point-charge Coulomb energy.
+    With fixed charges, energies and pair forces are the model's local terms, and LAMMPS' own styles add the Coulomb
+    energy of point charges. With predicted charges a Coulomb engine solves for the long-range energy within the call.
     """
 
     def __init__(self, manifest: Manifest, tensors: dict[str, Tensor]):
@@ -43,6 +46,14 @@ class HybridUnified:
         self.nparams = sum(parameter.numel() for parameter in model.network.parameters())
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
+        # What the plugin reads of charges that follow the atoms.
+        self.predicts_charges = model.charge_model is not None
+        if model.charge_model is not None:
+            self.smearing = model.smearing
+            self.solves_coulomb = manifest.coulomb_engine != "kspace"
+            self.total_charge = manifest.total_charge
+            self.typical_charges = model.charge_model.typical_charges.tolist()
+            self.engine = COULOMB_ENGINES[manifest.coulomb_engine](model.smearing)
 
     def __reduce__(self) -> tuple[Any, tuple[Tensor, ...]]:
         # What torch.save pickles: the two byte records of the file, and the name of the function that reads them.
@@ -72,12 +83,15 @@ class HybridUnified:
         synchronise(device)
         environments, rows = self._environments(data, device)
         self._check_run(data, environments)
-        energies, gradients = self.evaluator.local_terms(environments, smearing_correction=True)
+        unit = lammps_energy_unit(getattr(data, "unit_style", "metal"))
+        if self.predicts_charges:
+            energies, gradients = charged_step(self.evaluator, self.engine, data, environments, unit)
+        else:
+            energies, gradients = self.evaluator.local_terms(environments, smearing_correction=True)
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
             all_rows = gradients.new_zeros((data.npairs, 3))
             all_rows[rows] = gradients
             gradients = all_rows
-        unit = lammps_energy_unit(getattr(data, "unit_style", "metal"))
         write_energies(data, energies / unit)
         write_pair_forces(data, gradients / unit)
         synchronise(device)
@@ -119,7 +133,9 @@ class HybridUnified:
         if self._prepared:
             return
         self._prepared = True
-        if self.model.is_charged:
+        if self.predicts_charges:
+            run_checks.check_plugin(data)
+        elif self.model.is_charged:
             run_checks.check_kspace(data)
             numbers = environments.centre_numbers.cpu().numpy()
             run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)

@@ -4,7 +4,8 @@ With the pair vectors r_p = r_j - r_i and g_p = dE/dr_p of the local energies,
 
     f_i = sum over pairs of i of g_p - sum over pairs to i of g_p,      W = -sum_p r_p (x) g_p,
 
-which is the path that a run in LAMMPS takes, too. The long-range term brings its own derivatives.
+which is the path that a run in LAMMPS takes, too. The long-range term brings its own derivatives at fixed charges.
+Where the charges are predicted, g_p gets their part, sum_i phi_i dq_i/dr_p with the potentials phi_i = dE/dq_i.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mliap_hybrid.models.charge_model import charged_atoms
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.physics.ewald_result import GaussianChargeResult
+from mliap_hybrid.structure import Batch, Environments
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,12 @@ class Prediction:
     """(n_atoms, 3) float64, eV/Å."""
     virials: Tensor
     """(n_structures, 3, 3) float64, eV: -dE/d(strain)."""
+    charges: Tensor | None = None
+    """(n_atoms,) float64, e; None without a long-range term."""
+    potentials: Tensor | None = None
+    """(n_atoms,) float64, V: derivative of the long-range energy by each charge; None without a long-range term."""
+    born_charges: Tensor | None = None
+    """(n_atoms, 3, 3) float64, e: dM_a/dr_b of the dipole moment; None where not asked for."""
 
 
 def predict(model: HybridModel, batch: Batch) -> Prediction:
@@ -44,12 +53,32 @@ def predict(model: HybridModel, batch: Batch) -> Prediction:
     -------
     Prediction
     """
+    totals = batch.total_charges[batch.structure_of_atom]  # (n_atoms,)
     with torch.enable_grad():
         vectors = batch.pair_vectors().detach().requires_grad_()  # (n_pairs, 3)
-        atomic = model.atomic_energies(batch.environments(vectors))  # (n_atoms,)
-        (gradients,) = torch.autograd.grad(atomic.sum(), vectors, allow_unused=True, materialize_grads=True)
-    prediction = assemble(batch, atomic.detach(), gradients)
-    return add_long_range(model, batch, prediction)
+        environments = batch.environments(vectors)
+        atomic = model.atomic_energies(environments, totals)  # (n_atoms,)
+        outputs, weights = [atomic], [torch.ones_like(atomic)]
+        charges = _charges(model, batch, environments, totals)
+        long_range = None
+        if charges is not None:
+            long_range = gaussian_charge_energy(batch, charges.detach(), model.smearing)
+            if model.charge_model is not None:
+                outputs, weights = [atomic, charges], [weights[0], long_range.potentials]
+        (gradients,) = torch.autograd.grad(outputs, vectors, weights, allow_unused=True, materialize_grads=True)
+    local = assemble(batch, atomic.detach(), gradients)
+    if charges is None or long_range is None:
+        return local
+    return add_long_range(local, charges.detach(), long_range)
+
+
+def _charges(model: HybridModel, batch: Batch, environments: Environments, totals: Tensor) -> Tensor | None:
+    """Charges (n_atoms,) of all atoms, differentiable in the pair vectors where predicted."""
+    if model.charge_model is None:
+        return None if model.charges is None else model.charges[batch.numbers]
+    raw = model.raw_charges(model.features(environments), batch.numbers, totals)  # (n_atoms,)
+    atoms = charged_atoms(batch, model.rows[batch.numbers], environments.pair_vectors)
+    return model.charge_model.charges(raw, atoms)
 
 
 def assemble(
@@ -80,13 +109,12 @@ def assemble(
     return Prediction(batch.sum_over_structures(atomic_energies), forces, virials)
 
 
-def add_long_range(model: HybridModel, batch: Batch, local: Prediction) -> Prediction:
-    """The prediction of the local terms and the long-range term together; the former alone without charges."""
-    if model.charges is None:
-        return local
-    long_range = gaussian_charge_energy(batch, model.charges[batch.numbers], model.smearing)
+def add_long_range(local: Prediction, charges: Tensor, long_range: GaussianChargeResult) -> Prediction:
+    """The prediction of the local terms and the long-range term of the charges (n_atoms,) together."""
     return Prediction(
         energies=local.energies + long_range.energies,
         forces=local.forces + long_range.forces,
         virials=local.virials + long_range.virials,
+        charges=charges,
+        potentials=long_range.potentials,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from ase.data import atomic_numbers, chemical_symbols
@@ -12,6 +12,10 @@ from torch import Tensor
 
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.charge_increments import ChargeIncrements
+from mliap_hybrid.models.charge_model import ChargeModel
+from mliap_hybrid.models.charge_network import ChargeNetwork
+from mliap_hybrid.models.charge_shift import ChargeShift
 from mliap_hybrid.models.feature_description import FeatureDescription, describe_features
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
@@ -32,6 +36,23 @@ FIRST_VERSION_FEATURES = (
 """Entries of a model's description that are now those of its features."""
 
 
+class PredictedChargesDescription(BaseModel):
+    """How a model predicts charges."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    neutrality: Literal["shift", "increments"]
+    """Way to keep the total charge."""
+    hidden: list[int]
+    """Hidden layers of the charge network."""
+    largest: float
+    """Bound of the charge network, e."""
+    element_charges: dict[str, float]
+    """Symbol -> q0 in e, to which the network adds."""
+    typical_charges: dict[str, float]
+    """Symbol -> mean charge in the training frames, e."""
+
+
 class ModelDescription(BaseModel):
     """Which terms a model has, and all their settings; the weights are tensors beside it."""
 
@@ -48,7 +69,11 @@ class ModelDescription(BaseModel):
     repulsion: str
     """zbl or none."""
     charges: dict[str, float] | None
-    """Symbol -> fixed charge in e; None without a long-range term."""
+    """Symbol -> fixed charge in e; None where there are none."""
+    predicted_charges: PredictedChargesDescription | None = None
+    """None where charges are not predicted, as in models before the third version."""
+    total_charge_input: bool = False
+    """Whether the networks take the total charge as a last input."""
     smearing: float
     """Å."""
 
@@ -77,6 +102,7 @@ class ModelDescription(BaseModel):
         names = ["baseline", f"network on {self.features.title}"]
         names += ["ZBL repulsion"] if self.repulsion == "zbl" else []
         names += ["long-range Coulomb, fixed smeared charges"] if self.charges is not None else []
+        names += ["long-range Coulomb, predicted smeared charges"] if self.predicted_charges is not None else []
         return names
 
 
@@ -87,7 +113,7 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
     -------
     description : ModelDescription
     tensors : dict of str to Tensor
-        Weights of the network, and of the whitening if there is one.
+        Weights of the networks, and of the whitening if there is one.
     """
     symbols = {z: chemical_symbols[z] for z in model.elements}
     charges = {symbols[z]: charge for z, charge in model.charge_table().items()}
@@ -98,9 +124,14 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         baseline={symbol: float(model.baseline[z]) for z, symbol in symbols.items()},
         repulsion="none" if model.repulsion is None else "zbl",
         charges=charges or None,
+        predicted_charges=None if model.charge_model is None else _describe_charges(model.charge_model, symbols),
+        total_charge_input=model.total_charge_input,
         smearing=model.smearing,
     )
     tensors = {f"network.{name}": value.detach().clone() for name, value in model.network.state_dict().items()}
+    if model.charge_model is not None:
+        weights = model.charge_model.network.network.state_dict()
+        tensors |= {f"charge_network.{name}": value.detach().clone() for name, value in weights.items()}
     if model.whitening is not None:
         tensors |= {
             "whitening.mean": model.whitening.mean.detach().clone(),
@@ -122,11 +153,14 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     features = description.features.build()
     whitening = Whitening(tensors["whitening.mean"], tensors["whitening.matrix"]) if description.whitened else None
     n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
+    n_inputs += description.total_charge_input
     # The random first weights are replaced below; the caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
         network = AtomicNetwork(n_inputs, description.hidden, len(features.elements)).double()
-    prefix = "network."
-    network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        charge_model = _build_charges(description, n_inputs)
+    network.load_state_dict(_with_prefix(tensors, "network."))
+    if charge_model is not None:
+        charge_model.network.network.load_state_dict(_with_prefix(tensors, "charge_network."))
     model = HybridModel(
         features=features,
         whitening=whitening,
@@ -135,19 +169,61 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
         repulsion=ZBLRepulsion(description.cutoff) if description.repulsion == "zbl" else None,
         charges=None if description.charges is None else _by_number(description.charges),
         smearing=description.smearing,
+        charge_model=charge_model,
+        total_charge_input=description.total_charge_input,
     )
     return model.double().eval()
 
 
 def fold_whitening(model: HybridModel) -> HybridModel:
-    """The same model with the whitening folded into the first layer and the linear terms, in float64."""
+    """The same model with the whitening folded into the first layers and the linear terms, in float64."""
     if model.whitening is None:
         return model
     description, tensors = describe(model)
     folded = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
-    for weight, bias in (("network.layers.0.weight", "network.layers.0.bias"), ("network.linear", "network.offset")):
-        folded[weight], folded[bias] = model.whitening.fold_into(tensors[weight].double(), tensors[bias].double())
+    n_whitened = model.whitening.matrix.shape[1]
+    for network in ("network", "charge_network") if model.charge_model is not None else ("network",):
+        for layer, constant in (("layers.0.weight", "layers.0.bias"), ("linear", "offset")):
+            weight, bias = tensors[f"{network}.{layer}"].double(), tensors[f"{network}.{constant}"].double()
+            of_features, bias = model.whitening.fold_into(weight[:, :n_whitened], bias)
+            # A last column, if any, belongs to the total charge.
+            folded[f"{network}.{layer}"] = torch.cat([of_features, weight[:, n_whitened:]], dim=1)
+            folded[f"{network}.{constant}"] = bias
     return build(description.model_copy(update={"whitened": False}), folded)
+
+
+def _describe_charges(charge_model: ChargeModel, symbols: Mapping[int, str]) -> PredictedChargesDescription:
+    def table(values: Tensor) -> dict[str, float]:
+        return dict(zip(symbols.values(), values.tolist(), strict=True))
+
+    return PredictedChargesDescription.model_validate(
+        {
+            "neutrality": charge_model.neutrality,
+            "hidden": list(charge_model.network.hidden),
+            "largest": charge_model.network.largest,
+            "element_charges": table(charge_model.element_charges),
+            "typical_charges": table(charge_model.typical_charges),
+        }
+    )
+
+
+def _build_charges(description: ModelDescription, n_inputs: int) -> ChargeModel | None:
+    """The charge model with random weights."""
+    predicted = description.predicted_charges
+    if predicted is None:
+        return None
+    network = ChargeNetwork(n_inputs, predicted.hidden, len(description.elements), predicted.largest).double()
+    element_charges, typical_charges = (
+        torch.tensor([table[symbol] for symbol in description.elements], dtype=torch.float64)
+        for table in (predicted.element_charges, predicted.typical_charges)
+    )
+    if predicted.neutrality == "shift":
+        return ChargeShift(network, element_charges, typical_charges)
+    return ChargeIncrements(network, element_charges, typical_charges, cutoff=description.cutoff)
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _by_number(values: Mapping[str, float]) -> dict[int, float]:

@@ -7,12 +7,19 @@ the direct path: features, network forward and backward, then the features' own 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.charge_model import charged_atoms
 from mliap_hybrid.models.derivatives import Prediction, add_long_range, assemble
+from mliap_hybrid.models.forward_pass import ForwardPass
 from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.native import has_native_network, native_network
+from mliap_hybrid.models.native import has_native_network, native_charge_network, native_network
+from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, Environments
 
 
@@ -29,7 +36,19 @@ class Evaluator:
             Precision of the native kernels; sums and explicit terms are float64 at either.
         """
         self.model = model
-        self.native = native_network(model, dtype) if has_native_network(model) else None
+        self.dtype = dtype
+        self.native: NativeMultipoles | None = None
+        self.native_charges: NativeMultipoles | None = None
+        self._native_total_charge = 0.0
+        if has_native_network(model):
+            self._set_native_networks(0.0)
+
+    def _set_native_networks(self, total_charge: float) -> None:
+        """Networks on the kernels, for structures of this total charge."""
+        self._native_total_charge = total_charge
+        self.native = native_network(self.model, self.dtype, total_charge=total_charge)
+        if self.model.charge_model is not None:
+            self.native_charges = native_charge_network(self.model, self.dtype, total_charge=total_charge)
 
     def predict(self, batch: Batch) -> Prediction:
         """Energies, forces and virials of whole structures, with the long-range term.
@@ -50,11 +69,63 @@ class Evaluator:
         """
         self.model.check_elements(batch.numbers)
         vectors = batch.pair_vectors()  # (n_pairs, 3)
+        if self.model.charge_model is not None:
+            return self._predict_with_charges(batch, vectors)
         energies, gradients = self.local_terms(batch.environments(vectors))
-        return add_long_range(self.model, batch, assemble(batch, energies, gradients, vectors))
+        local = assemble(batch, energies, gradients, vectors)
+        if self.model.charges is None:
+            return local
+        charges = self.model.charges[batch.numbers]  # (n_atoms,)
+        return add_long_range(local, charges, gaussian_charge_energy(batch, charges, self.model.smearing))
+
+    def begin(self, environments: Environments, total_charge: float | Tensor = 0.0) -> ForwardPass:
+        """Energies and raw charges of the centres of a model that predicts charges; gradients are asked for later.
+
+        Parameters
+        ----------
+        environments : Environments
+        total_charge : float or Tensor, shape (n_centres,), e
+            Total charge of the structure, or of that of each centre; matters where it is an input of the networks.
+
+        Returns
+        -------
+        ForwardPass
+
+        Raises
+        ------
+        InputError
+            If an atom's element is not one of the model's.
+        ValueError
+            If the model does not predict charges.
+        """
+        if self.model.charge_model is None:
+            raise ValueError("expected a model with predicted charges")
+        charge_model, rows = self.model.charge_model, self.model.rows[environments.centre_numbers]
+        (energies, energy_slopes), (values, value_slopes) = self._both_networks(environments, total_charge)
+        explicit_energies, explicit_slopes = self._explicit_terms(environments, smearing_correction=False)
+        moves = charge_model.network.bounded(values)  # (n_centres,)
+        stretch = charge_model.network.bounded_slope(moves).index_select(0, environments.pair_i)  # (n_pairs,)
+        return ForwardPass(
+            energies=energies + explicit_energies,
+            charges=charge_model.raw_of(moves, rows),
+            energy_slopes=energy_slopes + explicit_slopes,
+            charge_slopes=stretch[:, None] * value_slopes,
+            pair_i=environments.pair_i,
+        )
+
+    def born_charges(self, batch: Batch) -> Tensor:
+        """Born effective charges Z*_ab = dM_a/dr_b (n_atoms, 3, 3), e, of a model that predicts charges."""
+        model, vectors = self.model, batch.pair_vectors()
+        assert model.charge_model is not None
+        forward = self.begin(batch.environments(vectors), batch.total_charges[batch.structure_of_atom])
+        atoms = charged_atoms(batch, model.rows[batch.numbers], vectors)
+        charges = model.charge_model.charges(forward.charges, atoms)  # (n_atoms,)
+        return model.charge_model.born_charges(
+            forward.charges, charges, forward.charge_slopes, atoms, batch.positions, batch.periodic.any(1)
+        )
 
     def local_terms(self, environments: Environments, *, smearing_correction: bool = False) -> tuple[Tensor, Tensor]:
-        """Energies of the centres without the long-range term, and their gradient.
+        """Energies of the centres without the long-range term, and their gradient; charges are fixed or there are none.
 
         Parameters
         ----------
@@ -72,17 +143,67 @@ class Evaluator:
         explicit_energies, explicit_gradients = self._explicit_terms(environments, smearing_correction)
         return energies + explicit_energies, gradients + explicit_gradients
 
+    def _predict_with_charges(self, batch: Batch, vectors: Tensor) -> Prediction:
+        model = self.model
+        assert model.charge_model is not None
+        forward = self.begin(batch.environments(vectors), batch.total_charges[batch.structure_of_atom])
+        atoms = charged_atoms(batch, model.rows[batch.numbers], vectors)
+        charges = model.charge_model.charges(forward.charges, atoms)  # (n_atoms,)
+        long_range = gaussian_charge_energy(batch, charges, model.smearing)
+        gradients = forward.gradient(model.charge_model.response(long_range.potentials, atoms))  # (n_pairs, 3)
+        of_map = model.charge_model.pair_gradients(forward.charges, long_range.potentials, atoms)
+        if of_map is not None:
+            gradients = gradients + of_map
+        return add_long_range(assemble(batch, forward.energies, gradients, vectors), charges, long_range)
+
     def _network(self, environments: Environments) -> tuple[Tensor, Tensor]:
         """Network energies (n_centres,) and their gradient (n_pairs, 3)."""
         if self.native is not None and environments.pair_vectors.device.type == "cpu":
             self.native.n_threads = torch.get_num_threads()
             return self.native.energies(environments)
-        features, state = self.model.features.forward_with_state(environments)  # (n_centres, n_features)
-        with torch.enable_grad():
-            features = features.detach().requires_grad_()
-            energies = self.model.network_energies(features, environments.centre_numbers)
-            (feature_gradients,) = torch.autograd.grad(energies.sum(), features)  # (n_centres, n_features)
-        return energies.detach(), self.model.features.gradient(environments, feature_gradients, state)
+        return self._torch_networks([self.model.network], environments)[0]
+
+    def _both_networks(self, environments: Environments, total_charge: float | Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Values (n_centres,) of energy and charge network, each with its gradient (n_pairs, 3)."""
+        assert self.model.charge_model is not None
+        if environments.pair_vectors.device.type == "cpu" and self._native_for(total_charge):
+            assert self.native is not None
+            assert self.native_charges is not None
+            self.native.n_threads = self.native_charges.n_threads = torch.get_num_threads()
+            pairs = self.native.sort(environments)
+            return [self.native.energies(pairs), self.native_charges.energies(pairs)]
+        networks = [self.model.network, self.model.charge_model.network.network]
+        return self._torch_networks(networks, environments, total_charge)
+
+    def _native_for(self, total_charge: float | Tensor) -> bool:
+        """Whether the kernels can do both networks, set up for the total charge if it is an input of theirs."""
+        if self.native is None or self.native_charges is None:
+            return False
+        totals = torch.as_tensor(total_charge, dtype=torch.float64)
+        if not self.model.total_charge_input or totals.numel() == 0:
+            return True
+        lowest, highest = totals.aminmax()
+        if lowest != highest:
+            return False
+        if float(lowest) != self._native_total_charge:
+            self._set_native_networks(float(lowest))
+        return True
+
+    def _torch_networks(
+        self, networks: Sequence[AtomicNetwork], environments: Environments, total_charge: float | Tensor = 0.0
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Values (n_centres,) of networks on the features, each with its gradient (n_pairs, 3)."""
+        model, rows = self.model, self.model.rows[environments.centre_numbers]
+        values, state = model.features.forward_with_state(environments)  # (n_centres, n_features)
+        totals = torch.as_tensor(total_charge, dtype=values.dtype, device=values.device).expand(len(values))
+        answers = []
+        for network in networks:
+            with torch.enable_grad():
+                features = values.detach().requires_grad_()
+                outputs = network(model.network_inputs(features, totals), rows)  # (n_centres,)
+                (feature_gradients,) = torch.autograd.grad(outputs.sum(), features)  # (n_centres, n_features)
+            answers.append((outputs.detach(), model.features.gradient(environments, feature_gradients, state)))
+        return answers
 
     def _explicit_terms(self, environments: Environments, smearing_correction: bool) -> tuple[Tensor, Tensor]:
         """Element and pair energies (n_centres,), and their gradient (n_pairs, 3): (dE/dr) r_p / r."""
@@ -92,7 +213,7 @@ class Evaluator:
         with torch.enable_grad():
             distances = distances.requires_grad_()
             pair_energies = model.pair_energies(environments, distances)  # (n_pairs,)
-            if smearing_correction and model.is_charged:
+            if smearing_correction and model.charges is not None:
                 self_energies, of_pairs = model.smearing_correction(environments, distances)
                 energies, pair_energies = energies + self_energies, pair_energies + of_pairs
             if not pair_energies.requires_grad:

@@ -5,6 +5,7 @@
 
 The bracket is strictly local and is what LAMMPS evaluates in the pair style; the long-range term is one definition
 everywhere (physics/ewald.py), and in LAMMPS it is split between PPPM and the smearing correction of the pair style.
+The charges are one for each element, as written here, or predicted from the surroundings (charge_model.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.charge_model import ChargeModel
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Environments
@@ -40,6 +42,8 @@ class HybridModel(torch.nn.Module):
         repulsion: ZBLRepulsion | None = None,
         charges: Mapping[int, float] | None = None,
         smearing: float = 1.0,
+        charge_model: ChargeModel | None = None,
+        total_charge_input: bool = False,
     ):
         """Put the terms together.
 
@@ -54,27 +58,35 @@ class HybridModel(torch.nn.Module):
             Atomic number -> energy E0 of the atom without neighbours.
         repulsion : ZBLRepulsion or None
         charges : mapping of int to float, e, or None
-            Atomic number -> fixed charge; None leaves the long-range term out.
+            Atomic number -> fixed charge.
         smearing : float, Å
             Smearing of the charges.
+        charge_model : ChargeModel or None
+            Predicts the charges; None, and no fixed charges, leave the long-range term out.
+        total_charge_input : bool
+            Whether the networks take the total charge of the structure as a last input.
 
         Raises
         ------
         ValueError
-            If an element has no baseline or no charge.
+            If an element has no baseline or no charge, or charges are both fixed and predicted.
         """
         super().__init__()
+        if charges is not None and charge_model is not None:
+            raise ValueError("expected fixed charges or predicted ones, got both")
         self.elements: tuple[int, ...] = tuple(features.elements)
         self.features = features
         self.whitening = whitening
         self.network = network
         self.repulsion = repulsion
         self.smearing = smearing
+        self.charge_model = charge_model
+        self.total_charge_input = total_charge_input
         rows = torch.zeros(len(chemical_symbols), dtype=torch.int64)
         rows[list(self.elements)] = torch.arange(len(self.elements))
         self.register_buffer("rows", rows, persistent=False)  # atomic number -> row of the element
         self.register_buffer("baseline", self._by_atomic_number(baseline, "baseline energy"))
-        # None registers an empty slot: a model without charges has no long-range term.
+        # None registers an empty slot: the elements have no charges of their own.
         self.register_buffer("charges", None if charges is None else self._by_atomic_number(charges, "charge"))
 
     @property
@@ -85,18 +97,20 @@ class HybridModel(torch.nn.Module):
     @property
     def is_charged(self) -> bool:
         """Whether the model has a long-range term."""
-        return self.charges is not None
+        return self.charges is not None or self.charge_model is not None
 
     def charge_table(self) -> dict[int, float]:
-        """Atomic number -> charge in e; empty without a long-range term."""
+        """Atomic number -> fixed charge in e; empty where there are none."""
         return {} if self.charges is None else {z: float(self.charges[z]) for z in self.elements}
 
-    def atomic_energies(self, environments: Environments) -> Tensor:
+    def atomic_energies(self, environments: Environments, total_charges: Tensor | None = None) -> Tensor:
         """Local energies: all but the long-range term.
 
         Parameters
         ----------
         environments : Environments
+        total_charges : Tensor, shape (n_centres,), e, optional
+            As in `network_inputs`.
 
         Returns
         -------
@@ -110,11 +124,31 @@ class HybridModel(torch.nn.Module):
         self.check_elements(environments.centre_numbers)
         numbers = environments.centre_numbers
         features = self.features(environments)  # (n_centres, n_features)
-        energies = self.network_energies(features, numbers) + self.element_energies(numbers).to(features.dtype)
+        energies = self.network_energies(features, numbers, total_charges)  # (n_centres,)
+        energies = energies + self.element_energies(numbers).to(features.dtype)
         distances = torch.linalg.vector_norm(environments.pair_vectors, dim=1)  # (n_pairs,)
         return energies.index_add(0, environments.pair_i, self.pair_energies(environments, distances))
 
-    def network_energies(self, features: Tensor, numbers: Tensor) -> Tensor:
+    def network_inputs(self, features: Tensor, total_charges: Tensor | None = None) -> Tensor:
+        """What the networks see of the features.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_centres, n_features)
+        total_charges : Tensor, shape (n_centres,), e, optional
+            Total charge of the structure of each centre, where the networks take it; zero by default.
+
+        Returns
+        -------
+        Tensor, shape (n_centres, n_inputs)
+        """
+        inputs = features if self.whitening is None else self.whitening(features)
+        if not self.total_charge_input:
+            return inputs
+        totals = inputs.new_zeros(len(inputs)) if total_charges is None else total_charges.to(inputs.dtype)
+        return torch.cat([inputs, totals[:, None]], dim=1)
+
+    def network_energies(self, features: Tensor, numbers: Tensor, total_charges: Tensor | None = None) -> Tensor:
         """The network's part of the local energies.
 
         Parameters
@@ -122,12 +156,29 @@ class HybridModel(torch.nn.Module):
         features : Tensor, shape (n_centres, n_features)
         numbers : Tensor, shape (n_centres,), int64
             Atomic numbers, all of the model's elements.
+        total_charges : Tensor, shape (n_centres,), e, optional
+            As in `network_inputs`.
 
         Returns
         -------
         Tensor, shape (n_centres,), eV
         """
-        return self.network(features if self.whitening is None else self.whitening(features), self.rows[numbers])
+        return self.network(self.network_inputs(features, total_charges), self.rows[numbers])
+
+    def raw_charges(self, features: Tensor, numbers: Tensor, total_charges: Tensor | None = None) -> Tensor:
+        """What the charge network says of each centre, before the sum of the charges is made right.
+
+        Parameters
+        ----------
+        features, numbers, total_charges
+            As in `network_energies`.
+
+        Returns
+        -------
+        Tensor, shape (n_centres,), e
+        """
+        assert self.charge_model is not None
+        return self.charge_model.raw(self.network_inputs(features, total_charges), self.rows[numbers])
 
     def element_energies(self, numbers: Tensor) -> Tensor:
         """E0 (n_centres,), float64, eV, of atoms with the atomic numbers (n_centres,)."""
@@ -151,7 +202,7 @@ class HybridModel(torch.nn.Module):
         return self.repulsion.pair_energies(environments, distances)
 
     def smearing_correction(self, environments: Environments, distances: Tensor) -> tuple[Tensor, Tensor]:
-        """What the pair style of a model with charges adds to LAMMPS' point-charge energy.
+        """What the pair style of a model with fixed charges adds to LAMMPS' point-charge energy.
 
         Parameters
         ----------

@@ -31,6 +31,26 @@ def smeared_kernel(distances: Tensor, smearing: float) -> Tensor:
     return torch.erf(distances / (math.sqrt(2.0) * smearing)) / distances
 
 
+def smeared_kernel_slope(distances: Tensor, smearing: float) -> Tensor:
+    """d/dr of the smeared kernel.
+
+    Parameters
+    ----------
+    distances : Tensor, shape (n_pairs,), Å
+        Greater than zero.
+    smearing : float, Å
+        sigma.
+
+    Returns
+    -------
+    Tensor, shape (n_pairs,), 1/Å^2
+        sqrt(2/pi) exp(-r^2 / (2 sigma^2)) / (sigma r) - erf(r / (sqrt(2) sigma)) / r^2.
+    """
+    scaled = distances / (math.sqrt(2.0) * smearing)
+    gaussian = math.sqrt(2.0 / math.pi) / smearing * torch.exp(-scaled.square())
+    return (gaussian - torch.erf(scaled) / distances) / distances
+
+
 def smearing_correction_kernel(distances: Tensor, smearing: float) -> Tensor:
     """-erfc(r / (sqrt(2) sigma)) / r: what turns point charges into smeared ones; falls off as a Gaussian.
 

@@ -1,4 +1,4 @@
-"""Long-range energy of smeared charges: the sum over wave vectors, its potential, forces and virial.
+"""Long-range energy of smeared charges, its potential, forces and virial.
 
 One definition for training and for runs (smearing sigma, see coulomb.py; neutralising background):
 
@@ -7,53 +7,48 @@ One definition for training and for runs (smearing sigma, see coulomb.py; neutra
 
 It equals the Ewald or PPPM energy of point charges, minus k_e q_i q_j erfc(r / (sqrt(2) sigma)) / r for each pair,
 plus the self energies of the Gaussians (Ewald, Ann. Phys. 369, 253 (1921), with the splitting width as a physical
-one). The last term is what keeps the two forms equal in a charged cell. Without periodicity the pair sum is direct.
+one). The last term is what keeps the two forms equal in a charged cell. A slab is repeated with vacuum and a slab
+term (slab.py); without periodicity the pair sum is direct.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.physics.coulomb import self_energies, smeared_kernel
+from mliap_hybrid.physics.ewald_isolated import isolated_sum
+from mliap_hybrid.physics.ewald_reciprocal import lattice_sum
+from mliap_hybrid.physics.ewald_result import GaussianChargeResult
+from mliap_hybrid.physics.slab import add_vacuum, slab_term
+from mliap_hybrid.physics.wave_vectors import TOLERANCE, largest_indices, longest_wave_vector
 from mliap_hybrid.structure import Batch
-from mliap_hybrid.units import COULOMB_CONSTANT
 
-TOLERANCE = 1e-14
-"""Wave vectors with exp(-sigma^2 k^2 / 2) below this are left out: their set is complete to rounding."""
+CALL_OVERHEAD = 1e5
+"""Cost of one more call, in (atom, wave vector) pairs: structures are stacked where filling up costs less."""
 
-CHUNK_ELEMENTS = 4_000_000
-"""Largest number of (atom, wave vector) phases held at a time."""
-
-
-@dataclass(frozen=True)
-class GaussianChargeResult:
-    """Energy of smeared charges and all its first derivatives."""
-
-    energies: Tensor
-    """(n_structures,) float64, eV."""
-    potentials: Tensor
-    """(n_atoms,) float64, V: phi_i = dE/dq_i at fixed positions."""
-    forces: Tensor
-    """(n_atoms, 3) float64, eV/Å: -dE/dr_i at fixed charges."""
-    virials: Tensor
-    """(n_structures, 3, 3) float64, eV: -dE/d(strain) at fixed charges."""
+MOST_STACKED_ATOMS = 2000
+"""Larger stacks gain nothing: the tables of all their atoms should fit in the cache."""
 
 
-def gaussian_charge_energy(batch: Batch, charges: Tensor, smearing: float) -> GaussianChargeResult:
+def gaussian_charge_energy(
+    batch: Batch, charges: Tensor, smearing: float, tolerance: float = TOLERANCE
+) -> GaussianChargeResult:
     """Energy, potential, forces and virial of Gaussian charges in each structure of a batch.
+
+    Nothing here carries gradients; long_range.py makes of it a function that does.
 
     Parameters
     ----------
     batch : Batch
-        Structures periodic in three directions or in none.
+        Structures periodic in three directions, in two (slabs) or in none.
     charges : Tensor, shape (n_atoms,), e
     smearing : float, Å
         Width sigma of the Gaussians.
+    tolerance : float
+        Wave vectors with exp(-sigma^2 k^2 / 2) below it are left out. The default is exact to rounding.
 
     Returns
     -------
@@ -62,112 +57,108 @@ def gaussian_charge_energy(batch: Batch, charges: Tensor, smearing: float) -> Ga
     Raises
     ------
     InputError
-        If a structure is periodic in one or two directions.
+        If a structure is periodic in one direction.
     ValueError
         If the shape of `charges` is wrong.
     """
     if charges.shape != (batch.n_atoms,):
         raise ValueError(f"expected charges of shape ({batch.n_atoms},), got {tuple(charges.shape)}")
-    charges = charges.to(batch.positions.dtype)
-    results = []
-    for b in range(batch.n_structures):
-        atoms = batch.structure_of_atom == b
-        positions, q = batch.positions[atoms], charges[atoms]
-        n_periodic = int(batch.periodic[b].sum())
-        if n_periodic == 3:
-            results.append(_periodic(positions, q, batch.cells[b], smearing))
-        elif n_periodic == 0:
-            results.append(_isolated(positions, q, smearing))
-        else:
-            raise InputError(
-                f"structure {b} is periodic in {n_periodic} directions; the long-range term expects 3 or 0: "
-                "add vacuum and make it periodic in three"
+    n_periodic = batch.periodic.sum(1).tolist()  # n_structures integers
+    if 1 in n_periodic:
+        raise InputError(
+            f"structure {n_periodic.index(1)} is periodic in 1 direction; the long-range term expects 3, 2 (a slab) "
+            "or 0: add vacuum and make it periodic in more"
+        )
+    isolated, slabs = ([b for b, n in enumerate(n_periodic) if n == wanted] for wanted in (0, 2))
+    lattices = [b for b, n in enumerate(n_periodic) if n >= 2]
+    with torch.no_grad():
+        charges = charges.to(batch.positions.dtype)
+        result = GaussianChargeResult.zeros(batch)
+        if isolated:
+            structures, atoms, counts = _atoms_of(batch, isolated)
+            part = isolated_sum(batch.positions[atoms], charges[atoms], counts, smearing)
+            result.add_(part, structures, atoms)
+        cells = batch.cells
+        if slabs:
+            structures, atoms, counts = _atoms_of(batch, slabs)
+            cells = _with_vacuum(batch, slabs, smearing)  # (n_structures, 3, 3)
+            vacuum = cells[structures][~batch.periodic[structures]]  # (n_slabs, 3): perpendicular to each slab
+            part = slab_term(
+                batch.positions[atoms], charges[atoms], torch.repeat_interleave(counts), cells[structures], vacuum
             )
-    return GaussianChargeResult(
-        energies=torch.stack([r.energies for r in results]),
-        potentials=torch.cat([r.potentials for r in results]),
-        forces=torch.cat([r.forces for r in results]),
-        virials=torch.stack([r.virials for r in results]),
-    )
+            result.add_(part, structures, atoms)
+        if lattices:
+            _add_lattice_sums(result, batch, charges, cells, lattices, smearing, tolerance)
+    return result
 
 
-def wave_vectors(cell: Tensor, smearing: float) -> tuple[Tensor, Tensor]:
-    """Half of the wave vectors that matter (k and -k count once).
+def _atoms_of(batch: Batch, structures: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """The structures as a tensor, the indices of their atoms, ascending, and the number of atoms of each."""
+    indices = torch.tensor(structures, device=batch.positions.device)
+    chosen = torch.zeros(batch.n_structures, dtype=torch.bool, device=indices.device)
+    chosen[indices] = True
+    return indices, torch.nonzero(chosen[batch.structure_of_atom])[:, 0], batch.atoms_per_structure()[indices]
+
+
+def _with_vacuum(batch: Batch, slabs: list[int], smearing: float) -> Tensor:
+    """The cells of the batch, those of the slabs with vacuum: (n_structures, 3, 3)."""
+    cells = batch.cells.clone()
+    for b in slabs:
+        positions = batch.positions[batch.structure_of_atom == b]  # (n_atoms of b, 3)
+        cells[b] = add_vacuum(batch.cells[b], batch.periodic[b], positions, smearing)
+    return cells
+
+
+def _add_lattice_sums(
+    result: GaussianChargeResult,
+    batch: Batch,
+    charges: Tensor,
+    cells: Tensor,
+    structures: list[int],
+    smearing: float,
+    tolerance: float,
+) -> None:
+    counts = batch.atoms_per_structure()  # (n_structures,)
+    starts = counts.cumsum(0) - counts  # (n_structures,)
+    largest = largest_indices(cells, longest_wave_vector(smearing, tolerance))  # (n_structures, 3)
+    for stack in stacks(structures, counts, largest):
+        n_atoms = counts[stack]  # (b,)
+        slots = torch.arange(int(n_atoms.max()), device=counts.device)  # (n,)
+        filled = slots < n_atoms[:, None]  # (b, n)
+        atoms = (starts[stack][:, None] + slots).clamp(max=batch.n_atoms - 1)  # (b, n)
+        part = lattice_sum(batch.positions[atoms], charges[atoms] * filled, cells[stack], smearing, tolerance)
+        potentials, forces = part.potentials[filled], part.forces[filled]  # (n_atoms of the stack,), (..., 3)
+        result.add_(GaussianChargeResult(part.energies, potentials, forces, part.virials), stack, atoms[filled])
+
+
+def stacks(structures: list[int], n_atoms: Tensor, largest: Tensor) -> list[Tensor]:
+    """Structures to be summed together: of like sizes, so that filling them up to the largest costs little.
 
     Parameters
     ----------
-    cell : Tensor, shape (3, 3), Å
-        Lattice vectors as rows.
-    smearing : float, Å
+    structures : list of int
+        The periodic ones.
+    n_atoms : Tensor of int64, shape (n_structures,)
+    largest : Tensor of int64, shape (n_structures, 3)
+        Largest indices of the wave vectors on each axis.
 
     Returns
     -------
-    indices : Tensor, shape (n_k, 3)
-        Integers n with k = 2 pi n inv(cell)^T.
-    vectors : Tensor, shape (n_k, 3), 1/Å
+    list of Tensor of int64
+        Indices of the structures of each stack.
     """
-    cutoff = math.sqrt(-2.0 * math.log(TOLERANCE)) / smearing
-    largest = torch.ceil(cutoff * cell.norm(dim=1) / (2.0 * math.pi)).to(torch.int64).tolist()  # 3 integers
-    axes = [torch.arange(-n, n + 1) for n in largest]
-    indices = torch.cartesian_prod(*axes)  # (n_all, 3)
-    n1, n2, n3 = indices.unbind(1)
-    upper_half = (n1 > 0) | ((n1 == 0) & ((n2 > 0) | ((n2 == 0) & (n3 > 0))))
-    indices = indices[upper_half].to(cell.dtype)  # (n_half, 3)
-    vectors = 2.0 * math.pi * indices @ torch.linalg.inv(cell).T  # (n_half, 3)
-    inside = vectors.norm(dim=1) < cutoff
-    return indices[inside], vectors[inside]
-
-
-def _periodic(positions: Tensor, charges: Tensor, cell: Tensor, smearing: float) -> GaussianChargeResult:
-    indices, vectors = wave_vectors(cell, smearing)  # (n_k, 3) each
-    volume = torch.linalg.det(cell).abs()
-    fractional = positions @ torch.linalg.inv(cell)  # (n_atoms, 3); exact phases also far from the origin
-    k_squared = vectors.square().sum(1)  # (n_k,)
-    # The factor 2 counts -k, which the half set leaves out.
-    weights = 2.0 * (2.0 * math.pi * COULOMB_CONSTANT / volume) * torch.exp(-0.5 * smearing**2 * k_squared) / k_squared
-
-    energy = positions.new_zeros(())
-    potentials = torch.zeros_like(charges)  # (n_atoms,)
-    forces = torch.zeros_like(positions)  # (n_atoms, 3)
-    virial = torch.zeros_like(cell)  # (3, 3)
-    identity = torch.eye(3, dtype=cell.dtype)
-    chunk = max(1, CHUNK_ELEMENTS // max(1, len(charges)))
-    for start in range(0, len(weights), chunk):
-        part = slice(start, start + chunk)
-        w, k = weights[part], vectors[part]  # (n_chunk,), (n_chunk, 3)
-        phases = 2.0 * math.pi * fractional @ indices[part].T  # (n_atoms, n_chunk)
-        cos, sin = torch.cos(phases), torch.sin(phases)
-        s_real, s_imag = charges @ cos, charges @ sin  # (n_chunk,): S(k)
-        energies = w * (s_real**2 + s_imag**2)  # (n_chunk,)
-        energy = energy + energies.sum()
-        potentials += 2.0 * (cos @ (w * s_real) + sin @ (w * s_imag))
-        # -d|S|^2/dr_i = 2 q_i k [ sin(k.r_i) Re S - cos(k.r_i) Im S ]
-        forces += 2.0 * charges[:, None] * (sin @ ((w * s_real)[:, None] * k) - cos @ ((w * s_imag)[:, None] * k))
-        stretch = (smearing**2 + 2.0 / k_squared[part]) * energies  # (n_chunk,)
-        virial += energies.sum() * identity - (stretch[:, None] * k).T @ k
-
-    background = -math.pi * COULOMB_CONSTANT * smearing**2 * charges.sum() / volume  # half of dE/dq
-    return GaussianChargeResult(
-        energies=energy + background * charges.sum(),
-        potentials=potentials + 2.0 * background,
-        forces=forces,
-        virials=virial + background * charges.sum() * identity,
-    )
-
-
-def _isolated(positions: Tensor, charges: Tensor, smearing: float) -> GaussianChargeResult:
-    with torch.enable_grad():
-        i, j = torch.triu_indices(len(charges), len(charges), offset=1)  # (n_pairs,) each
-        vectors = (positions[j] - positions[i]).detach().requires_grad_()  # (n_pairs, 3)
-        kernel = COULOMB_CONSTANT * smeared_kernel(vectors.norm(dim=1), smearing)  # (n_pairs,)
-        pair_energies = charges[i] * charges[j] * kernel.detach()
-        (gradients,) = torch.autograd.grad((charges[i] * charges[j] * kernel).sum(), vectors)  # (n_pairs, 3)
-    energies = self_energies(charges, smearing)  # (n_atoms,)
-    potentials = 2.0 * COULOMB_CONSTANT * charges / (math.sqrt(2.0 * math.pi) * smearing)
-    potentials = potentials.index_add(0, i, charges[j] * kernel.detach()).index_add(0, j, charges[i] * kernel.detach())
-    return GaussianChargeResult(
-        energies=energies.sum() + pair_energies.sum(),
-        potentials=potentials,
-        forces=torch.zeros_like(positions).index_add(0, i, gradients).index_add(0, j, -gradients),
-        virials=-vectors.detach().T @ gradients,
-    )
+    sizes = [(int(n), *n123) for n, n123 in zip(n_atoms.tolist(), largest.tolist(), strict=True)]
+    groups: list[list[int]] = []
+    work_apart, box = 0.0, (0, 0, 0, 0)  # of the last group
+    for b in sorted(structures, key=lambda b: (math.prod(sizes[b]), sizes[b])):
+        alone = 4.0 * math.prod(sizes[b]) + CALL_OVERHEAD
+        together = tuple(map(max, box, sizes[b]))
+        n_stacked = len(groups[-1]) + 1 if groups else 1
+        few = n_stacked * together[0] <= MOST_STACKED_ATOMS
+        if groups and few and 4.0 * math.prod(together) * n_stacked < work_apart + alone:
+            groups[-1].append(b)
+            work_apart, box = work_apart + alone, together
+        else:
+            groups.append([b])
+            work_apart, box = alone, sizes[b]
+    return [torch.tensor(group, device=n_atoms.device) for group in groups]

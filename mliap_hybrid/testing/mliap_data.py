@@ -17,6 +17,8 @@ import torch
 from ase import Atoms
 
 from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.structure import Batch
 
 
 @dataclass
@@ -168,10 +170,27 @@ class UpstreamData(_Results):
 
 
 class PluginData(UpstreamData):
-    """This package's plugin: arrays of length zero instead of None, readable energies, and what upstream lacks."""
+    """This package's plugin: arrays of length zero instead of None, readable energies, and what upstream lacks.
 
-    def __init__(self, arrays: RankArrays, atoms: Atoms, q: np.ndarray | None = None, comm: Any = None):
+    A model that predicts charges must own all atoms here, as on a single rank; `smearing` is the width of its charges
+    in Å, `total_charge` their sum in e.
+    """
+
+    def __init__(
+        self,
+        arrays: RankArrays,
+        atoms: Atoms,
+        q: np.ndarray | None = None,
+        comm: Any = None,
+        smearing: float = 1.0,
+        total_charge: float = 0.0,
+    ):
         super().__init__(arrays)
+        self._smearing = smearing
+        self.total_charge = total_charge
+        self._coulomb_energies = np.zeros(arrays.nlistatoms)
+        self.numneighs = np.bincount(arrays.pair_i, minlength=len(arrays.owner))[arrays.iatoms].astype(np.int32)
+        self.ielems = arrays.elems[arrays.iatoms]
         self.x = atoms.positions[arrays.owner]
         self.q = None if q is None else q[arrays.owner]
         self.tag = arrays.owner + 1
@@ -193,6 +212,49 @@ class PluginData(UpstreamData):
 
     energy = property(lambda self: self._energy, _Results._set_energy)
     eatoms = property(lambda self: self._eatoms, UpstreamData._set_eatoms)
+
+    def solve_coulomb(self, charges: np.ndarray) -> np.ndarray:
+        """Solve exactly, add energy, forces and virial at fixed charges, return the potentials in eV/e."""
+        owned = self._arrays.iatoms
+        none = torch.zeros(0, dtype=torch.int64)
+        batch = Batch(
+            positions=torch.from_numpy(self.x[owned]),
+            numbers=torch.ones(len(owned), dtype=torch.int64),
+            cells=torch.from_numpy(np.array(self.cell))[None],
+            periodic=torch.from_numpy(np.array(self.periodic))[None],
+            structure_of_atom=torch.zeros(len(owned), dtype=torch.int64),
+            pair_i=none,
+            pair_j=none,
+            pair_shifts=none.reshape(0, 3),
+            total_charges=torch.tensor([self.total_charge]),
+        )
+        result = gaussian_charge_energy(batch, torch.from_numpy(np.array(charges)), self._smearing)
+        potentials = result.potentials.numpy()
+        self.add_coulomb(charges, potentials, result.forces.numpy(), result.virials[0].numpy())
+        return potentials
+
+    def add_coulomb(self, charges: np.ndarray, potentials: np.ndarray, forces: np.ndarray, virial: np.ndarray) -> None:
+        """Add a Coulomb energy that the model has solved for: q_i phi_i / 2 for each atom."""
+        full = np.zeros(self.ntotal)
+        full[self._arrays.iatoms] = charges
+        self.q = self.forward_exchange(full)
+        self._coulomb_energies = 0.5 * np.asarray(charges) * np.asarray(potentials)
+        self._forces[self._arrays.iatoms] += forces
+        self._virial += virial
+
+    def forward_exchange(self, values: np.ndarray) -> np.ndarray:
+        """Values of all atoms, (n_total,), the ghosts' taken from their owners."""
+        index_of_atom = np.argsort(self._arrays.owner[: self.nlocal])  # (n_atoms,): this rank owns all
+        return np.asarray(values)[index_of_atom[self._arrays.owner]]
+
+    def sum_over_ranks(self, values: Any) -> np.ndarray:
+        """Sum of an array or number over the ranks of `comm`."""
+        return np.asarray(self.comm.allreduce(np.array(values, dtype=float)))
+
+    def result(self, n_atoms: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """As the base class, with the Coulomb energy that LAMMPS adds."""
+        energy, energies, forces, virial = super().result(n_atoms)
+        return energy + self._coulomb_energies.sum(), energies + self._coulomb_energies, forces, virial
 
 
 class DeviceArray:

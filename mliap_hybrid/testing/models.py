@@ -1,4 +1,4 @@
-"""A small untrained model: random but reproducible, with every term, cheap to evaluate."""
+"""Small untrained models: random but reproducible, with every term, cheap to evaluate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from mliap_hybrid.features.density import DensityTable, PseudoDensity
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.charge_increments import ChargeIncrements
+from mliap_hybrid.models.charge_model import ChargeModel
+from mliap_hybrid.models.charge_network import ChargeNetwork
+from mliap_hybrid.models.charge_shift import ChargeShift
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.testing.structures import rock_salt
@@ -20,6 +24,9 @@ SODIUM, CHLORINE = 11, 17
 
 ION_CHARGES = {SODIUM: 0.8, CHLORINE: -0.8}
 """Charges in e of the model's ions."""
+
+BASELINE = {SODIUM: -1.5, CHLORINE: -2.5}
+"""E0 of the elements in eV."""
 
 DENSITIES = DensityTable(
     "of the tests",
@@ -44,6 +51,71 @@ def sodium_chloride_model(
         Whether it has a whitening of its own.
     seed : int
     """
+    random = torch.Generator().manual_seed(seed)
+    features, whitening, n_inputs = _features(cutoff, whitened)
+    network = _network(n_inputs, random)
+    model = HybridModel(
+        features=features,
+        whitening=whitening,
+        network=network,
+        baseline=BASELINE,
+        repulsion=ZBLRepulsion(cutoff),
+        charges=charges,
+        smearing=0.8,
+    )
+    return model.double().eval()
+
+
+def charge_predicting_model(
+    neutrality: str = "shift",
+    cutoff: float = 4.5,
+    whitened: bool = True,
+    total_charge_input: bool = False,
+    seed: int = 0,
+) -> HybridModel:
+    """The same with charges that follow the surroundings, by a few tenths of e.
+
+    Parameters
+    ----------
+    neutrality : {"shift", "increments"}
+    cutoff : float, Å
+    whitened : bool
+        Whether it has a whitening of its own.
+    total_charge_input : bool
+        Whether the networks see the total charge.
+    seed : int
+    """
+    random = torch.Generator().manual_seed(seed)
+    features, whitening, n_inputs = _features(cutoff, whitened)
+    n_inputs += total_charge_input
+    network = _network(n_inputs, random)
+    charge_network = ChargeNetwork(n_inputs, (8, 8), 2, largest=0.7)
+    charge_network.network = _network(n_inputs, random)
+    if neutrality == "increments":  # an atom takes from a dozen neighbours
+        part = charge_network.network
+        for parameter in (*part.layers[-1].parameters(), part.linear, part.offset):
+            parameter.data *= 0.1
+    element_charges = torch.tensor([ION_CHARGES[SODIUM], ION_CHARGES[CHLORINE]], dtype=torch.float64)
+    charge_model: ChargeModel = (
+        ChargeShift(charge_network, element_charges)
+        if neutrality == "shift"
+        else ChargeIncrements(charge_network, element_charges, cutoff=cutoff)
+    )
+    model = HybridModel(
+        features=features,
+        whitening=whitening,
+        network=network,
+        baseline=BASELINE,
+        repulsion=ZBLRepulsion(cutoff),
+        smearing=0.8,
+        charge_model=charge_model,
+        total_charge_input=total_charge_input,
+    )
+    return model.double().eval()
+
+
+def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whitening | None, int]:
+    """Features, their whitening if there is one, and the number of what the network sees."""
     features = GaussianMultipoles(
         orders=(0, 1, 2, 3),
         widths=(0.4, 0.8),
@@ -54,20 +126,15 @@ def sodium_chloride_model(
         products="all",
         third_order="diagonal",
     )
-    random = torch.Generator().manual_seed(seed)
+    if not whitened:
+        return features, None, features.n_features
     samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).environments())  # (64, n_features)
-    whitening = Whitening.fit(samples, damping=1e-2) if whitened else None
-    n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
+    whitening = Whitening.fit(samples, damping=1e-2)
+    return features, whitening, whitening.matrix.shape[1]
+
+
+def _network(n_inputs: int, random: torch.Generator) -> AtomicNetwork:
     network = AtomicNetwork(n_inputs, (8, 8), n_elements=2).double()
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.4
-    model = HybridModel(
-        features=features,
-        whitening=whitening,
-        network=network,
-        baseline={SODIUM: -1.5, CHLORINE: -2.5},
-        repulsion=ZBLRepulsion(cutoff),
-        charges=charges,
-        smearing=0.8,
-    )
-    return model.double().eval()
+    return network

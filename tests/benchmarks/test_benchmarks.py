@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,15 @@ def test_gmp_kernels(tmp_path):
         "water 216, r_c 6, gmp-2c3 + network 128-128, energy and forces, native f32, 1 core",
     ):
         assert rows[case] > 0.0
+
+
+@pytest.mark.slow
+def test_ewald(tmp_path):
+    pytest.importorskip("torchpme")
+    rows = rows_of("ewald.py", tmp_path / "rows.json", "--largest", "64")
+    for case in ("64 atoms, torch-pme, same sum", "64 atoms, torch-pme, point charges"):
+        assert math.isfinite(rows[f"{case}, over mliap_hybrid"])  # both reach the accuracy
+    assert rows["64 atoms, interaction matrices A, B, V"] > 0.0
 
 
 @pytest.mark.slow

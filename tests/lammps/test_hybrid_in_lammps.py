@@ -12,7 +12,7 @@ from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump, writ
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.testing.finite_differences import relative_difference
-from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model
+from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure, rock_salt
 from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
 
@@ -38,12 +38,21 @@ variable        energy equal pe
 """
 # LAMMPS tabulates the real-space part and retunes mesh and splitting in every run; differences need neither.
 FIXED_MESH = "pair_modify pair coul/long table 0\nkspace_modify mesh 45 45 45 gewald 0.45 order 7"
+# With predicted charges the real-space part ends at the model's cutoff.
+FIXED_MESH_OF_PREDICTED = "kspace_modify mesh 45 45 45 gewald 0.85 order 7"
+
+MODELS = {
+    "short-range": lambda: sodium_chloride_model(None),
+    "fixed charges": lambda: sodium_chloride_model(ION_CHARGES),
+    "shifted charges": lambda: charge_predicting_model("shift"),
+    "charge increments": lambda: charge_predicting_model("increments"),
+}
 
 
-@pytest.fixture(scope="module", params=[None, ION_CHARGES], ids=["short-range", "charged"])
+@pytest.fixture(scope="module", params=MODELS)
 def exported(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.pt"
-    return path, export_model(sodium_chloride_model(request.param), path)
+    return path, export_model(MODELS[request.param](), path)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,10 @@ def write_input(folder, exported, atoms, body, units="metal", newton="", kspace_
     path, manifest = exported
     write_data_file(folder / "structure.data", atoms, ["Na", "Cl"], manifest.description.charges)
     potential = potential_block(manifest, str(path), accuracy=1e-6)
-    kspace_modify = kspace_modify if manifest.description.charges else ""
+    if manifest.description.predicted_charges and kspace_modify == FIXED_MESH:
+        kspace_modify = FIXED_MESH_OF_PREDICTED
+    elif not manifest.description.charges:
+        kspace_modify = ""
     head = HEAD.format(units=units, newton=newton, potential=potential, kspace_modify=kspace_modify)
     (folder / "in.test").write_text(head + body)
     return folder / "in.test"

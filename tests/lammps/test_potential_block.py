@@ -7,7 +7,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block, splitting
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
-from mliap_hybrid.testing.models import sodium_chloride_model
+from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 
 
 def test_charged_model(tmp_path):
@@ -29,6 +29,17 @@ def test_model_without_charges_needs_no_kspace(tmp_path):
     assert "mliap unified m.pt 0" in block
     assert "kspace" not in block
     assert "charge" not in block
+
+
+@pytest.mark.parametrize(("engine", "has_kspace"), [("kspace", True), ("exact", False)])
+def test_predicted_charges_need_neither_charges_nor_a_second_pair_style(tmp_path, engine, has_kspace):
+    manifest = export_model(charge_predicting_model(), tmp_path / "m.pt", coulomb_engine=engine)
+    block = potential_block(manifest, "m.pt")
+    assert "pair_style      mliap unified m.pt 0\n" in block
+    assert "charge" not in block
+    assert ("kspace_style" in block) == has_kspace
+    if has_kspace:  # the real-space part ends at the cutoff of the model
+        assert f"gewald {splitting(1e-5, 4.5):.4f}" in block
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_ener
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData, rank_arrays
-from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model
+from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt
 from mliap_hybrid.units import KCAL_PER_MOL
 
@@ -193,3 +193,11 @@ class TestWrongRuns:
             unified.compute_forces(data)
         unified, data = make(rock_salt(2), allow_small_box=False)
         unified.compute_forces(data)
+
+
+def test_predicted_charges_need_the_plugin(tmp_path):
+    export_model(charge_predicting_model(), tmp_path / "model.pt", allow_small_box=True)
+    unified = open_unified(str(tmp_path / "model.pt"))
+    arrays = rank_arrays(rock_salt(1), 4.5, unified.element_types)
+    with pytest.raises(InputError, match="plugin of mliap_hybrid"):
+        unified.compute_forces(UpstreamData(arrays))

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 1
+#define MLIAP_BRIDGE_VERSION 2
 
 extern "C" {
 
@@ -31,6 +31,14 @@ struct mliap_model {
   int32_t nparams;         // # of parameters
   double rcutfac;          // half the cutoff, in length units of the run
   const char *elements;    // names of the elements, separated by blanks
+
+  // charges that follow the atoms
+
+  int32_t predicts_charges;         // 0: none, the fields below mean nothing
+  int32_t solves_coulomb;           // 1: in Python, by add_coulomb(); 0: in KSpace, by solve_coulomb()
+  double smearing;                  // width of the Gaussian charges, in length units of the run
+  double total_charge;              // sum of all charges, NaN if it follows from the atoms
+  const double *typical_charges;    // [nelements] to set KSpace up with, or null
 };
 
 // one call of Pair::compute()
@@ -71,12 +79,26 @@ struct mliap_step {
   double g_ewald;              // splitting parameter of KSpace, 0 if none
   const char *unit_style;
   const char *kspace_style;    // null if none is defined
+  double total_charge;         // of the model, or as the input has it
 
-  // writers for the model; return 0, or -1 if they failed
+  // writers for the model; return 0, or -1 if they failed: Python must then
+  // return at once, whatever code it returns
 
   void *pair;
   int (*update_pair_energy)(mliap_step *, const double *eij);
   int (*update_pair_forces)(mliap_step *, const double *fij);
+
+  // for charges that follow the atoms.  All ranks must make the same calls,
+  // also those without atoms.  Potentials are dE/dq of the Coulomb energy E
+
+  int (*solve_coulomb)(mliap_step *, const double *charges,    // [nlistatoms]
+                       double *potentials);                    // [nlistatoms], written
+  int (*add_coulomb)(mliap_step *, const double *charges,      // [nlistatoms]
+                     const double *potentials,                 // [nlistatoms]
+                     const double *forces,                     // [nlistatoms][3]
+                     const double *virial);    // [6] xx,yy,zz,xy,xz,yz: this rank's share
+  int (*forward_exchange)(mliap_step *, double *values);    // [ntotal], ghosts written
+  int (*sum_over_ranks)(mliap_step *, double *values, int32_t n);
 };
 
 // what is settled once, when Python attaches

@@ -26,14 +26,16 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 /* ---------------------------------------------------------------------- */
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
-    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0)
+    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0), exchanged(nullptr)
 {
   single_enable = 0;
   restartinfo = 0;
   one_coeff = 1;
   manybody_flag = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
+  comm_forward = 1;
   comm_reverse_off = 9;    // force and per-atom virial
+  offer_functions();
 }
 
 /* ---------------------------------------------------------------------- */
@@ -62,7 +64,7 @@ void PairMLIAPUnified::allocate()
 }
 
 /* ----------------------------------------------------------------------
-   global settings: unified FILE [0|1]
+   global settings: unified FILE [0|1] [total_charge Q]
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::settings(int narg, char **arg)
@@ -74,19 +76,44 @@ void PairMLIAPUnified::settings(int narg, char **arg)
                "write mliap/builtin instead of mliap",
                arg[0]);
   if (narg < 2) utils::missing_cmd_args(FLERR, "pair_style mliap unified", error);
-  if (narg > 3) error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", arg[3]);
-  ghostneigh = (narg == 3) ? utils::inumeric(FLERR, arg[2], false, lmp) : 0;
+  ghostneigh = (narg > 2) ? utils::inumeric(FLERR, arg[2], false, lmp) : 0;
   if (ghostneigh != 0 && ghostneigh != 1)
     error->all(FLERR, "Incorrect ghost neighbor flag {} of pair_style mliap unified: use 0 or 1",
                ghostneigh);
 
+  open_model(arg[1]);
+
+  for (int iarg = 3; iarg < narg; iarg += 2) {
+    if (strcmp(arg[iarg], "total_charge") != 0)
+      error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", arg[iarg]);
+    if (iarg + 2 > narg)
+      utils::missing_cmd_args(FLERR, "pair_style mliap unified total_charge", error);
+    if (!coulomb)
+      error->all(FLERR,
+                 "Keyword total_charge of pair_style mliap unified is for models that predict "
+                 "charges, which {} does not",
+                 arg[1]);
+    coulomb->total_charge = utils::numeric(FLERR, arg[iarg + 1], false, lmp);
+  }
+
+  // another model may know other elements: pair_coeff must be given again
+
+  if (allocated)
+    for (int i = 1; i <= atom->ntypes; i++)
+      for (int j = i; j <= atom->ntypes; j++) setflag[i][j] = 0;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::open_model(const char *filename)
+{
   std::string problem;
   if (!bridge) bridge = PythonHost::attach(comm->nthreads, problem);
   stop_all_if_failed(lmp, bridge ? MLIAP_OK : MLIAP_INPUT_ERROR, problem);
 
   if (model.handle) bridge->close_model(model.handle);
   model = mliap_model();
-  const int status = bridge->open_model(arg[1], &model);
+  const int status = bridge->open_model(filename, &model);
   stop_all_if_failed(lmp, status, bridge->message);
 
   cutoff = 2.0 * model.rcutfac;
@@ -94,11 +121,14 @@ void PairMLIAPUnified::settings(int narg, char **arg)
   std::istringstream names(model.elements);
   for (std::string name; names >> name;) element_names.push_back(name);
 
-  // another model may know other elements: pair_coeff must be given again
+  // predicted charges: KSpace accepts this style, which brings its own real-space part without
+  // a table.  Virials are tallied, as KSpace adds to the forces that fdotr would take for pairs'
 
-  if (allocated)
-    for (int i = 1; i <= atom->ntypes; i++)
-      for (int j = i; j <= atom->ntypes; j++) setflag[i][j] = 0;
+  coulomb.reset();
+  if (model.predicts_charges) coulomb.reset(new CoulombSolver(lmp, this, model));
+  ewaldflag = pppmflag = coulomb ? 1 : 0;
+  no_virial_fdotr_compute = coulomb ? 1 : 0;
+  if (coulomb) ncoultablebits = 0;
 }
 
 /* ----------------------------------------------------------------------
@@ -168,7 +198,8 @@ void PairMLIAPUnified::init_style()
 
   // newton off: the virial is tallied by pairs, as ghost forces are folded back in compute()
 
-  no_virial_fdotr_compute = force->newton_pair ? 0 : 1;
+  no_virial_fdotr_compute = (force->newton_pair && !coulomb) ? 0 : 1;
+  if (coulomb) coulomb->init(cutoff, element_of_type);
 
   if (ghostneigh) {
     comm->cutghostuser = MAX(comm->cutghostuser, 2.0 * cutoff + neighbor->skin);
@@ -195,7 +226,10 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
   describe_step(eflag, vflag);
 
   if (!force->newton_pair) clear_ghosts();
-  if (bridge->compute(model.handle, &step) != MLIAP_OK) stop_one(lmp, bridge->message);
+  failure = nullptr;
+  const int status = bridge->compute(model.handle, &step);
+  if (failure) std::rethrow_exception(failure);
+  if (status != MLIAP_OK) stop_one(lmp, bridge->message);
   if (!force->newton_pair) comm->reverse_comm(this, vflag_atom ? 9 : 3);
 
   tally_energy();
@@ -248,10 +282,7 @@ void PairMLIAPUnified::describe_step(int eflag, int vflag)
   step.g_ewald = force->kspace ? force->kspace->g_ewald : 0.0;
   step.unit_style = update->unit_style;
   step.kspace_style = force->kspace ? force->kspace_style : nullptr;
-
-  step.pair = this;
-  step.update_pair_energy = &PairMLIAPUnified::update_pair_energy;
-  step.update_pair_forces = &PairMLIAPUnified::update_pair_forces;
+  step.total_charge = coulomb ? coulomb->total_charge : 0.0;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -263,72 +294,20 @@ void PairMLIAPUnified::tally_energy()
     for (int ii = 0; ii < pairs.nlistatoms; ii++) eatom[pairs.iatoms[ii]] += eatoms[ii];
 }
 
-/* ----------------------------------------------------------------------
-   half of each pair energy belongs to its centre, none to ghost centres
-------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------- */
 
-void PairMLIAPUnified::update_pair_energy(const double *eij)
+int PairMLIAPUnified::pack_forward_comm(int n, int *list, double *buf, int /*pbc_flag*/,
+                                        int * /*pbc*/)
 {
-  int ij = 0;
-  step.energy = 0.0;
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
-    double esum = 0.0;
-    for (const int last = ij + pairs.numneighs[ii]; ij < last; ij++) esum += eij[ij];
-    eatoms[ii] = 0.5 * esum;
-    step.energy += eatoms[ii];
-  }
-}
-
-/* ----------------------------------------------------------------------
-   fij = dE/drij with rij = xj - xi, so it acts on i and its negative on j
-------------------------------------------------------------------------- */
-
-void PairMLIAPUnified::update_pair_forces(const double *fij)
-{
-  double **const f = atom->f;
-  for (int ij = 0; ij < pairs.npairs; ij++) {
-    const double *const fpair = &fij[3 * static_cast<std::size_t>(ij)];
-    const int i = pairs.pair_i[ij];
-    const int j = pairs.jatoms[ij];
-    f[i][0] += fpair[0];
-    f[i][1] += fpair[1];
-    f[i][2] += fpair[2];
-    f[j][0] -= fpair[0];
-    f[j][1] -= fpair[1];
-    f[j][2] -= fpair[2];
-    if (vflag_either) v_tally(i, j, fpair, &pairs.rij[3 * static_cast<std::size_t>(ij)]);
-  }
+  for (int ii = 0; ii < n; ii++) buf[ii] = exchanged[list[ii]];
+  return n;
 }
 
 /* ---------------------------------------------------------------------- */
 
-void PairMLIAPUnified::v_tally(int i, int j, const double *fij, const double *rij)
+void PairMLIAPUnified::unpack_forward_comm(int n, int first, double *buf)
 {
-  const double v[6] = {-rij[0] * fij[0], -rij[1] * fij[1], -rij[2] * fij[2],
-                       -rij[0] * fij[1], -rij[0] * fij[2], -rij[1] * fij[2]};
-  if (vflag_global)
-    for (int k = 0; k < 6; k++) virial[k] += v[k];
-  if (vflag_atom)
-    for (int k = 0; k < 6; k++) {
-      vatom[i][k] += 0.5 * v[k];
-      vatom[j][k] += 0.5 * v[k];
-    }
-}
-
-/* ----------------------------------------------------------------------
-   called from Python
-------------------------------------------------------------------------- */
-
-int PairMLIAPUnified::update_pair_energy(mliap_step *s, const double *eij)
-{
-  static_cast<PairMLIAPUnified *>(s->pair)->update_pair_energy(eij);
-  return 0;
-}
-
-int PairMLIAPUnified::update_pair_forces(mliap_step *s, const double *fij)
-{
-  static_cast<PairMLIAPUnified *>(s->pair)->update_pair_forces(fij);
-  return 0;
+  std::copy_n(buf, n, &exchanged[first]);
 }
 
 /* ----------------------------------------------------------------------
@@ -365,6 +344,31 @@ void PairMLIAPUnified::unpack_reverse_comm(int n, int *list, double *buf)
     if (vflag_atom)
       for (int k = 0; k < 6; k++) vatom[i][k] += *buf++;
   }
+}
+
+/* ----------------------------------------------------------------------
+   for KSpace, which then looks at the charges
+------------------------------------------------------------------------- */
+
+void *PairMLIAPUnified::extract(const char *name, int &dim)
+{
+  dim = 0;
+  if (!coulomb || strcmp(name, "cut_coul") != 0) return nullptr;
+  coulomb->prepare_kspace(element_of_type);
+  return &cutoff;
+}
+
+/* ----------------------------------------------------------------------
+   for fix pair
+------------------------------------------------------------------------- */
+
+void *PairMLIAPUnified::extract_peratom(const char *name, int &ncol)
+{
+  ncol = 0;
+  if (!coulomb) return nullptr;
+  if (strcmp(name, "charge") == 0) return atom->q;
+  if (strcmp(name, "potential") == 0) return coulomb->potentials.data();
+  return nullptr;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* -*- c++ -*- ----------------------------------------------------------
-   pair_style mliap unified FILE [0|1]
+   pair_style mliap unified FILE [0|1] [total_charge Q]
    pair_coeff * * ELEMENT ...
 
    The model is a Python object; this style hands it flat pair arrays and
-   adds what it returns to LAMMPS' energies, forces and virials
+   adds what it returns to LAMMPS' energies, forces and virials.  If the
+   model predicts charges, it calls back for their Coulomb energy
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_PAIR_MLIAP_UNIFIED_H
@@ -12,8 +13,11 @@
 #include "pair.h"
 
 #include "bridge_api.h"
+#include "coulomb_solver.h"
 #include "neighbor_pairs.h"
 
+#include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,8 +34,12 @@ class PairMLIAPUnified : public Pair {
   double init_one(int, int) override;
   void compute(int, int) override;
 
+  int pack_forward_comm(int, int *, double *, int, int *) override;
+  void unpack_forward_comm(int, int, double *) override;
   int pack_reverse_comm(int, int, double *) override;
   void unpack_reverse_comm(int, int *, double *) override;
+  void *extract(const char *, int &) override;
+  void *extract_peratom(const char *, int &) override;
   double memory_usage() override;
 
  private:
@@ -43,8 +51,12 @@ class PairMLIAPUnified : public Pair {
   std::vector<int> element_of_type;         // [ntypes+1], -1 for NULL
   NeighborPairs pairs;
   std::vector<double> eatoms;
+  std::unique_ptr<CoulombSolver> coulomb;    // null if the model predicts no charges
+  double *exchanged;                         // what forward communication carries
+  std::exception_ptr failure;                // of a function that Python has called
 
   void allocate();
+  void open_model(const char *);
   int element_index(const std::string &) const;
   void describe_step(int, int);
   void tally_energy();
@@ -52,9 +64,12 @@ class PairMLIAPUnified : public Pair {
   void v_tally(int, int, const double *, const double *);
   void update_pair_energy(const double *);
   void update_pair_forces(const double *);
+  void solve_coulomb(const double *, double *);
+  void add_coulomb(const double *, const double *, const double *, const double *);
+  void forward_exchange(double *);
 
-  static int update_pair_energy(mliap_step *, const double *);
-  static int update_pair_forces(mliap_step *, const double *);
+  void offer_functions();
+  template <typename Work> static int guarded(mliap_step *, Work);
 };
 }    // namespace LAMMPS_NS
 

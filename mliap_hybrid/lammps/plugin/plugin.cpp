@@ -3,6 +3,7 @@
    The style compiled into LAMMPS stays reachable as mliap/builtin
 ------------------------------------------------------------------------- */
 
+#include "kspace_handover.h"
 #include "pair_mliap_unified.h"
 
 #include "force.h"
@@ -84,6 +85,7 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *p
   const auto found = pair_map.find("mliap");
   if (found != pair_map.end() && found->second != &create_mliap) builtin_mliap = found->second;
 
+  KSpaceHandover::watch_kspace_styles(lmp);
   register_pair(lmp, handle, reg, "mliap", "models in Python (unified)", &create_mliap);
   if (builtin_mliap)
     register_pair(lmp, handle, reg, "mliap/builtin", "mliap of LAMMPS itself", builtin_mliap);

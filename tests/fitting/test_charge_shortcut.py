@@ -1,0 +1,246 @@
+"""Training with predicted charges: the prepared shortcut is the full model, and its loss has the right slopes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.losses import RunningErrors, squared_errors, total_loss
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames, memory_of_frames
+from mliap_hybrid.fitting.prepared_charges import prepare_charges
+from mliap_hybrid.fitting.typical_charges import typical_charges
+from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.models.dipoles import dipole_moments
+from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.physics.interaction_matrices import InteractionMatrices
+from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+
+NEUTRALITIES = ("shift", "increments")
+
+
+def pass_on(items, what):
+    return items
+
+
+def crystals() -> list[Atoms]:
+    """Periodic frames with energies, forces, stresses, charges and made-up Born charges."""
+    frames = labelled_frames(4)
+    for seed, atoms in enumerate(frames):
+        atoms.set_array("born", np.random.default_rng(seed).normal(size=(len(atoms), 9)))
+        atoms.info["charge"] = 0.0
+    return frames
+
+
+def molecules() -> list[Atoms]:
+    """Molecules of two compositions with all made-up labels that they can have; some are ions."""
+    frames = []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        n_chlorine = 3 + seed % 2
+        atoms = random_structure(3 + n_chlorine, ["Na", "Cl"], None, seed, closest=2.0)
+        atoms.numbers = np.array([11] * 3 + [17] * n_chlorine)
+        charges = random.normal(size=len(atoms))
+        atoms.set_array("reference_charges", charges + (3 - n_chlorine - charges.sum()) / len(atoms))
+        atoms.set_array("born", random.normal(size=(len(atoms), 3, 3)).reshape(-1, 9))
+        atoms.info |= {"charge": float(3 - n_chlorine), "moment": random.normal(size=3)}
+        forces = random.normal(size=(len(atoms), 3))
+        atoms.calc = SinglePointCalculator(atoms, energy=random.normal(), forces=forces)
+        frames.append(atoms)
+    return frames
+
+
+def ready(tmp_path, neutrality, frames, with_input=False, **loss):
+    """Settings, labelled batches, prepared frames and a part whose charges are far from their start."""
+    molecular = not frames[0].pbc.any()
+    keys = {"charges": "reference_charges", "born_charges": "born", "total_charge": "charge"}
+    keys |= {"stress": None, "dipole": "moment"} if molecular else {}
+    settings = small_settings(
+        tmp_path,
+        data={"keys": {"stress": "stress"} | keys},
+        loss={"virial": 0.0 if molecular else 1.0} | loss,
+        electrostatics={
+            "charges": "predicted",
+            "neutrality": neutrality,
+            "charge_hidden": [6],
+            "total_charge_input": with_input,
+        },
+    )
+    batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in frames]
+    prepared = prepare(settings, batches[:3], batches[3:], pass_on)
+    part = make_trained_part(settings, prepared.terms).double().train()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in part.charge_model.parameters():
+        parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    return settings, batches, prepared, part
+
+
+def double(frames: PreparedFrames) -> PreparedFrames:
+    def in_double(container, skipped):
+        values = {f.name: getattr(container, f.name) for f in dataclasses.fields(container) if f.name != skipped}
+        floating = {n: v.double() for n, v in values.items() if v is not None and v.is_floating_point()}
+        return dataclasses.replace(container, **floating)
+
+    constants = in_double(frames.predicted, "interactions")
+    matrices = tuple(in_double(m, None) for m in frames.predicted.interactions)
+    constants = dataclasses.replace(constants, interactions=matrices)
+    return dataclasses.replace(in_double(frames, "predicted"), predicted=constants)
+
+
+@pytest.mark.parametrize("neutrality", NEUTRALITIES)
+@pytest.mark.parametrize("make", [crystals, molecules])
+@pytest.mark.parametrize("with_input", [False, True])
+def test_shortcut_equals_the_full_model(tmp_path, neutrality, make, with_input):
+    """Shortcut minus its labels is the full model minus the data's labels; charges and what they do are the same."""
+    settings, batches, prepared, part = ready(tmp_path, neutrality, make(), with_input)
+    model = make_model(settings, prepared.features, prepared.terms, part)
+    evaluator = Evaluator(model)
+    for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
+        short, full = part(frame := double(frame)), predict(model, batch)
+        assert float(full.charges.std()) > 0.2
+        assert_near(short.energies - frame.energies, full.energies - batch.energies, full.energies)
+        assert_near(short.forces - frame.forces, full.forces - batch.forces, full.forces)
+        assert_near(short.charges, full.charges, full.charges)
+        assert_near(short.potentials, full.potentials, full.potentials)
+        assert_near(short.born_charges, evaluator.born_charges(batch), short.born_charges)
+        assert_near(part.predicted_charges(frame), full.charges, full.charges)
+        if batch.virials is not None:
+            assert_near(short.virials - frame.virials, full.virials - batch.virials, full.virials)
+
+
+def assert_near(found, expected, scale):
+    """Equal to what constants in float32 allow."""
+    assert (found - expected).abs().max() < 2e-5 * scale.abs().max()
+
+
+@pytest.mark.parametrize("neutrality", NEUTRALITIES)
+def test_frames_together_are_the_frames_one_by_one(tmp_path, neutrality):
+    _, _, prepared, part = ready(tmp_path, neutrality, molecules(), with_input=True)
+    frames = [double(frame) for frame in prepared.training]
+    joined, alone = part(join_frames(frames)), [part(frame) for frame in frames]
+    for name in ("energies", "forces", "charges", "potentials", "born_charges"):
+        torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(single, name) for single in alone]))
+
+
+@pytest.mark.parametrize("neutrality", NEUTRALITIES)
+@pytest.mark.parametrize("make", [crystals, molecules])
+@pytest.mark.parametrize("label", ["energy", "forces", "virial", "charges", "dipole", "born_charges"])
+def test_gradient_of_the_loss_by_finite_differences(tmp_path, neutrality, make, label):
+    if (label, make) in (("virial", molecules), ("dipole", crystals)):
+        pytest.skip("no such label")
+    weights = dict.fromkeys(("energy", "forces", "charges", "dipole", "born_charges", "virial"), 0.0) | {label: 1.0}
+    settings, _, prepared, part = ready(tmp_path, neutrality, make(), with_input=True, **weights)
+    frames = double(join_frames(prepared.training))
+
+    def loss():
+        return total_loss(squared_errors(part(frames), frames), settings.loss)
+
+    assert loss().item() > 0
+    loss().backward()
+    generator = torch.Generator().manual_seed(0)
+    slopes = []
+    for parameter in part.parameters():
+        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        ends = []
+        for sign in (1.0, -1.0):
+            parameter.data += sign * 1e-5 * direction
+            ends.append(loss().item())
+            parameter.data -= sign * 1e-5 * direction
+        expected = (ends[0] - ends[1]) / 2e-5
+        found = 0.0 if parameter.grad is None else (parameter.grad * direction).sum().item()
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-8)
+        slopes.append(abs(found))
+    assert max(slopes) > 1e-3
+
+
+@pytest.mark.parametrize("cell", [TRICLINIC_CELL, None], ids=["periodic", "isolated"])
+def test_matrices_make_the_energy_of_any_charges(cell):
+    batch = frame_to_batch(random_structure(7, ["Na", "Cl"], cell, seed=2), 3.0)
+    charges = torch.randn(7, dtype=torch.float64)
+    found = prepare_charges(batch, 0.9, with_virial=True).long_range(charges)
+    expected = gaussian_charge_energy(batch, charges, 0.9)
+    for name in ("energies", "potentials", "forces", "virials"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-9)
+
+
+def test_validation_gives_the_same(tmp_path):
+    _, _, prepared, part = ready(tmp_path, "shift", molecules())
+    frame = double(prepared.training[0])
+    training = part(frame)
+    part.eval()
+    with torch.no_grad():
+        validation = part(frame)
+    torch.testing.assert_close(validation.forces, training.forces.detach())
+    torch.testing.assert_close(validation.born_charges, training.born_charges)
+
+
+def test_errors_of_charges_are_means_over_their_kind(tmp_path):
+    _, _, prepared, part = ready(tmp_path, "shift", molecules())
+    frames = [double(frame) for frame in prepared.training]
+    whole, running = join_frames(frames), RunningErrors()
+    for frame in frames:
+        running.add(squared_errors(part(frame), frame), frame)
+    errors, prediction = squared_errors(part(whole), whole), part(whole)
+    for name in ("charges", "dipole", "born_charges"):
+        assert getattr(running.mean(), name).item() == pytest.approx(getattr(errors, name).item(), rel=1e-6)
+    labels = whole.predicted
+    expected = (prediction.charges - labels.charges).square().sum() / len(labels.charges)
+    assert errors.charges.item() == pytest.approx(expected.item())
+    moments = dipole_moments(prediction.charges, labels.positions, whole.frame_of_atom, 3)
+    assert errors.dipole.item() == pytest.approx((moments - labels.dipoles).square().sum().item() / 9)
+    assert errors.born_charges.item() == pytest.approx(
+        (prediction.born_charges - labels.born_charges).square().sum().item() / (9 * len(labels.charges))
+    )
+
+
+def test_typical_charges_are_means_over_training_frames(tmp_path):
+    settings, batches, prepared, part = ready(tmp_path, "increments", molecules())
+    part.float().eval()
+    found = typical_charges(part, prepared.training)
+    model = make_model(settings, prepared.features, prepared.terms, part, found)
+    charges = torch.cat([Evaluator(model).predict(batch).charges for batch in batches[:3]])
+    numbers = torch.cat([batch.numbers for batch in batches[:3]])
+    for row, z in enumerate((11, 17)):
+        assert float(found[row]) == pytest.approx(float(charges[numbers == z].mean()), abs=1e-5)
+    assert torch.equal(model.charge_model.typical_charges, found)
+
+
+def test_memory_is_foreseen(tmp_path):
+    _, batches, prepared, _ = ready(tmp_path, "shift", crystals())
+    frames = join_frames([*prepared.training, *prepared.validation])
+    n_kept = prepared.terms.whitening.matrix.shape[1]
+    foreseen = memory_of_frames(batches, n_kept, predicts_charges=True, use_virials=True)
+    assert 0.95 * frames.n_bytes <= foreseen <= 1.1 * frames.n_bytes
+
+
+def test_increments_refuse_total_charges_that_element_charges_cannot_have(tmp_path):
+    frames = molecules()
+    frames[2].info["charge"] += 1.0  # frame 0 has the same composition
+    frames[2].arrays["reference_charges"] += 1.0 / len(frames[2])
+    with pytest.raises(InputError, match="but its total charge is"):
+        ready(tmp_path, "increments", frames)
+    ready(tmp_path, "shift", frames)
+
+
+def test_interactions_are_kept_in_single_precision(tmp_path):
+    _, _, prepared, _ = ready(tmp_path, "shift", crystals())
+    matrices = prepared.training[0].predicted.interactions[0]
+    assert isinstance(matrices, InteractionMatrices)
+    assert {matrices.potential.dtype, matrices.field.dtype, matrices.virial.dtype} == {torch.float32}
+
+
+def test_charge_labels_of_another_total_charge_are_refused(tmp_path):
+    frames = molecules()
+    frames[1].info["charge"] = 0.0
+    with pytest.raises(InputError, match=r"frame 1 .* sum to -1.000 e, but the total charge is \+0.000 e"):
+        ready(tmp_path, "shift", frames)
