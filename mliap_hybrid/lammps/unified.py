@@ -51,7 +51,9 @@ class HybridUnified:
         if model.charge_model is not None:
             self.smearing = model.smearing
             self.solves_coulomb = manifest.coulomb_engine != "kspace"
-            self.total_charge = manifest.total_charge
+            # The sum of increments follows from the atoms.
+            follows = model.charge_model.neutrality == "increments" and not model.total_charge_input
+            self.total_charge = None if follows else manifest.total_charge
             self.typical_charges = model.charge_model.typical_charges.tolist()
             self.engine = COULOMB_ENGINES[manifest.coulomb_engine](model.smearing)
 
