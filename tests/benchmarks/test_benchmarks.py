@@ -48,7 +48,27 @@ def test_features_table(tmp_path):
     assert rows["ethanol | gmp-2c3 | force MAE"] < 0.36  # kcal/mol/Å
 
 
-@pytest.mark.parametrize("script", ["features_table.py", "left_out_element.py"])
+@pytest.mark.slow
+def test_charges(tmp_path):
+    rows = rows_of("charges.py", tmp_path / "rows.json", "--quick", "--only", "forces,engines,random")
+    assert rows["finite-difference force error, pppm"] < 1e-4 * rows["largest force component there"]
+    for accuracy in (1e-4, 1e-5, 1e-6):  # of forces between charges of 1 e, 1 Å apart: 14.4 eV/Å
+        assert rows[f"pppm {accuracy:.0e}, beside Python, forces, rms".replace("e-0", "e-")] < 14.4 * accuracy
+    assert rows["exact sum, beside Python, forces"] < 1e-9  # eV/Å
+    assert rows["pppm 1e-6, 2, 3, 4 ranks beside 1, forces"] < 1e-9  # eV/Å
+    assert rows["random charges, recovered error"] < 5.0  # %
+
+
+@pytest.mark.slow
+def test_charges_of_molecules(tmp_path):
+    if not (DATA / "longrange").is_dir():
+        pytest.skip("longrange is not in ../shared/data")
+    rows = rows_of("charges.py", tmp_path / "rows.json", "--quick", "--only", "dimers,dipeptides", "--data", str(DATA))
+    assert rows["charged dimer, far force error"] < 20.0  # meV/Å, after a short training
+    assert rows["dipeptide charge R2"] > 0.7
+
+
+@pytest.mark.parametrize("script", ["features_table.py", "left_out_element.py", "charges.py"])
 def test_missing_data_is_one_sentence(script, tmp_path):
     command = [sys.executable, str(BENCHMARKS / script), "--data", str(tmp_path / "nowhere")]
     run = subprocess.run(command, check=False, capture_output=True, text=True)

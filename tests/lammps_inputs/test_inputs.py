@@ -1,4 +1,4 @@
-"""The shipped inputs run, with the classical potential that is beside them in place of a trained one."""
+"""The shipped inputs run: NaCl with the classical potential beside them, water with a toy whose charges move."""
 
 import re
 import subprocess
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+
+from mliap_hybrid.testing.toy_charges import CoordinationCharges
 
 INPUTS = Path(__file__).parents[2] / "lammps_inputs"
 SCRIPTS = Path(sys.executable).parent
@@ -58,3 +61,26 @@ def test_melt_writes_density_and_pair_distributions(tmp_path):
 
     for name in ("npt.dat", "nvt.dat"):
         assert len(np.loadtxt(tmp_path / "melt" / name)) > 10
+
+
+def test_water_writes_its_charges_and_their_dipole_moment(tmp_path):
+    torch.save(CoordinationCharges(["H", "O"], base=[0.3, -0.6], slopes=[0.01, -0.02]), tmp_path / "toy.pt")
+    potential = tmp_path / "potential.in"
+    potential.write_text(
+        f"pair_style mliap unified {tmp_path / 'toy.pt'} 0\npair_coeff * * H O\nkspace_style pppm 1e-5\n"
+    )
+    variables = {"molecule": INPUTS / "water.mol", "n": 5, "dt": 1e-5, "warm_steps": 10, "steps": 20, "dump_every": 20}
+    output = run("in.water", tmp_path / "out", potential=potential, **variables)
+    assert "energy drift" in output
+
+    frame = (tmp_path / "out" / "water.dump").read_text().split("ITEM: ATOMS")[1].split("ITEM")[0].splitlines()[1:]
+    table = np.array([[float(word) for word in line.split()] for line in frame])
+    positions, charges, potentials = table[:, 2:5], table[:, 8], table[:, 9]
+    assert len(table) == 375
+    assert np.ptp(charges[table[:, 1] == 2]) > 1e-3  # they move
+    np.testing.assert_allclose(charges.sum(), 0.0, atol=1e-8)
+    coulomb = float(re.findall(r"^ +0 +0 +\S+ +\S+ +(\S+)", output, re.MULTILINE)[-1])  # E_coul, eV
+    assert 0.5 * charges @ potentials == pytest.approx(coulomb, rel=1e-6)
+    dipoles = np.loadtxt(tmp_path / "out" / "dipole.dat")  # step, ps, x, y, z, eV/atom
+    assert len(dipoles) == 6
+    np.testing.assert_allclose(dipoles[0, 2:5], charges @ positions, atol=1e-6)
