@@ -237,7 +237,7 @@ class OptimisationSettings(Section):
     charge_learning_rate: Positive = 1e-2
     """The same for the charges, with `electrostatics.charges: fitted`."""
     weight_decay: NonNegative = 1e-5
-    """Decoupled weight decay of the network's weights."""
+    """Decoupled weight decay of the network's weights; their offsets do not decay."""
     average_decay: Fraction = 0.995
     """Decay of the running average of the weights, which is what is validated and exported."""
     gradient_clip: Positive = 10.0

@@ -76,12 +76,12 @@ class Trainer:
         self.epoch = 0
         self.best_loss = math.inf
         networks = [part.network] if part.charge_model is None else [part.network, part.charge_model]
+        parameters = [parameter for network in networks for parameter in network.parameters()]
+        weights = [parameter for parameter in parameters if parameter.ndim > 1]
+        offsets = [parameter for parameter in parameters if parameter.ndim <= 1]  # decay would pull at mean values
         groups = [
-            {
-                "params": [parameter for network in networks for parameter in network.parameters()],
-                "lr": optimisation.learning_rate,
-                "weight_decay": optimisation.weight_decay,
-            }
+            {"params": weights, "lr": optimisation.learning_rate, "weight_decay": optimisation.weight_decay},
+            {"params": offsets, "lr": optimisation.learning_rate, "weight_decay": 0.0},
         ]
         if part.charges is not None:
             charges = list(part.charges.parameters())
@@ -147,7 +147,19 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state_dict` returned."""
+        """Go on from a state that `state_dict` returned.
+
+        Raises
+        ------
+        InputError
+            If it groups the parameters as an older version did.
+        """
+        n_groups, n_expected = len(state["optimiser"]["param_groups"]), len(self.optimiser.param_groups)
+        if n_groups != n_expected:
+            raise InputError(
+                f"the checkpoint's optimiser has {n_groups} groups of parameters, expected {n_expected}: it was written "
+                "by another version of mliap_hybrid; finish the run with that, or start a new one"
+            )
         self.epoch = state["epoch"]
         self.best_loss = state["best_loss"]
         self.part.load_state_dict(state["part"])
