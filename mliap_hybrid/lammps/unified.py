@@ -14,6 +14,7 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.charged_step import charged_step
+from mliap_hybrid.lammps.connected_data import ConnectedData
 from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
 from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
@@ -46,6 +47,7 @@ class HybridUnified:
         self.nparams = sum(parameter.numel() for parameter in model.network.parameters())
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
+        self._connection: tuple[Any, str] | None = None
         # What the plugin reads of charges that follow the atoms.
         self.predicts_charges = model.charge_model is not None
         if model.charge_model is not None:
@@ -61,6 +63,27 @@ class HybridUnified:
         # What torch.save pickles: the two byte records of the file, and the name of the function that reads them.
         records = encode_records(self.manifest, self.tensors)
         return restore_unified, tuple(torch.frombuffer(bytearray(record), dtype=torch.uint8) for record in records)
+
+    def connect(self, instance: Any, fix: str = "coulomb") -> None:
+        """Let a model with predicted charges run in a LAMMPS without this package's plugin.
+
+        To be called before the first run, together with `load_unified` of LAMMPS' own ML-IAP.
+
+        Parameters
+        ----------
+        instance : lammps.lammps
+            The instance that will call this object.
+        fix : str
+            ID of the `fix external` that takes the Coulomb forces; see `ConnectedData`.
+
+        Raises
+        ------
+        InputError
+            If the model has no predicted charges, or leaves the Coulomb energy to LAMMPS.
+        """
+        if not self.predicts_charges or not self.solves_coulomb:
+            raise InputError("connect expects a model with predicted charges, exported with `--coulomb exact`")
+        self._connection = (instance, fix)
 
     def compute_descriptors(self, data: Any) -> None:
         """Nothing: everything is done in `compute_forces`, which LAMMPS calls last."""
@@ -84,10 +107,11 @@ class HybridUnified:
         device = self._device(data)
         synchronise(device)
         environments, rows = self._environments(data, device)
-        self._check_run(data, environments)
-        unit = lammps_energy_unit(getattr(data, "unit_style", "metal"))
+        complete = self._connected(data)
+        self._check_run(complete, environments)
+        unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         if self.predicts_charges:
-            energies, gradients = charged_step(self.evaluator, self.engine, data, environments, unit)
+            energies, gradients = charged_step(self.evaluator, self.engine, complete, environments, unit)
         else:
             energies, gradients = self.evaluator.local_terms(environments, smearing_correction=True)
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
@@ -97,6 +121,13 @@ class HybridUnified:
         write_energies(data, energies / unit)
         write_pair_forces(data, gradients / unit)
         synchronise(device)
+
+    def _connected(self, data: Any) -> Any:
+        """The data object, completed by what the instance knows if one was given."""
+        if self._connection is None:
+            return data
+        total = float("nan") if self.total_charge is None else self.total_charge
+        return ConnectedData(data, *self._connection, total)
 
     def _device(self, data: Any) -> torch.device:
         """Device of LAMMPS' arrays; the model moves there once."""
@@ -136,7 +167,7 @@ class HybridUnified:
             return
         self._prepared = True
         if self.predicts_charges:
-            run_checks.check_plugin(data)
+            run_checks.check_predicted_charges(data, self.manifest.coulomb_engine)
         elif self.model.is_charged:
             run_checks.check_kspace(data)
             numbers = environments.centre_numbers.cpu().numpy()

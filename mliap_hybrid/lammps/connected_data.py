@@ -1,0 +1,99 @@
+"""Predicted charges in any LAMMPS that Python holds an instance of, without this package's plugin.
+
+LAMMPS' own ML-IAP tells a model about pairs, not about positions, the box or other ranks. Those come from the
+instance, and energy, forces and virial of the exact Coulomb sum go back through a `fix external`, which adds them to
+everything else before the integration:
+
+    fix        coulomb all external pf/array 1
+    fix_modify coulomb energy yes virial yes
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mliap_hybrid.errors import InputError
+
+FIX_LINES = "`fix {0} all external pf/array 1` and `fix_modify {0} energy yes virial yes`"
+
+
+class ConnectedData:
+    """The data object of LAMMPS' own ML-IAP with what predicted charges need besides: that of `MLIAPData`.
+
+    Parameters
+    ----------
+    data : object
+        Of LAMMPS' own ML-IAP, with arrays in the memory of the processor.
+    instance : lammps.lammps
+    fix : str
+        ID of the `fix external`.
+    total_charge : float, e
+        NaN if it follows from the atoms.
+
+    Raises
+    ------
+    InputError
+        If the fix is missing, LAMMPS runs on a GPU, or ranks cannot talk to each other.
+    """
+
+    def __init__(self, data: Any, instance: Any, fix: str, total_charge: float):
+        self._data = data
+        self._instance = instance
+        self._fix = fix
+        self.total_charge = total_charge
+        if not instance.has_id("fix", fix):
+            raise InputError(f"the model predicts charges and expects {FIX_LINES.format(fix)} in the input")
+        if data.rij is not None and not isinstance(data.rij, np.ndarray):
+            raise InputError("predicted charges are not supported with KOKKOS yet; expected a run without it")
+        self.comm = instance.get_mpi_comm()
+        if self.comm is None:
+            raise InputError("predicted charges expect a LAMMPS with MPI and the package mpi4py")
+        low, high, xy, yz, xz, periodic, _ = instance.extract_box()
+        lengths = np.subtract(high, low)
+        self.cell = np.array([[lengths[0], 0.0, 0.0], [xy, lengths[1], 0.0], [xz, yz, lengths[2]]])
+        self.box_origin = np.array(low)
+        self.periodic = tuple(bool(flag) for flag in periodic)
+        self.unit_style = str(instance.extract_global("units"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Positions of this rank's atoms, owned ones first."""
+        positions: NDArray[np.float64] = self._instance.numpy.extract_atom("x")
+        return positions
+
+    def sum_over_ranks(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Sum of an array over all ranks. Collective."""
+        total = np.array(values, dtype=np.float64, order="C")
+        self.comm.Allreduce(total.copy(), total)
+        return total
+
+    def forward_exchange(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Give ghosts the values (ntotal,) of their owners. Collective; every rank gets those of all atoms."""
+        exchanged = np.array(values, dtype=np.float64)
+        n_owned, n_total = (self._instance.extract_setting(name) for name in ("nlocal", "nall"))
+        tags = self._instance.numpy.extract_atom("id", nelem=n_total)
+        of_all_tags = np.concatenate(self.comm.allgather(np.array(tags[:n_owned], dtype=np.int64)))
+        of_all = np.concatenate(self.comm.allgather(exchanged[:n_owned]))
+        order = np.argsort(of_all_tags)
+        exchanged[:] = of_all[order[np.searchsorted(of_all_tags, tags, sorter=order)]]
+        return exchanged
+
+    def add_coulomb(self, charges: ArrayLike, potentials: ArrayLike, forces: ArrayLike, virial: ArrayLike) -> None:
+        """Add a Coulomb energy 1/2 sum_i q_i phi_i, its forces and virial. Collective; as `MLIAPData.add_coulomb`."""
+        listed = self._data.iatoms[: self._data.nlistatoms]
+        of_fix = self._instance.numpy.fix_external_get_force(self._fix)  # (nlocal, 3)
+        if len(of_fix):
+            self._instance.numpy.extract_atom("q")[listed] = charges
+            of_fix[:] = 0.0
+            of_fix[listed] = forces
+        share = np.asarray(virial)[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]  # LAMMPS' order of a symmetric tensor
+        energy = 0.5 * np.dot(charges, potentials)
+        energy, *whole = self.sum_over_ranks([energy, *share])
+        self._instance.fix_external_set_energy_global(self._fix, energy)
+        self._instance.fix_external_set_virial_global(self._fix, whole)
