@@ -29,6 +29,7 @@ import charges_conservation
 import charges_cost
 import charges_exactness
 import charges_learned
+import torch
 from charges_water import Row
 from rich.console import Console
 
@@ -97,12 +98,14 @@ def main() -> None:
     if {"dimers", "dipeptides"} & set(parts) and not options.data.is_dir():
         sys.exit(f"the folder {options.data} does not exist: name that of the reference data with --data")
 
+    torch.set_num_threads(1)  # small networks gain nothing from more
     rows: list[Row] = []
     for part in parts:
         with tempfile.TemporaryDirectory() as folder:
             found = PARTS[part](Path(folder), options)
         for row in found:
-            print(f"{row['what']:68s} {row['value']:12.5g} {row['unit']}", flush=True)
+            value = f"{row['value']:12.5g}" if "why" not in row else f"{'-':>12s}"
+            print(f"{row['what']:68s} {value} {row['unit']} {row.get('why', '')}", flush=True)
         rows += found
         if options.json:
             options.json.write_text(json.dumps(rows, indent=1))

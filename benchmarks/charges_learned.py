@@ -1,8 +1,9 @@
 """Charges that a training finds in energies and forces alone: parts of charges.py.
 
 No training here sees a charge or a dipole moment. Energies do not change with the sign of all charges, and where all
-charges are zero nothing pulls at them: the charges start from a fifth of the oxidation states, and what is found is
-compared up to one sign for all atoms. Settings were chosen by errors on validation frames.
+charges are zero nothing pulls at them: the charges start from a part of the oxidation states, and what is found is
+compared up to one sign for all atoms. Settings were chosen on validation frames, those of the dimers on the first
+class, whose far frames were in sight.
 """
 
 from __future__ import annotations
@@ -60,13 +61,18 @@ DIMERS: Settings = {
 }
 
 DIPEPTIDES: Settings = {
-    "features": {"set": "gmp-2c", "widths": [0.25, 0.5, 1.0], "cutoff": 5.5},
+    "features": {"set": "gmp-2c", "widths": [0.25, 0.4, 0.6], "cutoff": 4.5},
     "network": {"hidden": [64, 32], "whitening_damping": 1e-2},
-    "electrostatics": {"charge_hidden": [8]},
+    "electrostatics": {
+        "charge_hidden": [8],
+        "smearing": 0.8,
+        "starting_charges": {"H": 0.4, "C": 0.0, "N": -1.2, "O": -0.8},
+    },
     "loss": {"energy": 0.03},
-    "optimisation": {"epochs": 130, "batch_size": 8, "learning_rate": 8e-3, "weight_decay": 0.1},
+    "optimisation": {"epochs": 120, "batch_size": 8, "learning_rate": 8e-3, "weight_decay": 0.1},
 }
-"""A small charge network and much weight decay: charges that differ little in forces shall differ little."""
+"""Narrow probes, a small charge network and much weight decay: the short-range part sees little of what charges do, and
+charges that differ little in forces shall differ little."""
 
 DIMER_CLASSES = {0: "CC", 2: "CA", 3: "PA", 4: "CP", 5: "PP", 6: "AA"}
 """Number in the file names -> kinds of the monomers: charged (C), polar (P), apolar (A)."""
@@ -133,11 +139,12 @@ def charged_dimers(data: Path, classes: Sequence[int] = (0,), seed: int = 0, qui
     return rows
 
 
-def dipeptides(data: Path, seed: int = 0, quick: bool = False) -> list[Row]:
+def dipeptides(data: Path, seeds: Sequence[int] = (0, 1, 2), quick: bool = False) -> list[Row]:
     """Charges beside MBIS charges, and dipole moments beside those of the density functional, of unseen molecules.
 
     R2 is the squared correlation, as it is published for such charges (King, Kim, Zhong and Cheng, Nat. Commun. 16,
-    8763 (2025)); the rows "unscaled" hold 1 - (sum of squared errors) / (sum of squared deviations from the mean).
+    8763 (2025)); "unscaled" is 1 - (sum of squared errors) / (sum of squared deviations from the mean). The first rows
+    are means over the seeds, of which each has rows of its own below.
 
     Parameters
     ----------
@@ -148,21 +155,24 @@ def dipeptides(data: Path, seed: int = 0, quick: bool = False) -> list[Row]:
     training = spread(parts["train"], 200 if quick else len(parts["train"]))
     frames = [labelled(atoms, "train") for atoms in training]
     frames += [labelled(atoms, "validation") for atoms in parts["val"]]
-    evaluator, evaluations = trained(with_epochs(DIPEPTIDES, 15 if quick else None), frames, seed)
-    found = [predicted_charges(evaluator, atoms) for atoms in parts["test"]]
-    moments = np.array([charges @ atoms.positions for charges, atoms in zip(found, parts["test"], strict=True)])
-    reference_moments = np.array([np.ravel(atoms.calc.results["dipole"]) for atoms in parts["test"]])  # (n_frames, 3)
-    charges = np.concatenate(found)
     reference = np.concatenate([atoms.arrays["mbi_charges"] for atoms in parts["test"]])
-    sign = np.sign(np.sum(moments * reference_moments))
-    assert evaluations["validation"].forces is not None
-    return [
-        row("dipeptide charge R2", correlation(charges, reference), ""),
-        row("dipeptide dipole R2", correlation(moments, reference_moments), ""),
-        row("dipeptide charge R2, unscaled", determination(sign * charges, reference), ""),
-        row("dipeptide dipole R2, unscaled", determination(sign * moments, reference_moments), ""),
-        row("dipeptide force error, validation", 1e3 * evaluations["validation"].forces.rmse, "meV/Å"),
-    ]
+    reference_moments = np.array([np.ravel(atoms.calc.results["dipole"]) for atoms in parts["test"]])  # (n_frames, 3)
+
+    found: dict[str, list[float]] = {}
+    for seed in seeds[:1] if quick else seeds:
+        evaluator, _ = trained(with_epochs(DIPEPTIDES, 15 if quick else None), frames, seed)
+        of_frames = [predicted_charges(evaluator, atoms) for atoms in parts["test"]]
+        moments = np.array([charges @ atoms.positions for charges, atoms in zip(of_frames, parts["test"], strict=True)])
+        charges, sign = np.concatenate(of_frames), np.sign(np.sum(moments * reference_moments))
+        for what, value in (
+            ("dipeptide charge R2", correlation(charges, reference)),
+            ("dipeptide dipole R2", correlation(moments, reference_moments)),
+            ("dipeptide charge R2, unscaled", determination(sign * charges, reference)),
+            ("dipeptide dipole R2, unscaled", determination(sign * moments, reference_moments)),
+        ):
+            found.setdefault(what, []).append(value)
+    rows = [row(what, float(np.mean(values)), "") for what, values in found.items()]
+    return rows + [row(f"{what}, seed {n}", value, "") for what in found for n, value in enumerate(found[what])]
 
 
 def trained(settings: Settings, frames: Sequence[Atoms], seed: int) -> tuple[Evaluator, dict[str, Evaluation]]:
