@@ -32,7 +32,7 @@ PLAIN = """\
 pair_style      coul/long 9.0
 pair_coeff      * *
 kspace_style    pppm {accuracy}
-kspace_modify   order 7 gewald {gewald:.4f}
+kspace_modify   order 7 gewald {gewald:.4f} diff ad
 set             type 1 charge 0.4
 set             type 2 charge -0.8
 """

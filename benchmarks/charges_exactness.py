@@ -22,7 +22,7 @@ units metal
 atom_style charge
 read_data structure.data
 {potential}
-kspace_modify mesh 48 48 48 diff ad
+kspace_modify mesh 48 48 48
 dump forces all custom 1 forces.dump id fx fy fz
 dump_modify forces sort id format float %.17g
 thermo_style custom step pe

@@ -75,7 +75,8 @@ def untrained_model(charges: Literal["none", "fixed", "predicted"]) -> HybridMod
 
 
 def write_system(folder: Path, atoms: Atoms, model: Path, accuracy: float) -> str:
-    """Write structure.data; return the input lines of the potential."""
+    """Write structure.data; return the input lines of the potential, with the PPPM that suits a cube."""
     _, manifest = load_exported(model)
     write_data_file(folder / "structure.data", atoms, ELEMENTS, manifest.description.charges)
-    return potential_block(manifest, str(model.resolve()), ELEMENTS, accuracy)
+    lines = potential_block(manifest, str(model.resolve()), ELEMENTS, accuracy)
+    return lines + ("kspace_modify   diff ad\n" if "kspace_style" in lines else "")
