@@ -31,7 +31,6 @@ import charges_exactness
 import charges_learned
 import torch
 from charges_water import Row
-from rich.console import Console
 
 from mliap_hybrid.config import parse_training_file, read_training_file
 from mliap_hybrid.fitting.checkpoint import load_model
@@ -51,7 +50,7 @@ def water_model(path: Path, epochs: int | None = None) -> Path:
         settings["run"] = str(path.parent / "run")
         if epochs is not None:
             settings["optimisation"]["epochs"] = epochs
-        with Display(Console()) as display:
+        with Display() as display:
             train(parse_training_file(settings, "the training file of water"), display)
         export_model(load_model(path.parent / "run"), path, dtype="float32")
     return path
@@ -104,8 +103,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = PARTS[part](Path(folder), options)
         for row in found:
-            value = f"{row['value']:12.5g}" if "why" not in row else f"{'-':>12s}"
-            print(f"{row['what']:68s} {value} {row['unit']} {row.get('why', '')}", flush=True)
+            print(f"{row['what']:68s} {row['value']:12.5g} {row['unit']}", flush=True)
         rows += found
         if options.json:
             options.json.write_text(json.dumps(rows, indent=1))

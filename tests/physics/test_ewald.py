@@ -1,5 +1,8 @@
 """The long-range term against lattice sums, other codes, and its own derivatives."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -234,6 +237,37 @@ def test_structures_of_a_batch_do_not_see_each_other():
     assert torch.allclose(both.energies, torch.cat([r.energies for r in alone]), atol=1e-12)
     assert torch.allclose(both.forces, torch.cat([r.forces for r in alone]), atol=1e-12)
     assert torch.allclose(both.virials, torch.cat([r.virials for r in alone]), atol=1e-12)
+
+
+def test_atoms_spread_over_processors():
+    """Three threads stand for processors, the last one without atoms."""
+    atoms = random_structure(20, ["Na", "Cl"], TRICLINIC_CELL, seed=8)
+    positions, cell = torch.from_numpy(atoms.positions)[None], torch.from_numpy(atoms.cell.array)[None]
+    charges = torch.linspace(-1.0, 1.3, 20, dtype=torch.float64)[None]
+    expected = ewald_reciprocal.lattice_sum(positions, charges, cell, 1.0)
+    parts = [slice(0, 8), slice(8, 20), slice(20, 20)]
+    barrier = threading.Barrier(len(parts), timeout=60)
+    shares: list[torch.Tensor] = [torch.empty(0)] * len(parts)
+
+    def on(rank):
+        def reduce(of_own_atoms):
+            shares[rank] = of_own_atoms
+            barrier.wait()
+            total = torch.stack(shares).sum(0)
+            barrier.wait()  # nobody writes the next share before all have read these
+            return total
+
+        own = parts[rank]
+        return ewald_reciprocal.lattice_sum(positions[:, own], charges[:, own], cell, 1.0, reduce=reduce)
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        results = list(pool.map(on, range(len(parts))))
+    for name in ("potentials", "forces"):
+        found = torch.cat([getattr(result, name) for result in results], dim=1)
+        torch.testing.assert_close(found, getattr(expected, name), rtol=0, atol=1e-12)
+    for result in results:
+        torch.testing.assert_close(result.energies, expected.energies, rtol=1e-13, atol=0)
+        torch.testing.assert_close(result.virials, expected.virials, rtol=0, atol=1e-11)
 
 
 def test_one_periodic_direction_is_refused():
