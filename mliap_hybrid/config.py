@@ -221,6 +221,58 @@ class LossSettings(Section):
     where `data.keys.born_charges` is set."""
 
 
+class WeakSupervisionSettings(Section):
+    """Losses at displaced copies C, B and D of each training frame A (Takamoto, Zaverkin and Niepert 2025).
+
+    Energies there must agree with what energies and forces elsewhere say of them. This helps where labels are few, and
+    harms where `displacement_size` is too large.
+    """
+
+    taylor: Literal["none", "zeroth", "first", "trapezoid", "second"] = "none"
+    """How E(C) follows from A. none: no such term; zeroth: it is E(A), which is wrong, and a baseline for comparison;
+    first: E(A) and the forces at A, wrong by the curvature of the energy; trapezoid: the mean of the forces at A and C;
+    second: the curvature of the model as well, the slowest."""
+    taylor_weight: Positive = 1.0
+    """Weight of the squared residual of `taylor` per atom, (eV/atom)^2, times 1000."""
+    weak_labels: bool = False
+    """Whether `taylor` starts from the reference energy and forces of A in place of the predicted ones."""
+    spatial: Literal["none", "A", "B", "C", "D", "all", "two-point"] = "none"
+    """Which energies must agree, PQ being that of Q from energy and forces at P. none: no such term; A: C with BC;
+    B: AC with BC; C: B with CB; D: DC with BC; all: C with BC, A with CA and B with AB; two-point: A with CA."""
+    spatial_order: Literal["first", "trapezoid"] = "first"
+    """How far PQ goes. first: forces at P, wrong by the curvature of the energy; trapezoid: the mean of the forces at P
+    and Q."""
+    spatial_weight: Positive = 0.01
+    """Weight of the squared residual of `spatial` per atom, (eV/atom)^2, times 1000."""
+    displacement: Literal["random", "adversarial", "virtual"] = "random"
+    """Where C is. random: like B and D, each component uniform within the size; adversarial: each atom against the
+    error of its force, by sqrt(3) times the size; virtual: against its predicted force, with `taylor: zeroth` the
+    virtual adversarial training of Miyato et al. 2018. The last two follow the network, and compute features in each
+    epoch."""
+    displacement_size: Positive = 0.015
+    """Size of the displacements in Å."""
+    displaced_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Probability that an atom moves; the others stay where they are in all copies."""
+    n_copies: int = Field(default=8, ge=1)
+    """Sets of random copies prepared for each training frame, used in turn, one in each epoch."""
+    warm_up_epochs: int = Field(default=0, ge=0)
+    """Epochs at the start without these terms."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is any term."""
+        return self.taylor != "none" or self.spatial != "none"
+
+
+class NoiseSettings(Section):
+    """Noise augmentation: training frames with displaced atoms and unchanged labels, a baseline for comparison."""
+
+    displacement: NonNegative = 0.0
+    """How far each atom is moved in Å, in a random direction; 0 for no noise."""
+    n_copies: int = Field(default=8, ge=1)
+    """Noisy copies prepared for each training frame, used in turn, one in each epoch, in place of the frame."""
+
+
 class OptimisationSettings(Section):
     """How the network's weights are found (a cosine schedule and averaged weights)."""
 
@@ -257,6 +309,8 @@ class TrainingFile(Section):
     repulsion: RepulsionSettings = RepulsionSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
     loss: LossSettings = LossSettings()
+    weak_supervision: WeakSupervisionSettings = WeakSupervisionSettings()
+    noise: NoiseSettings = NoiseSettings()
     optimisation: OptimisationSettings = OptimisationSettings()
 
     @model_validator(mode="after")
@@ -283,6 +337,38 @@ class TrainingFile(Section):
                 )
         if not self._weighted_labels():
             raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
+        return self
+
+    @model_validator(mode="after")
+    def _weak_supervision_is_possible(self) -> TrainingFile:
+        weak = self.weak_supervision
+        if not weak.is_on:
+            if weak != WeakSupervisionSettings():
+                raise ValueError(
+                    "weak_supervision has settings but no term: set weak_supervision.taylor or weak_supervision.spatial"
+                )
+            return self
+        if self.electrostatics.charges in ("fitted", "predicted"):
+            raise ValueError(
+                f"weak_supervision does not work with electrostatics.charges {self.electrostatics.charges}: expected "
+                "none, formal, reference or a table"
+            )
+        if self.noise.displacement > 0:
+            raise ValueError("weak_supervision and noise exclude each other: leave one of them out")
+        if weak.weak_labels and weak.taylor == "none":
+            raise ValueError("weak_supervision.weak_labels has no effect unless weak_supervision.taylor is set")
+        if self.data.keys.forces is None:
+            needing = {"weak_labels": weak.weak_labels, "displacement: adversarial": weak.displacement == "adversarial"}
+            for setting, needed in needing.items():
+                if needed:
+                    raise ValueError(
+                        f"weak_supervision.{setting} needs reference forces, but data.keys.forces does not name them"
+                    )
+        if weak.warm_up_epochs >= self.optimisation.epochs:
+            raise ValueError(
+                f"weak_supervision.warm_up_epochs is {weak.warm_up_epochs}, expected fewer than optimisation.epochs, "
+                f"which is {self.optimisation.epochs}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,22 +12,24 @@ from torch import Tensor
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.data.baseline import compositions, fit_baseline, warn_if_degenerate
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
+from mliap_hybrid.fitting.consistency import needs_of
+from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
-from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
+from mliap_hybrid.fitting.frame_physics import FramePhysics, fixed_physics, frame_physics
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
+from mliap_hybrid.fitting.noise import noisy_frames
 from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
-from mliap_hybrid.fitting.prepared_charges import PreparedCharges, prepare_charges, single
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, whitened_jacobian
-from mliap_hybrid.models.derivatives import Prediction, assemble
+from mliap_hybrid.fitting.weak_supervision import WeakSupervision
+from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.models.feature_description import describe_features
-from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Batch
 
 logger = logging.getLogger(__name__)
@@ -40,20 +43,10 @@ class Prepared:
     terms: FixedTerms
     training: Sequence[PreparedFrames]
     validation: Sequence[PreparedFrames]
-
-
-@dataclass(frozen=True)
-class _Physics:
-    """Fixed physics of one frame."""
-
-    fixed: Prediction
-    """Repulsion and fixed charges."""
-    units: Prediction | None
-    """Long-range term for unit products of charges, where they are fitted."""
-    predicted: PreparedCharges | None
-    """The long-range term but the charges, where they are predicted."""
-    energies: Tensor
-    """(1,) eV: what the baseline is fitted without: the fixed terms, and the long-range term of starting charges."""
+    weak_supervision: WeakSupervision | None = None
+    """Terms of the loss at displaced copies of the training frames, if there are any."""
+    noisy: Sequence[Sequence[PreparedFrames]] = ()
+    """Noisy training frames that take turns with each other, if there are any."""
 
 
 def prepare(
@@ -80,7 +73,8 @@ def prepare(
     InputError
         If the memory does not suffice, or charges or their labels do not fit the structures.
     """
-    batches = [*training, *validation]
+    noisy = noisy_frames(training, settings.noise, settings.features.cutoff, settings.seed)
+    batches = [*training, *validation, *itertools.chain(*noisy)]
     if terms is None:
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
         charges = find_charges(settings, training, validation, elements)
@@ -94,6 +88,7 @@ def prepare(
     n_kept = settings.features.n_selected or features.n_features
     needed = memory_of_frames(batches, n_kept, predicts, use_virials)
     available = available_memory()
+    needed += _memory_of_weak_supervision(settings, training, n_kept, available)
     in_memory = settings.data.cache is None or fits(needed, available)
     if in_memory:
         check_memory(needed, available)
@@ -101,7 +96,7 @@ def prepare(
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
 
-    physics = [_physics(settings, batch, charges, elements) for batch in track(batches, "physics")]
+    physics = [frame_physics(settings, batch, charges, elements) for batch in track(batches, "physics")]
     if terms is None:
         samples = torch.cat([source.features(batch) for batch in track(training, "features")])
         columns = _selected_columns(settings, samples, features.feature_labels)
@@ -125,7 +120,44 @@ def prepare(
         )
         frames.append(frame)
     held = frames if in_memory else FramesOnDisk(frames, batches, source, terms.whitening)
-    return Prepared(features, terms, held[: len(training)], held[len(training) :])
+    weak = _weak_supervision(settings, training, features, terms, track) if settings.weak_supervision.is_on else None
+    n_training, n_labelled = len(training), len(training) + len(validation)
+    noisy_held = [held[start : start + n_training] for start in range(n_labelled, len(held), n_training)]
+    return Prepared(features, terms, held[:n_training], held[n_training:n_labelled], weak, noisy_held)
+
+
+def _memory_of_weak_supervision(
+    settings: TrainingFile, training: Sequence[Batch], n_kept: int, available: int | None
+) -> int:
+    """Bytes of the copies, which are held in memory whether or not there is a cache."""
+    weak = settings.weak_supervision
+    n_copies = weak.n_copies if weak.displacement == "random" else 1
+    needs = needs_of(weak.taylor, weak.spatial, weak.spatial_order)
+    needed = memory_of_copies(training, n_kept, needs, n_copies)
+    if needed and not fits(needed, available):
+        raise InputError(
+            f"the displaced copies of the training frames need {needed / 1e9:.1f} GB of memory, more than there is: "
+            "lower weak_supervision.n_copies"
+        )
+    return needed
+
+
+def _weak_supervision(
+    settings: TrainingFile, training: Sequence[Batch], features: Featuriser, terms: FixedTerms, track: Track
+) -> WeakSupervision:
+    """Weak supervision with its copies, of which the cache knows nothing."""
+    weak, repulsion, smearing = settings.weak_supervision, make_repulsion(settings), settings.electrostatics.smearing
+    needs = needs_of(weak.taylor, weak.spatial, weak.spatial_order)
+
+    def physics(batch: Batch) -> Prediction:
+        return fixed_physics(batch, repulsion, terms.charges, terms.elements, smearing)
+
+    def copies(batch: Batch, displacements: Mapping[str, Tensor]) -> DisplacedCopies:
+        return copy_frame(batch, displacements, needs, features, terms.whitening, physics)
+
+    supervision = WeakSupervision(weak, training, copies, settings.seed)
+    supervision.prepare(track)
+    return supervision
 
 
 def _feature_source(
@@ -152,7 +184,7 @@ def _selected_columns(settings: TrainingFile, samples: Tensor, labels: Sequence[
 
 def _fit_terms(
     training: Sequence[Batch],
-    physics: Sequence[_Physics],
+    physics: Sequence[FramePhysics],
     elements: tuple[int, ...],
     charges: Tensor | None,
     whitening: Whitening,
@@ -165,46 +197,6 @@ def _fit_terms(
     units = [p.units.energies for p in physics if p.units is not None]  # (1, n_products) each
     unit_baseline = fit_baseline(counts, torch.cat(units)) if units else None  # (n_elements, n_products)
     return FixedTerms(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
-
-
-def _physics(settings: TrainingFile, batch: Batch, charges: Tensor | None, elements: tuple[int, ...]) -> _Physics:
-    """Everything about a frame that no feature is needed for; `charges` (n_elements,) fixed, or where they start."""
-    electrostatics, repulsion = settings.electrostatics, make_repulsion(settings)
-    if electrostatics.predicts and charges is not None:
-        fixed = _fixed_physics(batch, repulsion, None, elements, electrostatics.smearing)
-        predicted = prepare_charges(batch, electrostatics.smearing, settings.data.keys.stress is not None)
-        start = charges[torch.searchsorted(torch.tensor(elements), batch.numbers)]  # (n_atoms,)
-        start = start + (batch.total_charges - start.sum()) / batch.n_atoms
-        return _Physics(fixed, None, single(predicted), fixed.energies + predicted.long_range(start).energies)
-    if electrostatics.charges == "fitted":
-        fixed = _fixed_physics(batch, repulsion, None, elements, electrostatics.smearing)
-        units = unit_predictions(batch, elements, electrostatics.smearing)
-        return _Physics(fixed, units, None, fixed.energies)
-    fixed = _fixed_physics(batch, repulsion, charges, elements, electrostatics.smearing)
-    return _Physics(fixed, None, None, fixed.energies)
-
-
-def _fixed_physics(
-    batch: Batch,
-    repulsion: ZBLRepulsion | None,
-    charges: Tensor | None,
-    elements: tuple[int, ...],
-    smearing: float,
-) -> Prediction:
-    vectors = batch.pair_vectors().requires_grad_()  # (n_pairs, 3)
-    atomic = batch.positions.new_zeros(batch.n_atoms)  # (n_atoms,)
-    gradients = torch.zeros_like(vectors)
-    if repulsion is not None:
-        atomic = repulsion(batch.environments(vectors))
-        (gradients,) = torch.autograd.grad(atomic.sum(), vectors, allow_unused=True, materialize_grads=True)
-    local = assemble(batch, atomic.detach(), gradients)
-    if charges is None:
-        return local
-    index = torch.searchsorted(torch.tensor(elements), batch.numbers)  # (n_atoms,)
-    long_range = gaussian_charge_energy(batch, charges[index], smearing)
-    return Prediction(
-        local.energies + long_range.energies, local.forces + long_range.forces, local.virials + long_range.virials
-    )
 
 
 def _remainder(batch: Batch, fixed: Prediction, terms: FixedTerms) -> Prediction:

@@ -96,6 +96,8 @@ def train(
             settings.loss,
             settings.optimisation,
             settings.seed,
+            prepared.weak_supervision,
+            prepared.noisy,
         )
         if checkpoint is not None:
             trainer.load_state_dict(checkpoint.trainer)
@@ -112,6 +114,8 @@ def train(
                 write_checkpoint(checkpoint, folder.checkpoint("best"))
             write_checkpoint(checkpoint, folder.checkpoint("last"))
             logger.debug(epoch_line(result, n_epochs))
+            if result.weak_supervision is not None:
+                logger.debug("weak supervision adds %.3g to the loss", result.weak_supervision)
             display.epoch(result, n_epochs)
 
         start = time.perf_counter()

@@ -18,6 +18,7 @@ from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, squared_er
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.fitting.soap import SOAP
+from mliap_hybrid.fitting.weak_supervision import WeakSupervision
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"soap": SOAP, "adamw": torch.optim.AdamW}
 """`optimisation.optimiser` -> what takes the steps."""
@@ -39,6 +40,8 @@ class EpochResult:
     is_best: bool
     """Whether no epoch before had a lower validation loss."""
     seconds: float
+    weak_supervision: float | None = None
+    """Mean over the steps of what weak supervision added to the loss; None where it added nothing."""
 
 
 class Trainer:
@@ -52,6 +55,8 @@ class Trainer:
         loss: LossSettings,
         optimisation: OptimisationSettings,
         seed: int,
+        weak_supervision: WeakSupervision | None = None,
+        noisy: Sequence[Sequence[PreparedFrames]] = (),
     ):
         """Set up the first epoch.
 
@@ -65,6 +70,10 @@ class Trainer:
         optimisation : OptimisationSettings
         seed : int
             Seed of the order of the frames.
+        weak_supervision : WeakSupervision, optional
+            Terms to add to the loss.
+        noisy : sequence of sequences of PreparedFrames, optional
+            What stands for `training`, each in its turn for one epoch.
         """
         self.part = part
         self.average = copy.deepcopy(part).eval()
@@ -73,6 +82,8 @@ class Trainer:
         self.loss = loss
         self.settings = optimisation
         self.seed = seed
+        self.weak_supervision = weak_supervision
+        self.noisy = noisy
         self.epoch = 0
         self.best_loss = math.inf
         networks = [part.network] if part.charge_model is None else [part.network, part.charge_model]
@@ -110,7 +121,7 @@ class Trainer:
         """
         for epoch in range(self.epoch + 1, (last_epoch or self.settings.epochs) + 1):
             start = time.perf_counter()
-            training = self._train_epoch(epoch)
+            training, added = self._train_epoch(epoch)
             validation = self.validate()
             validation_loss = float(total_loss(validation, self.loss))
             is_best = validation_loss < self.best_loss
@@ -125,6 +136,7 @@ class Trainer:
                     validation_loss=validation_loss,
                     is_best=is_best,
                     seconds=time.perf_counter() - start,
+                    weak_supervision=added,
                 )
             )
 
@@ -166,13 +178,24 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
 
-    def _train_epoch(self, epoch: int) -> SquaredErrors:
+    def _train_epoch(self, epoch: int) -> tuple[SquaredErrors, float | None]:
+        """Errors, and what weak supervision added to the loss, as means over the steps."""
+        weak, added = self.weak_supervision, []
+        if weak is not None and not weak.start_epoch(epoch, self.part, self.training):
+            weak = None
+        training = self.noisy[epoch % len(self.noisy)] if self.noisy else self.training
         self.part.train()
         errors = RunningErrors()
-        for step, frames in enumerate(self._batches(epoch)):
+        for step, indices in enumerate(self._batches(epoch)):
+            frames = join_frames([training[index] for index in indices])
             self._set_learning_rates((epoch - 1) * self.steps_per_epoch + step)
-            step_errors = squared_errors(self.part(frames), frames, self.loss.force_transition)
+            prediction = self.part(frames)
+            step_errors = squared_errors(prediction, frames, self.loss.force_transition)
             loss = total_loss(step_errors, self.loss)
+            if weak is not None:
+                term = weak.loss(self.part, prediction, frames, indices)
+                added.append(term.item())
+                loss = loss + term
             self.optimiser.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.settings.gradient_clip)
@@ -185,14 +208,14 @@ class Trainer:
             self.optimiser.step()
             self._update_average((epoch - 1) * self.steps_per_epoch + step)
             errors.add(step_errors, frames)
-        return errors.mean()
+        return errors.mean(), sum(added) / len(added) if added else None
 
-    def _batches(self, epoch: int) -> Iterator[PreparedFrames]:
-        """The training frames in an order that only the seed and the epoch determine."""
+    def _batches(self, epoch: int) -> Iterator[list[int]]:
+        """Indices of the training frames in an order that only the seed and the epoch determine."""
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.training)).tolist()
         size = self.settings.batch_size
         for start in range(0, len(order), size):
-            yield join_frames([self.training[index] for index in order[start : start + size]])
+            yield order[start : start + size]
 
     def _set_learning_rates(self, step: int) -> None:
         """Half a cosine from the start rate at step 0 to zero at the end of the last epoch."""

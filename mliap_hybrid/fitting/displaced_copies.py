@@ -1,0 +1,188 @@
+"""What does not change, while the network is trained, at the displaced copies of a frame (fitting/consistency.py).
+
+At a point P the network needs the whitened features x(P) of the atoms, and for the work along an edge PQ with the
+displacement d their derivative x'(PQ) = sum_i d_i . dx/dr_i at P, since
+
+    W(PQ) = -sum_i d_i . dE/dr_i = -sum_i dE_i/dx_i . x'_i(PQ).
+
+These are as many numbers as there are features, so that copies take little memory beside the frames, whose derivatives
+have one for each pair and direction. At A itself the forces are there. The second order needs x''(AC), too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.consistency import Needs, work
+from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.structure import Batch
+
+Physics = Callable[[Batch], Prediction]
+"""What the terms without trained parameters say of a structure."""
+
+STEP = 0.01
+"""Step of differences, in units of the displacement: of some 0.02 Å, so that errors are relative ones of 1e-6."""
+
+
+@dataclass(frozen=True)
+class DisplacedCopies:
+    """Copies of one or more frames laid end to end, in float32; by point ("C") or edge ("BC")."""
+
+    displacements: Mapping[str, Tensor]
+    """Edge from A -> (n_atoms, 3), Å."""
+    features: Mapping[str, Tensor]
+    """Point other than A -> (n_atoms, n_kept): x, whitened."""
+    slopes: Mapping[str, Tensor]
+    """Edge, from A only for the second order -> (n_atoms, n_kept): x'."""
+    bends: Mapping[str, Tensor]
+    """Edge of the second order -> (n_atoms, n_kept): x''."""
+    fixed_energies: Mapping[str, Tensor]
+    """Point other than A -> (n_frames,), eV: of the terms without trained parameters, minus that at A."""
+    fixed_works: Mapping[str, Tensor]
+    """Edge -> (n_frames,), eV: of their forces."""
+    fixed_curvatures: Mapping[str, Tensor]
+    """Edge of the second order -> (n_frames,), eV: of their energy."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the tensors take."""
+        return sum(value.nbytes for f in fields(self) for value in getattr(self, f.name).values())
+
+
+def copy_frame(
+    batch: Batch,
+    displacements: Mapping[str, Tensor],
+    needs: Needs,
+    featuriser: Featuriser,
+    whitening: Whitening,
+    physics: Physics,
+) -> DisplacedCopies:
+    """Displace a frame, and compute all constants of its copies.
+
+    Parameters
+    ----------
+    batch : Batch
+        One structure: the point A.
+    displacements : mapping of str to Tensor, shape (n_atoms, 3), float64, Å
+        Point -> the way there from A.
+    needs : Needs
+        The points and edges.
+    featuriser : Featuriser
+    whitening : Whitening
+    physics : callable
+        Gives energy and forces of a structure without trained parameters.
+
+    Raises
+    ------
+    InputError
+        If displaced atoms meet.
+    """
+    ways = {"A": torch.zeros_like(batch.positions), **displacements}  # from A
+    copies = {p: batch if p == "A" else displaced(batch, ways[p], featuriser.cutoff) for p in {"A", *needs.points}}
+    fixed = {p: physics(copy) for p, copy in copies.items()}
+    sloped = [edge for edge in needs.edges if edge[0] != "A" or edge in needs.curvatures]
+
+    def way(edge: str) -> Tensor:
+        return ways[edge[1]] - ways[edge[0]]  # (n_atoms, 3)
+
+    def fixed_work(edge: str, of: Prediction) -> Tensor:
+        return work(way(edge), of.forces, batch.structure_of_atom, n_structures=1)  # (1,)
+
+    def slope(edge: str, shift: float = 0.0) -> Tensor:
+        return _slopes(copies[edge[0]], way(edge), featuriser, shift) @ whitening.matrix  # (n_atoms, n_kept)
+
+    def fixed_curvature(edge: str) -> Tensor:
+        ends = [physics(_shifted(copies[edge[0]], sign * STEP * way(edge))) for sign in (1.0, -1.0)]
+        return -(fixed_work(edge, ends[0]) - fixed_work(edge, ends[1])) / (2.0 * STEP)  # (1,)
+
+    with torch.no_grad():
+        features = {p: whitening(featuriser(copies[p].environments())) for p in needs.points if p != "A"}
+    return _float32(
+        DisplacedCopies(
+            displacements={edge: way(edge) for edge in needs.edges if edge[0] == "A"},
+            features=features,
+            slopes={edge: slope(edge) for edge in sloped},
+            bends={edge: (slope(edge, STEP) - slope(edge, -STEP)) / (2.0 * STEP) for edge in needs.curvatures},
+            fixed_energies={p: fixed[p].energies - fixed["A"].energies for p in features},
+            fixed_works={edge: fixed_work(edge, fixed[edge[0]]) for edge in needs.edges},
+            fixed_curvatures={edge: fixed_curvature(edge) for edge in needs.curvatures},
+        )
+    )
+
+
+def displaced(batch: Batch, displacements: Tensor, cutoff: float) -> Batch:
+    """One structure with its atoms moved: pairs found anew, and without labels.
+
+    Parameters
+    ----------
+    batch : Batch
+    displacements : Tensor, shape (n_atoms, 3), Å
+    cutoff : float, Å
+
+    Raises
+    ------
+    InputError
+        If displaced atoms meet.
+    """
+    moved = _shifted(batch, displacements)
+    try:
+        pairs = neighbor_pairs(moved.positions.numpy(), batch.cells[0].numpy(), batch.periodic[0].numpy(), cutoff)
+    except InputError as error:
+        raise InputError(
+            f"after the atoms of a frame were displaced: {error}; lower weak_supervision.displacement_size, or "
+            "noise.displacement"
+        ) from None
+    return replace(moved, pair_i=pairs[0], pair_j=pairs[1], pair_shifts=pairs[2])
+
+
+def _shifted(batch: Batch, displacements: Tensor) -> Batch:
+    """The structure with its atoms moved and the same pairs, without labels."""
+    return replace(
+        batch,
+        positions=batch.positions + displacements,
+        energies=None,
+        forces=None,
+        virials=None,
+        charges=None,
+        dipoles=None,
+        born_charges=None,
+    )
+
+
+def _slopes(batch: Batch, displacements: Tensor, featuriser: Featuriser, shift: float) -> Tensor:
+    """Derivative (n_atoms, n_features) of the features along displacements (n_atoms, 3), `shift` of these away."""
+    tangents = displacements[batch.pair_j] - displacements[batch.pair_i]  # (n_pairs, 3)
+    vectors = batch.pair_vectors() + shift * tangents  # (n_pairs, 3)
+    return torch.autograd.functional.jvp(lambda v: featuriser(batch.environments(v)), vectors, tangents)[1]
+
+
+def _float32(copies: DisplacedCopies) -> DisplacedCopies:
+    return DisplacedCopies(
+        **{f.name: {k: v.float() for k, v in getattr(copies, f.name).items()} for f in fields(copies)}
+    )
+
+
+def join_copies(copies: Sequence[DisplacedCopies]) -> DisplacedCopies:
+    """Lay copies of several frames end to end; at least one, all with the same points and edges."""
+    joined = {}
+    for f in fields(DisplacedCopies):
+        values = [getattr(one, f.name) for one in copies]
+        joined[f.name] = {key: torch.cat([value[key] for value in values]) for key in values[0]}
+    return DisplacedCopies(**joined)
+
+
+def memory_of_copies(batches: Sequence[Batch], n_kept: int, needs: Needs, n_copies: int) -> int:
+    """Bytes that `n_copies` copies of each frame will take."""
+    of_features = sum(name[0] != "A" for name in (*needs.points, *needs.edges)) + 2 * len(needs.curvatures)
+    from_a = sum(edge[0] == "A" for edge in needs.edges)
+    of_fixed = len(needs.points + needs.edges + needs.curvatures)
+    n_atoms = sum(batch.n_atoms for batch in batches)
+    return 4 * n_copies * (n_atoms * (of_features * n_kept + 3 * from_a) + len(batches) * of_fixed)

@@ -1,0 +1,50 @@
+"""Displacements: their size, their direction, and that a seed gives the same ones."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mliap_hybrid.fitting.displacements import (
+    adversarial_displacements,
+    displaced_atoms,
+    displacements_of_length,
+    random_displacements,
+)
+
+
+def test_random_displacements_are_uniform_and_unbiased():
+    d = random_displacements(4000, 0.02, np.random.default_rng(0))
+    assert d.shape == (4000, 3)
+    assert d.abs().max() <= 0.02
+    assert d.abs().max() > 0.0199
+    assert d.mean(0).abs().max() < 5 * 0.02 / math.sqrt(3 * 4000)
+    assert d.square().mean().item() == pytest.approx(0.02**2 / 3, rel=0.05)
+
+
+def test_a_seed_gives_the_same_displacements():
+    first, again, other = (random_displacements(5, 0.1, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_displacements_of_one_length():
+    d = displacements_of_length(50, 0.05, np.random.default_rng(1))
+    torch.testing.assert_close(d.norm(dim=1), torch.full((50,), 0.05, dtype=torch.float64))
+
+
+def test_adversarial_displacements_go_against_the_error_of_the_force():
+    errors = torch.tensor([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0], [0.0, -1e-8, 0.0]], dtype=torch.float64)
+    expected = math.sqrt(3.0) * 0.01 * torch.tensor([[-0.6, 0.0, -0.8], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).double()
+    torch.testing.assert_close(adversarial_displacements(errors, 0.01), expected, rtol=1e-6, atol=0)
+
+
+def test_adversarial_displacements_carry_no_gradient():
+    assert not adversarial_displacements(torch.ones(2, 3, requires_grad=True), 0.1).requires_grad
+
+
+def test_a_fraction_of_the_atoms_moves():
+    moved = displaced_atoms(10_000, 0.3, np.random.default_rng(0))
+    assert moved.float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert displaced_atoms(100, 1.0, np.random.default_rng(0)).all()
