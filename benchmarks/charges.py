@@ -59,7 +59,7 @@ def water_model(path: Path, epochs: int | None = None) -> Path:
 PARTS: dict[str, Part] = {
     "forces": lambda folder, options: charges_exactness.finite_differences(folder),
     "engines": lambda folder, options: charges_exactness.engines(folder),
-    "cost": lambda folder, options: charges_cost.cost(folder, copies=(1, 2) if options.quick else (1, 2, 4)),
+    "cost": lambda folder, options: charges_cost.cost(folder, charges_cost.SYSTEMS[: 3 if options.quick else 4]),
     "random": lambda folder, options: charges_learned.random_charges(
         TRAINING / "random_charges" / "random_charges.extxyz.xz", quick=options.quick
     ),

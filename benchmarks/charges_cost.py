@@ -37,14 +37,14 @@ set             type 1 charge 0.4
 set             type 2 charge -0.8
 """
 
-STEPS = {1: 40, 2: 10, 4: 4}
-"""Copies along each edge -> steps that are timed."""
+SYSTEMS = ((72, 1, 100), (216, 1, 40), (216, 2, 10), (216, 4, 4))
+"""Molecules, copies along each edge, steps that are timed."""
 
-LARGEST_EXACT = 2
-"""Copies along each edge up to which the exact sum, quadratic in the number of atoms, is run."""
+LARGEST_EXACT = 5184
+"""Number of atoms up to which the exact sum, whose cost grows with the square, is run."""
 
 
-def cost(folder: Path, copies: Sequence[int] = tuple(STEPS), accuracy: float = 1e-5) -> list[Row]:
+def cost(folder: Path, systems: Sequence[tuple[int, int, int]] = SYSTEMS, accuracy: float = 1e-5) -> list[Row]:
     """µs/atom/step on one rank, in single precision, the best of two runs.
 
     Beside predicted charges: the same model with fixed charges (their long-range term by coul/long + pppm), the same
@@ -60,18 +60,17 @@ def cost(folder: Path, copies: Sequence[int] = tuple(STEPS), accuracy: float = 1
         path = folder / f"{charges}_{engine}.pt"
         export_model(untrained_model(charges), path, dtype="float32", coulomb_engine=engine)
         blocks[name] = write_system(folder, water(216), path, accuracy)
-    write_data_file(folder / "structure.data", water(216), ELEMENTS, {"H": 0.4, "O": -0.8})
 
     rows: list[Row] = []
-    for n in copies:
-        n_atoms = 648 * n**3
+    for n_molecules, n, steps in systems:
+        n_atoms = 3 * n_molecules * n**3
+        write_data_file(folder / "structure.data", water(n_molecules), ELEMENTS, {"H": 0.4, "O": -0.8})
         times = {}
         for name, block in blocks.items():
             exact = "exact" in name
-            if exact and n > LARGEST_EXACT:
+            if exact and n_atoms > LARGEST_EXACT:
                 continue
-            steps = 2 if exact else STEPS[n]
-            (folder / "in.cost").write_text(RUN.format(n=n, steps=steps, potential=block))
+            (folder / "in.cost").write_text(RUN.format(n=n, steps=2 if exact else steps, potential=block))
             times[name] = 1e6 * min(time_of_step(folder / "in.cost") for _ in range(2)) / n_atoms
             rows.append({"what": f"{name}, {n_atoms} atoms", "value": times[name], "unit": "µs/atom/step"})
         predicted = times["predicted charges"]
