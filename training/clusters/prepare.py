@@ -116,10 +116,10 @@ def make(name: str, output: Path, scratch: Path, force: bool, limit: int | None)
     """Make the geometries, label up to `limit` of those not yet labelled in random order, write the data file."""
     from pbe import NotConverged
 
-    if output.exists() and not force:
-        raise SystemExit(f"{output} exists: give another --output, or --force to replace it")
     scratch.mkdir(parents=True, exist_ok=True)
     geometry_file, part_file = scratch / f"{name}_geometries.extxyz", scratch / f"{name}_labelled.extxyz"
+    if output.exists() and not force and not part_file.exists():  # go on from a data file that is not complete
+        ase.io.write(part_file, ase.io.read(output, ":"), format="extxyz")
     if not geometry_file.exists():
         ase.io.write(geometry_file, geometries(name))
     frames = ase.io.read(geometry_file, ":")
@@ -207,7 +207,7 @@ def main() -> None:
         maker.add_argument("set", choices=NAMES)
         maker.add_argument("--output", type=Path, help="default: SET.extxyz.xz beside this script")
         maker.add_argument("--scratch", type=Path, default=Path("clusters_scratch"), help="kept for resuming")
-        maker.add_argument("--force", action="store_true", help="replace the output file")
+        maker.add_argument("--force", action="store_true", help="do not start from the frames of the output file")
         if verb == "make":
             maker.add_argument("--limit", type=int, help="label at most so many more frames, then write the file")
     verbs.add_parser("check").add_argument("set", choices=NAMES)
