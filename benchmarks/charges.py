@@ -61,7 +61,7 @@ PARTS: dict[str, Part] = {
     "engines": lambda folder, options: charges_exactness.engines(folder),
     "cost": lambda folder, options: charges_cost.cost(folder, charges_cost.SYSTEMS[: 3 if options.quick else 4]),
     "random": lambda folder, options: charges_learned.random_charges(
-        TRAINING / "random_charges" / "random_charges.extxyz.xz", quick=options.quick
+        TRAINING / "random_charges" / "random_charges.extxyz.xz"
     ),
     "dimers": lambda folder, options: charges_learned.charged_dimers(
         options.data / "longrange" / "lode_dimers", quick=options.quick

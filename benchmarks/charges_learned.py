@@ -78,7 +78,7 @@ DIMER_CLASSES = {0: "CC", 2: "CA", 3: "PA", 4: "CP", 5: "PP", 6: "AA"}
 """Number in the file names -> kinds of the monomers: charged (C), polar (P), apolar (A)."""
 
 
-def random_charges(data_file: Path, n_training: int = 60, seed: int = 0, quick: bool = False) -> list[Row]:
+def random_charges(data_file: Path, n_training: int = 60, seed: int = 0) -> list[Row]:
     """Charges of a gas of +1 and -1 e: rms difference from these, in per cent.
 
     Parameters
@@ -91,9 +91,9 @@ def random_charges(data_file: Path, n_training: int = 60, seed: int = 0, quick: 
     parts: dict[str, list[Atoms]] = {"train": [], "validation": [], "test": []}
     for atoms in read(data_file):
         parts[atoms.info["split"]].append(atoms)
-    frames = [labelled(atoms, "train") for atoms in spread(parts["train"], 20 if quick else n_training)]
+    frames = [labelled(atoms, "train") for atoms in spread(parts["train"], n_training)]
     frames += [labelled(atoms, "validation") for atoms in spread(parts["validation"], 10)]
-    evaluator, _ = trained(with_epochs(RANDOM, 20 if quick else None), frames, seed)
+    evaluator, _ = trained(RANDOM, frames, seed)
     tests = spread(parts["test"], 10)
     found = np.concatenate([predicted_charges(evaluator, atoms) for atoms in tests])
     true = np.concatenate([atoms.arrays["true_charges"] for atoms in tests])
@@ -123,7 +123,7 @@ def charged_dimers(data: Path, classes: Sequence[int] = (0,), seed: int = 0, qui
         for control, of_model in ((False, ""), (True, ", short-range control")):
             if control and quick:
                 continue
-            settings = with_epochs(DIMERS, 300 if quick else None)
+            settings = with_epochs(DIMERS, 1000 if quick else None)
             if control:
                 settings = merged(settings, {"electrostatics": {"charges": "none"}})
             evaluator, _ = trained(settings, frames, seed)
