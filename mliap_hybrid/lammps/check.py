@@ -13,6 +13,7 @@ from ase import Atoms
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.command import run_lammps
+from mliap_hybrid.lammps.data import in_lammps_order
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump, write_data_file
 from mliap_hybrid.lammps.exporter import load_exported, write_unified
 from mliap_hybrid.lammps.inputs import potential_block
@@ -140,9 +141,8 @@ def _compare(
 def python_result(model: HybridModel, atoms: Atoms, total_charge: float = 0.0) -> Result:
     """Energy, forces and virial of a structure in Python; `total_charge` in e matters to predicted charges."""
     prediction = _prediction(model, atoms, total_charge)
-    w = prediction.virials[0].numpy() / len(atoms)  # (3, 3)
-    voigt = np.array([w[0, 0], w[1, 1], w[2, 2], w[0, 1], w[0, 2], w[1, 2]])
-    return Result(float(prediction.energies[0]) / len(atoms), prediction.forces.numpy(), voigt)
+    virial = in_lammps_order(prediction.virials[0].numpy()) / len(atoms)  # (6,)
+    return Result(float(prediction.energies[0]) / len(atoms), prediction.forces.numpy(), virial)
 
 
 def _largest_charge(model: HybridModel, atoms: Atoms, total_charge: float) -> float:

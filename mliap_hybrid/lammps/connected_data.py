@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.data import in_lammps_order
 
 FIX_LINES = "`fix {0} all external pf/array 1` and `fix_modify {0} energy yes virial yes`"
 
@@ -92,8 +93,7 @@ class ConnectedData:
             self._instance.numpy.extract_atom("q")[listed] = charges
             of_fix[:] = 0.0
             of_fix[listed] = forces
-        share = np.asarray(virial)[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]  # LAMMPS' order of a symmetric tensor
-        energy = 0.5 * np.dot(charges, potentials)
-        energy, *whole = self.sum_over_ranks([energy, *share])
+        share = 0.5 * np.dot(charges, potentials)
+        energy, *whole = self.sum_over_ranks([share, *in_lammps_order(np.asarray(virial))])
         self._instance.fix_external_set_energy_global(self._fix, energy)
         self._instance.fix_external_set_virial_global(self._fix, whole)

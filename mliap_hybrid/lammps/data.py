@@ -295,7 +295,7 @@ class MLIAPData:
             _checked("add_coulomb", charges, (n,)),
             _checked("add_coulomb", potentials, (n,)),
             _checked("add_coulomb", forces, (n, 3)),
-            np.ascontiguousarray(share[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]),  # LAMMPS' order of a symmetric tensor
+            np.ascontiguousarray(in_lammps_order(share)),
         )
         _check(self._add_coulomb(self._address, *map(_address_of, arrays)))
 
@@ -340,6 +340,12 @@ class MLIAPData:
 
 class LAMMPSFailure(RuntimeError):
     """LAMMPS stops the run as soon as the model returns, with a message of its own."""
+
+
+def in_lammps_order(tensor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """xx, yy, zz, xy, xz, yz (6,) of a symmetric tensor (3, 3)."""
+    components: NDArray[np.float64] = tensor[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    return components
 
 
 def _checked(method: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
