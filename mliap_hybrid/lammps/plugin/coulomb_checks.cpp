@@ -141,8 +141,8 @@ void CoulombSolver::check_accuracy(double sum_of_squares) const
                "with a relative error of {:.1g}: use a larger kspace_modify gewald",
                g_ewald, cutoff, truncation / kspace->two_charge_force);
 
+  if (!kspace->pppmflag) return;    // no mesh, and LAMMPS leaves the numbers of its cells unset
   for (int k = 0; k < 3; k++) {
-    if (mesh[k] == 0) continue;    // not a mesh solver
     const double h = lengths[k] / mesh[k];
     const double error_of_mesh = mesh_error(kspace->order, h, lengths[k], g_ewald, q2, natoms);
     if (error_of_mesh > limit)
