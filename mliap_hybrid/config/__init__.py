@@ -1,0 +1,26 @@
+"""Names of the training file's settings."""
+
+from mliap_hybrid.config.data import DataSettings, LabelKeys, LabelUnits
+from mliap_hybrid.config.fitting import LossSettings, NoiseSettings, OptimisationSettings, WeakSupervisionSettings
+from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
+from mliap_hybrid.config.section import Section
+from mliap_hybrid.config.training_file import TrainingFile, parse_training_file, read_training_file, write_training_file
+
+__all__ = [
+    "DataSettings",
+    "ElectrostaticsSettings",
+    "FeatureSettings",
+    "LabelKeys",
+    "LabelUnits",
+    "LossSettings",
+    "NetworkSettings",
+    "NoiseSettings",
+    "OptimisationSettings",
+    "RepulsionSettings",
+    "Section",
+    "TrainingFile",
+    "WeakSupervisionSettings",
+    "parse_training_file",
+    "read_training_file",
+    "write_training_file",
+]

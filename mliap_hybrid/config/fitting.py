@@ -1,0 +1,106 @@
+"""`loss`, `weak_supervision`, `noise`, `optimisation`: how the model is fitted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mliap_hybrid.config.section import Fraction, NonNegative, Positive, Section
+
+
+class LossSettings(Section):
+    """Weights of the errors in the loss, each on labels in eV and Å."""
+
+    energy: NonNegative = 1.0
+    """Weight of the squared error of the energy per atom, (eV/atom)^2, times 1000."""
+    forces: NonNegative = 1.0
+    """Weight of the squared error of the force components, (eV/Å)^2."""
+    force_transition: Positive | None = None
+    """Force error c in eV/Å from which on errors count linearly and no longer as squares (pseudo-Huber loss
+    2 c^2 (sqrt(1 + (error / c)^2) - 1)): a few large forces rule the fit less. null: squares throughout."""
+    virial: NonNegative = 0.0
+    """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; needs a stress label."""
+    charges: NonNegative = 1.0
+    """Weight of the squared error of predicted charges, e^2, times 100; used where `data.keys.charges` is set."""
+    dipole: NonNegative = 1.0
+    """Weight of the squared error of the components of the dipole moment, (e Å)^2, times 10; used with predicted
+    charges where `data.keys.dipole` is set."""
+    born_charges: NonNegative = 1.0
+    """Weight of the squared error of the components of the Born effective charges, e^2; used with predicted charges
+    where `data.keys.born_charges` is set."""
+
+
+class WeakSupervisionSettings(Section):
+    """Losses at displaced copies C, B and D of each training frame A (Takamoto, Zaverkin and Niepert 2025).
+
+    Energies there must agree with what energies and forces elsewhere say of them. This helps where labels are few, and
+    harms where `displacement_size` is too large.
+    """
+
+    taylor: Literal["none", "zeroth", "first", "trapezoid", "second"] = "none"
+    """How E(C) follows from A. none: no such term; zeroth: it is E(A), which is wrong, and a baseline for comparison;
+    first: E(A) and the forces at A, wrong by the curvature of the energy; trapezoid: the mean of the forces at A and C;
+    second: the curvature of the model as well, the slowest."""
+    taylor_weight: Positive = 1.0
+    """Weight of the squared residual of `taylor` per atom, (eV/atom)^2, times 1000."""
+    weak_labels: bool = False
+    """Whether `taylor` starts from the reference energy and forces of A in place of the predicted ones."""
+    spatial: Literal["none", "A", "B", "C", "D", "all", "two-point"] = "none"
+    """Which energies must agree, PQ being that of Q from energy and forces at P. none: no such term; A: C with BC;
+    B: AC with BC; C: B with CB; D: DC with BC; all: C with BC, A with CA and B with AB; two-point: A with CA."""
+    spatial_order: Literal["first", "trapezoid"] = "first"
+    """How far PQ goes. first: forces at P, wrong by the curvature of the energy; trapezoid: the mean of the forces at P
+    and Q."""
+    spatial_weight: Positive = 0.01
+    """Weight of the squared residual of `spatial` per atom, (eV/atom)^2, times 1000."""
+    displacement: Literal["random", "adversarial", "virtual"] = "random"
+    """Where C is. random: like B and D, each component uniform within the size; adversarial: each atom against the
+    error of its force, by sqrt(3) times the size; virtual: against its predicted force, with `taylor: zeroth` the
+    virtual adversarial training of Miyato et al. 2018. The last two follow the network, and compute features in each
+    epoch."""
+    displacement_size: Positive = 0.015
+    """Size of the displacements in Å."""
+    displaced_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Probability that an atom moves; the others stay where they are in all copies."""
+    n_copies: int = Field(default=8, ge=1)
+    """Sets of random copies prepared for each training frame, used in turn, one in each epoch."""
+    warm_up_epochs: int = Field(default=0, ge=0)
+    """Epochs at the start without these terms."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is any term."""
+        return self.taylor != "none" or self.spatial != "none"
+
+
+class NoiseSettings(Section):
+    """Noise augmentation: training frames with displaced atoms and unchanged labels, a baseline for comparison."""
+
+    displacement: NonNegative = 0.0
+    """How far each atom is moved in Å, in a random direction; 0 for no noise."""
+    n_copies: int = Field(default=8, ge=1)
+    """Noisy copies prepared for each training frame, used in turn, one in each epoch, in place of the frame."""
+
+
+class OptimisationSettings(Section):
+    """How the network's weights are found (a cosine schedule and averaged weights)."""
+
+    optimiser: Literal["soap", "adamw"] = "soap"
+    """soap: Adam in the eigenbasis of the gradients' covariance, with several times fewer steps to the same error;
+    adamw: Adam with decoupled weight decay."""
+
+    epochs: int = Field(default=200, ge=1)
+    """Passes over the training frames."""
+    batch_size: int = Field(default=4, ge=1)
+    """Frames in a step."""
+    learning_rate: Positive = 4e-3
+    """Learning rate at the start; it falls to zero along a cosine."""
+    charge_learning_rate: Positive = 1e-2
+    """The same for the charges, with `electrostatics.charges: fitted`."""
+    weight_decay: NonNegative = 1e-5
+    """Decoupled weight decay of the network's weights; their offsets do not decay."""
+    average_decay: Fraction = 0.995
+    """Decay of the running average of the weights, which is what is validated and exported."""
+    gradient_clip: Positive = 10.0
+    """Largest norm of the loss gradient."""

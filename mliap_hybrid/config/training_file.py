@@ -1,0 +1,193 @@
+"""The training file: every setting, its meaning, its unit and its default, and nothing else.
+
+YAML is the only format. An unknown key is answered with the nearest known one; defaults live in the sections alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from mliap_hybrid.config.data import DataSettings
+from mliap_hybrid.config.fitting import LossSettings, NoiseSettings, OptimisationSettings, WeakSupervisionSettings
+from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
+from mliap_hybrid.config.section import Section
+from mliap_hybrid.errors import InputError, did_you_mean
+
+
+class TrainingFile(Section):
+    """A whole training file."""
+
+    run: Path = Path("runs/model")
+    """Run folder to write, relative to the working directory."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the split, the initial weights and the order of the frames."""
+    data: DataSettings
+    features: FeatureSettings = FeatureSettings()
+    network: NetworkSettings = NetworkSettings()
+    repulsion: RepulsionSettings = RepulsionSettings()
+    electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    loss: LossSettings = LossSettings()
+    weak_supervision: WeakSupervisionSettings = WeakSupervisionSettings()
+    noise: NoiseSettings = NoiseSettings()
+    optimisation: OptimisationSettings = OptimisationSettings()
+
+    @model_validator(mode="after")
+    def _smearing_fits_cutoff(self) -> TrainingFile:
+        sigma, cutoff = self.electrostatics.smearing, self.features.cutoff
+        if self.electrostatics.charges != "none" and sigma > cutoff / 5.5:
+            raise ValueError(
+                f"electrostatics.smearing {sigma} Å is too wide for features.cutoff {cutoff} Å: "
+                f"expected at most {cutoff / 5.5:.3f} Å"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_named(self) -> TrainingFile:
+        keys, electrostatics = self.data.keys, self.electrostatics
+        if self.loss.virial > 0 and keys.stress is None:
+            raise ValueError("loss.virial is not zero, but data.keys.stress does not name a stress label")
+        needs_reference = {"charges": electrostatics.charges == "reference"}
+        needs_reference["starting_charges"] = electrostatics.predicts and electrostatics.starting_charges == "reference"
+        for setting, needed in needs_reference.items():
+            if needed and keys.charges is None:
+                raise ValueError(
+                    f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
+                )
+        if not self._weighted_labels():
+            raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
+        return self
+
+    @model_validator(mode="after")
+    def _weak_supervision_is_possible(self) -> TrainingFile:
+        weak = self.weak_supervision
+        if not weak.is_on:
+            if weak != WeakSupervisionSettings():
+                raise ValueError(
+                    "weak_supervision has settings but no term: set weak_supervision.taylor or weak_supervision.spatial"
+                )
+            return self
+        if self.electrostatics.charges in ("fitted", "predicted"):
+            raise ValueError(
+                f"weak_supervision does not work with electrostatics.charges {self.electrostatics.charges}: expected "
+                "none, formal, reference or a table"
+            )
+        if self.noise.displacement > 0:
+            raise ValueError("weak_supervision and noise exclude each other: leave one of them out")
+        if weak.weak_labels and weak.taylor == "none":
+            raise ValueError("weak_supervision.weak_labels has no effect unless weak_supervision.taylor is set")
+        if self.data.keys.forces is None:
+            needing = {"weak_labels": weak.weak_labels, "displacement: adversarial": weak.displacement == "adversarial"}
+            for setting, needed in needing.items():
+                if needed:
+                    raise ValueError(
+                        f"weak_supervision.{setting} needs reference forces, but data.keys.forces does not name them"
+                    )
+        if weak.warm_up_epochs >= self.optimisation.epochs:
+            raise ValueError(
+                f"weak_supervision.warm_up_epochs is {weak.warm_up_epochs}, expected fewer than optimisation.epochs, "
+                f"which is {self.optimisation.epochs}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _total_charge_is_given(self) -> TrainingFile:
+        if self.electrostatics.total_charge_input and not self.electrostatics.predicts:
+            raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
+        if self.electrostatics.total_charge_input and self.data.keys.total_charge is None:
+            raise ValueError(
+                "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge"
+            )
+        return self
+
+    def _weighted_labels(self) -> list[str]:
+        """Labels that the files hold and the loss has a weight for."""
+        loss, keys = self.loss, self.data.keys
+        weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.virial}
+        if self.electrostatics.predicts:
+            weights |= {"charges": loss.charges, "dipole": loss.dipole, "born_charges": loss.born_charges}
+        return [label for label, weight in weights.items() if weight > 0 and getattr(keys, label) is not None]
+
+
+def parse_training_file(content: dict[str, Any], source: str) -> TrainingFile:
+    """Check the content of a training file.
+
+    Parameters
+    ----------
+    content : dict
+        What the YAML file holds.
+    source : str
+        Its name, for messages.
+
+    Raises
+    ------
+    InputError
+        One line for each mistake, with the nearest known key where a key is unknown.
+    """
+    try:
+        return TrainingFile.model_validate(content)
+    except ValidationError as error:
+        lines = [_describe(detail) for detail in error.errors()]
+        raise InputError(f"{source}: " + "; ".join(dict.fromkeys(lines))) from None
+
+
+def read_training_file(path: Path) -> TrainingFile:
+    """Read a training file; the files that it names are taken relative to it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not YAML, or holds a mistake.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot read the training file {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected `key: value` lines (data:, features:, ...), found {type(content).__name__}")
+    settings = parse_training_file(content, str(path))
+    folder = path.resolve().parent
+    paths: dict[str, Any] = {"files": [folder / file for file in settings.data.files]}
+    if settings.data.cache is not None:
+        paths["cache"] = folder / settings.data.cache
+    data = settings.data.model_copy(update=paths)
+    features = settings.features
+    if (folder / features.density_table).exists():
+        features = features.model_copy(update={"density_table": str(folder / features.density_table)})
+    return settings.model_copy(update={"data": data, "features": features})
+
+
+def write_training_file(settings: TrainingFile, path: Path) -> None:
+    """Write the resolved settings, defaults included, as YAML that `read_training_file` accepts."""
+    path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def _describe(detail: Any) -> str:
+    """One sentence for one mistake found by pydantic."""
+    place = [str(part) for part in detail["loc"]]
+    where = ".".join(place)
+    if detail["type"] == "extra_forbidden":
+        known = _section_at(place[:-1]).model_fields
+        return f"unknown key '{where}': {did_you_mean(place[-1], known)}"
+    if detail["type"] == "missing":
+        return f"the key '{where}' is missing"
+    if detail["type"] == "model_type":
+        return f"{where}: expected `key: value` lines, found {detail['input']!r}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error":  # our own sentences, which say what was found
+        return f"{where}: {message}" if where else message
+    return f"{where}: {message[0].lower() + message[1:]} (found {detail['input']!r})"
+
+
+def _section_at(place: list[str]) -> type[Section]:
+    section: type[Section] = TrainingFile
+    for name in place:
+        annotation = section.model_fields[name].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            section = annotation
+    return section
