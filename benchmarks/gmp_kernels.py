@@ -29,7 +29,7 @@ from mliap_hybrid.kernels.library import instruction_sets, open_library
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.native import native_network
+from mliap_hybrid.models.native import native_networks
 from mliap_hybrid.structure import Batch, Environments
 
 PUBLISHED_MICROSECONDS = 2600.0
@@ -135,11 +135,11 @@ def time_model(
     in_network = sum(4 * a * b for a, b in itertools.pairwise(sizes)) * n_atoms  # there and back
     for name, dtype in DTYPES.items():
         for n_threads in threads:
-            native = native_network(model, dtype, n_threads)
+            native = native_networks(model, dtype, n_threads)
             pairs = native.sort(environments)
 
             def forces(native=native, pairs=pairs) -> torch.Tensor:
-                _, gradients = native.energies(pairs)
+                _, gradients = native.mean_energy(pairs)
                 result = torch.zeros_like(batch.positions)
                 return result.index_add(0, batch.pair_i, gradients).index_add(0, batch.pair_j, -gradients)
 

@@ -14,13 +14,20 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.models.dipoles import dipole_moments
 from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.models.spread import committee_spread
 from mliap_hybrid.structure import with_total_charge
+
+SPREADS = ("energy_spread", "force_spread")
+"""Properties that only a committee has."""
 
 
 class HybridCalculator(Calculator):
     """Energy, forces and stress of a model file, long-range term included (eV, eV/Å, eV/Å^3).
 
-    A model with charges also gives these (e) and, for molecules, the dipole moment about the origin (e Å).
+    A model with charges also gives these (e) and, for molecules, the dipole moment about the origin (e Å). A model with
+    direct forces has no `free_energy`, which for ASE is the energy that the forces conserve; see `is_conservative`.
+    A committee gives on request (`get_property`) how far its members are apart, as in models/spread.py: `energy_spread`
+    (eV), and `force_spread` of each atom (eV/Å).
     """
 
     implemented_properties = [  # noqa: RUF012  # ASE declares it so
@@ -52,7 +59,11 @@ class HybridCalculator(Calculator):
         super().__init__(**options)
         self.model, self.manifest = load_exported(Path(model))
         self.total_charge = self.manifest.total_charge if total_charge is None else total_charge
+        self.is_conservative = self.model.is_conservative
+        """Whether the forces are the gradient of the energy."""
         self._evaluator = Evaluator(self.model, getattr(torch, self.manifest.dtype))
+        if self.manifest.description.n_members > 1:
+            self.implemented_properties = [*self.implemented_properties, *SPREADS]
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = tuple(all_changes)
@@ -63,7 +74,9 @@ class HybridCalculator(Calculator):
         batch = with_total_charge(frame_to_batch(self.atoms, self.model.cutoff), self.total_charge)
         prediction = self._evaluator.predict(batch)
         energy = float(prediction.energies[0])
-        self.results = {"energy": energy, "free_energy": energy, "forces": prediction.forces.numpy()}
+        self.results = {"energy": energy, "forces": prediction.forces.numpy()}
+        if self.is_conservative:
+            self.results["free_energy"] = energy
         if batch.periodic.all():
             stress = -prediction.virials[0] / batch.cells[0].det().abs()  # (3, 3) eV/Å^3
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress.numpy())
@@ -72,3 +85,6 @@ class HybridCalculator(Calculator):
             if not batch.periodic.any():
                 moments = dipole_moments(prediction.charges, batch.positions, batch.structure_of_atom, 1)  # (1, 3)
                 self.results["dipole"] = moments[0].numpy()
+        if set(SPREADS) & set(properties or ()):
+            spread = committee_spread(self._evaluator, batch)
+            self.results |= {"energy_spread": float(spread.energies[0]), "force_spread": spread.forces.numpy()}

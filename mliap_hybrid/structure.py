@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +37,7 @@ class Environments:
 class Batch:
     """One or more structures laid end to end, with their neighbour pairs and their labels.
 
-    Optional fields are None where the structure or the data set does not have them.
+    Optional fields are None where the structure or the data set does not have them; names of structures may be empty.
     """
 
     positions: Tensor
@@ -68,6 +70,10 @@ class Batch:
     """(n_structures, 3) float64, e Å: label, dipole moments of molecules about the origin."""
     born_charges: Tensor | None = field(default=None)
     """(n_atoms, 3, 3) float64, e: label, Born effective charges dM_a/dr_b."""
+    sources: tuple[str, ...] = ()
+    """(n_structures): file and frame of each structure, for messages."""
+    config_types: tuple[str, ...] = ()
+    """(n_structures): kind of each structure, for error tables."""
 
     @property
     def n_atoms(self) -> int:
@@ -113,11 +119,9 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
-        return replace(self, **{name: value.to(device) for name, value in self._tensors().items()})
-
-    def _tensors(self) -> dict[str, Tensor]:
-        present = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in present if value is not None}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
 
 
 def with_total_charge(batch: Batch, total_charge: float) -> Batch:
@@ -131,7 +135,7 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     Parameters
     ----------
     batches : sequence of Batch
-        At least one. A label is kept only where every batch has it.
+        At least one. A label, or names of structures, are kept only where every batch has them.
 
     Returns
     -------
@@ -151,10 +155,13 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
         structure_offsets.append(structure_offsets[-1] + batch.n_structures)
     offsets = {"pair_i": atom_offsets, "pair_j": atom_offsets, "structure_of_atom": structure_offsets}
 
-    joined: dict[str, Tensor] = {}
+    joined: dict[str, Any] = {}
     for name in Batch.__dataclass_fields__:
         values = [getattr(batch, name) for batch in batches]
-        if any(value is None for value in values):
+        if any(value is None or value == () for value in values):
+            continue
+        if isinstance(values[0], tuple):
+            joined[name] = tuple(itertools.chain(*values))
             continue
         if name in offsets:
             values = [value + offset for value, offset in zip(values, offsets[name], strict=True)]

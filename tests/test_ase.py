@@ -10,7 +10,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
+from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 
@@ -21,6 +21,7 @@ def test_energy_forces_and_stress(tmp_path):
     atoms.calc = HybridCalculator(tmp_path / "model.pt")
     prediction = predict(model, frame_to_batch(atoms, model.cutoff))
     assert atoms.get_potential_energy() == pytest.approx(float(prediction.energies[0]), abs=1e-9)
+    assert atoms.get_potential_energy(force_consistent=True) == atoms.get_potential_energy()
     np.testing.assert_allclose(atoms.get_forces(), prediction.forces.numpy(), atol=1e-9)
     scale = np.abs(atoms.get_forces()).max()
     np.testing.assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6 * scale)
@@ -52,6 +53,19 @@ def test_crystals_and_models_without_charges_have_no_dipole_moment(tmp_path):
     atoms.calc = HybridCalculator(tmp_path / "uncharged.pt")
     with pytest.raises(PropertyNotImplementedError):
         atoms.get_charges()
+
+
+def test_direct_forces_have_no_energy_that_they_conserve(tmp_path):
+    model = direct_force_model()
+    export_model(model, tmp_path / "model.pt", allow_non_conservative=True)
+    atoms = random_structure(6, ["Na", "Cl"], TRICLINIC_CELL, seed=8, closest=2.0)
+    atoms.calc = HybridCalculator(tmp_path / "model.pt")
+    assert not atoms.calc.is_conservative
+    prediction = predict(model, frame_to_batch(atoms, model.cutoff))
+    np.testing.assert_allclose(atoms.get_forces(), prediction.forces.numpy(), atol=1e-9)
+    assert atoms.get_potential_energy() == pytest.approx(float(prediction.energies[0]), abs=1e-9)
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.get_potential_energy(force_consistent=True)
 
 
 def test_missing_file():

@@ -11,6 +11,9 @@ import typer
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Run folder or exported model file.", show_default=False)],
     data: Annotated[list[Path], typer.Argument(help="Labelled structures (extxyz, ...).", show_default=False)],
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for report.html: tables and pictures.", show_default=False)
+    ] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for parity plots.", show_default=False)] = None,
     which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
     energy_key: Annotated[str | None, typer.Option(help="Name of the energy label.")] = None,
@@ -22,23 +25,26 @@ def evaluate(
     ] = None,
     born_charges_key: Annotated[str | None, typer.Option(help="Name of the label of Born effective charges.")] = None,
     total_charge_key: Annotated[str | None, typer.Option(help="Name of the total charge.")] = None,
+    config_type_key: Annotated[str | None, typer.Option(help="Name of what says a structure's kind.")] = None,
 ) -> None:
     """Print the error table of a model on labelled structures.
 
-    Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å. Charges and
-    what they do are compared where the model has charges and all structures have the label.
+    Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å. Each
+    structure is compared where it has labels.
     """
     from mliap_hybrid.cli.console import shown
-    from mliap_hybrid.cli.load import label_settings, load_any_model, total_charge_of, without_missing
+    from mliap_hybrid.cli.load import comparable_labels, label_settings, load_any_model, total_charge_of
+    from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
+    from mliap_hybrid.fitting.error_tables import error_table
     from mliap_hybrid.fitting.evaluation import evaluate as compare
     from mliap_hybrid.fitting.plots import write_parity_plots
-    from mliap_hybrid.fitting.report import error_table
+    from mliap_hybrid.fitting.report import Report, charges_in_words, facts_of, write_report
     from mliap_hybrid.structure import with_total_charge
 
     potential = load_any_model(model, which)
     keys, units = label_settings(model)
-    given = {
+    options = {
         "energy": energy_key,
         "forces": forces_key,
         "stress": stress_key,
@@ -46,16 +52,29 @@ def evaluate(
         "dipole": dipole_key,
         "born_charges": born_charges_key,
         "total_charge": total_charge_key,
+        "config_type": config_type_key,
     }
-    given = {label: key for label, key in given.items() if key is not None}
+    given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
-    keys = without_missing(keys, frames, potential.is_charged).model_copy(update=given)
+    keys = comparable_labels(keys, given, frames, potential.is_charged)
+    counts = n_labelled_frames(frames, keys)
     with shown() as display:
-        batches = [frame_to_batch(frame, potential.cutoff, keys, units) for frame in frames]
+        batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]
         if keys.total_charge is None:
             batches = [with_total_charge(batch, total_charge_of(model)) for batch in batches]
         evaluations = {"data": compare(potential, display.track(batches, "errors"))}
-        display.say(error_table(evaluations))
+        if set(counts.values()) != {len(frames)}:
+            found = ", ".join(f"{label} {count}" for label, count in counts.items())
+            display.say(f"of {len(frames)} structures have labels: {found}")
+        display.say(error_table(evaluations).markdown())
+        if report is not None:
+            told = Report(
+                title=f"{model.name} on {', '.join(file.name for file in data)}",
+                words=f"Charges: {charges_in_words(potential)}.",
+                evaluations=evaluations,
+                facts={"model": str(model), "data": ", ".join(map(str, data)), **facts_of(potential)},
+            )
+            display.say(f"wrote {write_report(told, report)[-1]}")
         if plots is not None:
             for path in write_parity_plots(evaluations, plots):
                 display.say(f"wrote {path}")

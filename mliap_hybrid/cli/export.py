@@ -22,6 +22,10 @@ def export(
     allow_small_box: Annotated[
         bool, typer.Option("--allow-small-box", help="Run periodic boxes narrower than the cutoff sphere.")
     ] = False,
+    allow_non_conservative: Annotated[
+        bool,
+        typer.Option("--allow-non-conservative", help="Export direct forces, with which energy is not conserved."),
+    ] = False,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of features and network in a run.")] = "double",
     coulomb: Annotated[Engine, typer.Option(help="What solves for the energy of predicted charges.")] = "kspace",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
@@ -42,6 +46,7 @@ def export(
         example=checkpoint.example,
         total_charge=total_charge,
         allow_small_box=allow_small_box,
+        allow_non_conservative=allow_non_conservative,
         dtype="float64" if precision == "double" else "float32",
         coulomb_engine=coulomb,
         provenance={
@@ -52,4 +57,6 @@ def export(
     )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1024:.0f} kB): {', '.join(manifest.description.elements)}")
     typer.echo(f"  terms: {'; '.join(manifest.terms)}; cutoff {manifest.description.cutoff} Å")
+    if manifest.description.direct_forces is not None:
+        typer.echo("  forces: direct; they do not conserve energy")
     typer.echo(f"next: mliap-hybrid check {output}; mliap-hybrid lammps-input {output}")

@@ -15,21 +15,30 @@ def info(
     """Print the terms, elements and settings of a model, and the errors that its run reported."""
     from mliap_hybrid.cli.load import load_any_model
     from mliap_hybrid.fitting.run_folder import RunFolder
+    from mliap_hybrid.models.committee import members_of
     from mliap_hybrid.models.description import describe
 
     potential = load_any_model(model, which)
     description, tensors = describe(potential)
     n_weights = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("network."))
     n_of_charges = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("charge_network."))
-    layers = [potential.network.layers[0].in_features, *description.hidden, 1]
+    members = members_of(potential.network)
+    layers = [members[0].layers[0].in_features, *description.hidden, 1]
     rows = {
         "elements": " ".join(description.elements),
         "energy": " + ".join(description.terms()),
         "cutoff": f"{description.cutoff:g} Å",
         "features": f"{potential.features.n_features} ({description.features.summary})",
-        "network": f"{'-'.join(map(str, layers))}, {n_weights} weights",
+        "network": f"{'-'.join(map(str, layers))}, {n_weights // len(members)} weights",
         "E0": ", ".join(f"{symbol} {energy:.4f} eV" for symbol, energy in description.baseline.items()),
     }
+    if description.direct_forces is not None:
+        n_of_forces = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("force_network."))
+        layers = [layers[0], *description.direct_forces.hidden, layers[0]]
+        rows["forces"] = "direct: not the gradient of the energy, which they do not conserve"
+        rows["force network"] = f"{'-'.join(map(str, layers))}, {n_of_forces} weights"
+    if len(members) > 1:
+        rows["committee"] = f"mean of {len(members)} such networks"
     if description.charges is not None:
         rows["charges"] = f"{_charges(description.charges)}; smearing {description.smearing:g} Å"
     if description.predicted_charges is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mliap_hybrid.config import LabelKeys, LabelUnits, read_training_file
-from mliap_hybrid.data.labels import Frame, has_entry
+from mliap_hybrid.data.labels import LABELS, Frame, lookup
+from mliap_hybrid.data.missing_labels import frames_with_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
@@ -44,14 +45,39 @@ def total_charge_of(path: Path) -> float:
     return 0.0 if path.is_dir() else load_exported(path)[1].total_charge
 
 
-def without_missing(keys: LabelKeys, frames: Sequence[Frame], is_charged: bool) -> LabelKeys:
-    """The names without those of charges and what they do, where a frame lacks them or the model has no charges.
+def comparable_labels(
+    keys: LabelKeys, given: Mapping[str, str], frames: Sequence[Frame], is_charged: bool
+) -> LabelKeys:
+    """Names of the labels that frames can be compared with: some of them have it, and the model predicts it.
 
-    A run may have been trained with them, and its model be compared with data that have energies and forces alone.
+    A run may have been trained with forces and charges, and its model be compared with data that have energies alone.
+
+    Parameters
+    ----------
+    keys : LabelKeys
+        Of the run.
+    given : mapping of str to str
+        Label -> name that the user gives; some frame must have it.
+    frames : sequence of Frame
+        Not empty.
+    is_charged : bool
+        Whether the model has charges.
+
+    Raises
+    ------
+    InputError
+        If no frame has a label whose name was given, or none has any label.
     """
-    missing: dict[str, None] = {}
-    for label in ("charges", "dipole", "born_charges"):
-        key = getattr(keys, label)
-        if key is not None and not (is_charged and all(has_entry(frame, key) for frame in frames)):
-            missing[label] = None
-    return keys.model_copy(update=missing)
+    keys = keys.model_copy(update=dict(given))
+    of_charges = ("charges", "dipole", "born_charges")
+    found = {
+        label
+        for label, has in frames_with_labels(frames, keys).items()
+        if any(has) and (is_charged or label not in of_charges)
+    }
+    for label in (label for label in given if label in LABELS and label not in found):
+        lookup(frames[0], given[label], f"--{label.replace('_', '-')}-key")
+    if not found:
+        lookup(frames[0], keys.energy, "data.keys.energy of the run")
+        raise InputError(f"{frames[0].source}: no label to compare with; '{keys.energy}' is NaN")
+    return keys.model_copy(update={label: None for label in LABELS if label not in found and label != "energy"})

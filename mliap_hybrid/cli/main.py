@@ -18,7 +18,9 @@ from mliap_hybrid.cli.info import info
 from mliap_hybrid.cli.lammps_input import lammps_input
 from mliap_hybrid.cli.lmp import lmp
 from mliap_hybrid.cli.plot import app as plot_app
+from mliap_hybrid.cli.symmetries import symmetries
 from mliap_hybrid.cli.train import train
+from mliap_hybrid.cli.tune import tune
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.version import __version__
 
@@ -32,8 +34,10 @@ app = typer.Typer(
 )
 
 app.command()(train)
+app.command()(tune)
 app.command()(evaluate)
 app.command()(featurize)
+app.command()(symmetries)
 app.command()(info)
 app.command()(export)
 app.command()(check)

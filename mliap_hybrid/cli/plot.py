@@ -12,11 +12,6 @@ app = typer.Typer(help="Draw pictures.", no_args_is_help=True)
 FORMATS = (".png", ".pdf", ".svg")
 
 
-@app.callback()
-def _group() -> None:
-    """A callback makes typer keep the verb's name while there is only one."""
-
-
 @app.command()
 def features(
     structure: Annotated[Path, typer.Argument(help="Structure (any file ASE reads).", show_default=False)],
@@ -44,12 +39,7 @@ def features(
 
     if config is not None and feature_set is not None:
         raise InputError("--set and --config exclude each other: give one of them")
-    if output.suffix.lower() not in FORMATS:
-        raise InputError(f"{output}: expected a name that ends in {', '.join(FORMATS)}")
-    if not output.parent.is_dir():
-        raise InputError(f"the folder {output.parent} does not exist")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already; choose another name or give --overwrite")
+    _check_output(output, overwrite)
     if config is not None:
         settings = read_training_file(config)
     else:
@@ -67,3 +57,39 @@ def features(
     title = f"{frame.atoms.get_chemical_formula()}: {settings.features.set}, {made.n_features} features"
     feature_figure(made, batch.numbers.numpy(), values, title).savefig(output)
     typer.echo(f"wrote {output}: {made.n_features} features of {batch.n_atoms} atoms")
+
+
+@app.command("learning-curve")
+def learning_curve(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or their metrics.csv.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write: .png, .pdf or .svg.", show_default=False)
+    ],
+    against: Annotated[str, typer.Option(help="What errors are shown over: epoch or time.")] = "epoch",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Draw the errors of one or several runs over their epochs or their time, also while they train.
+
+    Of one run the errors of training and validation are shown, of several those of validation.
+    """
+    from mliap_hybrid.errors import InputError
+    from mliap_hybrid.fitting.learning_curves import learning_curve_figure, read_runs, write_figure
+
+    if against not in ("epoch", "time"):
+        raise InputError(f"--against {against}: expected epoch or time")
+    _check_output(output, overwrite)
+    read = read_runs(runs)
+    write_figure(learning_curve_figure(read, against), output)
+    typer.echo(f"wrote {output}: " + ", ".join(f"{name} {len(rows)} epochs" for name, rows in read.items()))
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    """Refuse a picture that cannot be written, or would replace a file."""
+    from mliap_hybrid.errors import InputError
+
+    if output.suffix.lower() not in FORMATS:
+        raise InputError(f"{output}: expected a name that ends in {', '.join(FORMATS)}")
+    if not output.parent.is_dir():
+        raise InputError(f"the folder {output.parent} does not exist")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already; choose another name or give --overwrite")

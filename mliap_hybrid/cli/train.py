@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mliap_hybrid.config import TrainingFile
+    from mliap_hybrid.fitting.team import Team
 
 
 def train(
@@ -13,10 +18,19 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Move a run that is there to a backup.")] = False,
     run: Annotated[Path | None, typer.Option(help="Run folder, instead of the file's.", show_default=False)] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads for tensors.", show_default=False)] = None,
+    committee: Annotated[
+        int | None, typer.Option(min=1, help="Number of networks to train, instead of the file's.", show_default=False)
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the frames of each step.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads for tensors, of each process.", show_default=False)
+    ] = None,
 ) -> None:
-    """Train a model, and write its run folder: checkpoints, metrics, error table, plots."""
-    from mliap_hybrid.config import read_training_file
+    """Train a model, and write its run folder: checkpoints, metrics, error table, plots.
+
+    It may also be started by torchrun, on several machines that see the same files.
+    """
+    from mliap_hybrid.config import read_training_file, with_committee
     from mliap_hybrid.errors import InputError
 
     if resume and overwrite:
@@ -24,14 +38,35 @@ def train(
     settings = read_training_file(file)
     if run is not None:
         settings = settings.model_copy(update={"run": run})
+    if committee is not None:
+        settings = with_committee(settings, committee)
 
     import torch  # after the training file is checked: a typing mistake is answered at once
 
-    from mliap_hybrid.cli.console import shown
-    from mliap_hybrid.fitting.run import train as run_training
+    from mliap_hybrid.fitting.distributed_team import joined_team
+    from mliap_hybrid.fitting.launcher import run_together
+    from mliap_hybrid.fitting.team import Team
 
     if threads is not None:
         torch.set_num_threads(threads)
-    with shown() as display:
-        run_training(settings, display, resume=resume, overwrite=overwrite)
+    work = functools.partial(_train, settings, resume, overwrite)
+    if torch.distributed.is_torchelastic_launched():
+        with joined_team() as team:
+            work(team)
+    elif processes > 1:
+        run_together(work, processes, threads)
+    else:
+        work(Team())
+
+
+def _train(settings: TrainingFile, resume: bool, overwrite: bool, team: Team) -> None:
+    """Train as one of the processes of a team, of which the first one is heard."""
+    from rich.console import Console
+
+    from mliap_hybrid.cli.console import shown
+    from mliap_hybrid.fitting.progress import Display
+    from mliap_hybrid.fitting.run import train as run_training
+
+    with shown() if team.is_first else Display(Console(quiet=True)) as display:
+        run_training(settings, display, resume=resume, overwrite=overwrite, team=team)
         display.say(f"run folder: {settings.run}")

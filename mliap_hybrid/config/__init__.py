@@ -1,12 +1,25 @@
 """Names of the training file's settings."""
 
 from mliap_hybrid.config.data import DataSettings, LabelKeys, LabelUnits
-from mliap_hybrid.config.fitting import LossSettings, NoiseSettings, OptimisationSettings, WeakSupervisionSettings
+from mliap_hybrid.config.fitting import (
+    CommitteeSettings,
+    LossSettings,
+    NoiseSettings,
+    OptimisationSettings,
+    WeakSupervisionSettings,
+)
 from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
 from mliap_hybrid.config.section import Section
-from mliap_hybrid.config.training_file import TrainingFile, parse_training_file, read_training_file, write_training_file
+from mliap_hybrid.config.training_file import (
+    TrainingFile,
+    parse_training_file,
+    read_training_file,
+    with_committee,
+    write_training_file,
+)
 
 __all__ = [
+    "CommitteeSettings",
     "DataSettings",
     "ElectrostaticsSettings",
     "FeatureSettings",
@@ -22,5 +35,6 @@ __all__ = [
     "WeakSupervisionSettings",
     "parse_training_file",
     "read_training_file",
+    "with_committee",
     "write_training_file",
 ]

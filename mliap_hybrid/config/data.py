@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -29,6 +30,9 @@ class LabelKeys(Section):
     charges."""
     total_charge: str | None = None
     """Total charge of a frame in e; null means that every frame is neutral."""
+    config_type: str | None = "config_type"
+    """Kind of a frame, such as liquid or surface: the report has an error table by kind where frames say theirs. null
+    leaves the table out."""
 
 
 class LabelUnits(Section):
@@ -69,6 +73,10 @@ class DataSettings(Section):
     """Names of the labels."""
     units: LabelUnits = LabelUnits()
     """Units of the labels."""
+    missing_labels: Literal["refuse", "allow"] = "refuse"
+    """What becomes of frames that lack some of the labels named under `keys`. refuse: nothing is trained, and a message
+    says how many there are; allow: they are trained on with the labels that they have, at least one that the loss uses.
+    An entry that is NaN throughout is a missing label, too."""
     cache: Path | None = None
     """Folder of the feature cache, relative to the training file: features are computed once and read by all later
     runs. null computes them anew for each run."""

@@ -1,4 +1,4 @@
-"""`loss`, `weak_supervision`, `noise`, `optimisation`: how the model is fitted."""
+"""`loss`, `weak_supervision`, `noise`, `committee`, `optimisation`: how the model is fitted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ class LossSettings(Section):
 
     energy: NonNegative = 1.0
     """Weight of the squared error of the energy per atom, (eV/atom)^2, times 1000."""
+    energy_transition: Positive | None = None
+    """Error c of the energy per atom in eV/atom from which on errors count linearly and no longer as squares
+    (pseudo-Huber loss 2 c^2 (sqrt(1 + (error / c)^2) - 1)). null: squares throughout."""
     forces: NonNegative = 1.0
     """Weight of the squared error of the force components, (eV/Å)^2."""
     force_transition: Positive | None = None
-    """Force error c in eV/Å from which on errors count linearly and no longer as squares (pseudo-Huber loss
-    2 c^2 (sqrt(1 + (error / c)^2) - 1)): a few large forces rule the fit less. null: squares throughout."""
+    """The same for force components, in eV/Å: a few large forces rule the fit less. null: squares throughout."""
     virial: NonNegative = 0.0
     """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; needs a stress label."""
     charges: NonNegative = 1.0
@@ -38,12 +40,15 @@ class WeakSupervisionSettings(Section):
     harms where `displacement_size` is too large.
     """
 
-    taylor: Literal["none", "zeroth", "first", "trapezoid", "second"] = "none"
+    taylor: Literal["none", "zeroth", "first", "trapezoid", "second", "central", "curvature"] = "none"
     """How E(C) follows from A. none: no such term; zeroth: it is E(A), which is wrong, and a baseline for comparison;
     first: E(A) and the forces at A, wrong by the curvature of the energy; trapezoid: the mean of the forces at A and C;
-    second: the curvature of the model as well, the slowest."""
+    second: the curvature of the model as well, the slowest; central: the difference to the energy at the mirror image
+    of C follows from the forces at A, half-way between the two; curvature: the mean of E(C) and that energy follows from
+    E(A) and the Hessian of a simple model (Lindh et al. 1995), without any forces."""
     taylor_weight: Positive = 1.0
-    """Weight of the squared residual of `taylor` per atom, (eV/atom)^2, times 1000."""
+    """Weight of the squared residual of `taylor`, divided by the length of the displacement: an error of forces,
+    (eV/Å)^2, which counts as much as with the same `loss.forces`."""
     weak_labels: bool = False
     """Whether `taylor` starts from the reference energy and forces of A in place of the predicted ones."""
     spatial: Literal["none", "A", "B", "C", "D", "all", "two-point"] = "none"
@@ -52,13 +57,13 @@ class WeakSupervisionSettings(Section):
     spatial_order: Literal["first", "trapezoid"] = "first"
     """How far PQ goes. first: forces at P, wrong by the curvature of the energy; trapezoid: the mean of the forces at P
     and Q."""
-    spatial_weight: Positive = 0.01
-    """Weight of the squared residual of `spatial` per atom, (eV/atom)^2, times 1000."""
-    displacement: Literal["random", "adversarial", "virtual"] = "random"
-    """Where C is. random: like B and D, each component uniform within the size; adversarial: each atom against the
-    error of its force, by sqrt(3) times the size; virtual: against its predicted force, with `taylor: zeroth` the
-    virtual adversarial training of Miyato et al. 2018. The last two follow the network, and compute features in each
-    epoch."""
+    spatial_weight: Positive = 0.1
+    """The same weight for `spatial`."""
+    displacement: Literal["random", "thermal", "adversarial", "virtual"] = "random"
+    """Where C is. random: like B and D, each component uniform within the size; thermal: like B and D, as far on
+    average, but farther where the model Hessian is soft; adversarial: each atom against the error of its force, by
+    sqrt(3) times the size; virtual: against its predicted force, with `taylor: zeroth` the virtual adversarial training
+    of Miyato et al. 2018. The last two follow the network, and compute features in each epoch."""
     displacement_size: Positive = 0.015
     """Size of the displacements in Å."""
     displaced_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -83,24 +88,44 @@ class NoiseSettings(Section):
     """Noisy copies prepared for each training frame, used in turn, one in each epoch, in place of the frame."""
 
 
+class CommitteeSettings(Section):
+    """Several networks whose mean is the model, and whose spread says how far it can be trusted."""
+
+    n_members: int = Field(default=1, ge=1)
+    """Number of networks. Frames, split, features and fixed terms are those of all; member k (from 0) has the initial
+    weights and the order of the frames of seed + k. 1 is a model of one network."""
+
+
 class OptimisationSettings(Section):
-    """How the network's weights are found (a cosine schedule and averaged weights)."""
+    """How the weights are found, and for how long; what is not said of an optimiser has no effect on it."""
 
-    optimiser: Literal["soap", "adamw"] = "soap"
+    optimiser: Literal["soap", "adamw", "lbfgs", "lm"] = "soap"
     """soap: Adam in the eigenbasis of the gradients' covariance, with several times fewer steps to the same error;
-    adamw: Adam with decoupled weight decay."""
-
+    adamw: Adam with decoupled weight decay. For networks of a few thousand weights, with one step of all frames in each
+    epoch, no learning rate and no averaging: lm: Levenberg-Marquardt, few steps of great cost and memory, which is for
+    at most a few thousand labels or weights; lbfgs: limited-memory BFGS, many steps."""
     epochs: int = Field(default=200, ge=1)
     """Passes over the training frames."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop when the validation loss has not fallen for so many epochs; null: never before the last one."""
     batch_size: int = Field(default=4, ge=1)
-    """Frames in a step."""
+    """Frames in a step; of lm and lbfgs, frames that are in work at a time."""
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    """Learning rate of soap and adamw. cosine: falls to zero along half a cosine, in the last epoch; plateau: falls by
+    `plateau_factor` when the validation loss has not fallen for `plateau_patience` epochs; constant: stays."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What `schedule: plateau` multiplies the learning rate by."""
+    plateau_patience: int = Field(default=10, ge=1)
+    """Epochs that `schedule: plateau` waits for a lower validation loss."""
     learning_rate: Positive = 4e-3
-    """Learning rate at the start; it falls to zero along a cosine."""
+    """Learning rate of soap and adamw at the start."""
     charge_learning_rate: Positive = 1e-2
     """The same for the charges, with `electrostatics.charges: fitted`."""
     weight_decay: NonNegative = 1e-5
-    """Decoupled weight decay of the network's weights; their offsets do not decay."""
+    """soap, adamw: decoupled decay rate of the network's weights, but not of their offsets; lm: weight of the sum of
+    the squares of all weights and offsets in the loss; lbfgs has none."""
     average_decay: Fraction = 0.995
-    """Decay of the running average of the weights, which is what is validated and exported."""
+    """Decay of the running average of the weights over the steps of soap and adamw; the average is what is validated
+    and exported."""
     gradient_clip: Positive = 10.0
-    """Largest norm of the loss gradient."""
+    """Largest norm of the loss gradient, in soap and adamw."""

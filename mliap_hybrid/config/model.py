@@ -51,13 +51,25 @@ class FeatureSettings(Section):
 
 
 class NetworkSettings(Section):
-    """The one network that all elements share."""
+    """The network of the energy, which all elements share, and where the forces come from."""
 
     hidden: list[Annotated[int, Field(gt=0)]] = Field(default=[128, 128])
     """Widths of the hidden layers."""
     whitening_damping: Positive = 1e-3
     """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-3 for hundreds,
     more where training frames are few."""
+    forces: Literal["conservative", "direct"] = "conservative"
+    """Where forces come from. conservative: they are the gradient of the energy; direct: a second network predicts
+    them. Direct forces do not conserve energy: in molecular dynamics the total energy drifts, and minimisations find no
+    minimum of the energy. They are for research on training, and are exported only with `--allow-non-conservative`."""
+    force_hidden: list[Annotated[int, Field(gt=0)]] | None = None
+    """Widths of the hidden layers of the second network, with `forces: direct`; null: those of `hidden`."""
+
+    @model_validator(mode="after")
+    def _force_network_is_used(self) -> NetworkSettings:
+        if self.force_hidden is not None and self.forces != "direct":
+            raise ValueError("force_hidden has no effect unless forces is direct")
+        return self
 
 
 class RepulsionSettings(Section):

@@ -12,10 +12,17 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mliap_hybrid.config.data import DataSettings
-from mliap_hybrid.config.fitting import LossSettings, NoiseSettings, OptimisationSettings, WeakSupervisionSettings
+from mliap_hybrid.config.fitting import (
+    CommitteeSettings,
+    LossSettings,
+    NoiseSettings,
+    OptimisationSettings,
+    WeakSupervisionSettings,
+)
 from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
 from mliap_hybrid.config.section import Section
 from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.whole_file import whole_file
 
 
 class TrainingFile(Section):
@@ -33,6 +40,7 @@ class TrainingFile(Section):
     loss: LossSettings = LossSettings()
     weak_supervision: WeakSupervisionSettings = WeakSupervisionSettings()
     noise: NoiseSettings = NoiseSettings()
+    committee: CommitteeSettings = CommitteeSettings()
     optimisation: OptimisationSettings = OptimisationSettings()
 
     @model_validator(mode="after")
@@ -57,7 +65,7 @@ class TrainingFile(Section):
                 raise ValueError(
                     f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
                 )
-        if not self._weighted_labels():
+        if not self.weighted_labels():
             raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
         return self
 
@@ -94,6 +102,47 @@ class TrainingFile(Section):
         return self
 
     @model_validator(mode="after")
+    def _direct_forces_are_possible(self) -> TrainingFile:
+        if self.network.forces != "direct":
+            return self
+        if self.electrostatics.predicts:
+            raise ValueError(
+                "network.forces direct does not work with electrostatics.charges predicted: expected none, formal, "
+                "reference, fitted or a table"
+            )
+        if not self._something_trains_forces():
+            raise ValueError(
+                "network.forces is direct, but nothing trains the forces: name forces under data.keys with a weight "
+                "under loss, or set weak_supervision.spatial or a weak_supervision.taylor that compares forces"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _loss_is_a_sum_of_squares(self) -> TrainingFile:
+        if self.optimisation.optimiser == "lm":
+            weak, predicted = self.weak_supervision.is_on, self.electrostatics.predicts
+            for what, is_on in {"weak_supervision": weak, "predicted charges": predicted}.items():
+                if is_on:
+                    raise ValueError(
+                        f"optimisation.optimiser lm does not work with {what}: expected soap, adamw or lbfgs"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _committee_is_possible(self) -> TrainingFile:
+        if self.committee.n_members == 1:
+            return self
+        charges = self.electrostatics.charges
+        if charges in ("fitted", "predicted"):
+            raise ValueError(
+                f"a committee does not work with electrostatics.charges {charges}, since each member would have "
+                "charges of its own: expected none, formal, reference or a table"
+            )
+        if self.network.forces == "direct":
+            raise ValueError("a committee does not work with network.forces direct: expected conservative")
+        return self
+
+    @model_validator(mode="after")
     def _total_charge_is_given(self) -> TrainingFile:
         if self.electrostatics.total_charge_input and not self.electrostatics.predicts:
             raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
@@ -103,8 +152,16 @@ class TrainingFile(Section):
             )
         return self
 
-    def _weighted_labels(self) -> list[str]:
-        """Labels that the files hold and the loss has a weight for."""
+    def _something_trains_forces(self) -> bool:
+        """Whether labels or weak supervision have a say in forces that do not follow from the energy."""
+        weak, labels = self.weak_supervision, self.weighted_labels()
+        # Weak labels put the reference forces in the place of those that the model has at the frame itself.
+        with_forces_there = () if weak.weak_labels else ("first", "central")
+        of_taylor = weak.taylor in ("trapezoid", "second", *with_forces_there)
+        return "forces" in labels or "stress" in labels or of_taylor or weak.spatial != "none"
+
+    def weighted_labels(self) -> list[str]:
+        """Labels, as under `data.keys`, that the files hold and the loss has a weight for."""
         loss, keys = self.loss, self.data.keys
         weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.virial}
         if self.electrostatics.predicts:
@@ -143,7 +200,7 @@ def read_training_file(path: Path) -> TrainingFile:
         If the file is missing, is not YAML, or holds a mistake.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the training file {path}: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -162,9 +219,23 @@ def read_training_file(path: Path) -> TrainingFile:
     return settings.model_copy(update={"data": data, "features": features})
 
 
+def with_committee(settings: TrainingFile, n_members: int) -> TrainingFile:
+    """The settings with another number of networks.
+
+    Raises
+    ------
+    InputError
+        If a committee is not possible with them.
+    """
+    content = settings.model_dump() | {"committee": {"n_members": n_members}}
+    return parse_training_file(content, "--committee")
+
+
 def write_training_file(settings: TrainingFile, path: Path) -> None:
     """Write the resolved settings, defaults included, as YAML that `read_training_file` accepts."""
-    path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 def _describe(detail: Any) -> str:

@@ -18,6 +18,10 @@ STRESS_ASYMMETRY = 1e-3
 """Largest antisymmetric part of a stress label, relative to its largest entry: above it the label is wrong."""
 
 
+LABELS = ("energy", "forces", "stress", "charges", "dipole", "born_charges")
+"""What a model can be trained on: settings under `data.keys`."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One structure of a file, with the words that name it in messages."""
@@ -29,7 +33,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Labels:
-    """Checked labels of one frame in eV, Å and e; None where they were not asked for."""
+    """Checked labels of one frame in eV, Å and e; None where they were not asked for or are missing."""
 
     energy: float | None = None
     """eV."""
@@ -47,8 +51,16 @@ class Labels:
     """e."""
 
 
-def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits) -> Labels:
+def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits, allow_missing: bool = False) -> Labels:
     """Labels of `frame` under the names `keys`, converted to eV and Å.
+
+    Parameters
+    ----------
+    frame : Frame
+    keys : LabelKeys
+    units : LabelUnits
+    allow_missing : bool
+        Whether a label may be missing; it is None then. The total charge may not.
 
     Raises
     ------
@@ -58,18 +70,22 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits) -> Labels:
     """
     n_atoms = len(frame.atoms)
     energy, length = energy_unit(units.energy), length_unit(units.length)
-    total = float(find_label(frame, keys.energy, "energy", ())) * energy
-    forces = charges = dipole = born_charges = virial = None
-    if keys.forces is not None:
-        forces = find_label(frame, keys.forces, "forces", (n_atoms, 3)) * (energy / length)
-    if keys.charges is not None:
-        charges = find_label(frame, keys.charges, "charges", (n_atoms,))
-    if keys.dipole is not None:
-        dipole = _dipole(frame, keys.dipole) * length
-    if keys.born_charges is not None:
-        born_charges = _born_charges(frame, keys.born_charges)
-    if keys.stress is not None:
-        virial = -_stress(frame, keys.stress) * _volume(frame) * energy  # (3, 3)
+    wanted = {label: getattr(keys, label) for label in LABELS}
+    if allow_missing:
+        wanted = {label: key if key is not None and has_label(frame, key) else None for label, key in wanted.items()}
+    total = forces = charges = dipole = born_charges = virial = None
+    if (key := wanted["energy"]) is not None:
+        total = float(find_label(frame, key, "energy", ())) * energy
+    if (key := wanted["forces"]) is not None:
+        forces = find_label(frame, key, "forces", (n_atoms, 3)) * (energy / length)
+    if (key := wanted["charges"]) is not None:
+        charges = find_label(frame, key, "charges", (n_atoms,))
+    if (key := wanted["dipole"]) is not None:
+        dipole = _dipole(frame, key) * length
+    if (key := wanted["born_charges"]) is not None:
+        born_charges = _born_charges(frame, key)
+    if (key := wanted["stress"]) is not None:
+        virial = -_stress(frame, key) * _volume(frame) * energy  # (3, 3)
     total_charge = 0.0
     if keys.total_charge is not None:
         total_charge = float(find_label(frame, keys.total_charge, "total_charge", ()))
@@ -135,6 +151,15 @@ def lookup(frame: Frame, key: str, setting: str) -> Any:
 def has_entry(frame: Frame, key: str) -> bool:
     """Whether the frame has an entry `key`, wherever ASE put it."""
     return any(key in content for content in entries(frame.atoms).values())
+
+
+def has_label(frame: Frame, key: str) -> bool:
+    """Whether the frame has an entry `key` that is not NaN throughout, as some files mark labels that are missing."""
+    for content in entries(frame.atoms).values():
+        if key in content:
+            value = np.asarray(content[key])
+            return not (value.dtype.kind == "f" and np.isnan(value).all())
+    return False
 
 
 def entries(atoms: Atoms) -> dict[str, Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ase.io.formats import filetype, get_compression, open_with_compression
 from torch import Tensor
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
-from mliap_hybrid.data.labels import Frame, Labels, read_labels
+from mliap_hybrid.data.labels import Frame, Labels, has_entry, lookup, read_labels
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.neighbors import neighbor_pairs
@@ -25,6 +26,10 @@ from mliap_hybrid.units import length_unit
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
+
+
+NO_CONFIG_TYPE = "not said"
+"""Kind of a frame that does not name its kind."""
 
 
 def read_frames(files: Sequence[Path]) -> list[Frame]:
@@ -73,7 +78,11 @@ def _read_structures(file: Path) -> list[Atoms]:
 
 
 def frame_to_batch(
-    frame: Frame | Atoms, cutoff: float, keys: LabelKeys | None = None, units: LabelUnits | None = None
+    frame: Frame | Atoms,
+    cutoff: float,
+    keys: LabelKeys | None = None,
+    units: LabelUnits | None = None,
+    allow_missing: bool = False,
 ) -> Batch:
     """One structure as a batch.
 
@@ -86,6 +95,8 @@ def frame_to_batch(
         Names of the labels to read; without it the batch has none.
     units : LabelUnits, optional
         Units of the frame, positions included; eV and Å where not given.
+    allow_missing : bool
+        Whether labels may be missing.
 
     Raises
     ------
@@ -95,9 +106,9 @@ def frame_to_batch(
     if isinstance(frame, Atoms):
         frame = Frame(frame, frame.get_chemical_formula() or "the structure")
     atoms, units = frame.atoms, units or LabelUnits()
-    labels = read_labels(frame, keys, units) if keys is not None else Labels()
+    labels = read_labels(frame, keys, units, allow_missing) if keys is not None else Labels()
     length = length_unit(units.length)
-    return _batch(
+    batch = _batch(
         positions=atoms.positions * length,
         numbers=atoms.numbers,
         cell=np.asarray(atoms.cell) * length,
@@ -106,6 +117,14 @@ def frame_to_batch(
         labels=labels,
         source=frame.source,
     )
+    return replace(batch, sources=(frame.source,), config_types=_config_types(frame, keys))
+
+
+def _config_types(frame: Frame, keys: LabelKeys | None) -> tuple[str, ...]:
+    if keys is None or keys.config_type is None:
+        return ()
+    key = keys.config_type
+    return (str(lookup(frame, key, "data.keys.config_type")) if has_entry(frame, key) else NO_CONFIG_TYPE,)
 
 
 def structure_to_batch(structure: Structure | Molecule, cutoff: float) -> Batch:
@@ -152,6 +171,8 @@ def _batch(
         raise InputError(f"{source} has no atoms")
     if (numbers < 1).any():
         raise InputError(f"{source}: atom {int(numbers.argmin())} is a dummy (symbol X); expected chemical elements")
+    if not np.isfinite(cell).all():
+        raise InputError(f"{source}: the cell is {cell.tolist()}; expected finite numbers in Å")
     try:
         pair_i, pair_j, pair_shifts = neighbor_pairs(positions, cell, periodic, cutoff)
     except InputError as error:

@@ -49,7 +49,7 @@ def find_charges(
     elif isinstance(source, dict):
         table = charges_from_table(source, elements)
     elif source == "reference":
-        table = reference_charges(training)
+        table = reference_charges([batch for batch in training if batch.charges is not None] or training)
     else:
         table = formal_charges(training)
     missing = [z for z in elements if z not in table]

@@ -16,15 +16,18 @@ from mliap_hybrid.models.description import ModelDescription, build, describe
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
+from mliap_hybrid.whole_file import whole_file
 
 FORMAT = "mliap_hybrid checkpoint"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Raised when a change makes older readers fail; older versions stay readable."""
 
 LABELS = ("energies", "forces", "virials", "charges", "dipoles", "born_charges")
 
-STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in LABELS)
-"""The fields of a batch that are no labels."""
+NAMES = ("sources", "config_types")
+
+STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in (*LABELS, *NAMES))
+"""The fields of a batch that are neither labels nor names."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,8 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "data": checkpoint.data,
         "example": {name: getattr(checkpoint.example, name) for name in STRUCTURE_FIELDS},
     }
-    temporary = path.with_name(f".{path.name}.writing")
-    with temporary.open("wb") as file:
+    with whole_file(path) as file:
         torch.save(content, file)
-    temporary.replace(path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

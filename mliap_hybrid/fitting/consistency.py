@@ -7,12 +7,16 @@ is a displacement d = q - p, and along it
     E(PQ) = E(P) - W(PQ)                                           Taylor expansion of E(Q) about P, first order
     E(PQ) = E(P) - (W(PQ) - W(QP)) / 2                             trapezoid, second order without second derivatives
     E(PQ) = E(P) - W(PQ) + d . H(P) d / 2                          second order, H the second derivative of the energy
+    E(AC) = (E(C) + E(M)) / 2 - W(AC)                              central difference, M = A - d the mirror image of C
+    E(AC) = E(A) + (E(C) - E(M)) / 2 + d . H d / 2                 curvature, H from a model (physics/model_hessian.py)
 
 Taylor consistency asks that E(C) = E(AC); spatial consistency, that energies round a triangle of displaced points agree
-(SPATIAL_VARIANTS). From Takamoto, Zaverkin and Niepert, ICML 2025, PMLR 267:58282, arXiv:2408.05215. The trapezoid is
-not theirs: for forces that are the gradient of the energy, the first-order residual is d . H d / 2 and not zero, a bias
-that the trapezoid does not have. The zeroth order, E(AC) = E(A), says that the energy shall not change: a baseline
-(virtual adversarial training, Miyato et al., arXiv:1704.03976).
+(SPATIAL_VARIANTS). From Takamoto, Zaverkin and Niepert, ICML 2025, PMLR 267:58282, arXiv:2408.05215. Trapezoid and
+central difference are not theirs: for forces that are the gradient of the energy, the first-order residual is
+d . H d / 2 and not zero, a bias that these two do not have. The central difference needs forces at A alone, so that
+those may be labels; the curvature, which is the even part where the central difference is the odd one, needs no forces
+at all. The zeroth order, E(AC) = E(A), says that the energy shall not change: a baseline (virtual
+adversarial training, Miyato et al., arXiv:1704.03976).
 
 Energies and works have one number for each structure, so a batch of equal structures gives what one of them gives.
 """
@@ -45,7 +49,7 @@ class Surface:
     works: Mapping[str, Tensor]
     """Edge -> (n_structures,), eV: W(PQ)."""
     curvatures: Mapping[str, Tensor]
-    """Edge -> (n_structures,), eV: d . H(P) d; needed by the second order alone."""
+    """Edge -> (n_structures,), eV: d . H(P) d; of the model Hessian for the curvature, else for the second order."""
 
 
 def work(displacements: Tensor, forces: Tensor, structure_of_atom: Tensor, n_structures: int) -> Tensor:
@@ -107,11 +111,24 @@ def second_order(surface: Surface, edge: str) -> Tensor:
     return first_order(surface, edge) + 0.5 * surface.curvatures[edge]
 
 
+def central(surface: Surface, edge: str) -> Tensor:
+    """Energy (n_structures,), eV, at the end of an edge: its even part as it is, its odd part from forces half-way."""
+    return 0.5 * (surface.energies[edge[1]] + surface.energies["M"]) - surface.works[edge]
+
+
+def even_part(surface: Surface, edge: str) -> Tensor:
+    """Energy (n_structures,), eV, at the end of an edge: its odd part as it is, its even part from the curvature."""
+    odd = 0.5 * (surface.energies[edge[1]] - surface.energies["M"])  # (n_structures,)
+    return surface.energies[edge[0]] + odd + 0.5 * surface.curvatures[edge]
+
+
 EXPANSIONS: dict[str, Callable[[Surface, str], Tensor]] = {
     "zeroth": zeroth_order,
     "first": first_order,
     "trapezoid": trapezoid,
     "second": second_order,
+    "central": central,
+    "curvature": even_part,
 }
 """Order of Taylor consistency -> the expansion."""
 
@@ -122,7 +139,7 @@ def taylor_residuals(surface: Surface, order: str) -> Tensor:
     Parameters
     ----------
     surface : Surface
-        With A and C, the edge AC, and CA for the trapezoid.
+        With A and C, the edge AC, CA for the trapezoid, and M for central difference and curvature.
     order : str
         One of EXPANSIONS.
 
@@ -179,22 +196,27 @@ def with_labels(surface: Surface, energies: Tensor, works: Tensor, has_forces: T
     return Surface({**surface.energies, "A": energies}, {**surface.works, "AC": chosen}, surface.curvatures)
 
 
-def mean_square(residuals: Tensor, atoms_per_structure: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Mean squared residual per atom.
+def mean_square(residuals: Tensor, atoms_per_structure: Tensor, size: float, counts: Tensor | None = None) -> Tensor:
+    """Mean squared residual as an error of forces: over sqrt(n_atoms) size, a typical length of the displacement.
+
+    For random displacements d and an error f of the forces, the mean of (d . f)^2 over n_atoms size^2 is the mean
+    squared component of f. So weights mean the same for all sizes, and as much as the weight of the forces.
 
     Parameters
     ----------
     residuals : Tensor, shape (n_residuals, n_structures), eV
     atoms_per_structure : Tensor, shape (n_structures,)
+    size : float, Å
+        Largest component of the displacements.
     counts : Tensor of bool, shape (n_structures,), optional
         Which structures count; all by default.
 
     Returns
     -------
-    Tensor, shape (), (eV/atom)^2
+    Tensor, shape (), (eV/Å)^2
         Zero where none counts.
     """
-    squares = (residuals / atoms_per_structure).square().mean(0)  # (n_structures,)
+    squares = residuals.square().mean(0) / (atoms_per_structure * size**2)  # (n_structures,)
     if counts is None:
         return squares.mean()
     return torch.where(counts, squares, 0.0).sum() / counts.sum().clamp(min=1)
@@ -225,9 +247,11 @@ def needs_of(taylor: str, spatial: str, spatial_order: str = "first") -> Needs:
     if spatial_order == "trapezoid":
         names |= {name[::-1] for name in names}
     if taylor != "none":
-        names |= {"C", "AC"}
+        names |= {"C", "AC"}  # the edge of the curvature tells its displacement
     if taylor == "trapezoid":
         names |= {"CA"}
+    if taylor in ("central", "curvature"):
+        names |= {"M"}
     edges = {name for name in names if len(name) == 2}
     points = {name for name in names if len(name) == 1} | {edge[0] for edge in edges}
     return Needs(tuple(sorted(points)), tuple(sorted(edges)), ("AC",) if taylor == "second" else ())

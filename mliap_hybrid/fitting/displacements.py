@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+SOFTEST = 1.0
+"""Stiffness in eV/Å^2 below which no vibration is moved; bending C-C-H has some 5, turning about a bond less than 1."""
+
 
 def random_displacements(n_atoms: int, size: float, random: np.random.Generator) -> Tensor:
     """Each component uniform between -size and size.
@@ -39,6 +42,28 @@ def displacements_of_length(n_atoms: int, length: float, random: np.random.Gener
     Tensor, shape (n_atoms, 3), float64, Å
     """
     return length * unit_vectors(random_displacements(n_atoms, 1.0, random))
+
+
+def thermal_displacements(hessian: Tensor, size: float, random: np.random.Generator) -> Tensor:
+    """As heat moves atoms: far where they are held softly, so that each vibration has its part of the energy.
+
+    Parameters
+    ----------
+    hessian : Tensor, shape (3 n_atoms, 3 n_atoms), eV/Å^2
+        Motions that are softer than SOFTEST are left out: rigid ones, and those that the model does not know.
+    size : float, Å
+        The root mean square over components is that of random displacements, size / sqrt(3).
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    Tensor, shape (n_atoms, 3), float64, Å
+    """
+    stiffness, modes = torch.linalg.eigh(hessian)  # (3 n_atoms,), (3 n_atoms, 3 n_atoms)
+    amplitudes = torch.from_numpy(random.normal(size=len(stiffness)))  # (3 n_atoms,)
+    amplitudes = torch.where(stiffness > SOFTEST, amplitudes / stiffness.clamp(min=SOFTEST).sqrt(), 0.0)
+    ways = (modes @ amplitudes).reshape(-1, 3)  # (n_atoms, 3)
+    return size * math.sqrt(len(ways)) * ways / torch.linalg.vector_norm(ways).clamp(min=torch.finfo(ways.dtype).tiny)
 
 
 def adversarial_displacements(vectors: Tensor, size: float) -> Tensor:

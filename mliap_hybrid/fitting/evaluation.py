@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
+from mliap_hybrid.fitting.force_angles import mean_force_angle
 from mliap_hybrid.models.dipoles import dipole_moments
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch
+
+QUANTITIES = ("energy", "forces", "virial", "charges", "dipole", "born_charges")
+"""What is compared: fields of `Evaluation`."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,27 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class ComparedFrame:
+    """One structure: what its labels say and what the model says, in the units of `Evaluation`."""
+
+    numbers: np.ndarray
+    """(n_atoms,): atomic numbers."""
+    labels: Mapping[str, np.ndarray]
+    """Quantity -> label, where the structure has it; with atoms, if the quantity is of atoms, as the first axis."""
+    predictions: Mapping[str, np.ndarray]
+    """The same of the model."""
+    source: str = ""
+    """File and frame."""
+    config_type: str | None = None
+    """Kind of the structure; None where kinds were not asked for."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """Parity of all quantities on a set of frames; None where there is no label."""
+    """Parity of all quantities on a set of frames; None where no frame has the label."""
 
     n_frames: int
-    energy: Parity
+    energy: Parity | None
     """eV/atom, without the element energies E0."""
     forces: Parity | None
     """eV/Å, components."""
@@ -56,6 +76,15 @@ class Evaluation:
     """e Å, components."""
     born_charges: Parity | None = None
     """e, nine components."""
+    frames: Sequence[ComparedFrame] = ()
+    """Where the values come from."""
+
+    @property
+    def force_angle(self) -> float | None:
+        """Mean angle between predicted and reference forces, degrees, as `mean_force_angle` defines it."""
+        if self.forces is None:
+            return None
+        return mean_force_angle(self.forces.labels.reshape(-1, 3), self.forces.predictions.reshape(-1, 3))
 
 
 def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
@@ -65,23 +94,35 @@ def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
     ----------
     model : HybridModel
     batches : iterable of Batch
-        One structure each, all with the same labels, the energy at least; not empty.
+        One structure each, not empty; each is compared where it has labels.
 
     Returns
     -------
     Evaluation
     """
-    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {f.name: [] for f in fields(Evaluation)[1:]}
     evaluator = Evaluator(model)
-    for batch in batches:
-        for name, label, value in _compared(evaluator, batch):
-            if label is not None and value is not None:
-                pairs[name].append((label.numpy(), value.detach().numpy()))
-    parities = {name: _parity(values) for name, values in pairs.items()}
-    energy = parities.pop("energy")
-    if energy is None:
-        raise ValueError("expected structures with energies, got none")
-    return Evaluation(len(pairs["energy"]), energy, **parities)
+    return evaluation_of([_compared_frame(evaluator, batch) for batch in batches])
+
+
+def evaluation_of(frames: Sequence[ComparedFrame]) -> Evaluation:
+    """The errors of some frames together; at least one."""
+    if not frames:
+        raise ValueError("expected at least one frame, got none")
+    return Evaluation(len(frames), frames=frames, **{name: _parity(frames, name) for name in QUANTITIES})
+
+
+def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
+    labels, predictions = {}, {}
+    for name, label, value in _compared(evaluator, batch):
+        if label is not None and value is not None:
+            labels[name], predictions[name] = label.numpy(), value.detach().numpy()
+    return ComparedFrame(
+        numbers=batch.numbers.numpy(),
+        labels=labels,
+        predictions=predictions,
+        source=batch.sources[0] if batch.sources else "",
+        config_type=batch.config_types[0] if batch.config_types else None,
+    )
 
 
 def _compared(evaluator: Evaluator, batch: Batch) -> Iterator[tuple[str, Tensor | None, Tensor | None]]:
@@ -102,8 +143,7 @@ def _compared(evaluator: Evaluator, batch: Batch) -> Iterator[tuple[str, Tensor 
         yield "born_charges", batch.born_charges, evaluator.born_charges(batch)
 
 
-def _parity(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parity | None:
-    if not pairs:
-        return None
-    labels, predictions = (np.concatenate([array.ravel() for array in arrays]) for arrays in zip(*pairs, strict=True))
-    return Parity(labels, predictions)
+def _parity(frames: Sequence[ComparedFrame], name: str) -> Parity | None:
+    labels = [frame.labels[name].ravel() for frame in frames if name in frame.labels]
+    predictions = [frame.predictions[name].ravel() for frame in frames if name in frame.labels]
+    return Parity(np.concatenate(labels), np.concatenate(predictions)) if labels else None

@@ -20,6 +20,7 @@ from mliap_hybrid.models.charge_increments import ChargeIncrements
 from mliap_hybrid.models.charge_model import ChargeModel
 from mliap_hybrid.models.charge_network import ChargeNetwork
 from mliap_hybrid.models.charge_shift import ChargeShift
+from mliap_hybrid.models.direct_forces import ForceNetwork
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
@@ -75,9 +76,18 @@ def make_trained_part(settings: TrainingFile, terms: FixedTerms) -> TrainedPart:
         if electrostatics.predicts:
             charge_model = make_charge_model(settings, terms)
             return TrainedPart(network, None, charge_model.float(), electrostatics.total_charge_input)
+        force_network = make_force_network(settings, terms)
     if terms.charges is None or terms.unit_baseline is None:
-        return TrainedPart(network)
-    return TrainedPart(network, FittedCharges(terms.charges, terms.counts))
+        return TrainedPart(network, force_network=force_network)
+    return TrainedPart(network, FittedCharges(terms.charges, terms.counts), force_network=force_network)
+
+
+def make_force_network(settings: TrainingFile, terms: FixedTerms) -> ForceNetwork | None:
+    """The network of direct forces with random weights; None where forces are conservative."""
+    if settings.network.forces != "direct":
+        return None
+    hidden = settings.network.hidden if settings.network.force_hidden is None else settings.network.force_hidden
+    return ForceNetwork(terms.whitening.matrix.shape[1], hidden, len(terms.elements))
 
 
 def make_charge_model(settings: TrainingFile, terms: FixedTerms, typical_charges: Tensor | None = None) -> ChargeModel:
@@ -127,6 +137,9 @@ def make_model(
     n_inputs = terms.whitening.matrix.shape[1] + part.total_charge_input
     network = AtomicNetwork(n_inputs, settings.network.hidden, len(terms.elements))
     network.load_state_dict(part.network.state_dict())
+    force_network = make_force_network(settings, terms)
+    if force_network is not None and part.force_network is not None:
+        force_network.load_state_dict(part.force_network.state_dict())
     baseline, charges, charge_model = terms.baseline, None, None
     if part.charge_model is not None:
         charge_model = make_charge_model(settings, terms, typical_charges)
@@ -148,5 +161,6 @@ def make_model(
         smearing=settings.electrostatics.smearing,
         charge_model=charge_model,
         total_charge_input=part.total_charge_input,
+        force_network=force_network,
     )
     return model.double().eval()

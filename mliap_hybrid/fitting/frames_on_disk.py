@@ -29,13 +29,13 @@ class FramesOnDisk(Sequence[PreparedFrames]):
         source : FeatureSource
         whitening : Whitening
         """
-        self._frames = frames
+        self.without_derivatives = frames
         self._batches = batches
         self._source = source
         self._whitening = whitening
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self.without_derivatives)
 
     @overload
     def __getitem__(self, index: int) -> PreparedFrames: ...
@@ -43,6 +43,11 @@ class FramesOnDisk(Sequence[PreparedFrames]):
     def __getitem__(self, index: slice) -> FramesOnDisk: ...
     def __getitem__(self, index: int | slice) -> PreparedFrames | FramesOnDisk:
         if isinstance(index, slice):
-            return FramesOnDisk(self._frames[index], self._batches[index], self._source, self._whitening)
+            return FramesOnDisk(self.without_derivatives[index], self._batches[index], self._source, self._whitening)
         raw = self._source.raw(self._batches[index])
-        return replace(self._frames[index], jacobian=whitened_jacobian(raw, self._whitening))
+        return replace(self.without_derivatives[index], jacobian=whitened_jacobian(raw, self._whitening))
+
+
+def without_derivatives(frames: Sequence[PreparedFrames]) -> Sequence[PreparedFrames]:
+    """The frames, of which derivatives may be missing; nothing is read from disk."""
+    return frames.without_derivatives if isinstance(frames, FramesOnDisk) else frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.trainer import EpochResult
+from mliap_hybrid.whole_file import whole_file
 
 QUANTITIES = {
     "energy": "meV/atom",
@@ -26,6 +28,7 @@ COLUMNS = {
     "learning_rate": "1",
     **{f"train_{name}_rmse": unit for name, unit in QUANTITIES.items()},
     **{f"validation_{name}_rmse": unit for name, unit in QUANTITIES.items()},
+    "weak_supervision_loss": "1",
     "validation_loss": "1",
     "time": "s",
 }
@@ -51,11 +54,13 @@ class MetricsFile:
         """
         self.path = path
         kept = [row for row in read_metrics(path) if row["epoch"] <= finished_epochs] if finished_epochs else []
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerow(COLUMNS.values())
-            writer.writerows([_cell(row.get(name)) for name in COLUMNS] for row in kept)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerow(COLUMNS.values())
+        writer.writerows([_cell(row.get(name)) for name in COLUMNS] for row in kept)
+        with whole_file(path) as file:
+            file.write(text.getvalue().encode())
 
     def append(self, result: EpochResult) -> None:
         """Add the line of one epoch."""
@@ -64,6 +69,7 @@ class MetricsFile:
             result.learning_rate,
             *_errors(result.training),
             *_errors(result.validation),
+            result.weak_supervision,
             result.validation_loss,
             result.seconds,
         ]
@@ -74,7 +80,7 @@ class MetricsFile:
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """The lines of a metrics file, NaN where a cell is empty; nothing if there is no file.
 
-    Older files have fewer columns: those of charges are missing.
+    Older files have fewer columns: those of charges and of weak supervision are missing.
     """
     if not path.is_file():
         return []

@@ -1,4 +1,12 @@
-"""Energies, works and curvatures of a network at displaced copies of frames: what fitting/consistency.py compares."""
+"""Energies, works and curvatures of a network at displaced copies of frames: what fitting/consistency.py compares.
+
+Along an edge PQ with the displacement d and the derivatives x' and x'' of the features at P,
+
+    W(PQ) = -sum_i s_i . x'_i,      d . H d = -dW/dt = sum_i s'_i . x'_i + s_i . x''_i,
+
+s_i being the slopes dE_i/dx_i, or those of a force network where forces are direct, and s'_i their change along x'_i.
+So the second order of direct forces is their own: they are expanded, and the energy is compared with what they say.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +16,17 @@ from torch import Tensor
 from mliap_hybrid.fitting.consistency import Surface, curvature, work
 from mliap_hybrid.fitting.displaced_copies import DisplacedCopies
 from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.models.derivatives import Prediction
 
 
-def surface_of(
-    network: AtomicNetwork, prediction: Prediction, frames: PreparedFrames, copies: DisplacedCopies
-) -> Surface:
+def surface_of(part: TrainedPart, prediction: Prediction, frames: PreparedFrames, copies: DisplacedCopies) -> Surface:
     """The surface of a model at a frame and its copies, differentiable in the weights.
 
     Parameters
     ----------
-    network : AtomicNetwork
+    part : TrainedPart
+        Without charges of its own.
     prediction : Prediction
         Of the trained part at the frames themselves.
     frames : PreparedFrames
@@ -35,13 +42,13 @@ def surface_of(
     energies, works, curvatures = {"A": prediction.energies}, {}, {}  # (n_frames,) each
     for edge, displacements in copies.displacements.items():
         works[edge] = work(displacements, prediction.forces, atoms, n_frames)
-    displaced, gradients = _energies_and_gradients(network, frames, copies)
+    displaced, slopes_at = _energies_and_slopes(part, frames, copies)
     energies |= displaced
     for edge, slopes in copies.slopes.items():
         if edge[0] != "A":
-            works[edge] = -work(slopes, gradients[edge[0]], atoms, n_frames)
+            works[edge] = -work(slopes, slopes_at[edge[0]], atoms, n_frames)
     for edge, bends in copies.bends.items():
-        curvatures[edge] = _curvature(network, frames, copies.slopes[edge], bends)
+        curvatures[edge] = _curvature(part, frames, copies.slopes[edge], bends)
     return Surface(
         {p: e if p == "A" else e + copies.fixed_energies[p] for p, e in energies.items()},
         {edge: w + copies.fixed_works[edge] for edge, w in works.items()},
@@ -49,29 +56,39 @@ def surface_of(
     )
 
 
-def _energies_and_gradients(
-    network: AtomicNetwork, frames: PreparedFrames, copies: DisplacedCopies
+def _energies_and_slopes(
+    part: TrainedPart, frames: PreparedFrames, copies: DisplacedCopies
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Of the network, by displaced point: energies (n_frames,) and dE_i/dx_i (n_atoms, n_kept)."""
+    """By displaced point: energies (n_frames,), and slopes (n_atoms, n_kept) where a work needs them."""
     points = list(copies.features)
     n_atoms = len(frames.rows)
-    features = torch.cat([copies.features[p] for p in points]).requires_grad_()  # (n_points n_atoms, n_kept)
-    atomic = network(features, frames.rows.repeat(len(points)))  # (n_points n_atoms,)
+    features = torch.cat([copies.features[p] for p in points])  # (n_points n_atoms, n_kept)
+    rows = frames.rows.repeat(len(points))  # (n_points n_atoms,)
+    slopes_at: dict[str, Tensor] = {}
+    if all(edge[0] == "A" for edge in copies.slopes):
+        atomic = part.network(features, rows)  # (n_points n_atoms,)
+    else:
+        atomic, slopes = part.energies_and_slopes(features, rows)  # (n_points n_atoms,), (n_points n_atoms, n_kept)
+        slopes_at = dict(zip(points, slopes.split(n_atoms), strict=True))
     energies = {
         p: of_point.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_point)
         for p, of_point in zip(points, atomic.split(n_atoms), strict=True)
     }
-    if all(edge[0] == "A" for edge in copies.slopes):
-        return energies, {}
-    (gradients,) = torch.autograd.grad(atomic.sum(), features, create_graph=True)  # (n_points n_atoms, n_kept)
-    return energies, dict(zip(points, gradients.split(n_atoms), strict=True))
+    return energies, slopes_at
 
 
-def _curvature(network: AtomicNetwork, frames: PreparedFrames, slopes: Tensor, bends: Tensor) -> Tensor:
-    """d . H d (n_frames,) of the network at A: sum_i x'_i . d2E_i/dx_i2 . x'_i + dE_i/dx_i . x''_i."""
+def _curvature(part: TrainedPart, frames: PreparedFrames, slopes: Tensor, bends: Tensor) -> Tensor:
+    """d . H d (n_frames,) of the networks at A from x' and x'' (n_atoms, n_kept)."""
+    force_network = part.force_network
+    if force_network is not None:
+
+        def minus_work(features: Tensor, change: Tensor) -> Tensor:
+            return work(change, force_network(features, frames.rows), frames.frame_of_atom, frames.n_frames)
+
+        return torch.func.jvp(minus_work, (frames.features, slopes), (slopes, bends))[1]
 
     def energy(features: Tensor) -> Tensor:
-        atomic = network(features, frames.rows)  # (n_atoms,)
+        atomic = part.network(features, frames.rows)  # (n_atoms,)
         return atomic.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, atomic)
 
     return curvature(energy, frames.features, slopes) + torch.func.jvp(energy, (frames.features,), (bends,))[1]

@@ -71,8 +71,11 @@ def prepare(
     Raises
     ------
     InputError
-        If the memory does not suffice, or charges or their labels do not fit the structures.
+        If the memory does not suffice, no training frame has an energy, or charges or their labels do not fit the
+        structures.
     """
+    if all(batch.energies is None for batch in training):
+        raise InputError("no training frame has an energy, so that those of the elements cannot be fitted: label some")
     noisy = noisy_frames(training, settings.noise, settings.features.cutoff, settings.seed)
     batches = [*training, *validation, *itertools.chain(*noisy)]
     if terms is None:
@@ -120,7 +123,9 @@ def prepare(
         )
         frames.append(frame)
     held = frames if in_memory else FramesOnDisk(frames, batches, source, terms.whitening)
-    weak = _weak_supervision(settings, training, features, terms, track) if settings.weak_supervision.is_on else None
+    weak = (
+        make_weak_supervision(settings, training, features, terms, track) if settings.weak_supervision.is_on else None
+    )
     n_training, n_labelled = len(training), len(training) + len(validation)
     noisy_held = [held[start : start + n_training] for start in range(n_labelled, len(held), n_training)]
     return Prepared(features, terms, held[:n_training], held[n_training:n_labelled], weak, noisy_held)
@@ -131,7 +136,7 @@ def _memory_of_weak_supervision(
 ) -> int:
     """Bytes of the copies, which are held in memory whether or not there is a cache."""
     weak = settings.weak_supervision
-    n_copies = weak.n_copies if weak.displacement == "random" else 1
+    n_copies = weak.n_copies if weak.displacement in ("random", "thermal") else 1
     needs = needs_of(weak.taylor, weak.spatial, weak.spatial_order)
     needed = memory_of_copies(training, n_kept, needs, n_copies)
     if needed and not fits(needed, available):
@@ -142,10 +147,23 @@ def _memory_of_weak_supervision(
     return needed
 
 
-def _weak_supervision(
+def make_weak_supervision(
     settings: TrainingFile, training: Sequence[Batch], features: Featuriser, terms: FixedTerms, track: Track
 ) -> WeakSupervision:
-    """Weak supervision with its copies, of which the cache knows nothing."""
+    """Weak supervision with its copies, of which the cache knows nothing.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        With weak supervision.
+    training : sequence of Batch
+        One structure each.
+    features : Featuriser
+    terms : FixedTerms
+        Of the same settings, weak supervision apart.
+    track : Track
+        Shows progress.
+    """
     weak, repulsion, smearing = settings.weak_supervision, make_repulsion(settings), settings.electrostatics.smearing
     needs = needs_of(weak.taylor, weak.spatial, weak.spatial_order)
 
@@ -191,11 +209,13 @@ def _fit_terms(
 ) -> FixedTerms:
     """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
     counts = compositions(training, elements)  # (n_training, n_elements)
-    warn_if_degenerate(counts)
-    labels = torch.cat([batch.energies for batch in training if batch.energies is not None])  # (n_training,)
-    baseline = fit_baseline(counts, labels - torch.cat([p.energies for p in physics]))  # (n_elements,)
-    units = [p.units.energies for p in physics if p.units is not None]  # (1, n_products) each
-    unit_baseline = fit_baseline(counts, torch.cat(units)) if units else None  # (n_elements, n_products)
+    energies = {row: batch.energies for row, batch in enumerate(training) if batch.energies is not None}  # (1,) each
+    rows = list(energies)
+    warn_if_degenerate(counts[rows])
+    without = torch.cat([energy - physics[row].energies for row, energy in energies.items()])  # (n_rows,)
+    baseline = fit_baseline(counts[rows], without)  # (n_elements,)
+    units = [p.units.energies for p in (physics[row] for row in rows) if p.units is not None]  # (1, n_products) each
+    unit_baseline = fit_baseline(counts[rows], torch.cat(units)) if units else None  # (n_elements, n_products)
     return FixedTerms(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
 
 

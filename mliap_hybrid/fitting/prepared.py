@@ -6,22 +6,28 @@ their derivatives with respect to the pair vectors, and what is left of the labe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from mliap_hybrid.fitting.label_masks import join_labels
 from mliap_hybrid.fitting.prepared_charges import PreparedCharges, join_charges, memory_of_charges
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.structure import Batch
+
+MASKS = {"energies": "has_energy", "forces": "has_forces", "virials": "has_virial"}
+"""Label -> what says which frames have it."""
 
 
 @dataclass(frozen=True)
 class PreparedFrames:
     """One or more frames laid end to end, all float32.
 
-    Labels are None where the data do not have them, or the loss does not use them.
+    Labels are None where no frame has them, or the loss does not use them. Where some frames lack a label, zeros stand
+    for it, and `has_energy`, `has_forces` or `has_virial` says which frames have it; these are None otherwise.
     """
 
     features: Tensor
@@ -40,7 +46,7 @@ class PreparedFrames:
     """(n_atoms,) int64."""
     atoms_per_frame: Tensor
     """(n_frames,): number of atoms."""
-    energies: Tensor
+    energies: Tensor | None
     """(n_frames,), eV: label minus the fixed terms."""
     forces: Tensor | None
     """(n_atoms, 3), eV/Å: label minus the fixed terms."""
@@ -54,6 +60,12 @@ class PreparedFrames:
     """(n_frames, 3, 3, n_products), eV/e^2."""
     predicted: PreparedCharges | None = None
     """What predicted charges need, and their labels."""
+    has_energy: Tensor | None = None
+    """(n_frames,) bool."""
+    has_forces: Tensor | None = None
+    """(n_frames,) bool."""
+    has_virial: Tensor | None = None
+    """(n_frames,) bool."""
 
     @property
     def n_frames(self) -> int:
@@ -97,7 +109,7 @@ def prepare_frame(
     predicted : PreparedCharges, optional
         Where charges are predicted; already float32.
     use_forces, use_virials : bool
-        Whether the frame has the label and the loss uses it.
+        Whether these labels are trained on, if the frame has them.
 
     Returns
     -------
@@ -112,9 +124,9 @@ def prepare_frame(
         rows=torch.searchsorted(torch.tensor(elements), batch.numbers),
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
-        energies=remainder.energies.float(),
-        forces=remainder.forces.float() if use_forces else None,
-        virials=remainder.virials.float() if use_virials else None,
+        energies=None if batch.energies is None else remainder.energies.float(),
+        forces=remainder.forces.float() if use_forces and batch.forces is not None else None,
+        virials=remainder.virials.float() if use_virials and batch.virials is not None else None,
         unit_energies=units.energies.float() if units else None,
         unit_forces=units.forces.float() if units and use_forces else None,
         unit_virials=units.virials.float() if units and use_virials else None,
@@ -133,19 +145,24 @@ def memory_of_frames(
 
 
 def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
-    """Lay prepared frames end to end; at least one, all with the same labels."""
-    n_atoms = torch.tensor([0] + [frame.features.shape[0] for frame in frames[:-1]]).cumsum(0).tolist()
-    n_frames = torch.tensor([0] + [frame.n_frames for frame in frames[:-1]]).cumsum(0).tolist()
-    offsets = {"pair_i": n_atoms, "pair_j": n_atoms, "frame_of_atom": n_frames}
+    """Lay prepared frames end to end; at least one. They may have different labels."""
+    n_atoms = [frame.features.shape[0] for frame in frames]
+    n_frames = [frame.n_frames for frame in frames]
+    first_atoms, first_frames = (list(itertools.accumulate([0, *n[:-1]])) for n in (n_atoms, n_frames))
+    offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": first_frames}
     joined: dict[str, Tensor | None] = {}
-    for f in fields(PreparedFrames):
-        values = [getattr(frame, f.name) for frame in frames]
-        if values[0] is None or f.name == "predicted":
-            joined[f.name] = None
+    for label, mask in MASKS.items():
+        labels, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
+        n_rows = n_atoms if label == "forces" else n_frames
+        joined[label], joined[mask] = join_labels(labels, masks, n_rows, n_frames)
+    for name in (f.name for f in fields(PreparedFrames) if f.name not in joined):
+        values = [getattr(frame, name) for frame in frames]
+        if values[0] is None or name == "predicted":
+            joined[name] = None
             continue
-        if f.name in offsets:
-            values = [value + offset for value, offset in zip(values, offsets[f.name], strict=True)]
-        joined[f.name] = torch.cat(values)
+        if name in offsets:
+            values = [value + offset for value, offset in zip(values, offsets[name], strict=True)]
+        joined[name] = torch.cat(values)
     predicted = [frame.predicted for frame in frames if frame.predicted is not None]
     together = PreparedFrames(**joined)  # type: ignore[arg-type]  # every field without default is in `joined`
     return replace(together, predicted=join_charges(predicted)) if predicted else together

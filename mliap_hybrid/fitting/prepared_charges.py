@@ -15,14 +15,22 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from mliap_hybrid.fitting.label_masks import join_labels
 from mliap_hybrid.physics.ewald_result import GaussianChargeResult
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices, interaction_matrices
 from mliap_hybrid.structure import Batch
 
+MASKS = {"charges": "has_charges", "dipoles": "has_dipole", "born_charges": "has_born_charges"}
+"""Label -> what says which frames have it."""
+
 
 @dataclass(frozen=True)
 class PreparedCharges:
-    """Constants and labels of one or more frames, float32. Labels are None where the data do not have them."""
+    """Constants and labels of one or more frames, float32.
+
+    Labels are None where no frame has them. Where some frames lack a label, zeros stand for it, and `has_charges`,
+    `has_dipole` or `has_born_charges` says which frames have it; these are None otherwise.
+    """
 
     total_charges: Tensor
     """(n_frames,) e."""
@@ -38,6 +46,12 @@ class PreparedCharges:
     """(n_frames, 3) e Å."""
     born_charges: Tensor | None
     """(n_atoms, 3, 3) e."""
+    has_charges: Tensor | None = None
+    """(n_frames,) bool."""
+    has_dipole: Tensor | None = None
+    """(n_frames,) bool."""
+    has_born_charges: Tensor | None = None
+    """(n_frames,) bool."""
 
     @property
     def n_bytes(self) -> int:
@@ -111,15 +125,20 @@ def single(prepared: PreparedCharges) -> PreparedCharges:
 
 
 def join_charges(frames: Sequence[PreparedCharges]) -> PreparedCharges:
-    """Lay frames end to end; at least one, all with the same labels."""
+    """Lay frames end to end; at least one. They may have different labels."""
+    n_frames = [len(frame.total_charges) for frame in frames]
+    n_atoms = [len(frame.positions) for frame in frames]
+    labels: dict[str, Tensor | None] = {}
+    for label, mask in MASKS.items():
+        values, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
+        n_rows = n_frames if label == "dipoles" else n_atoms
+        labels[label], labels[mask] = join_labels(values, masks, n_rows, n_frames)
     return PreparedCharges(
         total_charges=torch.cat([frame.total_charges for frame in frames]),
         positions=torch.cat([frame.positions for frame in frames]),
         periodic=torch.cat([frame.periodic for frame in frames]),
         interactions=tuple(matrices for frame in frames for matrices in frame.interactions),
-        charges=_join([frame.charges for frame in frames]),
-        dipoles=_join([frame.dipoles for frame in frames]),
-        born_charges=_join([frame.born_charges for frame in frames]),
+        **labels,
     )
 
 
@@ -137,8 +156,3 @@ def _virial(matrices: InteractionMatrices, charges: Tensor) -> Tensor:
 
 def _float(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.float()
-
-
-def _join(labels: Sequence[Tensor | None]) -> Tensor | None:
-    present = [label for label in labels if label is not None]
-    return torch.cat(present) if len(present) == len(labels) else None

@@ -43,7 +43,7 @@ class Display:
                 TextColumn("{task.fields[note]}"),
                 console=self.console,
             )
-        self._epochs: TaskID | None = None
+        self._epochs: dict[str, TaskID] = {}
 
     def __enter__(self) -> Display:
         if self._bar is not None:
@@ -74,12 +74,13 @@ class Display:
             self._bar.remove_task(task)
         self.say(f"{what}: {total} frames in {time.perf_counter() - start:.1f} s")
 
-    def epoch(self, result: EpochResult, n_epochs: int) -> None:
-        """Show the result of one epoch."""
+    def epoch(self, result: EpochResult, n_epochs: int, what: str = "training") -> None:
+        """Show the result of one epoch of what is trained."""
         if self._bar is not None:
-            if self._epochs is None:
-                self._epochs = self._bar.add_task("training", total=n_epochs, note="")
-            self._bar.update(self._epochs, completed=result.epoch, note=f"validation {errors_line(result.validation)}")
+            if what not in self._epochs:
+                self._epochs[what] = self._bar.add_task(what, total=n_epochs, note="")
+            note = f"validation {errors_line(result.validation)}"
+            self._bar.update(self._epochs[what], completed=result.epoch, note=note)
         elif result.epoch % max(1, n_epochs // PLAIN_LINES) == 0 or result.epoch in (1, n_epochs):
             remaining = result.seconds * (n_epochs - result.epoch)
             self.say(f"{epoch_line(result, n_epochs)}  left {remaining:.0f} s")

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
-from ase.data import chemical_symbols
-
 from mliap_hybrid.config import TrainingFile, read_training_file, write_training_file
-from mliap_hybrid.data.reading import frame_to_batch, read_frames
-from mliap_hybrid.data.splits import split_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.evaluation import Evaluation, evaluate
-from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
-from mliap_hybrid.fitting.metrics import MetricsFile
-from mliap_hybrid.fitting.plots import write_learning_curve, write_parity_plots
+from mliap_hybrid.fitting.evaluation import Evaluation
+from mliap_hybrid.fitting.member_run import train_member
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.progress import Display, epoch_line
-from mliap_hybrid.fitting.report import charges_in_words, error_table
+from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.run_log import RunLog
-from mliap_hybrid.fitting.trainer import EpochResult, Trainer
-from mliap_hybrid.fitting.typical_charges import typical_charges
+from mliap_hybrid.fitting.run_report import report_run
+from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.fitting.training_data import load_data
+from mliap_hybrid.models.member_models import committee_model
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
 
@@ -43,6 +37,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     last_epoch: int | None = None,
+    team: Team | None = None,
 ) -> dict[str, Evaluation] | None:
     """Train as a training file says, and leave everything in its run folder.
 
@@ -58,100 +53,52 @@ def train(
         Move a run that is in the folder to a backup.
     last_epoch : int, optional
         Stop after this epoch, as if interrupted; without a report.
+    team : Team, optional
+        Processes that all call this at once; the first one writes, and reports.
 
     Returns
     -------
     dict of str to Evaluation, or None
-        Errors of the train, validation and test frames; None where stopped early.
+        Errors of the train, validation and test frames; None where stopped early, or in another process than the first.
 
     Raises
     ------
     InputError
         For every mistake in settings, data or folder; nothing of an earlier run is lost.
     """
+    team = team or Team()
     folder = RunFolder(settings.run)
-    if resume:
-        _check_same_settings(settings, folder)
-    elif not overwrite:
-        folder.refuse_if_used()
+    if team.is_first:
+        _check_folder(settings, folder, resume, overwrite)
     with RunLog() as log:
         # Everything that can be wrong with settings and data shows before the folder is touched.
         batches = load_data(settings, display)
         logger.info("mliap_hybrid %s; frames: %s", __version__, ", ".join(f"{len(b)} {n}" for n, b in batches.items()))
         data = fingerprint([*batches["train"], *batches["validation"]])
-        checkpoint = _last_checkpoint(folder, data) if resume else None
-        terms = checkpoint.terms if checkpoint else None
-        prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms)
-        if not resume:
-            backup = folder.create()
-            write_training_file(settings, folder.config)
-            if backup is not None:
-                logger.info("The run that was in %s is now in %s", folder.path, backup)
-        log.write_to(folder.log)
+        folders = folder.members(settings.committee.n_members)
+        checkpoints = [_last_checkpoint(of_member, data) if resume else None for of_member in folders]
+        terms = next((checkpoint.terms for checkpoint in checkpoints if checkpoint), None)
+        with team.in_turn(settings.data.cache is not None):
+            prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms)
+        team.check_same(prepared.terms.whitening.matrix, "features")
+        if team.is_first:
+            if not resume:
+                backup = folder.create(settings.committee.n_members)
+                for each in {folder, *folders}:  # so that a member can be evaluated and exported like a run
+                    write_training_file(settings, each.config)
+                if backup is not None:
+                    logger.info("The run that was in %s is now in %s", folder.path, backup)
+            log.write_to(folder.log)
 
-        trainer = Trainer(
-            make_trained_part(settings, prepared.terms),
-            prepared.training,
-            prepared.validation,
-            settings.loss,
-            settings.optimisation,
-            settings.seed,
-            prepared.weak_supervision,
-            prepared.noisy,
-        )
-        if checkpoint is not None:
-            trainer.load_state_dict(checkpoint.trainer)
-            logger.info("Going on after epoch %d", trainer.epoch)
-        metrics = MetricsFile(folder.metrics, trainer.epoch)
-        n_epochs = settings.optimisation.epochs
-
-        def after_epoch(result: EpochResult) -> None:
-            typical = typical_charges(trainer.average, prepared.training)
-            model = make_model(settings, prepared.features, prepared.terms, trainer.average, typical)
-            checkpoint = Checkpoint(model, prepared.terms, trainer.state_dict(), data, batches["validation"][0])
-            metrics.append(result)
-            if result.is_best:
-                write_checkpoint(checkpoint, folder.checkpoint("best"))
-            write_checkpoint(checkpoint, folder.checkpoint("last"))
-            logger.debug(epoch_line(result, n_epochs))
-            if result.weak_supervision is not None:
-                logger.debug("weak supervision adds %.3g to the loss", result.weak_supervision)
-            display.epoch(result, n_epochs)
-
-        start = time.perf_counter()
-        trainer.run(after_epoch, last_epoch)
-        logger.info("Trained for %.0f s", time.perf_counter() - start)
-        return _report(folder, batches, display) if trainer.epoch == n_epochs else None
-
-
-def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]]:
-    """Read, check and split the frames.
-
-    Returns
-    -------
-    dict of str to list of Batch
-        "train", "validation" and "test" -> one labelled structure each.
-
-    Raises
-    ------
-    InputError
-        If a file, a label or the split is wrong, or an element is in no training frame.
-    """
-    data = settings.data
-    frames = read_frames(data.files)
-    split = split_frames(frames, data, settings.seed)
-    batches = [
-        frame_to_batch(frame, settings.features.cutoff, data.keys, data.units)
-        for frame in display.track(frames, "reading")
-    ]
-    trained = set(torch.cat([batches[index].numbers for index in split.train]).tolist())
-    for index in [*split.validation, *split.test]:
-        unknown = sorted(set(batches[index].numbers.tolist()) - trained)
-        if unknown:
-            symbols = ", ".join(chemical_symbols[z] for z in unknown)
-            raise InputError(f"{frames[index].source} holds {symbols}, which no training frame has: change the split")
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    return {name: [batches[index] for index in indices] for name, indices in parts.items()}
+        finished = [
+            train_member(settings, number, prepared, batches, data, of_member, display, checkpoint, last_epoch, team)
+            for number, (of_member, checkpoint) in enumerate(zip(folders, checkpoints, strict=True))
+        ]
+        if not all(finished) or not team.is_first:
+            return None
+        if len(folders) > 1:
+            _join_members(folder, folders)
+        return report_run(folder, batches, display)
 
 
 def fingerprint(batches: Sequence[Batch]) -> str:
@@ -163,6 +110,14 @@ def fingerprint(batches: Sequence[Batch]) -> str:
         for tensor in (batch.charges, batch.dipoles, batch.born_charges):  # not there in older runs
             digest.update(b"" if tensor is None else tensor.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:
+    """Refuse to begin where an earlier run would be lost, or to go on with another one."""
+    if resume:
+        _check_same_settings(settings, folder)
+    elif not overwrite:
+        folder.refuse_if_used()
 
 
 def _last_checkpoint(folder: RunFolder, data: str) -> Checkpoint | None:
@@ -209,18 +164,10 @@ def _flat(settings: TrainingFile) -> dict[str, Any]:
     return flat
 
 
-def _report(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], display: Display) -> dict[str, Evaluation]:
-    """Errors of the best epoch, from the full model in float64: table, parity plots, learning curve."""
-    best = read_checkpoint(folder.checkpoint("best"))
-    evaluations = {
-        name: evaluate(best.model, display.track(part, f"errors, {name}")) for name, part in batches.items() if part
-    }
-    text = (
-        f"# Errors\n\nWeights of epoch {best.trainer['epoch']}, which has the lowest validation loss. "
-        f"Charges: {charges_in_words(best.model)}.\n\n{error_table(evaluations)}"
-    )
-    (folder.report / "errors.md").write_text(text, encoding="utf-8")
-    write_parity_plots(evaluations, folder.report)
-    write_learning_curve(folder.metrics, folder.report)
-    logger.info("%s", text)
-    return evaluations
+def _join_members(folder: RunFolder, members: Sequence[RunFolder]) -> None:
+    """Write the checkpoints of a committee, whose members are trained."""
+    for which in ("best", "last"):
+        checkpoints = [read_checkpoint(member.checkpoint(which)) for member in members]
+        epochs = {"epoch": [checkpoint.trainer["epoch"] for checkpoint in checkpoints]}
+        model = committee_model([checkpoint.model for checkpoint in checkpoints])
+        write_checkpoint(replace(checkpoints[0], model=model, trainer=epochs), folder.checkpoint(which))

@@ -35,6 +35,12 @@ class RunFolder:
         """Folder of the error table and the plots."""
         return self.path / "report"
 
+    def members(self, n_members: int) -> list[RunFolder]:
+        """Folders of the members of a committee; this folder is that of a single network."""
+        if n_members == 1:
+            return [self]
+        return [RunFolder(self.path / "members" / str(number)) for number in range(1, n_members + 1)]
+
     def checkpoint(self, which: str) -> Path:
         """The checkpoint `which`, "last" or "best"."""
         return self.path / "checkpoints" / f"{which}.pt"
@@ -61,8 +67,13 @@ class RunFolder:
                 "again, or another folder with --run"
             )
 
-    def create(self) -> Path | None:
+    def create(self, n_members: int = 1) -> Path | None:
         """Make the folders of a new run; what is there becomes a numbered backup beside it.
+
+        Parameters
+        ----------
+        n_members : int
+            Number of networks, each with a folder where there are several.
 
         Returns
         -------
@@ -78,7 +89,8 @@ class RunFolder:
         try:
             if backup is not None:
                 shutil.move(self.path, backup)
-            self.checkpoint("last").parent.mkdir(parents=True, exist_ok=True)
+            for folder in {self, *self.members(n_members)}:
+                folder.checkpoint("last").parent.mkdir(parents=True, exist_ok=True)
             self.report.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot write the run folder {self.path}: {error.strerror}") from None

@@ -4,8 +4,9 @@ With g_i = dE_i/dF_i from the network alone and the stored derivatives dF_i/dr_p
 
     dE/dr_p = g_i(p) . dF_i/dr_p,      f_i = +sum_p dE/dr_p,   f_j = -sum_p dE/dr_p,      W = -sum_p r_p (x) dE/dr_p.
 
-Where charges are predicted, g_i = dE_i/dF_i + (dE/draw_i) draw_i/dF_i, and the long-range term at fixed charges comes
-on top (models/charge_model.py, fitting/prepared_charges.py).
+Where forces are direct, g_i is what a network of its own says (models/direct_forces.py). Where charges are predicted,
+it is dE_i/dF_i + (dE/draw_i) draw_i/dF_i, and the long-range term at fixed charges comes on top: models/charge_model.py
+and fitting/prepared_charges.py.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from mliap_hybrid.fitting.prepared_charges import PreparedCharges
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.charge_model import ChargedAtoms, ChargeModel
 from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.models.direct_forces import ForceNetwork
 
 
 class TrainedPart(torch.nn.Module):
-    """The parameters that are trained: the network, and the charges where they are fitted or predicted."""
+    """The parameters that are trained: the networks, and the charges where they are fitted or predicted."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class TrainedPart(torch.nn.Module):
         charges: FittedCharges | None = None,
         charge_model: ChargeModel | None = None,
         total_charge_input: bool = False,
+        force_network: ForceNetwork | None = None,
     ):
         """Put the parts together.
 
@@ -40,12 +43,15 @@ class TrainedPart(torch.nn.Module):
         charge_model : ChargeModel, optional
         total_charge_input : bool
             Whether the networks take the total charge of the frame as a last input.
+        force_network : ForceNetwork, optional
+            Where forces are direct; not together with a charge model.
         """
         super().__init__()
         self.network = network
         self.charges = charges
         self.charge_model = charge_model
         self.total_charge_input = total_charge_input
+        self.force_network = force_network
 
     def forward(self, frames: PreparedFrames) -> Prediction:
         """What the trained part says of the frames, differentiable in its parameters.
@@ -61,10 +67,7 @@ class TrainedPart(torch.nn.Module):
         """
         if self.charge_model is not None and frames.predicted is not None:
             return self._with_predicted_charges(self.charge_model, frames, frames.predicted)
-        features = frames.features.detach().requires_grad_()  # (n_atoms, n_kept)
-        with torch.enable_grad():
-            atomic = self.network(features, frames.rows)  # (n_atoms,)
-            (slopes,) = torch.autograd.grad(atomic.sum(), features, create_graph=self.training)  # (n_atoms, n_kept)
+        atomic, slopes = self.energies_and_slopes(frames.features, frames.rows)  # (n_atoms,), (n_atoms, n_kept)
         local = _collect(frames, atomic, _pair_gradients(frames, slopes))
         if self.charges is None or frames.unit_energies is None:
             return local
@@ -74,6 +77,29 @@ class TrainedPart(torch.nn.Module):
             forces=local.forces if frames.unit_forces is None else local.forces + frames.unit_forces @ products,
             virials=local.virials if frames.unit_virials is None else local.virials + frames.unit_virials @ products,
         )
+
+    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies of atoms, and the slopes that forces follow from, of a part that predicts no charges.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_atoms, n_kept)
+        rows : Tensor, shape (n_atoms,), int64
+            Index of each atom's element.
+
+        Returns
+        -------
+        energies : Tensor, shape (n_atoms,), eV
+        slopes : Tensor, shape (n_atoms, n_kept), eV
+            dE_i/dx_i, or what the force network says in its place.
+        """
+        if self.force_network is not None:
+            return self.network(features, rows), self.force_network(features, rows)
+        features = features.detach().requires_grad_()
+        with torch.enable_grad():
+            atomic = self.network(features, rows)  # (n_atoms,)
+            (slopes,) = torch.autograd.grad(atomic.sum(), features, create_graph=self.training)  # (n_atoms, n_kept)
+        return atomic, slopes
 
     def predicted_charges(self, frames: PreparedFrames) -> Tensor:
         """Charges (n_atoms,), e, of a part that predicts them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,13 +21,18 @@ from mliap_hybrid.fitting.consistency import (
     work,
 )
 from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, join_copies
-from mliap_hybrid.fitting.displacements import adversarial_displacements, displaced_atoms, random_displacements
+from mliap_hybrid.fitting.displacements import (
+    adversarial_displacements,
+    displaced_atoms,
+    random_displacements,
+    thermal_displacements,
+)
 from mliap_hybrid.fitting.feature_cache import Track
-from mliap_hybrid.fitting.losses import ENERGY_SCALE
 from mliap_hybrid.fitting.model_surface import surface_of
 from mliap_hybrid.fitting.prepared import PreparedFrames
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.physics.model_hessian import model_hessian
 from mliap_hybrid.structure import Batch
 
 CopyFrame = Callable[[Batch, dict[str, Tensor]], DisplacedCopies]
@@ -54,7 +60,7 @@ class WeakSupervision:
         InputError
             If the displacements are so large that atoms could meet.
         """
-        _check_size(settings.displacement_size, batches)
+        check_size(settings.displacement_size, batches)
         self.settings = settings
         self.copy_frame = copy_frame
         self.prepared: list[list[DisplacedCopies]] = []
@@ -62,17 +68,18 @@ class WeakSupervision:
         self.of_epoch: list[DisplacedCopies] = []
         """Of each training frame, the copies in use."""
         self._batches = batches
+        self._hessians: dict[int, Tensor] = {}
         self._seed = seed
 
     def prepare(self, track: Track) -> None:
-        """Compute the random copies of all frames; nothing for adversarial ones.
+        """Compute the random copies of all frames; nothing for those that follow the network.
 
         Parameters
         ----------
         track : Track
             Shows progress.
         """
-        if self.settings.displacement == "random":
+        if self.settings.displacement in ("random", "thermal"):
             numbers = range(self.settings.n_copies)
             for index, _ in enumerate(track(self._batches, "displaced copies")):
                 self.prepared.append([self._copy(index, number) for number in numbers])
@@ -96,7 +103,7 @@ class WeakSupervision:
         """
         if epoch <= self.settings.warm_up_epochs:
             return False
-        if self.settings.displacement == "random":
+        if self.prepared:
             self.of_epoch = [copies[epoch % len(copies)] for copies in self.prepared]
         else:
             ways = self._ways_from_forces(part, training)
@@ -120,28 +127,47 @@ class WeakSupervision:
         Tensor, shape ()
             In the units of `total_loss`.
         """
-        settings, n_atoms = self.settings, frames.atoms_per_frame
+        settings, n_atoms, size = self.settings, frames.atoms_per_frame, self.settings.displacement_size
         copies = join_copies([self.of_epoch[index] for index in indices])
-        surface = surface_of(part.network, prediction, frames, copies)
+        surface = surface_of(part, prediction, frames, copies)
         loss = prediction.energies.new_zeros(())
+        if settings.taylor == "curvature":
+            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices, copies)})
         if settings.taylor != "none":
             expanded = _from_labels(surface, frames, copies) if settings.weak_labels else surface
             taylor = taylor_residuals(expanded, settings.taylor)  # (1, n_frames)
-            loss = loss + settings.taylor_weight * ENERGY_SCALE * mean_square(taylor, n_atoms)
+            loss = loss + settings.taylor_weight * mean_square(taylor, n_atoms, size)
         if settings.spatial != "none":
             spatial = spatial_residuals(surface, settings.spatial, settings.spatial_order)  # (n_residuals, n_frames)
-            loss = loss + settings.spatial_weight * ENERGY_SCALE * mean_square(spatial, n_atoms)
+            loss = loss + settings.spatial_weight * mean_square(spatial, n_atoms, size)
         return loss
 
     def _copy(self, index: int, number: int, way_to_c: Tensor | None = None) -> DisplacedCopies:
         """Copies of a training frame; the number distinguishes them from other copies of it."""
         batch, settings = self._batches[index], self.settings
         random = np.random.default_rng([self._seed, index, number])
-        ways = {p: random_displacements(batch.n_atoms, settings.displacement_size, random) for p in "BCD"}
+        if settings.displacement == "thermal":
+            hessian = self._hessian(index)
+            ways = {p: thermal_displacements(hessian, settings.displacement_size, random) for p in "BCD"}
+        else:
+            ways = {p: random_displacements(batch.n_atoms, settings.displacement_size, random) for p in "BCD"}
         if way_to_c is not None:
             ways["C"] = way_to_c
+        ways["M"] = -ways["C"]
         moves = displaced_atoms(batch.n_atoms, settings.displaced_fraction, random)  # (n_atoms,)
         return self.copy_frame(batch, {p: torch.where(moves[:, None], way, 0.0) for p, way in ways.items()})
+
+    def _hessian(self, index: int) -> Tensor:
+        """Model Hessian (3 n_atoms, 3 n_atoms), eV/Å^2, of a training frame."""
+        if index not in self._hessians:
+            self._hessians[index] = model_hessian(self._batches[index])
+        return self._hessians[index]
+
+    def _model_curvatures(self, indices: Sequence[int], copies: DisplacedCopies) -> Tensor:
+        """d . H d (n_frames,), eV, of the model Hessian along AC."""
+        n_atoms = [self._batches[index].n_atoms for index in indices]
+        ways = [way.flatten().double() for way in copies.displacements["AC"].split(n_atoms)]  # (3 n_atoms,) each
+        return torch.stack([d @ self._hessian(index) @ d for index, d in zip(indices, ways, strict=True)]).float()
 
     def _ways_from_forces(self, part: TrainedPart, training: Sequence[PreparedFrames]) -> list[Tensor]:
         """Displacements (n_atoms, 3), Å, from A to C of each frame, by the forces of the moment."""
@@ -150,8 +176,7 @@ class WeakSupervision:
         for frame in training:
             with torch.no_grad():
                 forces = part(frame).forces.double()  # (n_atoms, 3)
-            if self.settings.displacement == "adversarial":
-                assert frame.forces is not None
+            if self.settings.displacement == "adversarial" and frame.forces is not None:
                 forces = forces - frame.forces
             ways.append(adversarial_displacements(forces, self.settings.displacement_size))
         part.train()
@@ -159,15 +184,18 @@ class WeakSupervision:
 
 
 def _from_labels(surface: Surface, frames: PreparedFrames, copies: DisplacedCopies) -> Surface:
-    """The surface, expanded about A from reference energies and, where there are any, forces."""
-    works = surface.works["AC"]
+    """The surface, expanded about A from reference energies and forces, as far as a frame has them."""
+    energies, works = surface.energies["A"], surface.works["AC"]  # (n_frames,) each
+    if frames.energies is not None:
+        has_energy = frames.has_energy
+        energies = frames.energies if has_energy is None else torch.where(has_energy, frames.energies, energies)
     if frames.forces is not None:
         of_labels = work(copies.displacements["AC"], frames.forces, frames.frame_of_atom, frames.n_frames)
         works = of_labels + copies.fixed_works["AC"]
-    return with_labels(surface, frames.energies, works)
+    return with_labels(surface, energies, works, frames.has_forces)
 
 
-def _check_size(size: float, batches: Sequence[Batch]) -> None:
+def check_size(size: float, batches: Sequence[Batch]) -> None:
     """Two atoms may come closer by 2 sqrt(3) times the size: refuse where that is half of a distance."""
     shortest = min(
         (float(batch.pair_vectors().norm(dim=1).min()) for batch in batches if batch.n_pairs), default=math.inf

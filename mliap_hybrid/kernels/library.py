@@ -114,7 +114,7 @@ def open_library() -> ctypes.CDLL:
         "mliap_kernels_fma_rounds": (ctypes.c_int64, [ctypes.c_char_p, _INT32, ctypes.c_int64]),
         "mliap_features_create": (
             pointer,
-            [ctypes.POINTER(FeatureSettings), ctypes.POINTER(NetworkSettings), ctypes.c_char_p],
+            [ctypes.POINTER(FeatureSettings), ctypes.POINTER(NetworkSettings), _INT32, ctypes.c_char_p],
         ),
         "mliap_features_destroy": (None, [pointer]),
         "mliap_features_size": (_INT32, [pointer]),
@@ -127,7 +127,8 @@ def open_library() -> ctypes.CDLL:
             ctypes.c_int,
             [ctypes.c_int64, ctypes.c_int64, *[pointer] * 4, ctypes.c_int64, *[pointer] * 3],
         ),
-        "mliap_features_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
+        "mliap_features_each_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
+        "mliap_features_mean_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)

@@ -2,13 +2,14 @@
 
 The torch module stays the definition; from its tables and products a plan is made that the kernels work on. Everything
 that a model needs of the features is here: values, dE/dF -> dE/dr (vjp), displacements -> dF (jvp), the change of the
-vjp under displacements (hvp, a second derivative), and the energy of a network on top of them in one pass.
+vjp under displacements (hvp, a second derivative), and the energies of networks on top of them in one pass.
 """
 
 from __future__ import annotations
 
 import ctypes
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +22,7 @@ from mliap_hybrid.kernels.library import (
     BAD_DISTANCE,
     UNKNOWN_ELEMENT,
     UNSORTED,
+    NetworkSettings,
     PairList,
     instruction_sets,
     open_library,
@@ -57,8 +59,8 @@ class NativeMultipoles:
     ----------
     features : GaussianMultipoles
         The definition; its tables are copied.
-    network : NetworkWeights, optional
-        For `energies`.
+    networks : sequence of NetworkWeights
+        For the methods that give energies.
     dtype : {torch.float64, torch.float32}
         Precision of the arithmetic. Positions, pair gradients and energies are float64 at either.
     instruction_set : str, optional
@@ -74,7 +76,7 @@ class NativeMultipoles:
     def __init__(
         self,
         features: GaussianMultipoles,
-        network: NetworkWeights | None = None,
+        networks: Sequence[NetworkWeights] = (),
         *,
         dtype: torch.dtype = torch.float64,
         instruction_set: str | None = None,
@@ -100,12 +102,15 @@ class NativeMultipoles:
         self._library = open_library()
         self._row_of_number = features.rows_of.row_of_number.to(torch.int32)  # atomic number -> element row
         settings = feature_settings(features, dtype)
-        weights = None if network is None else ctypes.byref(network_settings(network))
-        self._handle = self._library.mliap_features_create(ctypes.byref(settings), weights, instruction_set.encode())
+        weights = (NetworkSettings * len(networks))(*map(network_settings, networks))
+        self._handle = self._library.mliap_features_create(
+            ctypes.byref(settings), weights, len(networks), instruction_set.encode()
+        )
         if not self._handle:
-            raise InputError("the native kernels could not be set up for these features and this network")
+            raise InputError("the native kernels could not be set up for these features and networks")
         weakref.finalize(self, self._library.mliap_features_destroy, self._handle)
         self.n_features: int = features.n_features
+        self.n_networks = len(networks)
         self.n_moments: int = self._library.mliap_features_moments(self._handle)
 
     def sort(self, environments: Environments) -> SortedPairs:
@@ -213,19 +218,34 @@ class NativeMultipoles:
         self._call("hvp", pairs, weights.data_ptr(), moved.data_ptr(), changes.data_ptr())
         return _in_given_order(changes, pairs)
 
-    def energies(self, environments: Environments | SortedPairs) -> tuple[Tensor, Tensor]:
-        """Network energies and their gradient.
+    def each_energy(self, environments: Environments | SortedPairs) -> tuple[Tensor, Tensor]:
+        """Energies of all networks, each with its own gradient.
 
         Returns
         -------
-        energies : Tensor, shape (n_centres,), float64, eV
-        pair_gradients : Tensor, shape (n_pairs, 3), float64, eV/Å
-            dE/dr_p of their sum.
+        energies : Tensor, shape (n_networks, n_centres), float64, eV
+        pair_gradients : Tensor, shape (n_networks, n_pairs, 3), float64, eV/Å
+            dE/dr_p of the sum over the centres.
         """
         pairs = self._sorted(environments)
-        energies = torch.empty(pairs.n_centres, dtype=torch.float64)
+        energies = torch.empty((self.n_networks, pairs.n_centres), dtype=torch.float64)
+        gradients = torch.empty((self.n_networks, *pairs.vectors.shape), dtype=torch.float64)
+        self._call("each_energy", pairs, energies.data_ptr(), gradients.data_ptr())
+        return energies, torch.stack([_in_given_order(of_network, pairs) for of_network in gradients])
+
+    def mean_energy(self, environments: Environments | SortedPairs) -> tuple[Tensor, Tensor]:
+        """Energies of all networks, with the gradient of their mean.
+
+        Returns
+        -------
+        energies : Tensor, shape (n_networks, n_centres), float64, eV
+        pair_gradients : Tensor, shape (n_pairs, 3), float64, eV/Å
+            dE/dr_p of the sum over the centres.
+        """
+        pairs = self._sorted(environments)
+        energies = torch.empty((self.n_networks, pairs.n_centres), dtype=torch.float64)
         gradients = torch.empty_like(pairs.vectors)
-        self._call("energy", pairs, energies.data_ptr(), gradients.data_ptr())
+        self._call("mean_energy", pairs, energies.data_ptr(), gradients.data_ptr())
         return energies, _in_given_order(gradients, pairs)
 
     def _sorted(self, environments: Environments | SortedPairs) -> SortedPairs:

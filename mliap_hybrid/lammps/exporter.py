@@ -23,6 +23,7 @@ def export_model(
     example: Batch | None = None,
     total_charge: float = 0.0,
     allow_small_box: bool = False,
+    allow_non_conservative: bool = False,
     dtype: Literal["float64", "float32"] = "float64",
     coulomb_engine: Literal["kspace", "exact"] = "kspace",
     provenance: dict[str, Any] | None = None,
@@ -40,6 +41,8 @@ def export_model(
         Total charge of the systems that will be run; runs of another charge are refused.
     allow_small_box : bool
         Whether to run periodic boxes narrower than the cutoff sphere.
+    allow_non_conservative : bool
+        Whether to write a model whose forces are not the gradient of its energy (models/direct_forces.py).
     dtype : {"float64", "float32"}
         Precision of features and network in a run.
     coulomb_engine : {"kspace", "exact"}
@@ -55,8 +58,13 @@ def export_model(
     Raises
     ------
     InputError
-        If the file cannot be written.
+        If the model is not conservative and not allowed to be, or the file cannot be written.
     """
+    if not (model.is_conservative or allow_non_conservative):
+        raise InputError(
+            "the model has direct forces, which do not conserve energy, so that molecular dynamics drifts: train one "
+            "with `network.forces: conservative`, or give --allow-non-conservative to export it all the same"
+        )
     description, tensors = describe(fold_whitening(model))
     manifest = Manifest(
         terms=description.terms(),

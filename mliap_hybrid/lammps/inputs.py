@@ -58,6 +58,8 @@ def potential_block(
             raise InputError(f"the model knows no element '{symbol}': {did_you_mean(symbol, known)}")
     legend = ", ".join(f"{index} = {symbol}" for index, symbol in enumerate(types, start=1))
     lines = [f"# potential: {model_path}; atom types: {legend}; units metal or real"]
+    if manifest.description.direct_forces is not None:
+        lines += ["# direct forces: not the gradient of the energy, so that the total energy drifts"]
     charges, predicted = manifest.description.charges, manifest.description.predicted_charges
     if charges is None:
         lines += [f"pair_style      mliap unified {model_path} 0", f"pair_coeff      * * {' '.join(types)}"]

@@ -5,7 +5,8 @@ With the pair vectors r_p = r_j - r_i and g_p = dE/dr_p of the local energies,
     f_i = sum over pairs of i of g_p - sum over pairs to i of g_p,      W = -sum_p r_p (x) g_p,
 
 which is the path that a run in LAMMPS takes, too. The long-range term brings its own derivatives at fixed charges.
-Where the charges are predicted, g_p gets their part, sum_i phi_i dq_i/dr_p with the potentials phi_i = dE/dq_i.
+Where the charges are predicted, g_p gets their part, sum_i phi_i dq_i/dr_p with the potentials phi_i = dE/dq_i. Where
+forces are direct, a second network stands for the network's part of the gradient (direct_forces.py).
 """
 
 from __future__ import annotations
@@ -58,18 +59,26 @@ def predict(model: HybridModel, batch: Batch) -> Prediction:
         vectors = batch.pair_vectors().detach().requires_grad_()  # (n_pairs, 3)
         environments = batch.environments(vectors)
         atomic = model.atomic_energies(environments, totals)  # (n_atoms,)
-        outputs, weights = [atomic], [torch.ones_like(atomic)]
+        of_forces = atomic if model.is_conservative else _surrogate(model, environments)  # (n_atoms,)
+        outputs, weights = [of_forces], [torch.ones_like(atomic)]
         charges = _charges(model, batch, environments, totals)
         long_range = None
         if charges is not None:
             long_range = gaussian_charge_energy(batch, charges.detach(), model.smearing)
             if model.charge_model is not None:
-                outputs, weights = [atomic, charges], [weights[0], long_range.potentials]
+                outputs, weights = [*outputs, charges], [*weights, long_range.potentials]
         (gradients,) = torch.autograd.grad(outputs, vectors, weights, allow_unused=True, materialize_grads=True)
     local = assemble(batch, atomic.detach(), gradients)
     if charges is None or long_range is None:
         return local
     return add_long_range(local, charges.detach(), long_range)
+
+
+def _surrogate(model: HybridModel, environments: Environments) -> Tensor:
+    """Numbers (n_atoms,), eV, whose gradient is that of direct forces, because the slopes count as constants in it."""
+    features = model.features(environments)  # (n_atoms, n_features)
+    slopes = model.feature_slopes(features, environments.centre_numbers).detach()  # (n_atoms, n_features)
+    return model.explicit_energies(environments) + (slopes * features).sum(1)
 
 
 def _charges(model: HybridModel, batch: Batch, environments: Environments, totals: Tensor) -> Tensor | None:

@@ -16,6 +16,8 @@ from mliap_hybrid.models.charge_increments import ChargeIncrements
 from mliap_hybrid.models.charge_model import ChargeModel
 from mliap_hybrid.models.charge_network import ChargeNetwork
 from mliap_hybrid.models.charge_shift import ChargeShift
+from mliap_hybrid.models.committee import CommitteeNetwork, members_of
+from mliap_hybrid.models.direct_forces import ForceNetwork
 from mliap_hybrid.models.feature_description import FeatureDescription, describe_features
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
@@ -53,6 +55,15 @@ class PredictedChargesDescription(BaseModel):
     """Symbol -> mean charge in the training frames, e."""
 
 
+class DirectForcesDescription(BaseModel):
+    """How a model predicts forces that are not the gradient of its energy."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hidden: list[int]
+    """Hidden layers of the force network."""
+
+
 class ModelDescription(BaseModel):
     """Which terms a model has, and all their settings; the weights are tensors beside it."""
 
@@ -76,6 +87,10 @@ class ModelDescription(BaseModel):
     """Whether the networks take the total charge as a last input."""
     smearing: float
     """Å."""
+    direct_forces: DirectForcesDescription | None = None
+    """None where forces are the gradient of the energy, as in models before the fourth version."""
+    n_members: int = 1
+    """Number of networks whose mean is the energy; 1 in models before the fourth version."""
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +114,8 @@ class ModelDescription(BaseModel):
 
     def terms(self) -> list[str]:
         """Names of the terms of the energy, for people."""
-        names = ["baseline", f"network on {self.features.title}"]
+        network = "network" if self.n_members == 1 else f"mean of {self.n_members} networks"
+        names = ["baseline", f"{network} on {self.features.title}"]
         names += ["ZBL repulsion"] if self.repulsion == "zbl" else []
         names += ["long-range Coulomb, fixed smeared charges"] if self.charges is not None else []
         names += ["long-range Coulomb, predicted smeared charges"] if self.predicted_charges is not None else []
@@ -120,6 +136,7 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
     description = ModelDescription(
         features=describe_features(model.features),
         hidden=list(model.network.hidden),
+        n_members=len(members_of(model.network)),
         whitened=model.whitening is not None,
         baseline={symbol: float(model.baseline[z]) for z, symbol in symbols.items()},
         repulsion="none" if model.repulsion is None else "zbl",
@@ -127,11 +144,17 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         predicted_charges=None if model.charge_model is None else _describe_charges(model.charge_model, symbols),
         total_charge_input=model.total_charge_input,
         smearing=model.smearing,
+        direct_forces=(
+            None if model.force_network is None else DirectForcesDescription(hidden=list(model.force_network.hidden))
+        ),
     )
     tensors = {f"network.{name}": value.detach().clone() for name, value in model.network.state_dict().items()}
     if model.charge_model is not None:
         weights = model.charge_model.network.network.state_dict()
         tensors |= {f"charge_network.{name}": value.detach().clone() for name, value in weights.items()}
+    if model.force_network is not None:
+        weights = model.force_network.state_dict()
+        tensors |= {f"force_network.{name}": value.detach().clone() for name, value in weights.items()}
     if model.whitening is not None:
         tensors |= {
             "whitening.mean": model.whitening.mean.detach().clone(),
@@ -156,11 +179,18 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     n_inputs += description.total_charge_input
     # The random first weights are replaced below; the caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
-        network = AtomicNetwork(n_inputs, description.hidden, len(features.elements)).double()
+        members = [
+            AtomicNetwork(n_inputs, description.hidden, len(features.elements)).double()
+            for _ in range(description.n_members)
+        ]
+        network = members[0] if len(members) == 1 else CommitteeNetwork(members)
         charge_model = _build_charges(description, n_inputs)
+        force_network = _build_forces(description, n_inputs)
     network.load_state_dict(_with_prefix(tensors, "network."))
     if charge_model is not None:
         charge_model.network.network.load_state_dict(_with_prefix(tensors, "charge_network."))
+    if force_network is not None:
+        force_network.load_state_dict(_with_prefix(tensors, "force_network."))
     model = HybridModel(
         features=features,
         whitening=whitening,
@@ -171,6 +201,7 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
         smearing=description.smearing,
         charge_model=charge_model,
         total_charge_input=description.total_charge_input,
+        force_network=force_network,
     )
     return model.double().eval()
 
@@ -182,14 +213,30 @@ def fold_whitening(model: HybridModel) -> HybridModel:
     description, tensors = describe(model)
     folded = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
     n_whitened = model.whitening.matrix.shape[1]
-    for network in ("network", "charge_network") if model.charge_model is not None else ("network",):
+    first = ".layers.0.weight"
+    networks = [name.removesuffix(first) for name in tensors if name.endswith(first)]
+    for network in (name for name in networks if name != "force_network"):
         for layer, constant in (("layers.0.weight", "layers.0.bias"), ("linear", "offset")):
             weight, bias = tensors[f"{network}.{layer}"].double(), tensors[f"{network}.{constant}"].double()
             of_features, bias = model.whitening.fold_into(weight[:, :n_whitened], bias)
             # A last column, if any, belongs to the total charge.
             folded[f"{network}.{layer}"] = torch.cat([of_features, weight[:, n_whitened:]], dim=1)
             folded[f"{network}.{constant}"] = bias
+    if model.force_network is not None:
+        folded |= _fold_forces(model.force_network, model.whitening)
     return build(description.model_copy(update={"whitened": False}), folded)
+
+
+def _fold_forces(network: ForceNetwork, whitening: Whitening) -> dict[str, Tensor]:
+    """Weights of the force network on bare features: s . dx/dr = (M s) . dF/dr, M the matrix of the whitening."""
+    tensors = {name: value.detach().double() for name, value in network.state_dict().items()}
+    first, last = "layers.0", f"layers.{len(network.layers) - 1}"
+    weight, bias = whitening.fold_into(tensors[f"{first}.weight"], tensors[f"{first}.bias"])
+    tensors |= {f"{first}.weight": weight, f"{first}.bias": bias}
+    matrix = whitening.matrix.double()  # (n_features, n_kept)
+    tensors |= {f"{last}.weight": matrix @ tensors[f"{last}.weight"], f"{last}.bias": matrix @ tensors[f"{last}.bias"]}
+    tensors["offset"] = tensors["offset"] @ matrix.T  # (n_elements, n_features)
+    return {f"force_network.{name}": value for name, value in tensors.items()}
 
 
 def _describe_charges(charge_model: ChargeModel, symbols: Mapping[int, str]) -> PredictedChargesDescription:
@@ -220,6 +267,13 @@ def _build_charges(description: ModelDescription, n_inputs: int) -> ChargeModel 
     if predicted.neutrality == "shift":
         return ChargeShift(network, element_charges, typical_charges)
     return ChargeIncrements(network, element_charges, typical_charges, cutoff=description.cutoff)
+
+
+def _build_forces(description: ModelDescription, n_inputs: int) -> ForceNetwork | None:
+    """The force network with random weights."""
+    if description.direct_forces is None:
+        return None
+    return ForceNetwork(n_inputs, description.direct_forces.hidden, len(description.elements)).double()
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

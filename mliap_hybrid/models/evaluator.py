@@ -15,10 +15,11 @@ from torch import Tensor
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.charge_model import charged_atoms
+from mliap_hybrid.models.committee import CommitteeNetwork, members_of
 from mliap_hybrid.models.derivatives import Prediction, add_long_range, assemble
 from mliap_hybrid.models.forward_pass import ForwardPass
 from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.native import has_native_network, native_charge_network, native_network
+from mliap_hybrid.models.native import has_native_networks, native_networks
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, Environments
 
@@ -38,17 +39,14 @@ class Evaluator:
         self.model = model
         self.dtype = dtype
         self.native: NativeMultipoles | None = None
-        self.native_charges: NativeMultipoles | None = None
         self._native_total_charge = 0.0
-        if has_native_network(model):
+        if has_native_networks(model):
             self._set_native_networks(0.0)
 
     def _set_native_networks(self, total_charge: float) -> None:
         """Networks on the kernels, for structures of this total charge."""
         self._native_total_charge = total_charge
-        self.native = native_network(self.model, self.dtype, total_charge=total_charge)
-        if self.model.charge_model is not None:
-            self.native_charges = native_charge_network(self.model, self.dtype, total_charge=total_charge)
+        self.native = native_networks(self.model, self.dtype, total_charge=total_charge)
 
     def predict(self, batch: Batch) -> Prediction:
         """Energies, forces and virials of whole structures, with the long-range term.
@@ -137,11 +135,18 @@ class Evaluator:
         -------
         energies : Tensor, shape (n_centres,), eV
         pair_gradients : Tensor, shape (n_pairs, 3), eV/Å
-            g_p = dE/dr_p of the sum of the energies, r_p = r_j - r_i.
+            g_p = dE/dr_p of the sum of the energies, r_p = r_j - r_i; what stands for it where forces are direct.
         """
         energies, gradients = self._network(environments)
         explicit_energies, explicit_gradients = self._explicit_terms(environments, smearing_correction)
         return energies + explicit_energies, gradients + explicit_gradients
+
+    def each_member(self, environments: Environments) -> list[tuple[Tensor, Tensor]]:
+        """Network energies (n_centres,), eV, and their gradient (n_pairs, 3), eV/Å, of each member of a committee."""
+        if self.native is not None and environments.pair_vectors.device.type == "cpu":
+            self.native.n_threads = torch.get_num_threads()
+            return list(zip(*self.native.each_energy(environments), strict=True))
+        return self._torch_networks(members_of(self.model.network), environments)
 
     def _predict_with_charges(self, batch: Batch, vectors: Tensor) -> Prediction:
         model = self.model
@@ -157,27 +162,46 @@ class Evaluator:
         return add_long_range(assemble(batch, forward.energies, gradients, vectors), charges, long_range)
 
     def _network(self, environments: Environments) -> tuple[Tensor, Tensor]:
-        """Network energies (n_centres,) and their gradient (n_pairs, 3)."""
+        """Network energies (n_centres,) and their gradient (n_pairs, 3), or what stands for it in direct forces."""
+        if not self.model.is_conservative:
+            return self._direct(environments)
         if self.native is not None and environments.pair_vectors.device.type == "cpu":
             self.native.n_threads = torch.get_num_threads()
-            return self.native.energies(environments)
+            energies, gradients = self.native.mean_energy(environments)  # (n_members, n_centres), (n_pairs, 3)
+            return energies.mean(0), gradients
         return self._torch_networks([self.model.network], environments)[0]
+
+    def _direct(self, environments: Environments) -> tuple[Tensor, Tensor]:
+        """Network energies (n_centres,), and pair gradients (n_pairs, 3) from the slopes of the force network."""
+        model, numbers = self.model, environments.centre_numbers
+        native = self.native if environments.pair_vectors.device.type == "cpu" else None
+        with torch.no_grad():
+            if native is None:
+                features, state = model.features.forward_with_state(environments)  # (n_centres, n_features)
+            else:
+                native.n_threads = torch.get_num_threads()
+                pairs = native.sort(environments)
+                features, state = native.forward_with_moments(pairs)
+            features = features.double()
+            energies, slopes = model.network_energies(features, numbers), model.feature_slopes(features, numbers)
+            if native is None:
+                return energies, model.features.gradient(environments, slopes, state)
+            return energies, native.vjp(pairs, slopes, state)
 
     def _both_networks(self, environments: Environments, total_charge: float | Tensor) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) of energy and charge network, each with its gradient (n_pairs, 3)."""
         assert self.model.charge_model is not None
         if environments.pair_vectors.device.type == "cpu" and self._native_for(total_charge):
             assert self.native is not None
-            assert self.native_charges is not None
-            self.native.n_threads = self.native_charges.n_threads = torch.get_num_threads()
-            pairs = self.native.sort(environments)
-            return [self.native.energies(pairs), self.native_charges.energies(pairs)]
+            self.native.n_threads = torch.get_num_threads()
+            values, gradients = self.native.each_energy(environments)  # (2, n_centres), (2, n_pairs, 3)
+            return list(zip(values, gradients, strict=True))
         networks = [self.model.network, self.model.charge_model.network.network]
         return self._torch_networks(networks, environments, total_charge)
 
     def _native_for(self, total_charge: float | Tensor) -> bool:
         """Whether the kernels can do both networks, set up for the total charge if it is an input of theirs."""
-        if self.native is None or self.native_charges is None:
+        if self.native is None:
             return False
         totals = torch.as_tensor(total_charge, dtype=torch.float64)
         if not self.model.total_charge_input or totals.numel() == 0:
@@ -190,7 +214,10 @@ class Evaluator:
         return True
 
     def _torch_networks(
-        self, networks: Sequence[AtomicNetwork], environments: Environments, total_charge: float | Tensor = 0.0
+        self,
+        networks: Sequence[AtomicNetwork | CommitteeNetwork],
+        environments: Environments,
+        total_charge: float | Tensor = 0.0,
     ) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) of networks on the features, each with its gradient (n_pairs, 3)."""
         model, rows = self.model, self.model.rows[environments.centre_numbers]

@@ -5,7 +5,8 @@
 
 The bracket is strictly local and is what LAMMPS evaluates in the pair style; the long-range term is one definition
 everywhere (physics/ewald.py), and in LAMMPS it is split between PPPM and the smearing correction of the pair style.
-The charges are one for each element, as written here, or predicted from the surroundings (charge_model.py).
+The charges are one for each element, as written here, or predicted from the surroundings (charge_model.py). Forces are
+the gradient of the energy, unless a second network predicts the part that follows from the first (direct_forces.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.charge_model import ChargeModel
+from mliap_hybrid.models.committee import CommitteeNetwork
+from mliap_hybrid.models.direct_forces import ForceNetwork
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Environments
@@ -37,13 +40,14 @@ class HybridModel(torch.nn.Module):
         self,
         features: Featuriser,
         whitening: Whitening | None,
-        network: AtomicNetwork,
+        network: AtomicNetwork | CommitteeNetwork,
         baseline: Mapping[int, float],
         repulsion: ZBLRepulsion | None = None,
         charges: Mapping[int, float] | None = None,
         smearing: float = 1.0,
         charge_model: ChargeModel | None = None,
         total_charge_input: bool = False,
+        force_network: ForceNetwork | None = None,
     ):
         """Put the terms together.
 
@@ -53,7 +57,7 @@ class HybridModel(torch.nn.Module):
             Its elements are the model's elements.
         whitening : Whitening or None
             Linear map between the features and the network; None where the network's first layer holds it.
-        network : AtomicNetwork
+        network : AtomicNetwork or CommitteeNetwork
         baseline : mapping of int to float, eV
             Atomic number -> energy E0 of the atom without neighbours.
         repulsion : ZBLRepulsion or None
@@ -65,15 +69,20 @@ class HybridModel(torch.nn.Module):
             Predicts the charges; None, and no fixed charges, leave the long-range term out.
         total_charge_input : bool
             Whether the networks take the total charge of the structure as a last input.
+        force_network : ForceNetwork or None
+            Makes the forces direct: they are no longer the gradient of the energy.
 
         Raises
         ------
         ValueError
-            If an element has no baseline or no charge, or charges are both fixed and predicted.
+            If an element has no baseline or no charge, or charges are both fixed and predicted, or forces are direct
+            and charges predicted.
         """
         super().__init__()
         if charges is not None and charge_model is not None:
             raise ValueError("expected fixed charges or predicted ones, got both")
+        if force_network is not None and charge_model is not None:
+            raise ValueError("expected direct forces or predicted charges, got both")
         self.elements: tuple[int, ...] = tuple(features.elements)
         self.features = features
         self.whitening = whitening
@@ -82,6 +91,7 @@ class HybridModel(torch.nn.Module):
         self.smearing = smearing
         self.charge_model = charge_model
         self.total_charge_input = total_charge_input
+        self.force_network = force_network
         rows = torch.zeros(len(chemical_symbols), dtype=torch.int64)
         rows[list(self.elements)] = torch.arange(len(self.elements))
         self.register_buffer("rows", rows, persistent=False)  # atomic number -> row of the element
@@ -98,6 +108,11 @@ class HybridModel(torch.nn.Module):
     def is_charged(self) -> bool:
         """Whether the model has a long-range term."""
         return self.charges is not None or self.charge_model is not None
+
+    @property
+    def is_conservative(self) -> bool:
+        """Whether forces are the gradient of the energy."""
+        return self.force_network is None
 
     def charge_table(self) -> dict[int, float]:
         """Atomic number -> fixed charge in e; empty where there are none."""
@@ -124,8 +139,11 @@ class HybridModel(torch.nn.Module):
         self.check_elements(environments.centre_numbers)
         numbers = environments.centre_numbers
         features = self.features(environments)  # (n_centres, n_features)
-        energies = self.network_energies(features, numbers, total_charges)  # (n_centres,)
-        energies = energies + self.element_energies(numbers).to(features.dtype)
+        return self.network_energies(features, numbers, total_charges) + self.explicit_energies(environments)
+
+    def explicit_energies(self, environments: Environments) -> Tensor:
+        """The local terms without trained weights (n_centres,), eV: element and pair energies."""
+        energies = self.element_energies(environments.centre_numbers).to(environments.pair_vectors.dtype)
         distances = torch.linalg.vector_norm(environments.pair_vectors, dim=1)  # (n_pairs,)
         return energies.index_add(0, environments.pair_i, self.pair_energies(environments, distances))
 
@@ -179,6 +197,22 @@ class HybridModel(torch.nn.Module):
         """
         assert self.charge_model is not None
         return self.charge_model.raw(self.network_inputs(features, total_charges), self.rows[numbers])
+
+    def feature_slopes(self, features: Tensor, numbers: Tensor) -> Tensor:
+        """What stands for the derivative of the network's energy by the features, where forces are direct.
+
+        Parameters
+        ----------
+        features, numbers
+            As in `network_energies`.
+
+        Returns
+        -------
+        Tensor, shape (n_centres, n_features), eV
+        """
+        assert self.force_network is not None
+        slopes = self.force_network(self.network_inputs(features), self.rows[numbers])  # (n_centres, n_inputs)
+        return slopes if self.whitening is None else slopes @ self.whitening.matrix.to(slopes.dtype).T
 
     def element_energies(self, numbers: Tensor) -> Tensor:
         """E0 (n_centres,), float64, eV, of atoms with the atomic numbers (n_centres,)."""

@@ -8,24 +8,24 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.kernels.plan import MAX_LAYERS, NetworkWeights, is_supported
 from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.models.committee import members_of
 from mliap_hybrid.models.hybrid import HybridModel
 
 
-def has_native_network(model: HybridModel) -> bool:
+def has_native_networks(model: HybridModel) -> bool:
     """Whether the kernels can compute the features and the networks of a model."""
-    networks = [model.network] if model.charge_model is None else [model.network, model.charge_model.network.network]
-    return is_supported(model.features) and all(len(network.layers) <= MAX_LAYERS for network in networks)
+    return is_supported(model.features) and all(len(network.layers) <= MAX_LAYERS for network in _networks(model))
 
 
-def native_network(
+def native_networks(
     model: HybridModel, dtype: torch.dtype, n_threads: int = 1, total_charge: float = 0.0
 ) -> NativeMultipoles:
-    """Features and energy network of a model, ready to run.
+    """Features and networks of a model, ready to run.
 
     Parameters
     ----------
     model : HybridModel
-        One that `has_native_network` accepts.
+        One that `has_native_networks` accepts.
     dtype : torch.dtype
         float64 or float32: precision of the arithmetic.
     n_threads : int
@@ -35,25 +35,17 @@ def native_network(
     Returns
     -------
     NativeMultipoles
-        Its `energies` are the network's, without the explicit terms.
+        The energy network, or all members of a committee, without the explicit terms; after it the charge network,
+        where there is one: its "energies" are charges in e before they are bounded.
     """
-    return _native(model, model.network, dtype, n_threads, total_charge)
-
-
-def native_charge_network(
-    model: HybridModel, dtype: torch.dtype, n_threads: int = 1, total_charge: float = 0.0
-) -> NativeMultipoles:
-    """The same with the charge network: its `energies` are charges in e before they are bounded."""
-    assert model.charge_model is not None
-    return _native(model, model.charge_model.network.network, dtype, n_threads, total_charge)
-
-
-def _native(
-    model: HybridModel, network: AtomicNetwork, dtype: torch.dtype, n_threads: int, total_charge: float
-) -> NativeMultipoles:
     assert isinstance(model.features, GaussianMultipoles)
-    weights = network_weights(model, network, total_charge)
+    weights = [network_weights(model, network, total_charge) for network in _networks(model)]
     return NativeMultipoles(model.features, weights, dtype=dtype, n_threads=n_threads)
+
+
+def _networks(model: HybridModel) -> list[AtomicNetwork]:
+    of_charges = [] if model.charge_model is None else [model.charge_model.network.network]
+    return [*members_of(model.network), *of_charges]
 
 
 def network_weights(
@@ -64,7 +56,8 @@ def network_weights(
     The matrix of the whitening goes into the first layer. Its mean stays a shift of the features, since subtracting it
     first costs no digits in single precision. A total charge among the inputs goes into the biases.
     """
-    network = model.network if network is None else network
+    if network is None:
+        (network,) = members_of(model.network)
     weights = [layer.get_parameter("weight").detach().double() for layer in network.layers]
     biases = [layer.get_parameter("bias").detach().double() for layer in network.layers]
     linear, offset = network.linear.detach().double(), network.offset.detach().double()  # (n_elements, n_inputs)

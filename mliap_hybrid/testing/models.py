@@ -16,6 +16,7 @@ from mliap_hybrid.models.charge_increments import ChargeIncrements
 from mliap_hybrid.models.charge_model import ChargeModel
 from mliap_hybrid.models.charge_network import ChargeNetwork
 from mliap_hybrid.models.charge_shift import ChargeShift
+from mliap_hybrid.models.direct_forces import ForceNetwork
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.testing.structures import rock_salt
@@ -112,6 +113,26 @@ def charge_predicting_model(
         total_charge_input=total_charge_input,
     )
     return model.double().eval()
+
+
+def direct_force_model(
+    charges: Mapping[int, float] | None = ION_CHARGES, hidden: tuple[int, ...] = (8, 8), seed: int = 0
+) -> HybridModel:
+    """The model of `sodium_chloride_model` with direct forces, also of the order of eV/Å.
+
+    Parameters
+    ----------
+    charges, seed
+        As there.
+    hidden : tuple of int
+        Hidden layers of the force network.
+    """
+    model = sodium_chloride_model(charges, seed=seed)
+    random = torch.Generator().manual_seed(seed + 1)
+    model.force_network = ForceNetwork(model.network.layers[0].in_features, hidden, n_elements=2).double()
+    for parameter in model.force_network.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
+    return model.eval()
 
 
 def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whitening | None, int]:

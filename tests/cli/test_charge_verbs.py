@@ -84,7 +84,7 @@ def test_evaluate_compares_charges_where_there_are_labels(trained, exported, mon
         monkeypatch, capsys, "evaluate", trained, tmp_path / "bare.extxyz", "--charges-key", "reference_charges"
     )
     assert status == 1
-    assert "no entry 'reference_charges', which data.keys.charges names" in errors
+    assert "no entry 'reference_charges', which --charges-key names" in errors
 
 
 def test_exported_file_tells_its_total_charge(trained, monkeypatch, capsys, tmp_path):

@@ -81,6 +81,20 @@ def test_resume_of_a_finished_run_writes_the_report_again(trained, monkeypatch, 
     assert (folder / "run" / "report" / "errors.md").exists()
 
 
+def test_committee_and_processes_in_one_command(trained, monkeypatch, capsys, tmp_path):
+    folder, _ = trained
+    together = ("--committee", 2, "--processes", 2, "--run", tmp_path / "run")
+    status, _, errors = run(monkeypatch, capsys, "train", folder / "train.yaml", *together)
+    assert (status, errors) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "run" / "members").iterdir()) == ["1", "2"]
+    status, output, _ = run(monkeypatch, capsys, "info", tmp_path / "run")
+    assert status == 0
+    assert "mean of 2 networks" in output
+    status, output, _ = run(monkeypatch, capsys, "evaluate", tmp_path / "run", folder / "data.extxyz")
+    assert status == 0
+    assert "| data" in output
+
+
 def mistake(folder, tmp_path, kind):
     """Arguments of a command with one mistake, and what the answer must hold."""
     content = yaml.safe_load((folder / "train.yaml").read_text())

@@ -180,6 +180,7 @@ def test_broken_structures_are_refused():
     refuse(Atoms("X", positions=[[0, 0, 0]]), None, "dummy")
     refuse(Atoms("NaCl", positions=[[0, 0, 0], [0, 0, np.nan]]), None, "three finite numbers")
     refuse(Atoms("NaCl", positions=[[0, 0, 0], [0, 0, 0]]), None, "two atoms at one place")
+    refuse(Atoms("Na", positions=[[0, 0, 0]], cell=[3, 3, np.nan], pbc=True), None, "expected finite numbers in Å")
 
 
 def test_broken_files_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,9 @@ from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import small_settings
+
+ENERGY_OF_THE_THIRD_VERSION = 5.6201727350034645
+"""Energy in eV that the model of the stored checkpoint gave to its example when it was written."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,18 @@ def test_truncated_checkpoint_is_refused(run, tmp_path, size):
     path.write_bytes(content[:size])
     with pytest.raises(InputError, match="it is damaged or of another kind"):
         read_checkpoint(path)
+
+
+def test_checkpoint_of_the_third_version(tmp_path):
+    """Written before forces could be direct, with fitted charges."""
+    checkpoint = read_checkpoint(Path(__file__).parents[1] / "fixtures" / "checkpoint_version_3.pt")
+    assert checkpoint.model.is_conservative
+    assert checkpoint.trainer["epoch"] == 1
+    prediction = predict(checkpoint.model, checkpoint.example)
+    write_checkpoint(checkpoint, tmp_path / "now.pt")
+    again = predict(read_checkpoint(tmp_path / "now.pt").model, checkpoint.example)
+    assert torch.equal(again.forces, prediction.forces)
+    assert prediction.energies.item() == pytest.approx(ENERGY_OF_THE_THIRD_VERSION, abs=1e-9)
 
 
 def test_newer_version_is_refused(run, tmp_path):

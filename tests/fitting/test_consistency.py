@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from mliap_hybrid.fitting.consistency import (
+    EXPANSIONS,
     SPATIAL_VARIANTS,
     Needs,
     Surface,
+    central,
     curvature,
+    even_part,
     first_order,
     mean_square,
     needs_of,
@@ -50,9 +53,10 @@ def with_curl(positions):
 
 
 def directions(n_structures, seed=0):
-    """Displacements (n_structures * 5, 3) of B, C and D, of size one."""
+    """Displacements (n_structures * 5, 3) of B, C and D, of size one, and of M, the mirror image of C."""
     random = np.random.default_rng(seed)
-    return {name: torch.from_numpy(random.uniform(-1.0, 1.0, (n_structures * N_ATOMS, 3))) for name in "BCD"}
+    ways = {name: torch.from_numpy(random.uniform(-1.0, 1.0, (n_structures * N_ATOMS, 3))) for name in "BCD"}
+    return ways | {"M": -ways["C"]}
 
 
 def surface(size, displacements, force_field=forces, edges=("AB", "BA", "AC", "CA", "BC", "CB", "CD", "DC")):
@@ -75,7 +79,17 @@ def exponent(residuals_of):
     return np.polyfit(np.log(SIZES), np.log(rms), 1)[0]
 
 
-@pytest.mark.parametrize(("order", "expected"), [("zeroth", 1.0), ("first", 2.0), ("trapezoid", 3.0), ("second", 3.0)])
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("zeroth", 1.0),
+        ("first", 2.0),
+        ("trapezoid", 3.0),
+        ("second", 3.0),
+        ("central", 3.0),
+        ("curvature", 4.0),
+    ],
+)
 def test_taylor_residual_falls_as_its_order_says(order, expected):
     found = exponent(lambda size: taylor_residuals(surface(size, directions(30)), order))
     assert found == pytest.approx(expected, abs=0.05)
@@ -108,15 +122,23 @@ def test_spatial_residual_is_exact_for_a_linear_energy(variant):
     assert opposite.abs().min() > 1e-2
 
 
-@pytest.mark.parametrize("expansion", [first_order, trapezoid, second_order])
+@pytest.mark.parametrize("expansion", [first_order, trapezoid, second_order, central, even_part])
 def test_expansions_of_numbers_worked_by_hand(expansion):
-    """E = x^2 from x = 1 to x = 3: F(1) = -2, F(3) = -6, H = 2."""
+    """E = x^2 from x = 1 to x = 3: F(1) = -2, F(3) = -6, H = 2, mirror image -1."""
     one = Surface(
-        {"A": torch.tensor([1.0]), "C": torch.tensor([9.0])},
+        {"A": torch.tensor([1.0]), "C": torch.tensor([9.0]), "M": torch.tensor([1.0])},
         {"AC": torch.tensor([2.0 * -2.0]), "CA": torch.tensor([-2.0 * -6.0])},
         {"AC": torch.tensor([2.0 * 2.0 * 2.0])},
     )
-    assert expansion(one, "AC").item() == {first_order: 5.0, trapezoid: 9.0, second_order: 9.0}[expansion]
+    assert expansion(one, "AC").item() == (5.0 if expansion is first_order else 9.0)
+
+
+def test_central_difference_needs_the_odd_part_and_curvature_the_even_part_alone():
+    """E(C) = 7, E(M) = 3: half the difference is 2, the mean 5; signs of force and curvature count."""
+    energies = {"A": torch.tensor([1.0]), "C": torch.tensor([7.0]), "M": torch.tensor([3.0])}
+    one = Surface(energies, {"AC": torch.tensor([-1.5])}, {"AC": torch.tensor([6.0])})
+    assert taylor_residuals(one, "central").item() == 2.0 - 1.5
+    assert taylor_residuals(one, "curvature").item() == 5.0 - 1.0 - 3.0
 
 
 def test_curvature_by_differences():
@@ -148,9 +170,9 @@ def test_batch_of_equal_structures_gives_the_loss_of_one():
         displacements = {name: d.repeat(n_copies, 1) for name, d in directions(1).items()}
         atoms = torch.full((n_copies,), float(N_ATOMS))
         of_batch = surface(0.03, displacements)
-        residuals = [taylor_residuals(of_batch, order) for order in ("first", "trapezoid", "second")]
+        residuals = [taylor_residuals(of_batch, order) for order in EXPANSIONS]
         residuals += [spatial_residuals(of_batch, variant) for variant in SPATIAL_VARIANTS]
-        return torch.stack([mean_square(r, atoms) for r in residuals])
+        return torch.stack([mean_square(r, atoms, 0.03) for r in residuals])
 
     torch.testing.assert_close(losses(6), losses(1), rtol=1e-12, atol=0)
 
@@ -162,7 +184,7 @@ def test_weak_labels_stand_for_the_model_at_the_structure_itself():
     torch.testing.assert_close(residual, (model.energies["C"] - 6.75)[None])
     # Labels that are the model's own change nothing.
     own = with_labels(model, model.energies["A"], model.works["AC"])
-    for order in ("first", "trapezoid", "second"):
+    for order in ("first", "trapezoid", "second", "central", "curvature"):
         assert torch.equal(taylor_residuals(own, order), taylor_residuals(model, order))
 
 
@@ -181,15 +203,28 @@ def test_weak_labels_without_forces_take_the_forces_of_the_model():
 def test_only_structures_that_count_enter_the_mean():
     residuals = torch.tensor([[2.0, float("nan")], [4.0, 1.0]])
     atoms = torch.tensor([2.0, 5.0])
-    assert mean_square(residuals, atoms, torch.tensor([True, False])).item() == pytest.approx((1.0 + 4.0) / 2)
-    assert mean_square(residuals, atoms, torch.tensor([False, False])).item() == 0.0
-    assert mean_square(residuals[:, :1], atoms[:1]).item() == pytest.approx(2.5)
+    of_first = (4.0 + 16.0) / 2 / (2.0 * 0.5**2)
+    assert mean_square(residuals, atoms, 0.5, torch.tensor([True, False])).item() == pytest.approx(of_first)
+    assert mean_square(residuals, atoms, 0.5, torch.tensor([False, False])).item() == 0.0
+    assert mean_square(residuals[:, :1], atoms[:1], 0.5).item() == pytest.approx(of_first)
+
+
+def test_weight_is_that_of_an_error_of_the_forces():
+    """Forces that are wrong by noise, small random displacements: the mean is the mean squared error of a component."""
+    n_structures, size = 3000, 1e-3
+    random = np.random.default_rng(5)
+    error = torch.from_numpy(random.normal(scale=0.7, size=(n_structures * N_ATOMS, 3)))
+    of_batch = surface(size, directions(n_structures), lambda r: forces(r) + error)
+    found = mean_square(taylor_residuals(of_batch, "central"), torch.full((n_structures,), float(N_ATOMS)), size)
+    assert found.item() == pytest.approx(0.49, rel=0.1)
 
 
 def test_what_each_choice_needs():
     assert needs_of("none", "none") == Needs((), (), ())
     assert needs_of("first", "none") == Needs(("A", "C"), ("AC",), ())
     assert needs_of("trapezoid", "none") == Needs(("A", "C"), ("AC", "CA"), ())
+    assert needs_of("central", "none") == Needs(("A", "C", "M"), ("AC",), ())
+    assert needs_of("curvature", "none") == Needs(("A", "C", "M"), ("AC",), ())
     assert needs_of("none", "A") == Needs(("B", "C"), ("BC",), ())
     assert needs_of("none", "A", "trapezoid") == Needs(("B", "C"), ("BC", "CB"), ())
     assert needs_of("second", "D") == Needs(("A", "B", "C", "D"), ("AC", "BC", "DC"), ("AC",))

@@ -11,6 +11,7 @@ from mliap_hybrid.fitting.displacements import (
     displaced_atoms,
     displacements_of_length,
     random_displacements,
+    thermal_displacements,
 )
 
 
@@ -48,3 +49,22 @@ def test_a_fraction_of_the_atoms_moves():
     moved = displaced_atoms(10_000, 0.3, np.random.default_rng(0))
     assert moved.float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert displaced_atoms(100, 1.0, np.random.default_rng(0)).all()
+
+
+def test_thermal_displacements_are_as_far_as_springs_let_them():
+    """Two springs, one a hundred times stiffer: a tenth as far. One is too soft to be moved, and rigid motions are."""
+    modes, _ = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    stiffness = torch.tensor([0.0, 0.0, 0.0, 0.5, 2.0, 200.0], dtype=torch.float64)
+    hessian = modes @ torch.diag(stiffness) @ modes.T
+    random = np.random.default_rng(0)
+    ways = torch.stack([thermal_displacements(hessian, 0.05, random).flatten() for _ in range(4000)])
+    amplitudes = ways @ modes  # (n, 6)
+    assert amplitudes[:, :4].abs().max() < 1e-12
+    # A ratio of two normal numbers has the median 1; the common length cancels.
+    assert (amplitudes[:, 5] / amplitudes[:, 4]).abs().median().item() == pytest.approx(0.1, rel=0.1)
+    torch.testing.assert_close(ways.square().mean(1).sqrt(), torch.full((4000,), 0.05 / 3**0.5, dtype=torch.float64))
+    assert amplitudes.mean(0).abs().max() < 3e-3
+
+
+def test_thermal_displacements_of_what_no_spring_holds_are_zero():
+    assert thermal_displacements(torch.zeros(6, 6, dtype=torch.float64), 0.1, np.random.default_rng(0)).abs().max() == 0

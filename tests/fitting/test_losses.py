@@ -53,3 +53,15 @@ def test_force_transition_enters_the_loss_and_leaves_the_reported_errors():
     running = RunningErrors()
     running.add(huber, frames)
     assert total_loss(running.mean(), weights).item() == pytest.approx(total_loss(huber, weights).item())
+
+
+def test_energy_transition_is_per_atom_and_leaves_the_reported_errors():
+    frames, prediction = frames_and_prediction([[0.0, 0.0, 0.0]] * 4)
+    prediction = Prediction(torch.tensor([2.0, 9.0]), prediction.forces, prediction.virials)  # 2 and 3 eV/atom
+    squares = squared_errors(prediction, frames)
+    huber = squared_errors(prediction, frames, energy_transition=1e-3)
+    assert squares.energy.item() == huber.energy.item() == pytest.approx((4.0 + 9.0) / 2.0)
+    weights = LossSettings(energy=2.0, energy_transition=1e-3)
+    assert total_loss(squares, weights).item() == pytest.approx(2000.0 * 6.5)
+    assert total_loss(huber, weights).item() == pytest.approx(2000.0 * 2e-3 * (2.0 + 3.0) / 2.0, rel=1e-3)
+    assert huber.force_penalty.item() == squares.force_penalty.item() == 0.0

@@ -43,8 +43,8 @@ def finished(tmp_path_factory):
 
 
 def has_label(column):
-    """Fixed charges have no errors of their own."""
-    return not any(quantity in column for quantity in ("charge", "dipole"))
+    """Fixed charges have no errors of their own, and there is no weak supervision."""
+    return not any(quantity in column for quantity in ("charge", "dipole", "weak_supervision"))
 
 
 def test_a_run_leaves_everything(finished):
@@ -204,7 +204,7 @@ def test_element_that_is_in_no_training_frame_is_refused(tmp_path):
 
 def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):
     settings = small_settings(tmp_path, optimisation={"learning_rate": 1e30})
-    with pytest.raises(InputError, match=r"the loss became \w+ .* in epoch 1, step \d"):
+    with pytest.raises(InputError, match=r"the loss became \w+ .* in epoch 1, step \d, at every frame of the batch"):
         train(settings, Display())
 
 

@@ -29,7 +29,7 @@ def test_weights_decay_and_offsets_and_charges_do_not(trainer):
         for parameter in trainer.part.parameters():
             parameter.fill_(1.0)
             parameter.grad = torch.zeros_like(parameter)
-    trainer.optimiser.step()
+    trainer.steps.optimiser.step()
     after = {name: float(parameter.detach().mean()) for name, parameter in trainer.part.named_parameters()}
     offsets = {name for name in after if name.endswith(("bias", "offset", "coordinates"))}
     assert len(offsets) == 4  # two layers, elements, charges

@@ -12,7 +12,6 @@ from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.consistency import needs_of, spatial_residuals, taylor_residuals
 from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, displaced, join_copies, memory_of_copies
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
-from mliap_hybrid.fitting.losses import ENERGY_SCALE
 from mliap_hybrid.fitting.model_surface import surface_of
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
@@ -20,6 +19,7 @@ from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.physics.model_hessian import model_hessian
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 EVERYTHING = {
@@ -71,7 +71,7 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial):
     copies = [
         double_copies(prepared.weak_supervision.copy_frame(b, way)) for b, way in zip(batches, ways, strict=False)
     ]
-    surface = surface_of(part.network, part(frames), frames, join_copies(copies))
+    surface = surface_of(part, part(frames), frames, join_copies(copies))
     for i, batch in enumerate(batches[:2]):
         points = {"A": torch.zeros_like(batch.positions)} | ways[i]
         full = {p: predict(model, displaced(batch, way, model.cutoff)) for p, way in points.items()}
@@ -97,12 +97,12 @@ def test_loss_is_the_weighted_sum_of_its_terms(tmp_path):
     weak, frames = prepared.weak_supervision, join_frames(prepared.training)
     assert weak.start_epoch(1, part, prepared.training)
     prediction = part(frames)
-    surface = surface_of(part.network, prediction, frames, join_copies(weak.of_epoch))
-    n_atoms = frames.atoms_per_frame
-    taylor = (taylor_residuals(surface, "trapezoid") / n_atoms).square().mean()
-    spatial = (spatial_residuals(surface, "all", "trapezoid") / n_atoms).square().mean()
+    surface = surface_of(part, prediction, frames, join_copies(weak.of_epoch))
+    squared_length = 8 * 0.03**2  # atoms, times the square of the size
+    taylor = taylor_residuals(surface, "trapezoid").square().mean() / squared_length
+    spatial = spatial_residuals(surface, "all", "trapezoid").square().mean() / squared_length
     found = weak.loss(part, prediction, frames, [0, 1]).item()
-    assert found == pytest.approx(ENERGY_SCALE * (2.0 * taylor + 0.3 * spatial).item(), rel=1e-6)
+    assert found == pytest.approx((2.0 * taylor + 0.3 * spatial).item(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("taylor", "spatial"), [("first", "A"), ("trapezoid", "all"), ("second", "two-point")])
@@ -139,9 +139,31 @@ def test_weak_labels_lead_to_the_reference_energy(tmp_path):
     weak, way = prepared.weak_supervision, ways_of(batches[0], 7)
     weak.of_epoch = [double_copies(weak.copy_frame(batch, way))]
     full = predict(model, displaced(batch, way["C"], model.cutoff)).energies
-    residual = (full - batch.energies + (way["C"] * batch.forces).sum()) / batch.n_atoms
+    residual = full - batch.energies + (way["C"] * batch.forces).sum()
     found = weak.loss(part, part(frames), frames, [0]).item()
-    assert found == pytest.approx(ENERGY_SCALE * residual.square().item(), rel=1e-4)
+    assert found == pytest.approx(residual.square().item() / (8 * 0.03**2), rel=1e-4)
+
+
+@pytest.mark.parametrize("displacement", ["random", "thermal"])
+def test_central_and_curvature_are_the_odd_and_even_parts_of_the_full_model(tmp_path, displacement):
+    """Half the difference of E(C) and E(M) with reference forces; their mean with the model Hessian."""
+    for taylor in ("central", "curvature"):
+        settings, batches, prepared, part = ready(
+            tmp_path, taylor=taylor, spatial="none", weak_labels=taylor == "central", displacement=displacement
+        )
+        model = make_model(settings, prepared.features, prepared.terms, part)
+        batch, frames, weak = batches[0], double(prepared.training[0]), prepared.weak_supervision
+        weak.start_epoch(1, part, prepared.training)
+        weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
+        d = weak.of_epoch[0].displacements["AC"]
+        plus, minus = (predict(model, displaced(batch, sign * d, model.cutoff)).energies for sign in (1, -1))
+        if taylor == "central":
+            residual = 0.5 * (plus - minus) + (d * batch.forces).sum()
+        else:
+            at_a = predict(model, batch).energies
+            residual = 0.5 * (plus + minus) - at_a - 0.5 * d.flatten() @ model_hessian(batch) @ d.flatten()
+        found = weak.loss(part, part(frames), frames, [0]).item()
+        assert found == pytest.approx(residual.square().item() / (8 * 0.03**2), rel=1e-3)
 
 
 def test_adversarial_copies_go_against_the_error_of_the_forces(tmp_path):
@@ -167,9 +189,9 @@ def test_virtual_adversarial_training_holds_the_energy_against_a_step_along_the_
     assert (way * prediction.forces).sum(1).max() < 0
     unlabelled = dataclasses.replace(frame, energies=torch.full((1,), torch.nan), forces=None)
     found = weak.loss(part, prediction, unlabelled, [0])
-    surface = surface_of(part.network, prediction, frame, weak.of_epoch[0])
-    expected = ((surface.energies["C"] - surface.energies["A"]) / 8).square()
-    assert found.item() == pytest.approx(ENERGY_SCALE * expected.item(), rel=1e-5)
+    surface = surface_of(part, prediction, frame, weak.of_epoch[0])
+    expected = (surface.energies["C"] - surface.energies["A"]).square() / (8 * 0.03**2)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     (slope,) = torch.autograd.grad(found, prediction.energies, allow_unused=True)
     assert slope is None or slope.item() == 0.0
 

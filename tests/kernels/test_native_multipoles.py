@@ -328,4 +328,4 @@ class TestMistakes:
         with pytest.raises(ValueError, match="expected displacements"):
             native.jvp(environments, torch.zeros(1, 3))
         with pytest.raises(InputError, match="without a network"):
-            native.energies(environments)
+            native.mean_energy(environments)

@@ -39,10 +39,13 @@ def test_the_same_model_comes_back(path, model):
     assert len(manifest.example.numbers) == 8
 
 
-def test_file_of_the_first_schema():
-    """Written by version 1 of the schema, with the energy and forces that its model had then."""
-    model, manifest = load_exported(Path(__file__).parents[1] / "fixtures" / "model_schema_1.pt")
-    assert manifest.schema_version == 1
+@pytest.mark.parametrize("version", [1, 3])
+def test_file_of_an_older_schema(version):
+    """Written by that version, with the energy and forces that its model had then."""
+    model, manifest = load_exported(Path(__file__).parents[1] / "fixtures" / f"model_schema_{version}.pt")
+    assert manifest.schema_version == version
+    assert model.is_conservative
+    assert (model.charge_model is not None) == (version == 3)
     prediction = predict(model, frame_to_batch(rock_salt(1), model.cutoff))
     assert float(prediction.energies[0]) == pytest.approx(manifest.provenance["energy"], abs=1e-9)
     forces = torch.tensor(manifest.provenance["forces"], dtype=torch.float64)

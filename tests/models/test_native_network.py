@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -15,13 +17,13 @@ from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.models.description import fold_whitening
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.native import has_native_network, native_network, network_weights
+from mliap_hybrid.models.native import has_native_networks, native_networks, network_weights
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 STRUCTURE = random_structure(21, ["O", "C", "H", "H"], TRICLINIC_CELL, seed=2, closest=1.3)
 
 
-def random_model(hidden: tuple[int, ...], whitened: bool = True) -> HybridModel:
+def random_model(hidden: tuple[int, ...], whitened: bool = True, seed: int = 5) -> HybridModel:
     """A network with random weights of every kind, on features of C, H and O."""
     features = GaussianMultipoles(
         (0, 1, 2, 3),
@@ -34,7 +36,7 @@ def random_model(hidden: tuple[int, ...], whitened: bool = True) -> HybridModel:
     )
     samples = features(frame_to_batch(STRUCTURE, 4.0).environments())
     whitening = Whitening.fit(samples, damping=1e-2)
-    random = torch.Generator().manual_seed(5)
+    random = torch.Generator().manual_seed(seed)
     network = AtomicNetwork(whitening.matrix.shape[1], hidden, 3).double()
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
@@ -51,9 +53,9 @@ def test_energies_and_gradients(hidden, whitened, instruction_set):
     vectors = batch.pair_vectors().requires_grad_()
     expected = model.atomic_energies(batch.environments(vectors))
     (gradients,) = torch.autograd.grad(expected.sum(), vectors)
-    native = NativeMultipoles(model.features, network_weights(model), instruction_set=instruction_set)
-    energies, found = native.energies(batch.environments())
-    assert torch.allclose(energies, expected, rtol=1e-12, atol=1e-12)
+    native = NativeMultipoles(model.features, [network_weights(model)], instruction_set=instruction_set)
+    energies, found = native.mean_energy(batch.environments())
+    assert torch.allclose(energies[0], expected, rtol=1e-12, atol=1e-12)
     assert (found - gradients).abs().max() < 1e-11 * gradients.abs().max()
 
 
@@ -65,11 +67,48 @@ def test_single_precision(instruction_set):
     expected = model.atomic_energies(batch.environments(vectors))
     (gradients,) = torch.autograd.grad(expected.sum(), vectors)
     native = NativeMultipoles(
-        model.features, network_weights(model), dtype=torch.float32, instruction_set=instruction_set
+        model.features, [network_weights(model)], dtype=torch.float32, instruction_set=instruction_set
     )
-    energies, found = native.energies(batch.environments())
-    assert (energies - expected).abs().max() < 1e-4 * expected.abs().max()
+    energies, found = native.mean_energy(batch.environments())
+    assert (energies[0] - expected).abs().max() < 1e-4 * expected.abs().max()
     assert (found - gradients).square().mean().sqrt() < 1e-4 * gradients.square().mean().sqrt()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("instruction_set", instruction_sets())
+def test_several_networks_in_one_pass(instruction_set, dtype):
+    models = [random_model(hidden, seed=seed) for seed, hidden in enumerate([(17, 8), (), (64, 64)])]
+    environments = frame_to_batch(STRUCTURE, 4.0).environments()
+
+    def native(of_models: list[HybridModel], n_threads: int = 1) -> NativeMultipoles:
+        weights = [network_weights(model) for model in of_models]
+        return NativeMultipoles(
+            models[0].features, weights, dtype=dtype, instruction_set=instruction_set, n_threads=n_threads
+        )
+
+    alone = [native([model]).mean_energy(environments) for model in models]
+    for n_threads in (1, 3):
+        energies, gradients = native(models, n_threads).each_energy(environments)
+        for (energy, gradient), expected in zip(zip(energies, gradients, strict=True), alone, strict=True):
+            assert torch.equal(energy, expected[0][0])
+            assert torch.equal(gradient, expected[1])
+        same_energies, of_mean = native(models, n_threads).mean_energy(environments)
+        assert torch.equal(same_energies, energies)
+        limit = (1e-12 if dtype == torch.float64 else 1e-4) * gradients.abs().max()
+        assert (of_mean - gradients.mean(0)).abs().max() < limit
+
+
+def test_nothing_of_an_earlier_call_is_left():
+    # 50 features fill no whole vectors, and a network of NaN leaves NaN in the scratch memory.
+    model = random_model((5,))
+    broken = network_weights(model)
+    broken = replace(broken, shift=torch.full_like(broken.shift, torch.nan))
+    environments = frame_to_batch(STRUCTURE, 4.0).environments()
+    for dtype in (torch.float64, torch.float32):
+        NativeMultipoles(model.features, [broken], dtype=dtype).each_energy(environments)
+        energies, gradients = native_networks(model, dtype).each_energy(environments)
+        assert torch.isfinite(energies).all()
+        assert torch.isfinite(gradients).all()
 
 
 def test_far_from_the_data_the_network_stays_finite():
@@ -79,16 +118,16 @@ def test_far_from_the_data_the_network_stays_finite():
         layer.weight.data *= 1e3
     batch = frame_to_batch(STRUCTURE, 4.0)
     for dtype in (torch.float64, torch.float32):
-        energies, gradients = native_network(model, dtype).energies(batch.environments())
+        energies, gradients = native_networks(model, dtype).mean_energy(batch.environments())
         assert torch.isfinite(energies).all()
         assert torch.isfinite(gradients).all()
 
 
 def test_networks_with_more_layers_than_the_kernels_take_run_on_torch():
     model = random_model((3,) * 16)
-    assert not has_native_network(model)
+    assert not has_native_networks(model)
     assert Evaluator(model).native is None
-    assert has_native_network(random_model((3,) * 15))
+    assert has_native_networks(random_model((3,) * 15))
     batch = frame_to_batch(STRUCTURE, 4.0)
     deep = random_model((3,) * 15)
     assert torch.allclose(Evaluator(deep).predict(batch).forces, predict(deep, batch).forces, atol=1e-12)

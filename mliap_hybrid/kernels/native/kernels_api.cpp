@@ -77,19 +77,20 @@ int64_t max_neighbours(const mliap::Task &task)
   return most;
 }
 
-enum class Work { forward, vjp, jvp, hvp, energy };
+enum class Work { forward, vjp, jvp, hvp, each_energy, mean_energy };
 
 template <class T>
 void run(const mliap::OwnedPlan<T> &plan, const mliap::Kernels<T> &kernels, Work work, const mliap::Task &task)
 {
-  const auto *network = plan.has_network ? &plan.network : nullptr;
-  char *memory = scratch_memory.at_least(kernels.scratch_bytes(plan.features, network, max_neighbours(task)));
+  const mliap::Networks<T> networks{plan.networks.data(), int(plan.networks.size())};
+  char *memory = scratch_memory.at_least(kernels.scratch_bytes(plan.features, networks, max_neighbours(task)));
   switch (work) {
     case Work::forward: return kernels.forward(plan.features, task, memory);
     case Work::vjp: return kernels.vjp(plan.features, task, memory);
     case Work::jvp: return kernels.jvp(plan.features, task, memory);
     case Work::hvp: return kernels.hvp(plan.features, task, memory);
-    case Work::energy: return kernels.energy(plan.features, plan.network, task, memory);
+    case Work::each_energy: return kernels.each_energy(plan.features, networks, task, memory);
+    case Work::mean_energy: return kernels.mean_energy(plan.features, networks, task, memory);
   }
 }
 
@@ -115,6 +116,7 @@ int share(const mliap_features *features, Work work, const mliap_environments *e
   constexpr int64_t block = 16, least_blocks = 4;  // fewer are done before a thread has started
   const int64_t n_blocks = (environments->n_centres + block - 1) / block;
   const int64_t n_shares = std::max<int64_t>(1, std::min<int64_t>(n_threads, n_blocks / least_blocks));
+  task.n_centres = environments->n_centres;
   task.offsets = environments->offsets;
   task.vectors = environments->vectors;
   task.centre_rows = environments->centre_rows;
@@ -173,7 +175,8 @@ MLIAP_EXPORT int64_t mliap_kernels_fma_rounds(const char *instruction_set, int32
 }
 
 MLIAP_EXPORT mliap_features *mliap_features_create(const mliap_features_settings *settings,
-                                                   const mliap_network_settings *network, const char *instruction_set)
+                                                   const mliap_network_settings *networks, int32_t n_networks,
+                                                   const char *instruction_set)
 {
   try {
     auto features = std::make_unique<mliap_features>();
@@ -181,9 +184,9 @@ MLIAP_EXPORT mliap_features *mliap_features_create(const mliap_features_settings
       if (std::strcmp(set->name, instruction_set) == 0) features->instructions = set;
     if (!features->instructions) return nullptr;
     if (settings->single_precision)
-      features->single_precision = std::make_unique<mliap::OwnedPlan<float>>(*settings, network);
+      features->single_precision = std::make_unique<mliap::OwnedPlan<float>>(*settings, networks, n_networks);
     else
-      features->double_precision = std::make_unique<mliap::OwnedPlan<double>>(*settings, network);
+      features->double_precision = std::make_unique<mliap::OwnedPlan<double>>(*settings, networks, n_networks);
     return features.release();
   } catch (const std::exception &) {
     return nullptr;
@@ -244,14 +247,26 @@ MLIAP_EXPORT int mliap_features_hvp(const mliap_features *features, const mliap_
   return share(features, Work::hvp, environments, n_threads, task);
 }
 
-MLIAP_EXPORT int mliap_features_energy(const mliap_features *features, const mliap_environments *environments,
-                                       int32_t n_threads, double *energies, double *pair_gradients)
+static int energies_of(const mliap_features *features, Work work, const mliap_environments *environments,
+                       int32_t n_threads, double *energies, double *pair_gradients)
 {
-  const bool has_network =
-      features->single_precision ? features->single_precision->has_network : features->double_precision->has_network;
-  if (!has_network) return kNoNetwork;
+  const size_t n_networks = features->single_precision ? features->single_precision->networks.size()
+                                                       : features->double_precision->networks.size();
+  if (n_networks == 0) return kNoNetwork;
   mliap::Task task{};
   task.energies = energies;
   task.pair_gradients = pair_gradients;
-  return share(features, Work::energy, environments, n_threads, task);
+  return share(features, work, environments, n_threads, task);
+}
+
+MLIAP_EXPORT int mliap_features_each_energy(const mliap_features *features, const mliap_environments *environments,
+                                            int32_t n_threads, double *energies, double *pair_gradients)
+{
+  return energies_of(features, Work::each_energy, environments, n_threads, energies, pair_gradients);
+}
+
+MLIAP_EXPORT int mliap_features_mean_energy(const mliap_features *features, const mliap_environments *environments,
+                                            int32_t n_threads, double *energies, double *pair_gradients)
+{
+  return energies_of(features, Work::mean_energy, environments, n_threads, energies, pair_gradients);
 }

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define MLIAP_KERNELS_VERSION 1
+#define MLIAP_KERNELS_VERSION 2
 
 /* What the features are. All arrays are copied. Features come in the order: products, then triples. */
 typedef struct {
@@ -69,9 +69,9 @@ const char *mliap_kernels_error(int error);
  * lacks the instruction set. */
 int64_t mliap_kernels_fma_rounds(const char *instruction_set, int32_t single_precision, int64_t rounds);
 
-/* NULL where memory is short or the settings are out of range; network may be NULL. */
-mliap_features *mliap_features_create(const mliap_features_settings *settings, const mliap_network_settings *network,
-                                      const char *instruction_set);
+/* NULL where memory is short or the settings are out of range; networks (n_networks) may be none. */
+mliap_features *mliap_features_create(const mliap_features_settings *settings, const mliap_network_settings *networks,
+                                      int32_t n_networks, const char *instruction_set);
 void mliap_features_destroy(mliap_features *features);
 
 /* Numbers of features and of moments of a centre. */
@@ -94,9 +94,14 @@ int mliap_features_jvp(const mliap_features *features, const mliap_environments 
 int mliap_features_hvp(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
                        const void *feature_gradient, const double *displacements, double *changes);
 
-/* Network energies (n_centres), and their gradient by the pair vectors (n_pairs, 3). */
-int mliap_features_energy(const mliap_features *features, const mliap_environments *environments, int32_t n_threads,
-                          double *energies, double *pair_gradients);
+/* Energies of each network, (n_networks, n_centres), and the gradient of each by the pair vectors,
+ * (n_networks, n_pairs, 3). */
+int mliap_features_each_energy(const mliap_features *features, const mliap_environments *environments,
+                               int32_t n_threads, double *energies, double *pair_gradients);
+
+/* The same energies, and the gradient (n_pairs, 3) of their mean over the networks. */
+int mliap_features_mean_energy(const mliap_features *features, const mliap_environments *environments,
+                               int32_t n_threads, double *energies, double *pair_gradients);
 
 /* Fill the arrays of `mliap_environments` from the centre of each pair and from atomic numbers. rows[number] is the
  * element row of an atomic number, -1 for one that is not known. Returns 0; 1 if the pairs are not sorted by centre; 2 if

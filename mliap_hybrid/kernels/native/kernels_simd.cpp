@@ -10,6 +10,7 @@
 namespace MLIAP_SIMD {
 
 using mliap::Kernels;
+using mliap::Networks;
 
 // Neighbourhoods of a whole block are kept for the way back if they fit a share of the second-level cache.
 constexpr int64_t kKeepBytes = 640 * 1024;
@@ -25,14 +26,15 @@ struct Scratch {
 
   Neighbourhood<T> hoods[lanes<T>];
   bool keeps;        // one neighbourhood for each centre of the block, or one for all
-  T *rows;           // (lanes, planes, n_moments_padded): moments of each centre, or their adjoint
+  T *rows;           // (n_gradients, lanes, planes, n_moments_padded): moments of each centre, or their adjoints
   T *feature_rows;   // (lanes, planes, n_features_padded)
   T *gradients;      // (3, padded neighbours)
   N *sums, *moments, *adjoint;  // (n_moments_padded)
   N *features;                  // (n_features_padded)
-  NetworkState<T> network;
+  Vec<T> *slopes, *sum_of_slopes;  // (n_features_padded): dE/dF of one network, and of all
+  NetworkState<T> network;      // of one network after the other
 
-  Scratch(const FeaturePlan<T> &plan, const NetworkPlan<T> *net, long max_neighbours, Pass pass, Arena &arena)
+  Scratch(const FeaturePlan<T> &plan, const Networks<T> &networks, long max_neighbours, Pass pass, Arena &arena)
   {
     Arena one(nullptr);
     make_neighbourhood<T>(plan, max_neighbours, planes, one);
@@ -41,14 +43,16 @@ struct Scratch {
       hoods[a] = keeps || a == 0 ? make_neighbourhood<T>(plan, max_neighbours, planes, arena) : hoods[0];
     T *highest_derivative = arena.take<T>(plan.n_radial_padded * padded<T>(max_neighbours));
     for (int a = 0; a < lanes<T>; a++) hoods[a].radial[planes] = highest_derivative;
-    rows = arena.take<T>(lanes<T> * planes * plan.n_moments_padded);
+    rows = arena.take<T>((networks.n > 1 ? networks.n : 1) * lanes<T> * planes * plan.n_moments_padded);
     feature_rows = arena.take<T>(lanes<T> * planes * plan.n_features_padded);
     gradients = arena.take<T>(3 * padded<T>(max_neighbours));
     sums = arena.take<N>(plan.n_moments_padded);
     moments = arena.take<N>(plan.n_moments_padded);
     adjoint = arena.take<N>(plan.n_moments_padded);
     features = arena.take<N>(plan.n_features_padded);
-    if (net) network = make_network_state<T>(*net, plan.n_features_padded, arena);
+    slopes = arena.take<Vec<T>>(plan.n_features_padded);
+    sum_of_slopes = arena.take<Vec<T>>(plan.n_features_padded);
+    network = make_network_state<T>(networks, plan.n_features_padded, arena);
     // What is never written must be finite.
     if (arena.base)
       for (int q = 0; q < plan.n_moments_padded; q++) sums[q] = Numbers<T, DUAL>::constant(T(0));
@@ -109,24 +113,35 @@ void write_block(const T *rows, long row_size, int64_t block, int n, int n_colum
   for (int a = 0; a < n; a++) __builtin_memcpy(to + a * n_columns, rows + a * row_size, n_columns * sizeof(T));
 }
 
-// Pair gradients of a block from scratch.adjoint.
+// Adjoint moments of a block -> rows of gradient k.
 template <class T, bool DUAL>
-void gradients_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, int n, bool visited,
-                        Scratch<T, DUAL> &scratch)
+void place_adjoint(const FeaturePlan<T> &plan, int k, Scratch<T, DUAL> &scratch)
 {
   const long plane = plan.n_moments_padded, row_size = Scratch<T, DUAL>::planes * plane;
-  rows_of_columns<T, DUAL>(scratch.adjoint, plan.n_moments_padded, scratch.rows, row_size, plane);
+  T *rows = scratch.rows + k * lanes<T> * row_size;
+  rows_of_columns<T, DUAL>(scratch.adjoint, plan.n_moments_padded, rows, row_size, plane);
+}
+
+// n_gradients arrays of pair gradients of a block from the rows that place_adjoint left.
+template <class T, bool DUAL>
+void gradients_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, int n, int n_gradients,
+                        Scratch<T, DUAL> &scratch)
+{
+  const long row_size = Scratch<T, DUAL>::planes * plan.n_moments_padded;
+  const int64_t n_pairs = task.offsets[task.n_centres];
   for (int a = 0; a < n; a++) {
     Neighbourhood<T> &hood = scratch.hoods[a];
-    if (!visited) visit<T, DUAL>(plan, task, block + a, hood);
+    if (!scratch.keeps) visit<T, DUAL>(plan, task, block + a, hood);
     place_radial<T, DUAL ? 2 : 1>(plan, hood);
-    pair_gradients<T, DUAL>(plan, hood, scratch.rows + a * row_size, scratch.gradients);
-    double *out = task.pair_gradients + 3 * task.offsets[block + a];
-    const T *gx = scratch.gradients, *gy = gx + hood.size, *gz = gy + hood.size;
-    for (long j = 0; j < hood.n_pairs; j++) {
-      out[3 * j] = gx[j];
-      out[3 * j + 1] = gy[j];
-      out[3 * j + 2] = gz[j];
+    for (int k = 0; k < n_gradients; k++) {
+      pair_gradients<T, DUAL>(plan, hood, scratch.rows + (k * lanes<T> + a) * row_size, scratch.gradients);
+      double *out = task.pair_gradients + 3 * (k * n_pairs + task.offsets[block + a]);
+      const T *gx = scratch.gradients, *gy = gx + hood.size, *gz = gy + hood.size;
+      for (long j = 0; j < hood.n_pairs; j++) {
+        out[3 * j] = gx[j];
+        out[3 * j + 1] = gy[j];
+        out[3 * j + 2] = gz[j];
+      }
     }
   }
 }
@@ -143,7 +158,7 @@ template <class T, bool DUAL>
 void forward(const FeaturePlan<T> &plan, const Task &task, char *memory)
 {
   Arena arena(memory);
-  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), Pass::once, arena);
+  Scratch<T, DUAL> scratch(plan, {nullptr, 0}, max_neighbours_of(task), Pass::once, arena);
   const long row_size = Scratch<T, DUAL>::planes * plan.n_features_padded;
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
@@ -165,7 +180,7 @@ void backward(const FeaturePlan<T> &plan, const Task &task, char *memory)
   Arena arena(memory);
   const bool known = !DUAL && task.moments_in;
   const Pass pass = known ? Pass::once : Pass::there_and_back;
-  Scratch<T, DUAL> scratch(plan, nullptr, max_neighbours_of(task), pass, arena);
+  Scratch<T, DUAL> scratch(plan, {nullptr, 0}, max_neighbours_of(task), pass, arena);
   const long row_size = Scratch<T, DUAL>::planes * plan.n_features_padded;
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
@@ -180,41 +195,61 @@ void backward(const FeaturePlan<T> &plan, const Task &task, char *memory)
     columns_of_rows<T, DUAL>(scratch.feature_rows, row_size, plan.n_features_padded, plan.n_features_padded,
                              scratch.features);
     invariants_adjoint<T, DUAL>(plan, scratch.moments, scratch.features, scratch.adjoint);
-    gradients_of_block<T, DUAL>(plan, task, block, n, scratch.keeps, scratch);
+    place_adjoint<T, DUAL>(plan, 0, scratch);
+    gradients_of_block<T, DUAL>(plan, task, block, n, 1, scratch);
   }
 }
 
-// Network energies and their pair gradients.
-template <class T>
-void energy(const FeaturePlan<T> &plan, const NetworkPlan<T> &network, const Task &task, char *memory)
+// One gradient for each network, or that of their mean.
+enum class Gradient { each, of_mean };
+
+// Energies of all networks and their pair gradients.
+template <class T, Gradient GRADIENT>
+void energy(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, char *memory)
 {
   Arena arena(memory);
-  Scratch<T, false> scratch(plan, &network, max_neighbours_of(task), Pass::there_and_back, arena);
+  Scratch<T, false> scratch(plan, networks, max_neighbours_of(task), Pass::there_and_back, arena);
+  const T share = T(1) / T(networks.n);
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
     moments_of_block<T, false>(plan, task, block, n, scratch);
     invariants<T, false>(plan, scratch.moments, scratch.features);
     int32_t rows[lanes<T>];
     for (int a = 0; a < lanes<T>; a++) rows[a] = a < n ? task.centre_rows[block + a] : -1;
-    const Vec<T> energies =
-        network_energy<T>(network, plan.n_features, rows, plan.n_elements, scratch.network, scratch.features);
-    for (int a = 0; a < n; a++)
-      task.energies[block + a] = double(energies[a]) + network.offset[task.centre_rows[block + a]];
-    invariants_adjoint<T, false>(plan, scratch.moments, scratch.features, scratch.adjoint);
-    gradients_of_block<T, false>(plan, task, block, n, scratch.keeps, scratch);
+    for (int f = 0; f < plan.n_features; f++) scratch.sum_of_slopes[f] = splat<T>(T(0));
+    for (int k = 0; k < networks.n; k++) {
+      const NetworkPlan<T> &network = networks.plans[k];
+      const Vec<T> energies = network_energy<T>(network, plan.n_features, rows, plan.n_elements, scratch.features,
+                                                scratch.network, scratch.slopes);
+      for (int a = 0; a < n; a++)
+        task.energies[k * task.n_centres + block + a] =
+            double(energies[a]) + network.offset[task.centre_rows[block + a]];
+      if constexpr (GRADIENT == Gradient::each) {
+        invariants_adjoint<T, false>(plan, scratch.moments, scratch.slopes, scratch.adjoint);
+        place_adjoint<T, false>(plan, k, scratch);
+      } else {
+        for (int f = 0; f < plan.n_features; f++)
+          scratch.sum_of_slopes[f] = scratch.sum_of_slopes[f] + share * scratch.slopes[f];
+      }
+    }
+    if constexpr (GRADIENT == Gradient::of_mean) {
+      invariants_adjoint<T, false>(plan, scratch.moments, scratch.sum_of_slopes, scratch.adjoint);
+      place_adjoint<T, false>(plan, 0, scratch);
+    }
+    gradients_of_block<T, false>(plan, task, block, n, GRADIENT == Gradient::each ? networks.n : 1, scratch);
   }
 }
 
 // Enough for any of the tasks.
 template <class T>
-int64_t scratch_bytes(const FeaturePlan<T> &plan, const NetworkPlan<T> *network, int64_t max_neighbours)
+int64_t scratch_bytes(const FeaturePlan<T> &plan, const Networks<T> &networks, int64_t max_neighbours)
 {
   int64_t most = 0;
   const Pass passes[] = {Pass::once, Pass::there_and_back};
   for (const Pass pass : passes) {
     Arena plain(nullptr), dual(nullptr);
-    Scratch<T, false>(plan, network, max_neighbours, pass, plain);
-    Scratch<T, true>(plan, nullptr, max_neighbours, pass, dual);
+    Scratch<T, false>(plan, networks, max_neighbours, pass, plain);
+    Scratch<T, true>(plan, {nullptr, 0}, max_neighbours, pass, dual);
     if (plain.used > most) most = plain.used;
     if (dual.used > most) most = dual.used;
   }
@@ -223,7 +258,8 @@ int64_t scratch_bytes(const FeaturePlan<T> &plan, const NetworkPlan<T> *network,
 
 template <class T>
 constexpr Kernels<T> kernels{scratch_bytes<T>, forward<T, false>, backward<T, false>,
-                             forward<T, true>, backward<T, true>, energy<T>, fma_rounds<T>};
+                             forward<T, true>, backward<T, true>, energy<T, Gradient::each>,
+                             energy<T, Gradient::of_mean>, fma_rounds<T>};
 
 }  // namespace MLIAP_SIMD
 

@@ -29,7 +29,8 @@ const T *OwnedPlan<T>::keep(const double *values, int64_t n)
 }
 
 template <class T>
-OwnedPlan<T>::OwnedPlan(const mliap_features_settings &settings, const mliap_network_settings *network_settings)
+OwnedPlan<T>::OwnedPlan(const mliap_features_settings &settings, const mliap_network_settings *network_settings,
+                        int n_networks)
 {
   FeaturePlan<T> &plan = features;
   require(settings.n_elements > 0 && settings.n_probes > 0 && settings.n_intervals > 0, "empty settings");
@@ -53,7 +54,7 @@ OwnedPlan<T>::OwnedPlan(const mliap_features_settings &settings, const mliap_net
   plan.n_moments_padded = round_up(start, kPadding<T>);
   lay_out_table(settings);
   lay_out_invariants(settings);
-  if (network_settings) lay_out_network(*network_settings);
+  for (int k = 0; k < n_networks; k++) lay_out_network(network_settings[k]);
 }
 
 template <class T>
@@ -134,6 +135,7 @@ void OwnedPlan<T>::lay_out_network(const mliap_network_settings &settings)
   require(settings.n_layers > 0 && settings.n_layers <= kMaxLayers, "number of layers out of range");
   require(settings.sizes[0] == features.n_features && settings.sizes[settings.n_layers] == 1, "sizes do not fit");
   const double *weights = settings.weights, *biases = settings.biases;
+  NetworkPlan<T> network{};
   network.n_layers = settings.n_layers;
   for (int l = 0; l < settings.n_layers; l++) {
     const int n_in = settings.sizes[l], n_out = settings.sizes[l + 1];
@@ -165,9 +167,9 @@ void OwnedPlan<T>::lay_out_network(const mliap_network_settings &settings)
   }
   network.shift = keep(settings.shift, features.n_features);
   network.linear = keep(settings.linear, int64_t(features.n_elements) * features.n_features);
-  offset_.assign(settings.offset, settings.offset + features.n_elements);
-  network.offset = offset_.data();
-  has_network = true;
+  offsets_.emplace_back(settings.offset, settings.offset + features.n_elements);
+  network.offset = offsets_.back().data();
+  networks.push_back(network);
 }
 
 template struct OwnedPlan<float>;

@@ -36,11 +36,10 @@ class AlignedArray {
 
 template <class T>
 struct OwnedPlan {
-  OwnedPlan(const mliap_features_settings &settings, const mliap_network_settings *network);
+  OwnedPlan(const mliap_features_settings &settings, const mliap_network_settings *networks, int n_networks);
 
   FeaturePlan<T> features{};
-  NetworkPlan<T> network{};
-  bool has_network = false;
+  std::vector<NetworkPlan<T>> networks;
 
  private:
   void lay_out_table(const mliap_features_settings &settings);
@@ -53,7 +52,7 @@ struct OwnedPlan {
   std::vector<Triple> triples_;
   std::vector<Coupling> couplings_;
   std::vector<TripleTerm<T>> terms_;
-  std::vector<double> offset_;
+  std::vector<std::vector<double>> offsets_;
 };
 
 }  // namespace mliap

@@ -10,6 +10,7 @@ namespace MLIAP_SIMD {
 
 using mliap::LayerPlan;
 using mliap::NetworkPlan;
+using mliap::Networks;
 
 // exp(x) to rounding: 2^n exp(f) with |f| <= ln(2) / 2 and a Taylor polynomial.
 MLIAP_INLINE Vec<float> exponential(Vec<float> x)
@@ -71,7 +72,7 @@ void linear_map(const T *weights, const T *biases, int n_inputs, int n_outputs, 
   }
 }
 
-// Activations of all hidden layers and their slopes.
+// Activations of all hidden layers and their slopes; large enough for any of the networks.
 template <class T>
 struct NetworkState {
   Vec<T> *linear;  // gradient of the linear terms
@@ -80,24 +81,32 @@ struct NetworkState {
 };
 
 template <class T>
-NetworkState<T> make_network_state(const NetworkPlan<T> &plan, int n_features_padded, Arena &arena)
+NetworkState<T> make_network_state(const Networks<T> &networks, int n_features_padded, Arena &arena)
 {
   NetworkState<T> state{};
   state.linear = arena.take<Vec<T>>(n_features_padded);
-  for (int l = 0; l + 1 < plan.n_layers; l++) {
-    state.values[l] = arena.take<Vec<T>>(plan.layers[l].n_outputs);
-    state.slopes[l] = arena.take<Vec<T>>(plan.layers[l].n_outputs);
+  for (int l = 0; l + 1 < mliap::kMaxLayers; l++) {
+    int widest = 0;
+    for (int k = 0; k < networks.n; k++) {
+      const NetworkPlan<T> &plan = networks.plans[k];
+      if (l + 1 < plan.n_layers && plan.layers[l].n_outputs > widest) widest = plan.layers[l].n_outputs;
+    }
+    state.values[l] = arena.take<Vec<T>>(widest);
+    state.slopes[l] = arena.take<Vec<T>>(widest);
   }
   return state;
 }
 
-// Energies of the lanes' atoms from features (n_features); `features` then holds dE/dF.
+// Energies of the lanes' atoms from features (n_features); dE/dF -> gradient (n_features).
 template <class T>
 Vec<T> network_energy(const NetworkPlan<T> &plan, int n_features, const int32_t *rows, int n_elements,
-                      NetworkState<T> &state, Vec<T> *features)
+                      const Vec<T> *features, NetworkState<T> &state, Vec<T> *gradient)
 {
-  for (int f = 0; f < n_features; f++) features[f] = features[f] - plan.shift[f];
-  const Vec<T> *in = features;
+  Vec<T> *shifted = gradient;  // until the way back
+  for (int f = 0; f < n_features; f++) shifted[f] = features[f] - plan.shift[f];
+  // Weights of the inputs that fill a block up are zero, which only a number stands.
+  for (int f = n_features; f < plan.layers[0].n_inputs; f++) shifted[f] = splat<T>(T(0));
+  const Vec<T> *in = shifted;
   const int last = plan.n_layers - 1;
   for (int l = 0; l < last; l++) {
     const LayerPlan<T> &layer = plan.layers[l];
@@ -115,8 +124,8 @@ Vec<T> network_energy(const NetworkPlan<T> &plan, int n_features, const int32_t 
   for (int k = 0; k < output.n_inputs; k++) energy = energy + output.transposed[k] * in[k];
 
   // Linear terms: each element's weights for the lanes that are of it.
-  Vec<T> *gradient = state.linear;
-  for (int f = 0; f < n_features; f++) gradient[f] = splat<T>(T(0));
+  Vec<T> *linear = state.linear;
+  for (int f = 0; f < n_features; f++) linear[f] = splat<T>(T(0));
   for (int e = 0; e < n_elements; e++) {
     Vec<T> is_of = splat<T>(T(0));
     bool present = false;
@@ -127,12 +136,12 @@ Vec<T> network_energy(const NetworkPlan<T> &plan, int n_features, const int32_t 
       }
     if (!present) continue;
     const T *weights = plan.linear + e * n_features;
-    for (int f = 0; f < n_features; f++) gradient[f] = gradient[f] + weights[f] * is_of;
+    for (int f = 0; f < n_features; f++) linear[f] = linear[f] + weights[f] * is_of;
   }
-  for (int f = 0; f < n_features; f++) energy = energy + gradient[f] * features[f];
+  for (int f = 0; f < n_features; f++) energy = energy + linear[f] * shifted[f];
 
   if (last == 0) {
-    for (int f = 0; f < n_features; f++) features[f] = gradient[f] + output.transposed[f];
+    for (int f = 0; f < n_features; f++) gradient[f] = linear[f] + output.transposed[f];
     return energy;
   }
   for (int k = 0; k < output.n_inputs; k++) state.slopes[last - 1][k] = output.transposed[k] * state.slopes[last - 1][k];
@@ -143,8 +152,8 @@ Vec<T> network_energy(const NetworkPlan<T> &plan, int n_features, const int32_t 
     for (int k = 0; k < layer.n_inputs; k++) state.slopes[l - 1][k] = back[k] * state.slopes[l - 1][k];
   }
   const LayerPlan<T> &first = plan.layers[0];
-  linear_map<T>(first.transposed, nullptr, first.n_outputs, first.n_inputs, state.slopes[0], features);
-  for (int f = 0; f < n_features; f++) features[f] = features[f] + gradient[f];
+  linear_map<T>(first.transposed, nullptr, first.n_outputs, first.n_inputs, state.slopes[0], gradient);
+  for (int f = 0; f < n_features; f++) gradient[f] = gradient[f] + linear[f];
   return energy;
 }
 

@@ -81,9 +81,17 @@ struct NetworkPlan {
   const double *offset;   // (n_elements)
 };
 
+// All networks of a handle.
+template <class T>
+struct Networks {
+  const NetworkPlan<T> *plans;
+  int n;
+};
+
 // A range of centres, and what is asked of it; fields that a task does not use are null.
 struct Task {
   int64_t first_centre, last_centre;
+  int64_t n_centres;  // of all tasks together
   const int64_t *offsets;
   const double *vectors;
   const double *displacements;
@@ -93,20 +101,21 @@ struct Task {
   void *values;
   const void *moments_in;
   void *moments_out;
-  double *energies;
-  double *pair_gradients;
+  double *energies;        // (n_networks, n_centres)
+  double *pair_gradients;  // (n_pairs, 3), or one such array for each network
   int *is_invalid;  // set to 1 where a distance is zero or not a number
 };
 
 // The kernels of one instruction set and precision. `scratch` has at least `scratch_bytes` bytes, aligned to 64.
 template <class T>
 struct Kernels {
-  int64_t (*scratch_bytes)(const FeaturePlan<T> &, const NetworkPlan<T> *, int64_t max_neighbours);
+  int64_t (*scratch_bytes)(const FeaturePlan<T> &, const Networks<T> &, int64_t max_neighbours);
   void (*forward)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*vjp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*jvp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*hvp)(const FeaturePlan<T> &, const Task &, char *scratch);
-  void (*energy)(const FeaturePlan<T> &, const NetworkPlan<T> &, const Task &, char *scratch);
+  void (*each_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
+  void (*mean_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
   int64_t (*fma_rounds)(int64_t n, T *result);
 };
 

@@ -1,0 +1,223 @@
+"""Speed and memory of training from computed features, beside training that computes them anew in each step.
+
+    python benchmarks/training.py [--threads 1,2] [--quick] [--json FILE] [--data FOLDER]
+
+Ethanol (rMD17, where it is there) and the 64 ions of training/nacl; gmp-2c3 features, a network of 128-128, steps on
+energies and forces of 8 and 4 frames. Four ways to the same losses and gradients:
+
+    cache, memory   features and their derivatives from the cache, held in memory: what `mliap-hybrid train` does
+    cache, disk     the same, read from the cache's files in each step: what it does where memory is short
+    kernels         no cache: features by the native kernels in each step
+    torch           no cache: features by torch and automatic differentiation in each step
+
+Each runs in a process of its own, whose memory is measured; the median step counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import ase.io
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from rich.console import Console
+from torch import Tensor
+
+from mliap_hybrid.config import TrainingFile, parse_training_file
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.fitting.feature_cache import Track
+from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.prepared import join_frames
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.training_data import load_data
+from mliap_hybrid.kernels.autograd import differentiable_features
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.models.derivatives import assemble
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.structure import Batch, Environments, join_batches
+from mliap_hybrid.units import ENERGY_UNITS
+
+HERE = Path(__file__).parent
+FRAMES_OF_A_STEP = {"ethanol": 8, "NaCl 64": 4}
+N_FRAMES = 64
+
+Way = tuple[Callable[[Sequence[int]], tuple[Tensor, Tensor]], list[Tensor]]
+"""Frames -> energies (n_frames,) and forces (n_atoms, 3), differentiable in the weights; and these weights."""
+
+
+def main() -> None:
+    """Measure everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--quick", action="store_true", help="few steps on one core")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared" / "data")
+    options = parser.parse_args()
+    threads = [1] if options.quick else [int(word) for word in options.threads.split(",")]
+    rows: list[dict[str, Any]] = []
+
+    def add(what: str, value: float, unit: str) -> None:
+        print(f"{what:60s} {value:10.4g} {unit}", flush=True)
+        rows.append({"what": what, "value": value, "unit": unit})
+
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, frames in data_sets(options.data).items():
+            file = Path(temporary) / f"{name}.extxyz"
+            ase.io.write(file, frames)
+            for n_threads in threads:
+                cores = "1 core" if n_threads == 1 else f"{n_threads} cores"
+                rates = {}
+                for way in WAYS:
+                    task = (name, file, Path(temporary) / "cache", way, n_threads, 4 if options.quick else 12)
+                    with multiprocessing.get_context("spawn").Pool(1) as pool:
+                        seconds, megabytes = pool.apply(measure, task)
+                    rates[way] = FRAMES_OF_A_STEP[name] / seconds
+                    add(f"{name}, {way}, {cores}", rates[way], "structures/s")
+                    add(f"{name}, {way}, {cores}, memory of training", megabytes, "MB")
+                for way in ("kernels", "torch"):
+                    add(f"{name}, cache over {way}, {cores}", rates["cache, memory"] / rates[way], "x")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+
+
+def data_sets(data: Path) -> dict[str, list[Atoms]]:
+    """Labelled frames in eV by name; ethanol only where it is."""
+    sets = {}
+    ethanol = data / "rmd17" / "rmd17_ethanol_train_01.npz"
+    if ethanol.is_file():
+        sets["ethanol"] = ethanol_frames(ethanol)
+    else:
+        print(f"{ethanol} is not there: NaCl alone")
+    sets["NaCl 64"] = ase.io.read(HERE.parent / "training" / "nacl" / "nacl64.extxyz.xz", f":{N_FRAMES}")
+    return sets
+
+
+def ethanol_frames(file: Path) -> list[Atoms]:
+    """Frames of rMD17, in eV."""
+    arrays, kcal = np.load(file), ENERGY_UNITS["kcal/mol"]
+    frames = []
+    for index in range(N_FRAMES):
+        atoms = Atoms(arrays["nuclear_charges"], arrays["coords"][index])
+        energy, forces = float(arrays["energies"][index]) * kcal, arrays["forces"][index] * kcal
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
+        frames.append(atoms)
+    return frames
+
+
+def settings_of(name: str, file: Path, cache: Path) -> TrainingFile:
+    """A training file for all the frames."""
+    widths = [0.25, 0.5, 1.0, 2.0] if name == "ethanol" else [0.7, 1.0, 1.4, 2.0]
+    content = {
+        "data": {"files": [str(file)], "validation": 2 / N_FRAMES, "test": 0.0, "cache": str(cache)},
+        "features": {"widths": widths},
+        "repulsion": {"kind": "none"},
+    }
+    return parse_training_file(content, name)
+
+
+def measure(name: str, file: Path, cache: Path, way: str, n_threads: int, n_steps: int) -> tuple[float, float]:
+    """Median seconds of a step, and MB of memory beyond those of the modules and the data."""
+    torch.set_num_threads(n_threads)
+    settings = settings_of(name, file, cache)
+    with Display(Console(file=io.StringIO())) as display:
+        batches = load_data(settings, display)
+        before = resident_megabytes()
+        predict, parameters = WAYS[way](settings, batches["train"], batches["validation"], display.track)
+    optimiser = torch.optim.AdamW(parameters)
+    of_step, n_frames = FRAMES_OF_A_STEP[name], len(batches["train"])
+    times = []
+    for step in range(n_steps + 2):
+        start = time.perf_counter()
+        energies, forces = predict([(step * of_step + k) % n_frames for k in range(of_step)])
+        loss = energies.square().mean() + forces.square().mean()  # labels would cost nothing
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:]), resident_megabytes() - before
+
+
+def resident_megabytes() -> float:
+    """Largest memory that this process has had, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def in_memory(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
+    """Steps on prepared frames."""
+    prepared = prepare(settings, training, validation, track)
+    part = make_trained_part(settings, prepared.terms)
+
+    def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        prediction = part(join_frames([prepared.training[index] for index in indices]))
+        return prediction.energies, prediction.forces
+
+    return predict, list(part.parameters())
+
+
+def on_disk(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
+    """The same on a machine whose memory is too small for the derivatives."""
+    with patch("mliap_hybrid.fitting.preparation.fits", lambda *_: False):
+        return in_memory(settings, training, validation, track)
+
+
+def with_kernels(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
+    """Features by the native kernels in each step."""
+    model = trainable_model(settings, training, track)
+    assert isinstance(model.features, GaussianMultipoles)
+    native = NativeMultipoles(model.features, n_threads=torch.get_num_threads())
+    return each_step(model, training, lambda environments: differentiable_features(native, environments))
+
+
+def with_torch(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
+    """Features by torch in each step."""
+    model = trainable_model(settings, training, track)
+    return each_step(model, training, model.features)
+
+
+def trainable_model(settings: TrainingFile, training: Sequence[Batch], track: Track) -> HybridModel:
+    """A whole model in double precision, its fixed terms fitted to a few frames."""
+    prepared = prepare(settings, training[:2], training[2:3], track)
+    part = make_trained_part(settings, prepared.terms)
+    return make_model(settings, prepared.features, prepared.terms, part).double()
+
+
+def each_step(model: HybridModel, training: Sequence[Batch], features: Callable[[Environments], Tensor]) -> Way:
+    """Energies from the positions, and forces by differentiation that can be differentiated again."""
+
+    def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        batch = join_batches([training[index] for index in indices])
+        vectors = batch.pair_vectors().detach().requires_grad_()  # (n_pairs, 3)
+        values = features(batch.environments(vectors))  # (n_atoms, n_features)
+        atomic = model.network_energies(values, batch.numbers)  # (n_atoms,)
+        (gradients,) = torch.autograd.grad(atomic.sum(), vectors, create_graph=True)  # (n_pairs, 3)
+        prediction = assemble(batch, atomic, gradients)
+        return prediction.energies, prediction.forces
+
+    return predict, list(model.network.parameters())
+
+
+WAYS: dict[str, Callable[[TrainingFile, Sequence[Batch], Sequence[Batch], Track], Way]] = {
+    "cache, memory": in_memory,
+    "cache, disk": on_disk,
+    "kernels": with_kernels,
+    "torch": with_torch,
+}
+"""What a row is called -> what sets the steps up."""
+
+
+if __name__ == "__main__":
+    main()

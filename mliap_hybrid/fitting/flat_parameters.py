@@ -1,0 +1,30 @@
+"""The parameters of a trained part as one vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.fitting.shortcut import TrainedPart
+
+
+class FlatParameters:
+    """Reads and writes all parameters of a part."""
+
+    def __init__(self, part: TrainedPart):
+        self.parameters = list(part.parameters())
+        self.sizes = [parameter.numel() for parameter in self.parameters]
+
+    def position(self) -> Tensor:
+        """Their values (n,), float64."""
+        return torch.cat([parameter.detach().flatten().double() for parameter in self.parameters])
+
+    def gradient(self) -> Tensor:
+        """Their gradients (n,), float64; all have one."""
+        return torch.cat([p.grad.flatten().double() for p in self.parameters if p.grad is not None])
+
+    def move_to(self, position: Tensor) -> None:
+        """Give them the values (n,)."""
+        with torch.no_grad():
+            for parameter, values in zip(self.parameters, position.split(self.sizes), strict=True):
+                parameter.copy_(values.view_as(parameter))

@@ -1,0 +1,150 @@
+"""Steps of Levenberg and Marquardt: one an epoch, of all training frames together, with no chance in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.config import OptimisationSettings
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.flat_parameters import FlatParameters
+from mliap_hybrid.fitting.levenberg_marquardt import FIRST_DAMPING, Damping, LinearModel, best_step
+from mliap_hybrid.fitting.losses import RunningErrors, squared_errors
+from mliap_hybrid.fitting.memory import available_memory, fits
+from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.prepared import join_frames
+from mliap_hybrid.fitting.residuals import count_residuals, residuals
+from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.steps import Progress
+
+ROWS = 64
+"""Rows of the Jacobian that are computed at a time."""
+
+
+class LevenbergMarquardtSteps:
+    """After an epoch its state determines all that follows, bit for bit."""
+
+    def __init__(self, part: TrainedPart, settings: OptimisationSettings):
+        """Set up the first step.
+
+        Parameters
+        ----------
+        part : TrainedPart
+            Changed in place; without predicted charges.
+        settings : OptimisationSettings
+        """
+        self.part = part
+        self.settings = settings
+        self.weights = FlatParameters(part)
+        self.position = self.weights.position()  # (n,)
+        self.damping: Damping | None = None
+        self.is_stuck = False
+
+    @property
+    def average(self) -> TrainedPart:
+        """The weights themselves."""
+        return self.part
+
+    def run_epoch(self, epoch: int, objective: Objective) -> Progress:
+        """Take one step.
+
+        Raises
+        ------
+        InputError
+            If the memory does not suffice, or there are several processes.
+        """
+        objective.start_epoch(epoch)
+        totals = objective.count(range(objective.n_frames))
+        n_residuals = count_residuals(objective.loss, totals)
+        self._check(n_residuals, objective)
+        errors = RunningErrors()
+        rows = self._rows(objective, totals, errors)
+        model = LinearModel(rows, n_residuals, self.position, self.settings.weight_decay)
+        if self.damping is None:
+            self.damping = Damping(FIRST_DAMPING * model.typical_square)
+        found = best_step(model, self.position, lambda x: self._loss(x, objective, totals), self.damping)
+        self.is_stuck = found is None
+        length = 0.0 if found is None else float((found[0] - self.position).norm())
+        self.position = self.position if found is None else found[0]
+        self.weights.move_to(self.position)
+        return Progress(errors, length, None)
+
+    def after_epoch(self, validation_loss: float) -> None:
+        """Take no note of the validation loss."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on besides its number, as tensors and plain numbers."""
+        assert self.damping is not None
+        optimiser = {
+            "position": self.position,
+            "damping": self.damping.value,
+            "growth": self.damping.growth,
+            "is_stuck": self.is_stuck,
+        }
+        return {"part": self.part.state_dict(), "average": self.part.state_dict(), "optimiser": optimiser}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `state_dict` returned."""
+        optimiser = state["optimiser"]
+        self.part.load_state_dict(state["part"])
+        self.position, self.is_stuck = optimiser["position"], optimiser["is_stuck"]
+        self.damping = Damping(optimiser["damping"], optimiser["growth"])
+
+    def _rows(
+        self, objective: Objective, totals: Mapping[str, int], errors: RunningErrors
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Residuals (m,) of each frame, and their derivatives (m, n); adds up the errors on the way."""
+        self.part.train()
+        for frame in objective.frames:
+            prediction = self.part(frame)
+            of_frame = residuals(prediction, frame, objective.loss, totals)  # (m,)
+            with torch.no_grad():
+                errors.add(
+                    squared_errors(
+                        prediction, frame, objective.loss.force_transition, objective.loss.energy_transition
+                    ),
+                    frame,
+                )
+            chunks = torch.eye(len(of_frame)).split(ROWS)
+            yield of_frame.detach(), torch.cat([self._derivatives(of_frame, unit_vectors) for unit_vectors in chunks])
+
+    def _derivatives(self, values: Tensor, weights: Tensor) -> Tensor:
+        """Derivatives (m_k, n) by the parameters of weighted sums, weights (m_k, m), of values (m,)."""
+        gradients = torch.autograd.grad(
+            values, self.weights.parameters, weights, retain_graph=True, allow_unused=True, is_grads_batched=True
+        )
+        return torch.cat(
+            [
+                weights.new_zeros(len(weights), size) if gradient is None else gradient.flatten(1)
+                for gradient, size in zip(gradients, self.weights.sizes, strict=True)
+            ],
+            dim=1,
+        )
+
+    def _loss(self, position: Tensor, objective: Objective, totals: Mapping[str, int]) -> float:
+        """Sum of the squared residuals, and of the squared weights times the decay."""
+        self.weights.move_to(position)
+        self.part.eval()
+        squares, size = 0.0, self.settings.batch_size
+        with torch.no_grad():
+            for first in range(0, objective.n_frames, size):
+                last = min(first + size, objective.n_frames)
+                frames = join_frames([objective.frames[index] for index in range(first, last)])
+                piece = residuals(self.part(frames), frames, objective.loss, totals)
+                squares += float(piece.double().square().sum())
+        return squares + self.settings.weight_decay * float(position.square().sum())
+
+    def _check(self, n_residuals: int, objective: Objective) -> None:
+        if objective.team.size > 1:
+            raise InputError("optimisation.optimiser lm works in one process: leave out --processes")
+        n = len(self.position)
+        smaller = min(n, n_residuals)
+        needed = 4 * n_residuals * n * (n_residuals < n) + 20 * smaller**2
+        if not fits(needed, available_memory()):
+            raise InputError(
+                f"optimisation.optimiser lm needs {needed / 1e9:.1f} GB of memory for {n} weights and {n_residuals} "
+                "labels, more than there is: use fewer of either, or another optimiser"
+            )

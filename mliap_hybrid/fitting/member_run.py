@@ -1,0 +1,122 @@
+"""The training of one network in its folder: checkpoints, metrics, log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
+from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.metrics import MetricsFile
+from mliap_hybrid.fitting.preparation import Prepared
+from mliap_hybrid.fitting.progress import Display, epoch_line
+from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.fitting.typical_charges import typical_charges
+from mliap_hybrid.structure import Batch
+
+logger = logging.getLogger(__name__)
+
+
+def train_member(
+    settings: TrainingFile,
+    number: int,
+    prepared: Prepared,
+    batches: Mapping[str, Sequence[Batch]],
+    data: str,
+    folder: RunFolder,
+    display: Display,
+    checkpoint: Checkpoint | None = None,
+    last_epoch: int | None = None,
+    team: Team | None = None,
+) -> bool:
+    """Train a network, or the member of a committee, from where its checkpoint is.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        Of the whole run.
+    number : int
+        Which member, from 0: added to the seed of the initial weights and of the order of the frames.
+    prepared : Prepared
+        The same for all members.
+    batches : mapping of str to sequence of Batch
+        The frames by the name of their part.
+    data : str
+        Their fingerprint.
+    folder : RunFolder
+        Of the member.
+    display : Display
+    checkpoint : Checkpoint, optional
+        The member's last one, to go on from.
+    last_epoch : int, optional
+        Stop after this epoch, as if interrupted.
+    team : Team, optional
+        Processes that train together; the first one writes.
+
+    Returns
+    -------
+    bool
+        Whether the training is finished.
+
+    Raises
+    ------
+    InputError
+        As `Trainer.run`.
+    """
+    team = team or Team()
+    n_epochs, n_members = settings.optimisation.epochs, settings.committee.n_members
+    settings = settings.model_copy(update={"seed": settings.seed + number})
+    trainer = Trainer(
+        make_trained_part(settings, prepared.terms),
+        prepared.training,
+        prepared.validation,
+        settings.loss,
+        settings.optimisation,
+        settings.seed,
+        prepared.weak_supervision,
+        prepared.noisy,
+        team,
+        [batch.sources[0] for batch in batches["train"]],
+    )
+    if n_members > 1:
+        logger.info("Member %d of %d", number + 1, n_members)
+    if checkpoint is not None:
+        trainer.load_state_dict(checkpoint.trainer)
+        logger.info("Going on after epoch %d", trainer.epoch)
+    metrics = MetricsFile(folder.metrics, trainer.epoch) if team.is_first else None
+
+    def after_epoch(result: EpochResult) -> None:
+        if metrics is None:
+            return
+        typical = typical_charges(trainer.average, prepared.training)
+        model = make_model(settings, prepared.features, prepared.terms, trainer.average, typical)
+        checkpoint = Checkpoint(model, prepared.terms, trainer.state_dict(), data, batches["validation"][0])
+        metrics.append(result)
+        if result.is_best:
+            write_checkpoint(checkpoint, folder.checkpoint("best"))
+        write_checkpoint(checkpoint, folder.checkpoint("last"))
+        logger.debug(epoch_line(result, n_epochs))
+        if result.weak_supervision is not None:
+            logger.debug("weak supervision adds %.3g to the loss", result.weak_supervision)
+        display.epoch(result, n_epochs, "training" if n_members == 1 else f"member {number + 1}")
+
+    first, start = trainer.epoch, time.perf_counter()
+    trainer.run(after_epoch, last_epoch)
+    seconds = time.perf_counter() - start
+    if trainer.why_finished is None:
+        logger.info("Stopped after epoch %d of %d", trainer.epoch, n_epochs)
+        return False
+    logger.info(
+        "Finished after epoch %d of %d: %s; lowest validation loss in epoch %d; %d epochs in %.0f s",
+        trainer.epoch,
+        n_epochs,
+        trainer.why_finished,
+        trainer.best_epoch,
+        trainer.epoch - first,
+        seconds,
+    )
+    return True

@@ -1,0 +1,180 @@
+"""The loss of a batch of training frames and its gradient, by several processes and in pieces that fit the memory.
+
+Every term of the loss is a mean over the labels of the batch. A part's mean counts with its share of these labels, so
+that the sum over the parts is the mean over the batch, however it was divided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.config import LossSettings
+from mliap_hybrid.fitting.frames_on_disk import without_derivatives
+from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, label_counts, squared_errors, total_loss
+from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
+from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.fitting.weak_supervision import WeakSupervision
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What one evaluation of the loss of a batch came to."""
+
+    loss: float
+    """Of all terms."""
+    added: float | None
+    """What weak supervision added to it; None where it added nothing."""
+    norm: float
+    """Of the gradient."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether a step can be taken."""
+        return math.isfinite(self.loss) and math.isfinite(self.norm)
+
+
+class Objective:
+    """The loss of any of the training frames at the parameters of the moment, which get its gradient."""
+
+    def __init__(
+        self,
+        part: TrainedPart,
+        training: Sequence[PreparedFrames],
+        loss: LossSettings,
+        piece_size: int,
+        weak_supervision: WeakSupervision | None = None,
+        noisy: Sequence[Sequence[PreparedFrames]] = (),
+        team: Team | None = None,
+        names: Sequence[str] = (),
+    ):
+        """Take the frames.
+
+        Parameters
+        ----------
+        part : TrainedPart
+        training : sequence of PreparedFrames
+            One frame each.
+        loss : LossSettings
+        piece_size : int
+            Frames that are in work at a time.
+        weak_supervision : WeakSupervision, optional
+            Terms to add to the loss.
+        noisy : sequence of sequences of PreparedFrames, optional
+            What stands for `training`, each in its turn for one epoch.
+        team : Team, optional
+            Processes that share the work, all with the same frames; this one alone by default.
+        names : sequence of str, optional
+            What the user calls the training frames.
+        """
+        self.part = part
+        self.training = training
+        self.loss = loss
+        self.piece_size = piece_size
+        self.weak_supervision = weak_supervision
+        self.noisy = noisy
+        self.team = team or Team()
+        self.names = names or [f"training frame {index}" for index in range(len(training))]
+        self.parameters = list(part.parameters())
+        self._counts = [label_counts(frame) for frame in without_derivatives(training)]
+        self.frames: Sequence[PreparedFrames] = training
+        """Those of the epoch: the training frames, or noisy ones."""
+        self._weak = weak_supervision
+
+    @property
+    def n_frames(self) -> int:
+        """Number of training frames."""
+        return len(self.training)
+
+    @property
+    def changes(self) -> bool:
+        """Whether each epoch has another loss, of other copies of the frames."""
+        return self.weak_supervision is not None or bool(self.noisy)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Choose the frames, and the copies of weak supervision, of an epoch (from 1)."""
+        self.frames = self.noisy[epoch % len(self.noisy)] if self.noisy else self.training
+        self._weak = self.weak_supervision
+        if self._weak is not None and not self._weak.start_epoch(epoch, self.part, self.training):
+            self._weak = None
+        self.part.train()
+
+    def gradient(self, indices: Sequence[int], errors: RunningErrors) -> BatchResult:
+        """Set the gradients of the parameters to those of the loss of a batch.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Training frames of the batch, the same in all processes.
+        errors : RunningErrors
+            Gets the errors of this process' share.
+
+        Returns
+        -------
+        BatchResult
+            The same in all processes.
+        """
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what weak supervision adds to it
+        totals = self.count(indices)
+        for piece in _pieces(self.team.share(indices), self.piece_size):
+            frames = join_frames([self.frames[index] for index in piece])
+            prediction = self.part(frames)
+            of_piece = squared_errors(prediction, frames, self.loss.force_transition, self.loss.energy_transition)
+            loss = total_loss(_weighted(of_piece, self.count(piece), totals), self.loss)
+            if self._weak is not None:
+                term = self._weak.loss(self.part, prediction, frames, piece) * (len(piece) / len(indices))
+                sums[1] += term.item()
+                loss = loss + term
+            loss.backward()
+            sums[0] += loss.item()
+            errors.add(of_piece, frames)
+        if self.team.size > 1:
+            sums = self._sum_over_team(sums)
+        norm = torch.nn.utils.get_total_norm(_gradients(self.parameters))
+        return BatchResult(float(sums[0]), None if self._weak is None else float(sums[1]), float(norm))
+
+    def count(self, indices: Sequence[int]) -> Mapping[str, int]:
+        """How many labels of each kind the frames have."""
+        return {name: sum(self._counts[index][name] for index in indices) for name in self._counts[0]}
+
+    def not_finite_at(self, indices: Sequence[int]) -> list[int]:
+        """Those frames of a batch whose loss or gradient is not finite by itself; overwrites gradients."""
+        alone = Objective(self.part, self.training, self.loss, 1, self.weak_supervision, self.noisy)
+        alone.frames, alone._weak = self.frames, self._weak
+        found = torch.zeros(self.n_frames)
+        for index in self.team.share(indices):
+            found[index] = not alone.gradient([index], RunningErrors()).is_finite
+        return self.team.sum(found).nonzero().flatten().tolist()
+
+    def _sum_over_team(self, sums: Tensor) -> Tensor:
+        """Add up the processes' gradients, and what else is to be added up."""
+        gradients = _gradients(self.parameters)
+        flat = torch.cat([*(gradient.flatten().double() for gradient in gradients), sums])
+        *parts, sums = self.team.sum(flat).split([*(gradient.numel() for gradient in gradients), len(sums)])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+        return sums
+
+
+def _gradients(parameters: Sequence[torch.nn.Parameter]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def _pieces(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
+
+
+def _weighted(errors: SquaredErrors, counts: Mapping[str, int], totals: Mapping[str, int]) -> SquaredErrors:
+    """The errors of a part as what they add to those of the whole."""
+    means = {f.name: getattr(errors, f.name) for f in fields(SquaredErrors)}
+    return SquaredErrors(
+        **{name: None if mean is None else mean * (counts[name] / totals[name]) for name, mean in means.items()}
+    )

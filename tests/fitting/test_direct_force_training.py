@@ -1,0 +1,240 @@
+"""Training with direct forces: the shortcut is the full model, weak supervision sees what is not conserved."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.consistency import needs_of, spatial_residuals, taylor_residuals
+from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, copy_frame, displaced
+from mliap_hybrid.fitting.fixed_terms import make_model, make_repulsion, make_trained_part
+from mliap_hybrid.fitting.frame_physics import fixed_physics
+from mliap_hybrid.fitting.losses import squared_errors, total_loss
+from mliap_hybrid.fitting.model_surface import surface_of
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.run import train
+from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+
+EVERYTHING = {"taylor": "trapezoid", "spatial": "all", "spatial_order": "trapezoid", "n_copies": 1}
+
+
+def pass_on(items, what):
+    return items
+
+
+def double(frames: PreparedFrames) -> PreparedFrames:
+    values = {f.name: getattr(frames, f.name) for f in dataclasses.fields(frames)}
+    floating = {n: v.double() for n, v in values.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    return dataclasses.replace(frames, **floating)
+
+
+def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
+    values = {f.name: getattr(copies, f.name) for f in dataclasses.fields(copies)}
+    return DisplacedCopies(**{name: {k: v.double() for k, v in of.items()} for name, of in values.items()})
+
+
+def ready(tmp_path, charges="reference", forces="direct", **changes):
+    """Settings, batches, prepared frames and an untrained part whose slopes are of the order of eV."""
+    settings = small_settings(
+        tmp_path, electrostatics={"charges": charges}, network={"forces": forces, "hidden": [8]}, **changes
+    )
+    batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
+    prepared = prepare(settings, batches[:2], batches[2:], pass_on)
+    part = make_trained_part(settings, prepared.terms).double().train()
+    if part.force_network is not None:
+        random = torch.Generator().manual_seed(0)
+        for parameter in part.force_network.parameters():
+            parameter.data = 0.1 * torch.randn(parameter.shape, generator=random, dtype=torch.float64)
+    return settings, batches, prepared, part
+
+
+def ways_of(batch, size=0.03, seed=0):
+    random = torch.rand((3, *batch.positions.shape), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return dict(zip("BCD", size * (2.0 * random - 1.0), strict=True))
+
+
+@pytest.mark.parametrize("charges", ["none", "reference", "fitted"])
+def test_shortcut_equals_the_full_model(tmp_path, charges):
+    settings, batches, prepared, part = ready(tmp_path, charges)
+    if part.charges is not None:
+        part.charges.coordinates.data += 0.3
+    model = make_model(settings, prepared.features, prepared.terms, part)
+    assert not model.is_conservative
+    for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
+        short, full = part(frame := double(frame)), predict(model, batch)
+        torch.testing.assert_close(
+            short.energies - frame.energies, full.energies - batch.energies, rtol=0, atol=1e-5, check_dtype=False
+        )
+        torch.testing.assert_close(short.forces - frame.forces, full.forces - batch.forces, rtol=0, atol=1e-5)
+        torch.testing.assert_close(short.virials - frame.virials, full.virials - batch.virials, rtol=0, atol=5e-5)
+
+
+def test_gradient_of_the_loss_by_finite_differences(tmp_path):
+    settings, _, prepared, part = ready(tmp_path, weak_supervision=EVERYTHING | {"taylor": "second"})
+    frames, weak = double(join_frames(prepared.training)), prepared.weak_supervision
+    weak.start_epoch(1, part, prepared.training)
+    weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
+
+    def loss():
+        prediction = part(frames)
+        labelled = total_loss(squared_errors(prediction, frames), settings.loss)
+        return labelled + weak.loss(part, prediction, frames, [0, 1])
+
+    loss().backward()
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in part.named_parameters():
+        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        ends = []
+        for sign in (1.0, -1.0):
+            parameter.data += sign * 1e-5 * direction
+            ends.append(loss().item())
+            parameter.data -= sign * 1e-5 * direction
+        found = (parameter.grad * direction).sum().item()
+        assert found == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize(("taylor", "spatial"), [("trapezoid", "all"), ("second", "D"), ("first", "B")])
+def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, taylor, spatial):
+    weak = EVERYTHING | {"taylor": taylor, "spatial": spatial}
+    settings, batches, prepared, part = ready(tmp_path, weak_supervision=weak)
+    model, batch = make_model(settings, prepared.features, prepared.terms, part), batches[0]
+    frame, ways = double(prepared.training[0]), ways_of(batch)
+    copies = double_copies(prepared.weak_supervision.copy_frame(batch, ways))
+    surface = surface_of(part, part(frame), frame, copies)
+    points = {"A": torch.zeros_like(batch.positions)} | ways
+    full = {p: predict(model, displaced(batch, way, model.cutoff)) for p, way in points.items()}
+    for p, energy in surface.energies.items():
+        found = energy[0] - surface.energies["A"][0]
+        torch.testing.assert_close(found, full[p].energies[0] - full["A"].energies[0], rtol=0, atol=5e-6)
+    for edge, of_edge in surface.works.items():
+        expected = ((points[edge[1]] - points[edge[0]]) * full[edge[0]].forces).sum()
+        torch.testing.assert_close(of_edge[0], expected, rtol=0, atol=2e-6)
+    for edge, of_edge in surface.curvatures.items():  # of the forces, not of the energy
+        way = points[edge[1]]
+        ends = [predict(model, displaced(batch, h * way, model.cutoff)).forces for h in (1e-3, -1e-3)]
+        expected = -((ends[0] - ends[1]) * way).sum() / 2e-3
+        torch.testing.assert_close(of_edge[0], expected, rtol=2e-3, atol=1e-6)
+    assert len(surface.works) >= 1
+    assert bool(surface.curvatures) == (taylor == "second")
+
+
+def residuals(ready_made, size, taylor, spatial):
+    """Of a Taylor order and a spatial variant at displacements of a size; from constants in double precision."""
+    settings, batches, prepared, part = ready_made
+    terms, smearing = prepared.terms, settings.electrostatics.smearing
+
+    def physics(batch):
+        return fixed_physics(batch, make_repulsion(settings), terms.charges, terms.elements, smearing)
+
+    batch, frame = batches[0], double(prepared.training[0])
+    needs = needs_of(taylor, spatial)
+    with pytest.MonkeyPatch.context() as patch:  # float32 would hide what is small
+        patch.setattr("mliap_hybrid.fitting.displaced_copies._float32", lambda copies: copies)
+        copies = copy_frame(batch, ways_of(batch, size), needs, prepared.features, terms.whitening, physics)
+    # The derivatives at A in double precision, too.
+    raw = prepared.features.jacobian(batch.environments())  # (n_pairs, 3, n_features)
+    frame = dataclasses.replace(
+        frame,
+        features=terms.whitening(prepared.features(batch.environments())),
+        jacobian=raw @ terms.whitening.matrix,
+    )
+    surface = surface_of(part, part(frame), frame, copies)
+    of_taylor = taylor_residuals(surface, taylor).abs().sum().item()
+    return of_taylor, spatial_residuals(surface, spatial).abs().sum().item()
+
+
+@pytest.mark.parametrize(("forces", "slope"), [("direct", 1.0), ("conservative", 2.0)])
+@pytest.mark.parametrize("taylor", ["first", "trapezoid"])
+def test_residuals_of_forces_that_are_no_gradient_are_of_first_order(tmp_path, forces, slope, taylor):
+    """So the loss sees them: of a conservative model the first order leaves delta^2 and the trapezoid delta^3."""
+    made = ready(tmp_path, forces=forces)
+    sizes = np.array([1e-3, 2e-3, 4e-3])
+    found = np.array([residuals(made, size, taylor, "A") for size in sizes])  # (n_sizes, 2)
+    slopes = np.polyfit(np.log(sizes), np.log(found), 1)[0]  # of Taylor and spatial consistency
+    expected = slope + 1.0 if forces == "conservative" and taylor == "trapezoid" else slope
+    assert slopes[0] == pytest.approx(expected, abs=0.1)
+    assert slopes[1] == pytest.approx(slope, abs=0.1)
+
+
+def test_energy_and_forces_are_learned(tmp_path):
+    settings = small_settings(tmp_path, network={"forces": "direct", "hidden": [16]}, optimisation={"epochs": 40})
+    errors = train(settings, Display())["train"]
+    assert errors.forces.rmse < 0.3 * errors.forces.label_rms
+    assert errors.energy.rmse < 0.3 * errors.energy.label_rms
+    model = load_model(settings.run)
+    assert not model.is_conservative
+
+
+def test_energy_alone_trains_the_forces_through_consistency(tmp_path):
+    """Without force labels, forces start at almost nothing and come to follow from the energy."""
+    settings = small_settings(
+        tmp_path,
+        data={"keys": {"forces": None}},
+        loss={"virial": 0.0},
+        network={"forces": "direct", "hidden": [16]},
+        weak_supervision={"taylor": "trapezoid", "taylor_weight": 3.0, "displacement_size": 0.03},
+        optimisation={"epochs": 40},
+    )
+    train(settings, Display())
+    model, batch = load_model(settings.run, "last"), frame_to_batch(labelled_frames(1)[0], settings.features.cutoff)
+    direct = predict(model, batch).forces
+    model.force_network = None
+    conservative = predict(model, batch).forces
+    assert (direct - conservative).square().mean() < 0.5 * conservative.square().mean()
+
+
+def test_runs_are_resumed_bit_for_bit_and_checkpoints_written_again(tmp_path):
+    weak = {"taylor": "first", "n_copies": 1}
+    straight = small_settings(tmp_path, network={"forces": "direct"}, weak_supervision=weak, optimisation={"epochs": 2})
+    train(straight, Display())
+    other = straight.model_copy(update={"run": tmp_path / "other"})
+    train(other, Display(), last_epoch=1)
+    train(other, Display(), resume=True)
+    first, second = (read_checkpoint(RunFolder(s.run).checkpoint("last")) for s in (straight, other))
+    expected = predict(first.model, first.example).forces
+    assert torch.equal(predict(second.model, second.example).forces, expected)
+    write_checkpoint(first, tmp_path / "again.pt")
+    assert torch.equal(predict(read_checkpoint(tmp_path / "again.pt").model, first.example).forces, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"electrostatics": {"charges": "predicted"}},
+            "network.forces direct does not work with electrostatics.charges predicted",
+        ),
+        ({"data": {"keys": {"forces": None}}, "loss": {"virial": 0.0}}, "nothing trains the forces"),
+        ({"loss": {"forces": 0.0, "virial": 0.0}}, "nothing trains the forces"),
+        (
+            {
+                "loss": {"forces": 0.0, "virial": 0.0},
+                "weak_supervision": {"taylor": "first", "weak_labels": True},
+            },
+            "nothing trains the forces",
+        ),
+        (
+            {"network": {"forces": "conservative", "force_hidden": [8]}},
+            "force_hidden has no effect unless forces is direct",
+        ),
+        ({"network": {"forces": "indirect"}}, "network.forces"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        small_settings(tmp_path, **{"network": {"forces": "direct"}} | change)
+
+
+def test_hidden_layers_of_the_forces_are_those_of_the_energy_unless_given(tmp_path):
+    _, _, prepared, part = ready(tmp_path)
+    assert part.force_network.hidden == part.network.hidden == (8,)
+    settings = small_settings(tmp_path, network={"forces": "direct", "force_hidden": [5, 6]})
+    assert make_trained_part(settings, prepared.terms).force_network.hidden == (5, 6)

@@ -1,0 +1,84 @@
+"""The loss of a batch and its gradient do not depend on how the batch is divided, whatever labels its frames have."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.losses import RunningErrors
+from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.steps import BatchSteps
+from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+
+N_FRAMES = 7
+
+
+class OneOf(Team):
+    """A process whose partners are looked at one after the other, so that its sums are its own share."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+@pytest.fixture
+def setup(tmp_path):
+    """Settings, a trained part with weights of some size, and frames of which some lack labels."""
+    settings = small_settings(tmp_path, loss={"force_transition": 0.5})
+    batches = [
+        frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(N_FRAMES)
+    ]
+    prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
+    part = make_trained_part(settings, prepared.terms)
+    frames = list(prepared.training)
+    frames[1] = replace(frames[1], forces=None)
+    frames[2] = replace(frames[2], energies=None, virials=None)
+    frames[4] = replace(frames[4], virials=None)
+    return settings, part, frames
+
+
+def gradient_of(objective, indices):
+    errors = RunningErrors()
+    result = objective.gradient(indices, errors)
+    return result, torch.cat([parameter.grad.flatten() for parameter in objective.parameters]), errors
+
+
+@pytest.mark.parametrize("indices", [[0, 1, 2, 3, 4, 5, 6], [1, 2], [5]])
+@pytest.mark.parametrize(("size", "piece_size"), [(1, 1), (1, 3), (2, 8), (3, 1), (9, 4)])
+def test_parts_add_up_to_the_whole(setup, indices, size, piece_size):
+    settings, part, frames = setup
+    whole, expected, errors_of_whole = gradient_of(Objective(part, frames, settings.loss, 8), indices)
+    loss, gradient, totals = 0.0, torch.zeros_like(expected), torch.zeros_like(errors_of_whole.totals())
+    for rank in range(size):
+        team = OneOf(rank, size)
+        objective = Objective(part, frames, settings.loss, piece_size, team=team)
+        result, part_of_it, errors = gradient_of(objective, indices)
+        loss, gradient, totals = loss + result.loss, gradient + part_of_it, totals + errors.totals()
+    assert loss == pytest.approx(whole.loss, rel=1e-6)
+    assert torch.allclose(gradient, expected, rtol=1e-4, atol=1e-6 * expected.abs().max())
+    assert torch.allclose(totals, errors_of_whole.totals(), rtol=1e-5)
+
+
+def test_every_mean_counts_the_frames_that_have_the_label(setup):
+    settings, part, frames = setup
+    mean = gradient_of(Objective(part, frames, settings.loss, 8), range(N_FRAMES))[2].mean()
+    alone = [gradient_of(Objective(part, [frame], settings.loss, 1), [0])[2].mean() for frame in frames]
+    for name, missing in {"energy": {2}, "forces": {1}, "virial": {2, 4}}.items():
+        having = [getattr(alone[index], name) for index in set(range(N_FRAMES)) - missing]
+        assert float(getattr(mean, name)) == pytest.approx(float(torch.stack(having).mean()), rel=1e-5)
+
+
+def test_frames_that_spoil_the_loss_are_named(setup):
+    settings, part, frames = setup
+    frames[3] = replace(frames[3], energies=torch.full((1,), torch.nan))
+    names = [f"data.xyz, frame {index}" for index in range(N_FRAMES)]
+    objective = Objective(part, frames, settings.loss, 8, names=names)
+    before = {name: value.clone() for name, value in part.state_dict().items()}
+    steps = BatchSteps(part, settings.optimisation.model_copy(update={"batch_size": N_FRAMES}), seed=0)
+    with pytest.raises(InputError, match=r"the loss became nan .* in epoch 1, step 1, because of data.xyz, frame 3:"):
+        steps.run_epoch(1, objective)
+    assert all(torch.equal(value, before[name]) for name, value in part.state_dict().items())

@@ -1,0 +1,69 @@
+"""Training by several processes: the result of one, and all of them end when one does."""
+
+import functools
+import os
+import signal
+import time
+
+import pytest
+import torch
+from rich.console import Console
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.checkpoint import read_checkpoint
+from mliap_hybrid.fitting.launcher import run_together
+from mliap_hybrid.fitting.metrics import read_metrics
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.run import train
+from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.testing.labelled import small_settings
+
+
+def train_as_one_of(settings, team):
+    with Display(Console(quiet=True)) as display:
+        train(settings, display, team=team)
+
+
+def weights(run):
+    return read_checkpoint(RunFolder(run).checkpoint("last")).trainer["average"]
+
+
+def test_several_processes_train_as_one_does(tmp_path):
+    # 11 training frames in batches of 3: the last has 2, fewer than there are processes. SOAP would amplify rounding:
+    # the eigenvectors of a covariance of few frames are not unique.
+    optimisation = {"epochs": 3, "optimiser": "adamw"}
+    settings = small_settings(tmp_path, electrostatics={"charges": "fitted"}, optimisation=optimisation)
+    train(settings, Display())
+    together = settings.model_copy(update={"run": tmp_path / "together"})
+    run_together(functools.partial(train_as_one_of, together), 3)
+    expected, found = weights(settings.run), weights(together.run)
+    for name, value in expected.items():
+        assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-6), name
+    metrics, of_one = (read_metrics(RunFolder(run).metrics) for run in (together.run, settings.run))
+    for row, row_of_one in zip(metrics, of_one, strict=True):
+        del row["time"], row_of_one["time"]
+        assert row == pytest.approx(row_of_one, rel=1e-5, nan_ok=True)
+    assert (RunFolder(together.run).report / "errors.md").exists()
+
+
+def fail(kind, team):
+    if kind == "killed" and not team.is_first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "bug" and team.is_first:
+        raise ZeroDivisionError
+    team.sum(torch.zeros(1))
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("killed", r"process 2 was ended by SIGKILL, mostly for want of memory \(the others of 2 processes"),
+        ("bug", "process 1 stopped:(.|\n)*ZeroDivisionError"),
+    ],
+)
+def test_one_that_fails_ends_all_and_says_why(kind, message):
+    start = time.perf_counter()
+    with pytest.raises(InputError, match=message):
+        run_together(functools.partial(fail, kind), 2)
+    assert time.perf_counter() - start < 45
