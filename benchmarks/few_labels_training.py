@@ -15,9 +15,9 @@ from few_labels_methods import HEADS, SHARED, Settings, merged
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
-from mliap_hybrid.fitting.force_angles import mean_force_angle
 from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
+from mliap_hybrid.fitting.report.force_angles import mean_force_angle
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 

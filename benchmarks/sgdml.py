@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from mliap_hybrid.fitting.gdml_molecules import Molecules
-from mliap_hybrid.fitting.gdml_npz import write_gdml_data
-from mliap_hybrid.fitting.gdml_sampling import stratified_sample
-from mliap_hybrid.fitting.gdml_search import molecule_errors, symmetries_of
-from mliap_hybrid.fitting.gdml_trainer import GDMLOptions, train_gdml
+from mliap_hybrid.fitting.gdml.molecules import Molecules
+from mliap_hybrid.fitting.gdml.npz import write_gdml_data
+from mliap_hybrid.fitting.gdml.sampling import stratified_sample
+from mliap_hybrid.fitting.gdml.search import molecule_errors, symmetries_of
+from mliap_hybrid.fitting.gdml.trainer import GDMLOptions, train_gdml
 from mliap_hybrid.models.gdml import GDMLModel
 from mliap_hybrid.units import KCAL_PER_MOL
 

@@ -23,10 +23,10 @@ def symmetries(
 
     from mliap_hybrid.cli.console import shown
     from mliap_hybrid.data.reading import read_frames
-    from mliap_hybrid.fitting.gdml_molecules import geometries_from_frames
-    from mliap_hybrid.fitting.gdml_npz import is_gdml_npz, read_gdml_data
-    from mliap_hybrid.fitting.symmetries import evenly_chosen, find_symmetries
-    from mliap_hybrid.fitting.symmetries_group import cycle_notation
+    from mliap_hybrid.fitting.gdml.molecules import geometries_from_frames
+    from mliap_hybrid.fitting.gdml.npz import is_gdml_npz, read_gdml_data
+    from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen, find_symmetries
+    from mliap_hybrid.fitting.gdml.symmetries_group import cycle_notation
 
     if len(data) == 1 and is_gdml_npz(data[0]):
         molecules = read_gdml_data(data[0])

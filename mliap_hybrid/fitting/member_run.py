@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
-from mliap_hybrid.fitting.metrics import MetricsFile
 from mliap_hybrid.fitting.preparation import Prepared
 from mliap_hybrid.fitting.progress import Display, epoch_line
+from mliap_hybrid.fitting.report.metrics import MetricsFile
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.team import Team
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mliap_hybrid.fitting.losses import SquaredErrors
-from mliap_hybrid.fitting.metrics import milli_rmse
+from mliap_hybrid.fitting.report.metrics import milli_rmse
 from mliap_hybrid.fitting.trainer import EpochResult
 
 PLAIN_LINES = 40

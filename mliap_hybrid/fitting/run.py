@@ -11,13 +11,13 @@ from typing import Any
 from mliap_hybrid.config import TrainingFile, read_training_file, write_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.evaluation import Evaluation
 from mliap_hybrid.fitting.member_run import train_member
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.evaluation import Evaluation
+from mliap_hybrid.fitting.report.run_report import report_run
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.run_log import RunLog
-from mliap_hybrid.fitting.run_report import report_run
 from mliap_hybrid.fitting.team import Team
 from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.models.member_models import committee_model

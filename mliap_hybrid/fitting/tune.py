@@ -15,9 +15,9 @@ from pathlib import Path
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
-from mliap_hybrid.fitting.metrics import milli_rmse
 from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.metrics import milli_rmse
 from mliap_hybrid.fitting.run import fingerprint
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.fitting.training_data import load_data

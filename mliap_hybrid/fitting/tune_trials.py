@@ -11,7 +11,7 @@ from typing import Literal
 
 from mliap_hybrid.config import TrainingFile, WeakSupervisionSettings
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.tables import Table
+from mliap_hybrid.fitting.report.tables import Table
 from mliap_hybrid.whole_file import whole_file
 
 Criterion = Literal["loss", "energy", "forces"]

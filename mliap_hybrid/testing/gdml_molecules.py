@@ -8,7 +8,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 
 from mliap_hybrid.data.labels import Frame
-from mliap_hybrid.fitting.gdml_molecules import Molecules
+from mliap_hybrid.fitting.gdml.molecules import Molecules
 
 AMMONIA = torch.tensor([[0.0, 0.0, 0.1], [0.94, 0.0, -0.27], [-0.47, 0.81, -0.27], [-0.47, -0.81, -0.27]])
 """N and three H, Å."""

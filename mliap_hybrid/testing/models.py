@@ -129,7 +129,8 @@ def direct_force_model(
     """
     model = sodium_chloride_model(charges, seed=seed)
     random = torch.Generator().manual_seed(seed + 1)
-    model.force_network = ForceNetwork(model.network.layers[0].in_features, hidden, n_elements=2).double()
+    n_inputs = model.features.n_features if model.whitening is None else model.whitening.matrix.shape[1]
+    model.force_network = ForceNetwork(n_inputs, hidden, n_elements=2).double()
     for parameter in model.force_network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
     return model.eval()

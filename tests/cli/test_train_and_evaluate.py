@@ -81,10 +81,10 @@ def test_resume_of_a_finished_run_writes_the_report_again(trained, monkeypatch, 
     assert (folder / "run" / "report" / "errors.md").exists()
 
 
-def test_committee_and_processes_in_one_command(trained, monkeypatch, capsys, tmp_path):
+def test_committee_in_one_command(trained, monkeypatch, capsys, tmp_path):
     folder, _ = trained
-    together = ("--committee", 2, "--processes", 2, "--run", tmp_path / "run")
-    status, _, errors = run(monkeypatch, capsys, "train", folder / "train.yaml", *together)
+    options = ("--committee", 2, "--run", tmp_path / "run")
+    status, _, errors = run(monkeypatch, capsys, "train", folder / "train.yaml", *options)
     assert (status, errors) == (0, "")
     assert sorted(path.name for path in (tmp_path / "run" / "members").iterdir()) == ["1", "2"]
     status, output, _ = run(monkeypatch, capsys, "info", tmp_path / "run")

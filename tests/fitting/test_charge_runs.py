@@ -12,8 +12,8 @@ import torch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.metrics import COLUMNS, MetricsFile, read_metrics
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.metrics import COLUMNS, MetricsFile, read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.models.evaluator import Evaluator

@@ -10,8 +10,8 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_checkpoint, load_model, read_checkpoint
-from mliap_hybrid.fitting.metrics import read_metrics
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.check import check_model

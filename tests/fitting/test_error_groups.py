@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from mliap_hybrid.fitting.error_groups import by_config_type, by_element
-from mliap_hybrid.fitting.error_tables import config_type_table, element_table, error_table, worst_frames_table
-from mliap_hybrid.fitting.evaluation import ComparedFrame, evaluation_of
-from mliap_hybrid.fitting.force_angles import force_angles, mean_force_angle
-from mliap_hybrid.fitting.tables import Table
+from mliap_hybrid.fitting.report.error_groups import by_config_type, by_element
+from mliap_hybrid.fitting.report.error_tables import config_type_table, element_table, error_table, worst_frames_table
+from mliap_hybrid.fitting.report.evaluation import ComparedFrame, evaluation_of
+from mliap_hybrid.fitting.report.force_angles import force_angles, mean_force_angle
+from mliap_hybrid.fitting.report.tables import Table
 
 
 def frame(numbers, forces, errors, config_type=None, energy=0.0, source="f.extxyz, frame 0"):

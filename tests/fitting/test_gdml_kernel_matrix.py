@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mliap_hybrid.fitting.gdml_kernel_matrix import assemble, covariances, multiply, training_points
+from mliap_hybrid.fitting.gdml.kernel_matrix import assemble, covariances, multiply, training_points
 from mliap_hybrid.models.gdml_descriptor import InverseDistances
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, ammonia
 

@@ -12,8 +12,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.labels import Frame
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_molecules import molecules_from_frames
-from mliap_hybrid.fitting.gdml_sampling import stratified_sample
+from mliap_hybrid.fitting.gdml.molecules import molecules_from_frames
+from mliap_hybrid.fitting.gdml.sampling import stratified_sample
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames
 from mliap_hybrid.units import KCAL_PER_MOL
 

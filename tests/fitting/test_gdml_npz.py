@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_npz import (
+from mliap_hybrid.fitting.gdml.npz import (
     is_gdml_npz,
     read_gdml_data,
     read_gdml_model,
     write_gdml_data,
     write_gdml_model,
 )
-from mliap_hybrid.fitting.gdml_trainer import GDMLOptions, train_gdml
+from mliap_hybrid.fitting.gdml.trainer import GDMLOptions, train_gdml
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, ammonia
 
 CELL = torch.tensor([[9.0, 0.0, 0.0], [1.0, 8.0, 0.0], [0.0, -1.0, 10.0]], dtype=torch.float64)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mliap_hybrid.fitting.gdml_molecules import Molecules
-from mliap_hybrid.fitting.gdml_npz import read_gdml_model
-from mliap_hybrid.fitting.gdml_trainer import GDMLOptions, train_gdml
-from mliap_hybrid.fitting.symmetries import find_symmetries
+from mliap_hybrid.fitting.gdml.molecules import Molecules
+from mliap_hybrid.fitting.gdml.npz import read_gdml_model
+from mliap_hybrid.fitting.gdml.symmetries import find_symmetries
+from mliap_hybrid.fitting.gdml.trainer import GDMLOptions, train_gdml
 from mliap_hybrid.units import KCAL_PER_MOL
 
 ORACLE = dict(np.load(Path(__file__).parents[1] / "fixtures" / "gdml_ethanol.npz"))

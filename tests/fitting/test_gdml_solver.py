@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting import gdml_solver
-from mliap_hybrid.fitting.gdml_cholesky import InPlaceCholesky
-from mliap_hybrid.fitting.gdml_kernel_matrix import multiply, training_points
-from mliap_hybrid.fitting.gdml_solver import choose_method, memory_needed, solve
+from mliap_hybrid.fitting.gdml import solver as gdml_solver
+from mliap_hybrid.fitting.gdml.cholesky import InPlaceCholesky
+from mliap_hybrid.fitting.gdml.kernel_matrix import multiply, training_points
+from mliap_hybrid.fitting.gdml.solver import choose_method, memory_needed, solve
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, ammonia
 
 
@@ -27,7 +27,7 @@ def random_matrix(size, n_small=0):
 
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 30])
 def test_factor_and_solution(monkeypatch, size):
-    monkeypatch.setattr("mliap_hybrid.fitting.gdml_cholesky.BLOCK", 8)
+    monkeypatch.setattr("mliap_hybrid.fitting.gdml.cholesky.BLOCK", 8)
     matrix = random_matrix(size)
     work = matrix.triu() + torch.full((size, size), 7.0, dtype=torch.float64).tril(-1)  # nothing below is read
     cholesky = InPlaceCholesky(work)
@@ -42,7 +42,7 @@ def test_factor_and_solution(monkeypatch, size):
 
 
 def test_a_second_try_starts_from_the_same_matrix(monkeypatch):
-    monkeypatch.setattr("mliap_hybrid.fitting.gdml_cholesky.BLOCK", 8)
+    monkeypatch.setattr("mliap_hybrid.fitting.gdml.cholesky.BLOCK", 8)
     matrix = random_matrix(30, n_small=5)
     cholesky = InPlaceCholesky(matrix.clone())
     assert not cholesky.factorise(1e-10)
@@ -90,13 +90,13 @@ def test_the_preconditioner_saves_steps(monkeypatch):
     right_side = labels_of(points, 60)
     needed = {}
     for share in (1e-9, 0.1, 0.5):
-        monkeypatch.setattr("mliap_hybrid.fitting.gdml_conjugate_gradient.SHARE", share)
+        monkeypatch.setattr("mliap_hybrid.fitting.gdml.conjugate_gradient.SHARE", share)
         needed[share] = solve(points, right_side, "conjugate-gradients").n_steps
     assert needed[0.5] < needed[0.1] / 2 < needed[1e-9] / 4
 
 
 def test_conjugate_gradients_that_do_not_converge(monkeypatch):
-    monkeypatch.setattr("mliap_hybrid.fitting.gdml_conjugate_gradient.MAX_STEPS", 2)
+    monkeypatch.setattr("mliap_hybrid.fitting.gdml.conjugate_gradient.MAX_STEPS", 2)
     points = points_of(20)
     with pytest.raises(InputError, match="did not converge"):
         solve(points, torch.ones(points.size, dtype=torch.float64), "conjugate-gradients")

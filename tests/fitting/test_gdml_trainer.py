@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_labels import bond_response, check_labels, fit_labels
-from mliap_hybrid.fitting.gdml_search import draw_frames, fit_gdml, molecule_errors, search_sigma
-from mliap_hybrid.fitting.gdml_trainer import GDMLOptions, train_gdml
+from mliap_hybrid.fitting.gdml.labels import bond_response, check_labels, fit_labels
+from mliap_hybrid.fitting.gdml.search import draw_frames, fit_gdml, molecule_errors, search_sigma
+from mliap_hybrid.fitting.gdml.trainer import GDMLOptions, train_gdml
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, OFFSET, ammonia
 
 SIGMA = 3.0
@@ -133,7 +133,7 @@ def test_whole_fit_finds_symmetries_and_a_length_scale(caplog):
 def test_search_ends_where_errors_rise(monkeypatch):
     rmse = {1.0: 0.5, 2.0: 0.3, 3.0: 0.4, 4.0: 0.1}
     monkeypatch.setattr(
-        "mliap_hybrid.fitting.gdml_search.molecule_errors",
+        "mliap_hybrid.fitting.gdml.search.molecule_errors",
         lambda model, _: type(
             "Errors", (), dict.fromkeys(("energy_mae", "force_mae"), 0.0) | {"force_rmse": rmse[model.sigma]}
         ),

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.error_tables import error_table
-from mliap_hybrid.fitting.evaluation import ComparedFrame, Evaluation, Parity, evaluation_of
-from mliap_hybrid.fitting.learning_curves import learning_curve_figure, read_runs, write_learning_curve
 from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.memory import available_memory, check_memory
-from mliap_hybrid.fitting.metrics import MetricsFile, read_metrics
-from mliap_hybrid.fitting.plots import write_error_sizes, write_parity_plots
-from mliap_hybrid.fitting.report import Report, write_report
+from mliap_hybrid.fitting.report.error_tables import error_table
+from mliap_hybrid.fitting.report.evaluation import ComparedFrame, Evaluation, Parity, evaluation_of
+from mliap_hybrid.fitting.report.learning_curves import learning_curve_figure, read_runs, write_learning_curve
+from mliap_hybrid.fitting.report.metrics import MetricsFile, read_metrics
+from mliap_hybrid.fitting.report.parity_plots import write_error_sizes, write_parity_plots
+from mliap_hybrid.fitting.report.report import Report, write_report
 from mliap_hybrid.fitting.trainer import EpochResult
 
 ENERGY = Parity(np.array([0.0, 0.1]), np.array([0.003, 0.096]))

@@ -3,47 +3,49 @@
 import functools
 import os
 import signal
+import sys
 import time
 
 import pytest
 import torch
-from rich.console import Console
 
+from mliap_hybrid.cli.main import main
+from mliap_hybrid.config import write_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.launcher import run_together
-from mliap_hybrid.fitting.metrics import read_metrics
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.testing.labelled import small_settings
-
-
-def train_as_one_of(settings, team):
-    with Display(Console(quiet=True)) as display:
-        train(settings, display, team=team)
 
 
 def weights(run):
     return read_checkpoint(RunFolder(run).checkpoint("last")).trainer["average"]
 
 
-def test_several_processes_train_as_one_does(tmp_path):
+def test_several_processes_train_as_one_does(tmp_path, monkeypatch):
     # 11 training frames in batches of 3: the last has 2, fewer than there are processes. SOAP would amplify rounding:
     # the eigenvectors of a covariance of few frames are not unique.
     optimisation = {"epochs": 3, "optimiser": "adamw"}
     settings = small_settings(tmp_path, electrostatics={"charges": "fitted"}, optimisation=optimisation)
     train(settings, Display())
-    together = settings.model_copy(update={"run": tmp_path / "together"})
-    run_together(functools.partial(train_as_one_of, together), 3)
-    expected, found = weights(settings.run), weights(together.run)
+    write_training_file(settings, tmp_path / "train.yaml")
+    together = tmp_path / "together"
+    command = ["mliap-hybrid", "train", tmp_path / "train.yaml", "--processes", "3", "--run", together]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    expected, found = weights(settings.run), weights(together)
     for name, value in expected.items():
         assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-6), name
-    metrics, of_one = (read_metrics(RunFolder(run).metrics) for run in (together.run, settings.run))
+    metrics, of_one = (read_metrics(RunFolder(run).metrics) for run in (together, settings.run))
     for row, row_of_one in zip(metrics, of_one, strict=True):
         del row["time"], row_of_one["time"]
         assert row == pytest.approx(row_of_one, rel=1e-5, nan_ok=True)
-    assert (RunFolder(together.run).report / "errors.md").exists()
+    assert (RunFolder(together).report / "errors.md").exists()
 
 
 def fail(kind, team):

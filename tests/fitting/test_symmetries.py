@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mliap_hybrid.fitting.symmetries import distance_matrices, find_symmetries, match_pairs
-from mliap_hybrid.fitting.symmetries_group import close_group, cycle_notation, cycles, without_conflicts
+from mliap_hybrid.fitting.gdml.symmetries import distance_matrices, find_symmetries, match_pairs
+from mliap_hybrid.fitting.gdml.symmetries_group import close_group, cycle_notation, cycles, without_conflicts
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, ammonia
 
 RMD17 = Path(__file__).parents[3] / "shared" / "data" / "rmd17"

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from mliap_hybrid.cli.main import app
 from mliap_hybrid.config import read_training_file, write_training_file
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.metrics import read_metrics
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainer import Trainer

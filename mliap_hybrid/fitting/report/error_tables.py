@@ -8,9 +8,9 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
-from mliap_hybrid.fitting.error_groups import by_config_type, by_element
-from mliap_hybrid.fitting.evaluation import ComparedFrame, Evaluation, Parity
-from mliap_hybrid.fitting.tables import Table
+from mliap_hybrid.fitting.report.error_groups import by_config_type, by_element
+from mliap_hybrid.fitting.report.evaluation import ComparedFrame, Evaluation, Parity
+from mliap_hybrid.fitting.report.tables import Table
 
 FORCE_COLUMNS = (
     ("force RMSE", "meV/Å"),

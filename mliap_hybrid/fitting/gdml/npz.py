@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_molecules import Molecules, check_geometries
+from mliap_hybrid.fitting.gdml.molecules import Molecules, check_geometries
 from mliap_hybrid.models.gdml import GDMLModel
 from mliap_hybrid.units import KCAL_PER_MOL, energy_unit, length_unit
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from mliap_hybrid.fitting.tables import Table
+from mliap_hybrid.fitting.report.tables import Table
 
 STYLE = """
 :root { color-scheme: light; --ink: #1c2733; --faint: #667485; --line: #dde3e9; --tint: #f5f7f9; --mark: #1f6fb2; }

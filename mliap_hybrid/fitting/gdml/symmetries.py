@@ -21,8 +21,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from mliap_hybrid.fitting.gdml_kernel_matrix import Track, untracked
-from mliap_hybrid.fitting.symmetries_group import LARGEST_GROUP, close_group, without_conflicts
+from mliap_hybrid.fitting.gdml.kernel_matrix import Track, untracked
+from mliap_hybrid.fitting.gdml.symmetries_group import LARGEST_GROUP, close_group, without_conflicts
 from mliap_hybrid.models.gdml_descriptor import InverseDistances
 
 logger = logging.getLogger(__name__)

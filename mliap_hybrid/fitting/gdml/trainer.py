@@ -2,7 +2,7 @@
 
     y = V^T F / s,      (K + jitter 1) alpha = y,      w_j = -s J_j V_j alpha_j,      E_c = mean(E - E_model)
 
-with the internal directions V and the matrix K of gdml_kernel_matrix.py and the standard deviation s of the labels.
+with the internal directions V and the matrix K of kernel_matrix.py and the standard deviation s of the labels.
 With energies among the labels, y ends in (E - mean E) / s for each molecule, b_j = s alpha_j, and E_c = mean E.
 """
 
@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_kernel_matrix import Track, TrainingPoints, training_points, untracked
-from mliap_hybrid.fitting.gdml_labels import check_force_sign, check_labels, fit_labels
-from mliap_hybrid.fitting.gdml_molecules import Molecules
-from mliap_hybrid.fitting.gdml_solver import JITTERS, Method, Solution, solve
-from mliap_hybrid.fitting.symmetries import evenly_chosen
-from mliap_hybrid.fitting.symmetries_group import close_group
+from mliap_hybrid.fitting.gdml.kernel_matrix import Track, TrainingPoints, training_points, untracked
+from mliap_hybrid.fitting.gdml.labels import check_force_sign, check_labels, fit_labels
+from mliap_hybrid.fitting.gdml.molecules import Molecules
+from mliap_hybrid.fitting.gdml.solver import JITTERS, Method, Solution, solve
+from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen
+from mliap_hybrid.fitting.gdml.symmetries_group import close_group
 from mliap_hybrid.models.gdml import GDMLModel
 from mliap_hybrid.models.gdml_kernel import scale_of
 

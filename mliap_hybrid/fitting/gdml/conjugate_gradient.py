@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_kernel_matrix import Track, TrainingPoints, covariances, multiply, untracked
+from mliap_hybrid.fitting.gdml.kernel_matrix import Track, TrainingPoints, covariances, multiply, untracked
 
 SHARE, MOST_COLUMNS = 0.2, 8000
 """Share of the columns that the preconditioner knows, and their largest number."""

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_kernel_matrix import Track, untracked
-from mliap_hybrid.fitting.gdml_molecules import Molecules
-from mliap_hybrid.fitting.gdml_sampling import stratified_sample
-from mliap_hybrid.fitting.gdml_trainer import GDMLOptions, TrainedGDML, train_gdml
-from mliap_hybrid.fitting.symmetries import evenly_chosen, find_symmetries
+from mliap_hybrid.fitting.gdml.kernel_matrix import Track, untracked
+from mliap_hybrid.fitting.gdml.molecules import Molecules
+from mliap_hybrid.fitting.gdml.sampling import stratified_sample
+from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen, find_symmetries
+from mliap_hybrid.fitting.gdml.trainer import GDMLOptions, TrainedGDML, train_gdml
 from mliap_hybrid.models.gdml import GDMLModel
 
 logger = logging.getLogger(__name__)

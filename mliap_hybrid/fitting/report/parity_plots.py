@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mliap_hybrid.fitting.evaluation import Evaluation, Parity
+from mliap_hybrid.fitting.report.evaluation import Evaluation, Parity
 
 COLOURS = {"train": "#9aa5b1", "validation": "#e08e0b", "test": "#1f6fb2"}
 """Okabe-Ito like, readable in grey; other sets take the colour of the test set."""

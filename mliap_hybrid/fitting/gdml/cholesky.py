@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mliap_hybrid.fitting.gdml_kernel_matrix import Track, untracked
+from mliap_hybrid.fitting.gdml.kernel_matrix import Track, untracked
 
 BLOCK = 512
 """Columns of L that are computed at a time."""

@@ -16,7 +16,7 @@ from ase.data import covalent_radii
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_molecules import BOND, Molecules
+from mliap_hybrid.fitting.gdml.molecules import BOND, Molecules
 from mliap_hybrid.models.gdml_descriptor import InverseDistances
 
 logger = logging.getLogger(__name__)

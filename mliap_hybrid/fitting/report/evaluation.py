@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from mliap_hybrid.fitting.force_angles import mean_force_angle
+from mliap_hybrid.fitting.report.force_angles import mean_force_angle
 from mliap_hybrid.models.dipoles import dipole_moments
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel

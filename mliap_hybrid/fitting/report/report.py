@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ase.data import chemical_symbols
 
-from mliap_hybrid.fitting import html_page as html
-from mliap_hybrid.fitting.error_tables import config_type_table, element_table, error_table, worst_frames_table
-from mliap_hybrid.fitting.evaluation import Evaluation
-from mliap_hybrid.fitting.learning_curves import write_learning_curve
-from mliap_hybrid.fitting.plots import write_error_sizes, write_parity_plots
-from mliap_hybrid.fitting.tables import Table
+from mliap_hybrid.fitting.report import html_page as html
+from mliap_hybrid.fitting.report.error_tables import config_type_table, element_table, error_table, worst_frames_table
+from mliap_hybrid.fitting.report.evaluation import Evaluation
+from mliap_hybrid.fitting.report.learning_curves import write_learning_curve
+from mliap_hybrid.fitting.report.parity_plots import write_error_sizes, write_parity_plots
+from mliap_hybrid.fitting.report.tables import Table
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.metrics import QUANTITIES, read_metrics
-from mliap_hybrid.fitting.plots import COLOURS, STYLE
+from mliap_hybrid.fitting.report.metrics import QUANTITIES, read_metrics
+from mliap_hybrid.fitting.report.parity_plots import COLOURS, STYLE
 from mliap_hybrid.fitting.run_folder import RunFolder
 
 RUN_COLOURS = ("#1f6fb2", "#e08e0b", "#2a9d6f", "#c0392b", "#8e5ea2", "#6b7280", "#17a2b8", "#b5651d")

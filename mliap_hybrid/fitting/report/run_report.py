@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.evaluation import Evaluation, evaluate
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report import Report, charges_in_words, facts_of, write_report
+from mliap_hybrid.fitting.report.evaluation import Evaluation, evaluate
+from mliap_hybrid.fitting.report.report import Report, charges_in_words, facts_of, write_report
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.models.member_models import member_models

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mliap_hybrid.fitting.evaluation import ComparedFrame, Evaluation, Parity, evaluation_of
-from mliap_hybrid.fitting.force_angles import mean_force_angle
+from mliap_hybrid.fitting.report.evaluation import ComparedFrame, Evaluation, Parity, evaluation_of
+from mliap_hybrid.fitting.report.force_angles import mean_force_angle
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Solve the GDML equations by the way that suits their size and the memory.
 
-Cholesky factorisation (gdml_cholesky.py) is exact and holds the whole matrix; conjugate gradients
-(gdml_conjugate_gradient.py) hold a fifth of it or less. What either needs is known before anything is allocated.
+Cholesky factorisation (cholesky.py) is exact and holds the whole matrix; conjugate gradients
+(conjugate_gradient.py) hold a fifth of it or less. What either needs is known before anything is allocated.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Literal
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml_cholesky import BLOCK, InPlaceCholesky
-from mliap_hybrid.fitting.gdml_conjugate_gradient import conjugate_gradients, n_columns
-from mliap_hybrid.fitting.gdml_kernel_matrix import CHUNK_BYTES, Track, TrainingPoints, assemble, untracked
+from mliap_hybrid.fitting.gdml.cholesky import BLOCK, InPlaceCholesky
+from mliap_hybrid.fitting.gdml.conjugate_gradient import conjugate_gradients, n_columns
+from mliap_hybrid.fitting.gdml.kernel_matrix import CHUNK_BYTES, Track, TrainingPoints, assemble, untracked
 from mliap_hybrid.fitting.memory import available_memory
 
 logger = logging.getLogger(__name__)
