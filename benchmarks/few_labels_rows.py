@@ -91,5 +91,10 @@ def row(what: str, of_seeds: Mapping[int, float], unit: str) -> dict[str, object
 def unit_of(quantity: str, data: str) -> str:
     """Unit of a field of `Result`."""
     of_data = DATA_SETS[data]
-    units = {"energy": of_data.energy_unit, "validation": of_data.energy_unit, "force": of_data.force_unit}
+    units = {
+        "energy": of_data.energy_unit,
+        "validation": of_data.energy_unit,
+        "force": of_data.force_unit,
+        "loop": of_data.force_unit,
+    }
     return {"angle": "degrees", "seconds": "s", "epochs": "", **units}[quantity]

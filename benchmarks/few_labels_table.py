@@ -18,7 +18,9 @@ HEAD_TITLES = {
 
 
 def markdown(results: Mapping[Case, Result]) -> str:
-    """One table for each data set and way of training: energy and force errors, and gains over the baseline.
+    """One table for each data set and way of training: errors, gains over the baseline, and time over its time.
+
+    Of direct forces, also the work round closed loops over their length, in the unit of the forces.
 
     Parameters
     ----------
@@ -55,29 +57,31 @@ def _table(data: str, head: str, results: Mapping[Case, Result]) -> str:
     order = [*methods(head, with_more=True), TUNED]
     present = sorted({case.method for case in results}, key=order.index)
     of_data = DATA_SETS[data]
-    units = f"energy RMSE in {of_data.energy_unit}, force RMSE in {of_data.force_unit}"
+    has_loops = head == "direct"
+    title = (
+        f"**{data}, {HEAD_TITLES[head]}**: E and F are RMSE in {of_data.energy_unit} and {of_data.force_unit}, gain is "
+        "that of E over the baseline of the same seeds in %"
+    )
+    header = [f"E, N = {size} | gain | F" for size in sizes] + [f"loop, N = {sizes[0]}"] * has_loops + ["time"]
     lines = [
-        f"**{data}, {HEAD_TITLES[head]}**: {units}; gain of the energy over the baseline, same seeds",
+        title,
         "",
-        "| method | " + " | ".join(f"E, N = {size} | gain % | F" for size in sizes) + " | time |",
-        "|" + "---|" * (3 * len(sizes) + 2),
+        "| method | " + " | ".join(header) + " |",
+        "|" + "---|" * (3 * len(sizes) + has_loops + 2),
     ]
-    baseline = _mean_seconds(results, BASELINE)
     for method in present:
-        cells = []
-        for size in sizes:
-            cells += _cells(results, Case(data, size, head, method, 0))
-        time = _mean_seconds(results, method)
-        ratio = f"{time / baseline:.1f}" if time and baseline and method != TUNED else ""
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {ratio} |")
+        cells = [cell for size in sizes for cell in _cells(results, Case(data, size, head, method, 0))]
+        if has_loops:
+            of_seeds = seeds_of(results, Case(data, sizes[0], head, method, 0)).values()
+            cells.append(_with_spread([result.loop for result in of_seeds], 2))
+        cells.append("" if method == TUNED else _time(results, method))
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def _cells(results: Mapping[Case, Result], case: Case) -> list[str]:
     """Energy, its gain, force; each with its spread over seeds."""
     of_seeds = list(seeds_of(results, case).values())
-    if not of_seeds:
-        return ["", "", ""]
     gains = [] if case.method == BASELINE else list(paired_gains(results, case)["energy"].values())
     return [
         _with_spread([result.energy for result in of_seeds], 3),
@@ -90,11 +94,14 @@ def _with_spread(values: Sequence[float], digits: int) -> str:
     """Mean and standard deviation over seeds."""
     if not values:
         return ""
-    mean = f"{statistics.mean(values):#.{digits}g}".rstrip(".")
-    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2g}"
+    mean = float(f"{statistics.mean(values):.{digits}g}")
+    return f"{mean:g}" if len(values) < 2 else f"{mean:g} ± {statistics.stdev(values):.2g}"
 
 
-def _mean_seconds(results: Mapping[Case, Result], method: str) -> float | None:
-    """Mean over the sizes for which the baseline is there."""
-    seconds = [r.seconds for c, r in results.items() if c.method == method]
-    return statistics.mean(seconds) if seconds else None
+def _time(results: Mapping[Case, Result], method: str) -> str:
+    """Mean time of a method over that of the baseline on the same frames."""
+    pairs = [
+        (result, results.get(case.with_method(BASELINE))) for case, result in results.items() if case.method == method
+    ]
+    ratios = [result.seconds / baseline.seconds for result, baseline in pairs if baseline is not None]
+    return f"{statistics.mean(ratios):.1f}" if ratios else ""

@@ -9,17 +9,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 from few_labels_data import DataSet, Frames
 from few_labels_methods import HEADS, SHARED, Settings, merged
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.displaced_copies import displaced
+from mliap_hybrid.fitting.displacements import random_displacements
+from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.report.force_angles import mean_force_angle
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.structure import Batch
+from mliap_hybrid.testing.closed_loop import loop_work
+
+N_LOOPS, LOOP_SIZE = 30, 0.1
+"""Triangles round which the work of direct forces is taken, and the largest component of their sides, Å."""
 
 AT_ONCE = 25
 """Test frames that are predicted together."""
@@ -37,6 +46,8 @@ class Result:
     """RMSE of components."""
     angle: float
     """Mean angle between forces and reference, by the length of the latter, degrees."""
+    loop: float
+    """Work of the forces round closed loops over their length, root mean square, in the unit of the forces."""
     validation: float
     """RMSE of the energy of validation frames."""
     seconds: float
@@ -68,6 +79,7 @@ class Training:
         self.features, self.terms, self.training = prepared.features, prepared.terms, prepared.training
         n_validation = len(validation)
         self.validation = [join_frames(list(prepared.validation[:n_validation]))]
+        self.loops = frames.test[:N_LOOPS]
         test = list(prepared.validation[n_validation:])
         self.test = [join_frames(test[k : k + AT_ONCE]) for k in range(0, len(test), AT_ONCE)]
 
@@ -86,7 +98,7 @@ class Training:
         method = merged(method)
         for section in ("weak_supervision", "noise"):
             if section in method:
-                method[section]["n_copies"] = max(2, 800 // len(self.batches))
+                method[section].setdefault("n_copies", max(2, 800 // len(self.batches)))
         epochs = math.ceil(n_steps / math.ceil(len(self.batches) / SHARED["optimisation"]["batch_size"]))
         settings = self._settings(merged(HEADS[head], method, {"optimisation": {"epochs": epochs}}))
         has_forces = settings.data.keys.forces is not None
@@ -117,8 +129,10 @@ class Training:
         seconds = time.process_time() - start
         part = trainer.average.eval()
         part.load_state_dict(best)
+        energy, force, angle = self._errors(part, self.test)
         validation, _, _ = self._errors(part, self.validation)
-        return Result(*self._errors(part, self.test), validation, seconds, epochs)
+        loop = self._work_round_loops(settings, part) if head == "direct" else 0.0
+        return Result(energy, force, angle, loop, validation, seconds, epochs)
 
     def _settings(self, changes: Settings) -> TrainingFile:
         own: Settings = {
@@ -148,6 +162,21 @@ class Training:
             self.data.force_scale * rms(predicted - reference),
             mean_force_angle(reference.numpy(), predicted.numpy()),
         )
+
+    def _work_round_loops(self, settings: TrainingFile, part: TrainedPart) -> float:
+        """Of direct forces, round triangles that begin at test frames."""
+        evaluator = Evaluator(make_model(settings, self.features, self.terms, part))
+        random = np.random.default_rng(0)
+        found = []
+        for frame in self.loops:
+            ways = [torch.zeros_like(frame.positions)]
+            ways += [random_displacements(frame.n_atoms, LOOP_SIZE, random) for _ in range(2)]
+
+            def forces(way: torch.Tensor, frame: Batch = frame) -> torch.Tensor:
+                return evaluator.predict(displaced(frame, way, evaluator.model.cutoff)).forces
+
+            found.append(loop_work(forces, ways, n_nodes=2).force)
+        return self.data.force_scale * rms(torch.tensor(found))
 
 
 def without_forces(frames: Sequence[PreparedFrames]) -> list[PreparedFrames]:

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from mliap_hybrid.config import TrainingFile
-    from mliap_hybrid.fitting.team import Team
+    from mliap_hybrid.fitting.processes.team import Team
 
 
 def train(
@@ -43,9 +43,9 @@ def train(
 
     import torch  # after the training file is checked: a typing mistake is answered at once
 
-    from mliap_hybrid.fitting.distributed_team import joined_team
-    from mliap_hybrid.fitting.launcher import run_together
-    from mliap_hybrid.fitting.team import Team
+    from mliap_hybrid.fitting.processes.distributed_team import joined_team
+    from mliap_hybrid.fitting.processes.launcher import run_together
+    from mliap_hybrid.fitting.processes.team import Team
 
     if threads is not None:
         torch.set_num_threads(threads)

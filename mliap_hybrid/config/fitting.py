@@ -44,8 +44,8 @@ class WeakSupervisionSettings(Section):
     """How E(C) follows from A. none: no such term; zeroth: it is E(A), which is wrong, and a baseline for comparison;
     first: E(A) and the forces at A, wrong by the curvature of the energy; trapezoid: the mean of the forces at A and C;
     second: the curvature of the model as well, the slowest; central: the difference to the energy at the mirror image
-    of C follows from the forces at A, half-way between the two; curvature: the mean of E(C) and that energy follows from
-    E(A) and the Hessian of a simple model (Lindh et al. 1995), without any forces."""
+    of C follows from the forces at A, half-way between the two; curvature: the mean of E(C) and that energy follows
+    from E(A) and the Hessian of a simple model (Lindh et al. 1995), without any forces."""
     taylor_weight: Positive = 1.0
     """Weight of the squared residual of `taylor`, divided by the length of the displacement: an error of forces,
     (eV/Å)^2, which counts as much as with the same `loss.forces`."""

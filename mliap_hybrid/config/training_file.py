@@ -78,10 +78,10 @@ class TrainingFile(Section):
                     "weak_supervision has settings but no term: set weak_supervision.taylor or weak_supervision.spatial"
                 )
             return self
-        if self.electrostatics.charges in ("fitted", "predicted"):
+        if self.electrostatics.predicts:
             raise ValueError(
-                f"weak_supervision does not work with electrostatics.charges {self.electrostatics.charges}: expected "
-                "none, formal, reference or a table"
+                "weak_supervision does not work with electrostatics.charges predicted: expected none, formal, "
+                "reference, fitted or a table"
             )
         if self.noise.displacement > 0:
             raise ValueError("weak_supervision and noise exclude each other: leave one of them out")

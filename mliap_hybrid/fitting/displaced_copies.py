@@ -12,7 +12,8 @@ have one for each pair and direction. At A itself the forces are there. The seco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
-from mliap_hybrid.fitting.consistency import Needs, work
+from mliap_hybrid.fitting.consistency import Needs
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.structure import Batch
@@ -50,6 +51,13 @@ class DisplacedCopies:
     """Edge -> (n_frames,), eV: of their forces."""
     fixed_curvatures: Mapping[str, Tensor]
     """Edge of the second order -> (n_frames,), eV: of their energy."""
+    unit_energies: Mapping[str, Tensor] = field(default_factory=dict)
+    """Where charges are fitted, the same of the long-range term for unit products of charges (fitted_charges.py): point
+    other than A -> (n_frames, n_products), eV/e^2."""
+    unit_works: Mapping[str, Tensor] = field(default_factory=dict)
+    """Edge -> (n_frames, n_products), eV/e^2."""
+    unit_curvatures: Mapping[str, Tensor] = field(default_factory=dict)
+    """Edge of the second order -> (n_frames, n_products), eV/e^2."""
 
     @property
     def n_bytes(self) -> int:
@@ -64,6 +72,7 @@ def copy_frame(
     featuriser: Featuriser,
     whitening: Whitening,
     physics: Physics,
+    units: Physics | None = None,
 ) -> DisplacedCopies:
     """Displace a frame, and compute all constants of its copies.
 
@@ -79,6 +88,8 @@ def copy_frame(
     whitening : Whitening
     physics : callable
         Gives energy and forces of a structure without trained parameters.
+    units : callable, optional
+        Gives those of the long-range term for unit products of charges, along a last axis.
 
     Raises
     ------
@@ -87,34 +98,57 @@ def copy_frame(
     """
     ways = {"A": torch.zeros_like(batch.positions), **displacements}  # from A
     copies = {p: batch if p == "A" else displaced(batch, ways[p], featuriser.cutoff) for p in {"A", *needs.points}}
-    fixed = {p: physics(copy) for p, copy in copies.items()}
     sloped = [edge for edge in needs.edges if edge[0] != "A" or edge in needs.curvatures]
 
     def way(edge: str) -> Tensor:
         return ways[edge[1]] - ways[edge[0]]  # (n_atoms, 3)
 
-    def fixed_work(edge: str, of: Prediction) -> Tensor:
-        return work(way(edge), of.forces, batch.structure_of_atom, n_structures=1)  # (1,)
-
     def slope(edge: str, shift: float = 0.0) -> Tensor:
         return _slopes(copies[edge[0]], way(edge), featuriser, shift) @ whitening.matrix  # (n_atoms, n_kept)
 
-    def fixed_curvature(edge: str) -> Tensor:
-        ends = [physics(_shifted(copies[edge[0]], sign * STEP * way(edge))) for sign in (1.0, -1.0)]
-        return -(fixed_work(edge, ends[0]) - fixed_work(edge, ends[1])) / (2.0 * STEP)  # (1,)
-
     with torch.no_grad():
         features = {p: whitening(featuriser(copies[p].environments())) for p in needs.points if p != "A"}
+    fixed = _constants(copies, way, needs, physics)
+    of_units = _constants(copies, way, needs, units) if units is not None else _Constants({}, {}, {})
     return _float32(
         DisplacedCopies(
             displacements={edge: way(edge) for edge in needs.edges if edge[0] == "A"},
             features=features,
             slopes={edge: slope(edge) for edge in sloped},
             bends={edge: (slope(edge, STEP) - slope(edge, -STEP)) / (2.0 * STEP) for edge in needs.curvatures},
-            fixed_energies={p: fixed[p].energies - fixed["A"].energies for p in features},
-            fixed_works={edge: fixed_work(edge, fixed[edge[0]]) for edge in needs.edges},
-            fixed_curvatures={edge: fixed_curvature(edge) for edge in needs.curvatures},
+            fixed_energies=fixed.energies,
+            fixed_works=fixed.works,
+            fixed_curvatures=fixed.curvatures,
+            unit_energies=of_units.energies,
+            unit_works=of_units.works,
+            unit_curvatures=of_units.curvatures,
         )
+    )
+
+
+class _Constants(NamedTuple):
+    """Of terms without trained parameters, each (1,) or (1, n_products)."""
+
+    energies: dict[str, Tensor]
+    works: dict[str, Tensor]
+    curvatures: dict[str, Tensor]
+
+
+def _constants(copies: Mapping[str, Batch], way: Callable[[str], Tensor], needs: Needs, physics: Physics) -> _Constants:
+    """What the terms say of the copies; `way` gives the displacements (n_atoms, 3) of an edge."""
+    of_points = {p: physics(copy) for p, copy in copies.items()}
+
+    def work_of(edge: str, there: Prediction) -> Tensor:
+        return torch.einsum("ix,ix...->...", way(edge), there.forces)[None]
+
+    def curvature_of(edge: str) -> Tensor:
+        ends = [physics(_shifted(copies[edge[0]], sign * STEP * way(edge))) for sign in (1.0, -1.0)]
+        return -(work_of(edge, ends[0]) - work_of(edge, ends[1])) / (2.0 * STEP)
+
+    return _Constants(
+        {p: of_points[p].energies - of_points["A"].energies for p in needs.points if p != "A"},
+        {edge: work_of(edge, of_points[edge[0]]) for edge in needs.edges},
+        {edge: curvature_of(edge) for edge in needs.curvatures},
     )
 
 

@@ -10,10 +10,10 @@ from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import Prepared
+from mliap_hybrid.fitting.processes.team import Team
 from mliap_hybrid.fitting.progress import Display, epoch_line
 from mliap_hybrid.fitting.report.metrics import MetricsFile
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.fitting.team import Team
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.fitting.typical_charges import typical_charges
 from mliap_hybrid.structure import Batch

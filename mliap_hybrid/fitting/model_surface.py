@@ -26,7 +26,7 @@ def surface_of(part: TrainedPart, prediction: Prediction, frames: PreparedFrames
     Parameters
     ----------
     part : TrainedPart
-        Without charges of its own.
+        Without a charge model.
     prediction : Prediction
         Of the trained part at the frames themselves.
     frames : PreparedFrames
@@ -49,6 +49,16 @@ def surface_of(part: TrainedPart, prediction: Prediction, frames: PreparedFrames
             works[edge] = -work(slopes, slopes_at[edge[0]], atoms, n_frames)
     for edge, bends in copies.bends.items():
         curvatures[edge] = _curvature(part, frames, copies.slopes[edge], bends)
+    if part.charges is not None and frames.unit_energies is not None:
+        products = part.charges.products()  # (n_products,)
+        for p, units in copies.unit_energies.items():
+            energies[p] = energies[p] + (frames.unit_energies + units) @ products
+        for edge, units in copies.unit_works.items():
+            # At A itself they are among the forces, unless these have no labels.
+            if edge[0] != "A" or frames.unit_forces is None:
+                works[edge] = works[edge] + units @ products
+        for edge, units in copies.unit_curvatures.items():
+            curvatures[edge] = curvatures[edge] + units @ products
     return Surface(
         {p: e if p == "A" else e + copies.fixed_energies[p] for p, e in energies.items()},
         {edge: w + copies.fixed_works[edge] for edge, w in works.items()},

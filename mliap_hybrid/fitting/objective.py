@@ -17,8 +17,8 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.frames_on_disk import without_derivatives
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
+from mliap_hybrid.fitting.processes.team import Team
 from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.team import Team
 from mliap_hybrid.fitting.weak_supervision import WeakSupervision
 
 

@@ -20,6 +20,7 @@ from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charge
 from mliap_hybrid.fitting.consistency import needs_of
 from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
+from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
 from mliap_hybrid.fitting.frame_physics import FramePhysics, fixed_physics, frame_physics
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
@@ -55,6 +56,7 @@ def prepare(
     validation: Sequence[Batch],
     track: Track,
     terms: FixedTerms | None = None,
+    n_processes: int = 1,
 ) -> Prepared:
     """Fit the fixed terms to the training frames, and compute the constants of all frames.
 
@@ -67,6 +69,8 @@ def prepare(
         Shows progress.
     terms : FixedTerms, optional
         Those of a run that goes on; fitted where not given.
+    n_processes : int
+        Processes that do the same and share the memory.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def prepare(
     n_kept = settings.features.n_selected or features.n_features
     needed = memory_of_frames(batches, n_kept, predicts, use_virials)
     available = available_memory()
-    needed += _memory_of_weak_supervision(settings, training, n_kept, available)
+    needed = n_processes * (needed + _memory_of_weak_supervision(settings, training, n_kept, available))
     in_memory = settings.data.cache is None or fits(needed, available)
     if in_memory:
         check_memory(needed, available)
@@ -167,11 +171,18 @@ def make_weak_supervision(
     weak, repulsion, smearing = settings.weak_supervision, make_repulsion(settings), settings.electrostatics.smearing
     needs = needs_of(weak.taylor, weak.spatial, weak.spatial_order)
 
+    fits_charges = settings.electrostatics.charges == "fitted"
+    charges = None if fits_charges else terms.charges
+
     def physics(batch: Batch) -> Prediction:
-        return fixed_physics(batch, repulsion, terms.charges, terms.elements, smearing)
+        return fixed_physics(batch, repulsion, charges, terms.elements, smearing)
+
+    def units(batch: Batch) -> Prediction:
+        return unit_predictions(batch, terms.elements, smearing)
 
     def copies(batch: Batch, displacements: Mapping[str, Tensor]) -> DisplacedCopies:
-        return copy_frame(batch, displacements, needs, features, terms.whitening, physics)
+        of_units = units if fits_charges else None
+        return copy_frame(batch, displacements, needs, features, terms.whitening, physics, of_units)
 
     supervision = WeakSupervision(weak, training, copies, settings.seed)
     supervision.prepare(track)

@@ -13,12 +13,12 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.member_run import train_member
 from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.processes.team import Team
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.report.evaluation import Evaluation
 from mliap_hybrid.fitting.report.run_report import report_run
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.run_log import RunLog
-from mliap_hybrid.fitting.team import Team
 from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.models.member_models import committee_model
 from mliap_hybrid.structure import Batch
@@ -79,7 +79,7 @@ def train(
         checkpoints = [_last_checkpoint(of_member, data) if resume else None for of_member in folders]
         terms = next((checkpoint.terms for checkpoint in checkpoints if checkpoint), None)
         with team.in_turn(settings.data.cache is not None):
-            prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms)
+            prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms, team.size)
         team.check_same(prepared.terms.whitening.matrix, "features")
         if team.is_first:
             if not resume:

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import torch
 
 from mliap_hybrid.config import LossSettings, OptimisationSettings
-from mliap_hybrid.fitting.lbfgs_steps import LBFGSSteps
-from mliap_hybrid.fitting.levenberg_marquardt_steps import LevenbergMarquardtSteps
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, squared_errors, total_loss
 from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps, Progress
+from mliap_hybrid.fitting.optimisers.lbfgs_steps import LBFGSSteps
+from mliap_hybrid.fitting.optimisers.levenberg_marquardt_steps import LevenbergMarquardtSteps
 from mliap_hybrid.fitting.prepared import PreparedFrames
+from mliap_hybrid.fitting.processes.team import Team
 from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.steps import BatchSteps, Progress
-from mliap_hybrid.fitting.team import Team
 from mliap_hybrid.fitting.weak_supervision import WeakSupervision
 
 

@@ -74,7 +74,10 @@ def model_hessian(batch: Batch) -> Tensor:
             at_a, at_b = by_a / distances[a], by_b / distances[b]  # (n_angles, 3)
             rows = _derivatives(batch.n_atoms, [(j[a], at_a), (j[b], at_b), (i[a], -at_a - at_b)])
             springs.append((constants, rows))
-    return HARTREE * sum(rows.T @ (k[:, None] * rows) for k, rows in springs)
+    hessian = batch.positions.new_zeros((3 * batch.n_atoms, 3 * batch.n_atoms))
+    for k, rows in springs:
+        hessian += rows.T @ (k[:, None] * rows)
+    return HARTREE * hessian
 
 
 def _stiffness(batch: Batch) -> Tensor:

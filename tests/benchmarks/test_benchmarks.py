@@ -68,7 +68,23 @@ def test_charges_of_molecules(tmp_path):
     assert rows["dipeptide charge R2"] > 0.7
 
 
-@pytest.mark.parametrize("script", ["features_table.py", "left_out_element.py", "charges.py"])
+@pytest.mark.slow
+def test_few_labels(tmp_path):
+    if not (DATA / "rmd17").is_dir():
+        pytest.skip("rmd17 is not in ../shared/data")
+    output = tmp_path / "rows.json"
+    rows = rows_of("few_labels.py", output, "--quick", "--data", str(DATA))
+    direct, labels = (f"ethanol | 50 | direct | {method}" for method in ("baseline", "labels central thermal"))
+    assert rows[f"{labels} | energy"] < 0.8 * rows[f"{direct} | energy"]  # kcal/mol
+    assert rows[f"{labels} | gain of energy"] > 20.0  # %
+    assert rows[f"{labels} | loop"] < rows[f"{direct} | loop"]
+    written = output.read_text()
+    again = rows_of("few_labels.py", output, "--quick", "--data", str(DATA))  # all is there: nothing is trained
+    assert again == rows
+    assert output.read_text() == written
+
+
+@pytest.mark.parametrize("script", ["features_table.py", "left_out_element.py", "charges.py", "few_labels.py"])
 def test_missing_data_is_one_sentence(script, tmp_path):
     command = [sys.executable, str(BENCHMARKS / script), "--data", str(tmp_path / "nowhere")]
     run = subprocess.run(command, check=False, capture_output=True, text=True)

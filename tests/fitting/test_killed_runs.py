@@ -17,7 +17,7 @@ from mliap_hybrid.testing.labelled import small_settings
 
 KILLS = {
     "within an epoch": """
-from mliap_hybrid.fitting.soap import SOAP
+from mliap_hybrid.fitting.optimisers.soap import SOAP
 calls, step = [], SOAP.step
 def killed(self, *arguments):
     calls.append(1)
@@ -68,14 +68,18 @@ train(read_training_file(Path(sys.argv[1])), Display())
 """
 
 
+LAST_EPOCH = 6
+"""One less than there are, since a report takes time."""
+
+
 def small_run(folder):
-    return small_settings(folder, optimisation={"schedule": "plateau", "plateau_patience": 1})
+    return small_settings(folder, optimisation={"epochs": 7, "schedule": "plateau", "plateau_patience": 1})
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     settings = small_run(tmp_path_factory.mktemp("uninterrupted"))
-    train(settings, Display())
+    train(settings, Display(), last_epoch=LAST_EPOCH)
     return RunFolder(settings.run)
 
 
@@ -102,7 +106,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(when, tmp_path, uninterrupte
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     folder = RunFolder(settings.run)
     assert 1 <= read_checkpoint(folder.checkpoint("last")).trainer["epoch"] <= 3
-    train(settings, Display(), resume=True)
+    train(settings, Display(), resume=True, last_epoch=LAST_EPOCH)
     for which in ("last", "best"):
         ended, expected = (read_checkpoint(run.checkpoint(which)) for run in (folder, uninterrupted))
         assert_same(ended.trainer, expected.trainer)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mliap_hybrid.fitting.lbfgs import C1, C2, LBFGS
+from mliap_hybrid.fitting.optimisers.lbfgs import C1, C2, LBFGS
 
 
 class Counted:

@@ -7,15 +7,15 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting import levenberg_marquardt_steps as steps_module
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
-from mliap_hybrid.fitting.levenberg_marquardt import Damping, LinearModel, best_step
-from mliap_hybrid.fitting.levenberg_marquardt_steps import LevenbergMarquardtSteps
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers import levenberg_marquardt_steps as steps_module
+from mliap_hybrid.fitting.optimisers.levenberg_marquardt import Damping, LinearModel, best_step
+from mliap_hybrid.fitting.optimisers.levenberg_marquardt_steps import LevenbergMarquardtSteps
+from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared import join_frames
-from mliap_hybrid.fitting.residuals import count_residuals, residuals
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 
@@ -117,6 +117,13 @@ def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
     for epoch in range(4, 7):
         other.run_epoch(epoch, objective)
     assert torch.equal(other.position, steps.position)
+
+
+def test_a_loss_that_is_not_finite_names_the_frame(setup):
+    settings, part, frames = setup
+    frames[3] = replace(frames[3], forces=torch.full_like(frames[3].forces, torch.nan))
+    with pytest.raises(InputError, match=r"the loss became nan .* in epoch 1, because of training frame 3:"):
+        LevenbergMarquardtSteps(part, settings.optimisation).run_epoch(1, Objective(part, frames, settings.loss, 2))
 
 
 def test_too_little_memory_is_said(setup, monkeypatch):

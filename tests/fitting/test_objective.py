@@ -10,9 +10,9 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.steps import BatchSteps
-from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.fitting.processes.team import Team
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 N_FRAMES = 7

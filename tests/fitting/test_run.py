@@ -12,10 +12,10 @@ from mliap_hybrid.data.splits import split_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint
+from mliap_hybrid.fitting.optimisers.soap import SOAP
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.fitting.soap import SOAP
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mliap_hybrid.config import OptimisationSettings
-from mliap_hybrid.fitting.schedules import Plateau, make_schedule
+from mliap_hybrid.fitting.optimisers.schedules import Plateau, make_schedule
 
 
 def test_cosine_falls_to_zero_and_does_not_look_at_the_loss():

@@ -13,7 +13,7 @@ from mliap_hybrid.cli.main import main
 from mliap_hybrid.config import write_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.launcher import run_together
+from mliap_hybrid.fitting.processes.launcher import run_together
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mliap_hybrid.fitting.soap import MEMORY, SOAP
+from mliap_hybrid.fitting.optimisers.soap import MEMORY, SOAP
 
 
 def adam(gradients, learning_rate, shape):

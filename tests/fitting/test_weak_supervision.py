@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from mliap_hybrid.fitting.model_surface import surface_of
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.report.metrics import MetricsFile, read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.models.derivatives import predict
@@ -46,10 +48,9 @@ def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
     return DisplacedCopies(**{name: {k: v.double() for k, v in of.items()} for name, of in values.items()})
 
 
-def ready(tmp_path, n_frames=3, **weak):
+def ready(tmp_path, n_frames=3, charges="reference", **weak):
     """Settings, batches, prepared frames, and an untrained part in double precision."""
-    changes = {"charges": "reference"}
-    settings = small_settings(tmp_path, electrostatics=changes, weak_supervision=EVERYTHING | weak)
+    settings = small_settings(tmp_path, electrostatics={"charges": charges}, weak_supervision=EVERYTHING | weak)
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(n_frames)]
     prepared = prepare(settings, batches[:-1], batches[-1:], pass_on)
     return settings, batches, prepared, make_trained_part(settings, prepared.terms).double().train()
@@ -61,12 +62,18 @@ def ways_of(batch, seed, size=0.03):
     return dict(zip("BCD", size * (2.0 * random - 1.0), strict=True))
 
 
+@pytest.mark.parametrize("charges", ["reference", "fitted", "fitted, no forces"])
 @pytest.mark.parametrize(("taylor", "spatial"), [("trapezoid", "all"), ("second", "D"), ("first", "B")])
-def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial):
-    """Energies and works of all points of two frames at once, fixed charges included; curvature by differences."""
-    settings, batches, prepared, part = ready(tmp_path, taylor=taylor, spatial=spatial)
+def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
+    """Energies and works of all points of two frames at once, charges included; curvature by differences."""
+    source = charges.split(",")[0]
+    settings, batches, prepared, part = ready(tmp_path, taylor=taylor, spatial=spatial, charges=source)
+    if source == "fitted":
+        part.charges.coordinates.data += 0.4
     model = make_model(settings, prepared.features, prepared.terms, part)
     frames = double(join_frames(prepared.training))
+    if charges == "fitted, no forces":
+        frames = dataclasses.replace(frames, forces=None, unit_forces=None)
     ways = [ways_of(batch, seed) for seed, batch in enumerate(batches[:2])]
     copies = [
         double_copies(prepared.weak_supervision.copy_frame(b, way)) for b, way in zip(batches, ways, strict=False)
@@ -301,13 +308,31 @@ def test_training_from_energies_alone_lowers_the_error(tmp_path):
     assert "weak supervision adds" in RunFolder(settings.run).log.read_text()
 
 
+def test_metrics_have_a_column_for_the_terms_which_older_files_lack(tmp_path):
+    settings = small_settings(
+        tmp_path, weak_supervision={"taylor": "first", "warm_up_epochs": 1}, optimisation={"epochs": 2}
+    )
+    train(settings, Display())
+    path = RunFolder(settings.run).metrics
+    first, second = read_metrics(path)
+    assert math.isnan(first["weak_supervision_loss"])
+    assert second["weak_supervision_loss"] > 0
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    column = lines[0].index("weak_supervision_loss")
+    path.write_text("\n".join(",".join(cells[:column] + cells[column + 1 :]) for cells in lines) + "\n")
+    older = read_metrics(path)
+    assert "weak_supervision_loss" not in older[1]
+    assert older[1]["validation_loss"] == second["validation_loss"]
+    MetricsFile(path, finished_epochs=1)
+    assert len(read_metrics(path)) == 1
+
+
 def test_the_terms_fall_while_the_network_learns(tmp_path):
     """Weak labels say what is true, so that a network that learns comes to agree with them."""
     weak = {"taylor": "trapezoid", "weak_labels": True, "displacement_size": 0.05, "n_copies": 1}
     settings = small_settings(tmp_path, weak_supervision=weak, optimisation={"epochs": 60})
     evaluations = train(settings, Display())
-    log = RunFolder(settings.run).log.read_text()
-    added = [float(line.split("adds ")[1].split()[0]) for line in log.splitlines() if "weak supervision adds" in line]
+    added = [row["weak_supervision_loss"] for row in read_metrics(RunFolder(settings.run).metrics)]
     assert len(added) == 60
     assert added[-1] < 0.2 * added[0]
     assert evaluations["validation"].forces.rmse < 0.6 * evaluations["validation"].forces.label_rms

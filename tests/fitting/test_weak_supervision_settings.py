@@ -44,9 +44,9 @@ def test_off_by_default():
             "them",
         ),
         (
-            {"weak_supervision": {"taylor": "first"}, "electrostatics": {"charges": "fitted"}},
-            "weak_supervision does not work with electrostatics.charges fitted: expected none, formal, reference or a "
-            "table",
+            {"weak_supervision": {"taylor": "first"}, "electrostatics": {"charges": "predicted"}},
+            "weak_supervision does not work with electrostatics.charges predicted: expected none, formal, reference, "
+            "fitted or a table",
         ),
         (
             {"weak_supervision": {"taylor": "first", "warm_up_epochs": 5}, "optimisation": {"epochs": 5}},

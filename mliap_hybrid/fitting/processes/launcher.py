@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.distributed_team import joined_team
-from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.fitting.processes.distributed_team import joined_team
+from mliap_hybrid.fitting.processes.team import Team
 
 GRACE = 1.0
 """Seconds to wait, after one process failed, for what others say: the first to say something need not be the cause."""
@@ -69,9 +69,9 @@ def run_together(work: Callable[[Team], None], n_processes: int, n_threads: int 
                 there.close()  # only with its copy in the process: when that ends, the pipe does
             _watch(running)
         finally:
-            for process in running.values():
-                process.kill()  # nothing is left half written (whole_file.py)
-                process.join()
+            for left in running.values():
+                left.kill()  # nothing is left half written (whole_file.py)
+                left.join()
 
 
 def _watch(running: dict[Connection, BaseProcess]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributed
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.team import Team
+from mliap_hybrid.fitting.processes.team import Team
 
 PATIENCE = timedelta(days=30)
 """How long a process waits for another one: whoever started them ends all when one is gone."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from mliap_hybrid.fitting.flat_parameters import FlatParameters
-from mliap_hybrid.fitting.lbfgs import LBFGS
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import BatchResult, Objective
+from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
+from mliap_hybrid.fitting.optimisers.flat_parameters import FlatParameters
+from mliap_hybrid.fitting.optimisers.lbfgs import LBFGS
 from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.steps import Progress, not_finite
 
 
 class LBFGSSteps:

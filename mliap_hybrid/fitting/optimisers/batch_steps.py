@@ -15,9 +15,9 @@ from mliap_hybrid.config import OptimisationSettings
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import BatchResult, Objective
-from mliap_hybrid.fitting.schedules import make_schedule
+from mliap_hybrid.fitting.optimisers.schedules import make_schedule
+from mliap_hybrid.fitting.optimisers.soap import SOAP
 from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.soap import SOAP
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"soap": SOAP, "adamw": torch.optim.AdamW}
 """`optimisation.optimiser` -> what takes the steps."""

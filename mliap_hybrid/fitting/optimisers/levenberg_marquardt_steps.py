@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,15 +11,15 @@ from torch import Tensor
 
 from mliap_hybrid.config import OptimisationSettings
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.flat_parameters import FlatParameters
-from mliap_hybrid.fitting.levenberg_marquardt import FIRST_DAMPING, Damping, LinearModel, best_step
 from mliap_hybrid.fitting.losses import RunningErrors, squared_errors
 from mliap_hybrid.fitting.memory import available_memory, fits
-from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.objective import BatchResult, Objective
+from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
+from mliap_hybrid.fitting.optimisers.flat_parameters import FlatParameters
+from mliap_hybrid.fitting.optimisers.levenberg_marquardt import FIRST_DAMPING, Damping, LinearModel, best_step
+from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
 from mliap_hybrid.fitting.prepared import join_frames
-from mliap_hybrid.fitting.residuals import count_residuals, residuals
 from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.steps import Progress
 
 ROWS = 64
 """Rows of the Jacobian that are computed at a time."""
@@ -54,7 +55,7 @@ class LevenbergMarquardtSteps:
         Raises
         ------
         InputError
-            If the memory does not suffice, or there are several processes.
+            If the memory does not suffice, there are several processes, or the loss is not finite.
         """
         objective.start_epoch(epoch)
         totals = objective.count(range(objective.n_frames))
@@ -63,10 +64,13 @@ class LevenbergMarquardtSteps:
         errors = RunningErrors()
         rows = self._rows(objective, totals, errors)
         model = LinearModel(rows, n_residuals, self.position, self.settings.weight_decay)
+        if not math.isfinite(model.loss):
+            result = BatchResult(model.loss, None, float(model.gradient.norm()))
+            raise not_finite(objective, list(range(objective.n_frames)), result, f"epoch {epoch}")
         if self.damping is None:
             self.damping = Damping(FIRST_DAMPING * model.typical_square)
         found = best_step(model, self.position, lambda x: self._loss(x, objective, totals), self.damping)
-        self.is_stuck = found is None
+        self.is_stuck = found is None and not objective.changes
         length = 0.0 if found is None else float((found[0] - self.position).norm())
         self.position = self.position if found is None else found[0]
         self.weights.move_to(self.position)
