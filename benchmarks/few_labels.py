@@ -47,16 +47,15 @@ def main() -> None:
     if options.quick:
         options.only, options.sizes, options.seeds, options.methods = ["ethanol"], [50], 1, QUICK["methods"]
         options.heads = ["direct", "energies"]
-    present = [name for name in options.only if (options.data / DATA_SETS[name].folder).is_dir()]
-    for name in options.only:
-        if name not in present:
-            print(f"{name} is left out: there is no {DATA_SETS[name].folder} in {options.data}", flush=True)
-    if not present:
-        parser.error(f"there is none of the data sets in {options.data}: name their folder with --data")
-
-    torch.set_num_threads(1)
     results = read_results(options.json)
     if not options.table:
+        present = [name for name in options.only if (options.data / DATA_SETS[name].folder).is_dir()]
+        for name in options.only:
+            if name not in present:
+                print(f"{name} is left out: there is no {DATA_SETS[name].folder} in {options.data}", flush=True)
+        if not present:
+            parser.error(f"there is none of the data sets in {options.data}: name their folder with --data")
+        torch.set_num_threads(1)
         with tempfile.TemporaryDirectory() as temporary:
             for name in present:
                 train_data_set(name, options, options.cache or Path(temporary), results)
