@@ -23,8 +23,8 @@ from few_labels_rows import Case, read_results, write_results
 from few_labels_table import markdown
 from few_labels_training import Result, Training
 
-N_STEPS = {"direct": 800, "conservative": 800, "energies": 400}
-"""Steps of a training with up to 200 labels; with more, twice as many."""
+N_STEPS = 800
+"""Steps of a training with forces of up to 200 frames; of more, twice as many, as from energies alone."""
 
 QUICK = {"steps": 150, "methods": (BASELINE, "labels central thermal", "curvature thermal")}
 """One seed of ethanol with 50 labels, for two minutes."""
@@ -92,7 +92,8 @@ def wanted(name: str, size: int, seed: int, options: argparse.Namespace) -> list
 
 def train(training: Training, case: Case, results: dict[Case, Result], quick: bool) -> Result:
     """One training."""
-    n_steps = QUICK["steps"] if quick else N_STEPS[case.head] * (2 if case.size > 200 else 1)
+    of_head = DATA_SETS[case.data].n_steps_energies if case.head == "energies" else N_STEPS
+    n_steps = QUICK["steps"] if quick else of_head * (2 if case.size > 200 else 1)
     if case.method != LONGER:
         return training.run(case.head, methods(case.head, True)[case.method], n_steps)
     beside = {m: results.get(case.with_method(m)) for m in MAIN[case.head]}

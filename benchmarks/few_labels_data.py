@@ -51,6 +51,8 @@ class DataSet:
     energy_scale: float
     """What an error of 1 eV/atom is in `energy_unit`."""
     force_scale: float
+    n_steps_energies: int = 400
+    """Steps of a training from energies alone, until it gains no more from further ones."""
     keys: LabelKeys = field(default_factory=lambda: LabelKeys(energy="REF_energy", forces="REF_forces"))
     units: LabelUnits = field(default_factory=LabelUnits)
 
@@ -115,5 +117,6 @@ DATA_SETS: dict[str, DataSet] = {
         force_unit="meV/Å",
         energy_scale=1000.0,
         force_scale=1000.0,
+        n_steps_energies=1600,
     ),
 }
