@@ -84,7 +84,16 @@ def test_few_labels(tmp_path):
     assert output.read_text() == written
 
 
-@pytest.mark.parametrize("script", ["features_table.py", "left_out_element.py", "charges.py", "few_labels.py"])
+@pytest.mark.slow
+def test_training(tmp_path):
+    rows = rows_of("training.py", tmp_path / "rows.json", "--quick", "--data", str(tmp_path / "nowhere"))
+    assert rows["NaCl 64, cache over torch, 1 core"] > 1.0
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["features_table.py", "left_out_element.py", "charges.py", "few_labels.py", "accuracy.py", "optimisers.py"],
+)
 def test_missing_data_is_one_sentence(script, tmp_path):
     command = [sys.executable, str(BENCHMARKS / script), "--data", str(tmp_path / "nowhere")]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
