@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ase.io import write
-from features_table import FRAMES, KCAL, RECIPE
+from features_table import FRAMES, KCAL, RECIPE, data_settings
 from rich.console import Console
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
@@ -105,15 +104,9 @@ def errors_of(name: str, changes: dict[str, Any], data: Path, temporary: Path) -
 
 def training_file(name: str, changes: dict[str, Any], data: Path, cache: Path, folder: Path) -> TrainingFile:
     """The settings of a run, its frames written to `folder`."""
-    write(folder / "frames.extxyz", FRAMES[name](data))
     content: dict[str, Any] = BEST | {
         "run": str(folder / "run"),
-        "data": {
-            "files": [str(folder / "frames.extxyz")],
-            "split_key": "split",
-            "cache": str(cache / name),
-            "keys": {"energy": "REF_energy", "forces": "REF_forces"},
-        },
+        "data": data_settings(name, data, cache / name, folder),
     }
     for section, values in changes.items():
         content[section] = content.get(section, {}) | values

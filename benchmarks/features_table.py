@@ -177,20 +177,21 @@ def do(task: tuple[Run, Path, Path, Path]) -> tuple[Run, Result]:
 
 def training_file(run: Run, data: Path, cache: Path, folder: Path) -> TrainingFile:
     """The settings of a run, its frames written to `folder`."""
-    frames = FRAMES[run.data](data)
-    write(folder / "frames.extxyz", frames)
     content = RECIPE | {
         "run": str(folder / "run"),
         "seed": run.seed,
-        "data": {
-            "files": [str(folder / "frames.extxyz")],
-            "split_key": "split",
-            "cache": str(cache),
-            "keys": {"energy": "REF_energy", "forces": "REF_forces"},
-        },
+        "data": data_settings(run.data, data, cache, folder),
         "features": {"widths": [0.25, 0.5, 1.0, 2.0]} | SETS[run.features],
     }
     return parse_training_file(content, run.name)
+
+
+def data_settings(name: str, data: Path, cache: Path, folder: Path) -> dict[str, Any]:
+    """The section `data` for one of the data sets, whose frames are written to `folder`."""
+    file = folder / "frames.extxyz"
+    write(file, FRAMES[name](data))
+    keys = {"energy": "REF_energy", "forces": "REF_forces"}
+    return {"files": [str(file)], "split_key": "split", "cache": str(cache), "keys": keys}
 
 
 def rmd17(data: Path, molecule: str) -> list[Atoms]:

@@ -29,10 +29,9 @@ from typing import Any
 from unittest.mock import patch
 
 import ase.io
-import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
+from features_table import rmd17
 from rich.console import Console
 from torch import Tensor
 
@@ -49,7 +48,6 @@ from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.models.derivatives import assemble
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch, Environments, join_batches
-from mliap_hybrid.units import ENERGY_UNITS
 
 HERE = Path(__file__).parent
 FRAMES_OF_A_STEP = {"ethanol": 8, "NaCl 64": 4}
@@ -97,32 +95,21 @@ def main() -> None:
 def data_sets(data: Path) -> dict[str, list[Atoms]]:
     """Labelled frames in eV by name; ethanol only where it is."""
     sets = {}
-    ethanol = data / "rmd17" / "rmd17_ethanol_train_01.npz"
-    if ethanol.is_file():
-        sets["ethanol"] = ethanol_frames(ethanol)
+    if (data / "rmd17").is_dir():
+        sets["ethanol"] = rmd17(data, "ethanol")[:N_FRAMES]
     else:
-        print(f"{ethanol} is not there: NaCl alone")
+        print(f"there is no rmd17 in {data}: NaCl alone")
     sets["NaCl 64"] = ase.io.read(HERE.parent / "training" / "nacl" / "nacl64.extxyz.xz", f":{N_FRAMES}")
     return sets
 
 
-def ethanol_frames(file: Path) -> list[Atoms]:
-    """Frames of rMD17, in eV."""
-    arrays, kcal = np.load(file), ENERGY_UNITS["kcal/mol"]
-    frames = []
-    for index in range(N_FRAMES):
-        atoms = Atoms(arrays["nuclear_charges"], arrays["coords"][index])
-        energy, forces = float(arrays["energies"][index]) * kcal, arrays["forces"][index] * kcal
-        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
-        frames.append(atoms)
-    return frames
-
-
 def settings_of(name: str, file: Path, cache: Path) -> TrainingFile:
     """A training file for all the frames."""
-    widths = [0.25, 0.5, 1.0, 2.0] if name == "ethanol" else [0.7, 1.0, 1.4, 2.0]
+    is_ethanol = name == "ethanol"
+    widths = [0.25, 0.5, 1.0, 2.0] if is_ethanol else [0.7, 1.0, 1.4, 2.0]
+    keys = {"energy": "REF_energy", "forces": "REF_forces"} if is_ethanol else {}
     content = {
-        "data": {"files": [str(file)], "validation": 2 / N_FRAMES, "test": 0.0, "cache": str(cache)},
+        "data": {"files": [str(file)], "validation": 2 / N_FRAMES, "test": 0.0, "cache": str(cache), "keys": keys},
         "features": {"widths": widths},
         "repulsion": {"kind": "none"},
     }

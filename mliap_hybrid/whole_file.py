@@ -13,8 +13,8 @@ from typing import BinaryIO
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of `path` when the block ends without an error.
 
-    Until then `path` is what it was before. What a killed process leaves is a hidden file beside it, which the next
-    write replaces.
+    Until then, and after an error, `path` is what it was before. What a killed process leaves is a hidden file beside
+    it, which the next write replaces.
 
     Parameters
     ----------
@@ -25,8 +25,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     BinaryIO
     """
     temporary = path.with_name(f".{path.name}.writing")
-    with temporary.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())  # or a power failure could leave the new name with no content
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # or a power failure could leave the new name with no content
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -17,6 +17,7 @@ from mliap_hybrid.fitting.memory import available_memory, fits
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, RawFeatures, size_of_raw_features
 from mliap_hybrid.fitting.worker_processes import FinishedFrames, map_chunks
 from mliap_hybrid.structure import Batch
+from mliap_hybrid.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,10 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     InputError
         If it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.writing")
     try:
-        with temporary.open("wb") as file:
+        with whole_file(path) as file:
             np.savez(file, allow_pickle=False, **arrays)
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 

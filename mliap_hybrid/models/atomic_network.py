@@ -8,11 +8,12 @@ part that every element has of its own, and the whole extrapolates as a pair pot
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from mliap_hybrid.models.silu_layers import silu_layers, through
 
 
 class AtomicNetwork(torch.nn.Module):
@@ -31,9 +32,8 @@ class AtomicNetwork(torch.nn.Module):
             Number of elements, each with its row of the linear term.
         """
         super().__init__()
-        sizes = [n_inputs, *hidden, 1]
         self.hidden = tuple(hidden)
-        self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes))
+        self.layers = silu_layers([n_inputs, *hidden, 1])
         self.linear = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))  # w
         self.offset = torch.nn.Parameter(torch.zeros(n_elements))  # b
 
@@ -50,8 +50,5 @@ class AtomicNetwork(torch.nn.Module):
         -------
         Tensor, shape (n_atoms,), eV
         """
-        values = features  # (n_atoms, n_inputs)
-        for layer in self.layers[:-1]:
-            values = torch.nn.functional.silu(layer(values))  # (n_atoms, n_hidden)
         linear = (self.linear[rows] * features).sum(1) + self.offset[rows]  # (n_atoms,)
-        return self.layers[-1](values).squeeze(1) + linear
+        return through(self.layers, features).squeeze(1) + linear

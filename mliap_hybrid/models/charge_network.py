@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.models.atomic_network import AtomicNetwork
-
-FIRST_SCALE = 0.1
-"""Factor on the last layer at the start of a training: charges start near those of their elements."""
+from mliap_hybrid.models.silu_layers import start_small
 
 
 class ChargeNetwork(torch.nn.Module):
@@ -38,9 +36,7 @@ class ChargeNetwork(torch.nn.Module):
         super().__init__()
         self.largest = largest
         self.network = AtomicNetwork(n_inputs, hidden, n_elements)
-        with torch.no_grad():
-            for parameter in self.network.layers[-1].parameters():
-                parameter.mul_(FIRST_SCALE)
+        start_small(self.network.layers)  # charges start near those of their elements
 
     @property
     def hidden(self) -> tuple[int, ...]:

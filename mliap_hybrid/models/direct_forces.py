@@ -11,14 +11,12 @@ are the conservative ones. Otherwise the work along a path depends on the path, 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-FIRST_SCALE = 0.1
-"""Factor on the last layer at the start of a training: forces start small."""
+from mliap_hybrid.models.silu_layers import silu_layers, start_small, through
 
 
 class ForceNetwork(torch.nn.Module):
@@ -36,14 +34,11 @@ class ForceNetwork(torch.nn.Module):
         n_elements : int
         """
         super().__init__()
-        sizes = [n_inputs, *hidden, n_inputs]
         self.hidden = tuple(hidden)
-        self.layers = torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes))
+        self.layers = silu_layers([n_inputs, *hidden, n_inputs])
+        start_small(self.layers)
         # A pair potential has the same slopes everywhere: those of the linear term of the energy's network.
         self.offset = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
-        with torch.no_grad():
-            for parameter in self.layers[-1].parameters():
-                parameter.mul_(FIRST_SCALE)
 
     def forward(self, features: Tensor, rows: Tensor) -> Tensor:
         """What stands for the derivative of the energy by the features.
@@ -58,7 +53,4 @@ class ForceNetwork(torch.nn.Module):
         -------
         Tensor, shape (n_atoms, n_inputs), eV
         """
-        values = features  # (n_atoms, n_inputs)
-        for layer in self.layers[:-1]:
-            values = torch.nn.functional.silu(layer(values))  # (n_atoms, n_hidden)
-        return self.layers[-1](values) + self.offset[rows]
+        return through(self.layers, features) + self.offset[rows]

@@ -143,9 +143,8 @@ class Evaluator:
 
     def each_member(self, environments: Environments) -> list[tuple[Tensor, Tensor]]:
         """Network energies (n_centres,), eV, and their gradient (n_pairs, 3), eV/Å, of each member of a committee."""
-        if self.native is not None and environments.pair_vectors.device.type == "cpu":
-            self.native.n_threads = torch.get_num_threads()
-            return list(zip(*self.native.each_energy(environments), strict=True))
+        if (native := self._native_on(environments)) is not None:
+            return list(zip(*native.each_energy(environments), strict=True))
         return self._torch_networks(members_of(self.model.network), environments)
 
     def _predict_with_charges(self, batch: Batch, vectors: Tensor) -> Prediction:
@@ -165,21 +164,19 @@ class Evaluator:
         """Network energies (n_centres,) and their gradient (n_pairs, 3), or what stands for it in direct forces."""
         if not self.model.is_conservative:
             return self._direct(environments)
-        if self.native is not None and environments.pair_vectors.device.type == "cpu":
-            self.native.n_threads = torch.get_num_threads()
-            energies, gradients = self.native.mean_energy(environments)  # (n_members, n_centres), (n_pairs, 3)
+        if (native := self._native_on(environments)) is not None:
+            energies, gradients = native.mean_energy(environments)  # (n_members, n_centres), (n_pairs, 3)
             return energies.mean(0), gradients
         return self._torch_networks([self.model.network], environments)[0]
 
     def _direct(self, environments: Environments) -> tuple[Tensor, Tensor]:
         """Network energies (n_centres,), and pair gradients (n_pairs, 3) from the slopes of the force network."""
         model, numbers = self.model, environments.centre_numbers
-        native = self.native if environments.pair_vectors.device.type == "cpu" else None
+        native = self._native_on(environments)
         with torch.no_grad():
             if native is None:
                 features, state = model.features.forward_with_state(environments)  # (n_centres, n_features)
             else:
-                native.n_threads = torch.get_num_threads()
                 pairs = native.sort(environments)
                 features, state = native.forward_with_moments(pairs)
             features = features.double()
@@ -191,13 +188,17 @@ class Evaluator:
     def _both_networks(self, environments: Environments, total_charge: float | Tensor) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) of energy and charge network, each with its gradient (n_pairs, 3)."""
         assert self.model.charge_model is not None
-        if environments.pair_vectors.device.type == "cpu" and self._native_for(total_charge):
-            assert self.native is not None
-            self.native.n_threads = torch.get_num_threads()
-            values, gradients = self.native.each_energy(environments)  # (2, n_centres), (2, n_pairs, 3)
-            return list(zip(values, gradients, strict=True))
+        if self._native_for(total_charge) and (native := self._native_on(environments)) is not None:
+            return list(zip(*native.each_energy(environments), strict=True))
         networks = [self.model.network, self.model.charge_model.network.network]
         return self._torch_networks(networks, environments, total_charge)
+
+    def _native_on(self, environments: Environments) -> NativeMultipoles | None:
+        """The kernels, with as many threads as torch; None where they do not reach."""
+        if self.native is None or environments.pair_vectors.device.type != "cpu":
+            return None
+        self.native.n_threads = torch.get_num_threads()
+        return self.native
 
     def _native_for(self, total_charge: float | Tensor) -> bool:
         """Whether the kernels can do both networks, set up for the total charge if it is an input of theirs."""

@@ -10,12 +10,12 @@ from torch import Tensor
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import BatchResult, Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
-from mliap_hybrid.fitting.optimisers.flat_parameters import FlatParameters
+from mliap_hybrid.fitting.optimisers.full_batch_steps import FullBatchSteps
 from mliap_hybrid.fitting.optimisers.lbfgs import LBFGS
 from mliap_hybrid.fitting.shortcut import TrainedPart
 
 
-class LBFGSSteps:
+class LBFGSSteps(FullBatchSteps):
     """After an epoch its state determines all that follows, bit for bit."""
 
     def __init__(self, part: TrainedPart):
@@ -26,15 +26,8 @@ class LBFGSSteps:
         part : TrainedPart
             Changed in place.
         """
-        self.part = part
-        self.weights = FlatParameters(part)
+        super().__init__(part)
         self.minimiser = LBFGS(self.weights.position())
-        self.is_stuck = False
-
-    @property
-    def average(self) -> TrainedPart:
-        """The weights themselves."""
-        return self.part
 
     def run_epoch(self, epoch: int, objective: Objective) -> Progress:
         """Take one step.
@@ -64,9 +57,6 @@ class LBFGSSteps:
         self.weights.move_to(self.minimiser.position)
         errors, result = min(found, key=lambda evaluation: evaluation[1].loss)
         return Progress(errors, length, result.added)
-
-    def after_epoch(self, validation_loss: float) -> None:
-        """Take no note of the validation loss."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on besides its number, as tensors and plain numbers."""

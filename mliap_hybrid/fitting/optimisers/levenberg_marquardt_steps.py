@@ -15,7 +15,7 @@ from mliap_hybrid.fitting.losses import RunningErrors, squared_errors
 from mliap_hybrid.fitting.memory import available_memory, fits
 from mliap_hybrid.fitting.objective import BatchResult, Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
-from mliap_hybrid.fitting.optimisers.flat_parameters import FlatParameters
+from mliap_hybrid.fitting.optimisers.full_batch_steps import FullBatchSteps
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt import FIRST_DAMPING, Damping, LinearModel, best_step
 from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
 from mliap_hybrid.fitting.prepared import join_frames
@@ -25,7 +25,7 @@ ROWS = 64
 """Rows of the Jacobian that are computed at a time."""
 
 
-class LevenbergMarquardtSteps:
+class LevenbergMarquardtSteps(FullBatchSteps):
     """After an epoch its state determines all that follows, bit for bit."""
 
     def __init__(self, part: TrainedPart, settings: OptimisationSettings):
@@ -37,17 +37,10 @@ class LevenbergMarquardtSteps:
             Changed in place; without predicted charges.
         settings : OptimisationSettings
         """
-        self.part = part
+        super().__init__(part)
         self.settings = settings
-        self.weights = FlatParameters(part)
         self.position = self.weights.position()  # (n,)
         self.damping: Damping | None = None
-        self.is_stuck = False
-
-    @property
-    def average(self) -> TrainedPart:
-        """The weights themselves."""
-        return self.part
 
     def run_epoch(self, epoch: int, objective: Objective) -> Progress:
         """Take one step.
@@ -75,9 +68,6 @@ class LevenbergMarquardtSteps:
         self.position = self.position if found is None else found[0]
         self.weights.move_to(self.position)
         return Progress(errors, length, None)
-
-    def after_epoch(self, validation_loss: float) -> None:
-        """Take no note of the validation loss."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on besides its number, as tensors and plain numbers."""
