@@ -3,12 +3,13 @@
     python benchmarks/training.py [--threads 1,2] [--quick] [--json FILE] [--data FOLDER]
 
 Ethanol (rMD17, where it is there) and the 64 ions of training/nacl; gmp-2c3 features, a network of 128-128, steps on
-energies and forces of 8 and 4 frames. Four ways to the same losses and gradients:
+energies and forces of 8 and 4 frames. Five ways to the same losses and gradients:
 
     cache, memory   features and their derivatives from the cache, held in memory: what `mliap-hybrid train` does
     cache, disk     the same, read from the cache's files in each step: what it does where memory is short
     kernels         no cache: features by the native kernels in each step
-    torch           no cache: features by torch and automatic differentiation in each step
+    torch           no cache: features by torch, forces by automatic differentiation, in each step
+    torch, anew     no cache, and the steps of the first way: features and their derivatives by torch for each step
 
 Each runs in a process of its own, whose memory is measured; the median step counts.
 """
@@ -42,6 +43,7 @@ from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared import join_frames
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.raw_features import ComputedFeatures
 from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
@@ -86,7 +88,7 @@ def main() -> None:
                     rates[way] = FRAMES_OF_A_STEP[name] / seconds
                     add(f"{name}, {way}, {cores}", rates[way], "structures/s")
                     add(f"{name}, {way}, {cores}, memory of training", megabytes, "MB")
-                for way in ("kernels", "torch"):
+                for way in ("kernels", "torch", "torch, anew"):
                     add(f"{name}, cache over {way}, {cores}", rates["cache, memory"] / rates[way], "x")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
@@ -161,6 +163,18 @@ def on_disk(settings: TrainingFile, training: Sequence[Batch], validation: Seque
         return in_memory(settings, training, validation, track)
 
 
+def featurised_anew(
+    settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track
+) -> Way:
+    """Features and derivatives by torch for each step on them."""
+    preparation = "mliap_hybrid.fitting.preparation"
+    with (
+        patch(f"{preparation}.fits", lambda *_: False),
+        patch(f"{preparation}._feature_source", lambda _, features, *__: ComputedFeatures(features)),
+    ):
+        return in_memory(settings, training, validation, track)
+
+
 def with_kernels(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """Features by the native kernels in each step."""
     model = trainable_model(settings, training, track)
@@ -202,6 +216,7 @@ WAYS: dict[str, Callable[[TrainingFile, Sequence[Batch], Sequence[Batch], Track]
     "cache, disk": on_disk,
     "kernels": with_kernels,
     "torch": with_torch,
+    "torch, anew": featurised_anew,
 }
 """What a row is called -> what sets the steps up."""
 

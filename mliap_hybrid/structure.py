@@ -12,6 +12,34 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class AtomTags:
+    """Which atom is which: what terms ask for whose atoms have fixed places, such as models of one molecule."""
+
+    centre_tags: Tensor
+    """(n_centres,) int64: number of each centre, from 0, in the order of its structure."""
+    neighbour_tags: Tensor
+    """(n_pairs,) int64: the same of the neighbour of each pair; periodic images have the number of their atom."""
+    centre_molecules: Tensor | None = None
+    """(n_centres,) int64: molecule of each centre, 0 for none; None where nothing is said of molecules."""
+    neighbour_molecules: Tensor | None = None
+    """(n_pairs,) int64: the same of the neighbours."""
+
+    def of_pairs(self, rows: Tensor) -> AtomTags:
+        """The same for some of the pairs, (n_rows,) int64."""
+        molecules = None if self.neighbour_molecules is None else self.neighbour_molecules[rows]
+        return replace(self, neighbour_tags=self.neighbour_tags[rows], neighbour_molecules=molecules)
+
+    def cpu(self) -> AtomTags:
+        """The same in the memory of the processor."""
+        return AtomTags(
+            self.centre_tags.cpu(),
+            self.neighbour_tags.cpu(),
+            None if self.centre_molecules is None else self.centre_molecules.cpu(),
+            None if self.neighbour_molecules is None else self.neighbour_molecules.cpu(),
+        )
+
+
+@dataclass(frozen=True)
 class Environments:
     """Atoms with an energy and the vectors to their neighbours: all that a strictly local term may look at.
 
@@ -26,6 +54,8 @@ class Environments:
     """(n_pairs,) int64: centre of each pair, in [0, n_centres)."""
     pair_vectors: Tensor
     """(n_pairs, 3) float, Å: r_j - r_i. Full list: both (i, j) and (j, i) are there."""
+    tags: AtomTags | None = None
+    """Which atom is which, where that is known."""
 
     @property
     def n_centres(self) -> int:
@@ -110,6 +140,7 @@ class Batch:
             neighbour_numbers=self.numbers[self.pair_j],
             pair_i=self.pair_i,
             pair_vectors=self.pair_vectors() if pair_vectors is None else pair_vectors,
+            tags=AtomTags(torch.arange(self.n_atoms, device=self.pair_j.device), self.pair_j),
         )
 
     def sum_over_structures(self, per_atom: Tensor) -> Tensor:

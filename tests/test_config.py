@@ -1,6 +1,7 @@
 """The training file: what is accepted comes back, and every mistake is one sentence."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -133,8 +134,9 @@ def test_missing_file(tmp_path):
 def sections(section):
     yield section
     for field in section.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from sections(field.annotation)
+        for annotation in (field.annotation, *get_args(field.annotation)):  # that of an optional section, too
+            if isinstance(annotation, type) and issubclass(annotation, Section):
+                yield from sections(annotation)
 
 
 @pytest.mark.parametrize("section", list(sections(TrainingFile)), ids=lambda section: section.__name__)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from mliap_hybrid.models.hybrid import HybridModel
+    from mliap_hybrid.structure import Batch
 
 Precision = Literal["double", "single"]
 """double: forces to 1e-12 eV/Å; single: to 1e-5 eV/Å, in about half the time."""
@@ -15,7 +19,9 @@ Engine = Literal["kspace", "exact"]
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder that `mliap-hybrid train` wrote.")],
+    run: Annotated[
+        Path, typer.Argument(help="Run folder that `mliap-hybrid train` wrote, or a model of the sgdml package (.npz).")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write; ends in .pt.")],
     which: Annotated[str, typer.Option(help="Checkpoint: best or last.")] = "best",
     total_charge: Annotated[float, typer.Option(help="Total charge in e of the systems to be run.")] = 0.0,
@@ -31,32 +37,43 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write the one file that LAMMPS, ASE and the other commands read."""
-    from mliap_hybrid.config import read_training_file
     from mliap_hybrid.errors import InputError
-    from mliap_hybrid.fitting.checkpoint import load_checkpoint
-    from mliap_hybrid.fitting.run_folder import RunFolder
     from mliap_hybrid.lammps.exporter import export_model
 
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists already; choose another name or give --overwrite")
-    checkpoint = load_checkpoint(run, which)
+    model, example, provenance = _trained(run, which)
     manifest = export_model(
-        checkpoint.model,
+        model,
         output,
-        example=checkpoint.example,
+        example=example,
         total_charge=total_charge,
         allow_small_box=allow_small_box,
         allow_non_conservative=allow_non_conservative,
         dtype="float64" if precision == "double" else "float32",
         coulomb_engine=coulomb,
-        provenance={
-            "settings": read_training_file(RunFolder(run).config).model_dump(mode="json"),
-            "data": checkpoint.data,
-            "epoch": checkpoint.trainer["epoch"],
-        },
+        provenance=provenance,
     )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1024:.0f} kB): {', '.join(manifest.description.elements)}")
     typer.echo(f"  terms: {'; '.join(manifest.terms)}; cutoff {manifest.description.cutoff} Å")
     if manifest.description.direct_forces is not None:
         typer.echo("  forces: direct; they do not conserve energy")
     typer.echo(f"next: mliap-hybrid check {output}; mliap-hybrid lammps-input {output}")
+
+
+def _trained(run: Path, which: str) -> tuple[HybridModel, Batch | None, dict[str, Any]]:
+    """The model, a structure that it knows, and where it comes from."""
+    from mliap_hybrid.config import read_training_file
+    from mliap_hybrid.fitting.checkpoint import load_checkpoint
+    from mliap_hybrid.fitting.gdml.known_molecules import imported_model
+    from mliap_hybrid.fitting.run_folder import RunFolder
+
+    if run.suffix == ".npz" and not run.is_dir():
+        return imported_model(run), None, {"imported from": run.name}
+    checkpoint = load_checkpoint(run, which)
+    provenance = {
+        "settings": read_training_file(RunFolder(run).config).model_dump(mode="json"),
+        "data": checkpoint.data,
+        "epoch": checkpoint.trainer["epoch"],
+    }
+    return checkpoint.model, checkpoint.example, provenance

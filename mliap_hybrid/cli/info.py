@@ -23,15 +23,21 @@ def info(
     n_weights = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("network."))
     n_of_charges = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("charge_network."))
     members = members_of(potential.network)
-    layers = [members[0].layers[0].in_features, *description.hidden, 1]
     rows = {
         "elements": " ".join(description.elements),
         "energy": " + ".join(description.terms()),
         "cutoff": f"{description.cutoff:g} Å",
-        "features": f"{potential.features.n_features} ({description.features.summary})",
-        "network": f"{'-'.join(map(str, layers))}, {n_weights // len(members)} weights",
         "E0": ", ".join(f"{symbol} {energy:.4f} eV" for symbol, energy in description.baseline.items()),
     }
+    layers = []
+    if members:
+        layers = [members[0].layers[0].in_features, *description.hidden, 1]
+        rows["features"] = f"{potential.features.n_features} ({description.features.summary})"
+        rows["network"] = f"{'-'.join(map(str, layers))}, {n_weights // len(members)} weights"
+    if description.molecules is not None:
+        of_molecules = description.molecules
+        rows["molecule"] = f"{of_molecules.formula}, in this order; {of_molecules.n_permutations} permutations"
+        rows["kernel"] = f"Matérn, sigma {of_molecules.sigma:g} 1/Å, {of_molecules.n_train} training geometries"
     if description.direct_forces is not None:
         n_of_forces = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("force_network."))
         layers = [layers[0], *description.direct_forces.hidden, layers[0]]

@@ -10,13 +10,14 @@ from mliap_hybrid.data.labels import LABELS, Frame, lookup
 from mliap_hybrid.data.missing_labels import frames_with_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
+from mliap_hybrid.fitting.gdml.known_molecules import imported_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.models.hybrid import HybridModel
 
 
 def load_any_model(path: Path, which: str = "best") -> HybridModel:
-    """The model of a run folder or of an exported file, in float64.
+    """The model of a run folder, of an exported file, or of a file of the sgdml package (.npz), in float64.
 
     Raises
     ------
@@ -27,6 +28,8 @@ def load_any_model(path: Path, which: str = "best") -> HybridModel:
         raise InputError(f"unknown checkpoint '{which}': expected best or last")
     if path.is_dir():
         return load_model(path, which)
+    if path.suffix == ".npz":
+        return imported_model(path)
     if not path.exists():
         raise InputError(f"{path} does not exist: expected a run folder or an exported model file")
     return load_exported(path)[0]
@@ -42,7 +45,7 @@ def label_settings(path: Path) -> tuple[LabelKeys, LabelUnits]:
 
 def total_charge_of(path: Path) -> float:
     """Total charge in e of frames that say nothing of it: that of an exported file, zero for a run."""
-    return 0.0 if path.is_dir() else load_exported(path)[1].total_charge
+    return 0.0 if path.is_dir() or path.suffix == ".npz" else load_exported(path)[1].total_charge
 
 
 def comparable_labels(

@@ -24,16 +24,10 @@ def symmetries(
     from mliap_hybrid.cli.console import shown
     from mliap_hybrid.data.reading import read_frames
     from mliap_hybrid.fitting.gdml.molecules import geometries_from_frames
-    from mliap_hybrid.fitting.gdml.npz import is_gdml_npz, read_gdml_data
     from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen, find_symmetries
     from mliap_hybrid.fitting.gdml.symmetries_group import cycle_notation
 
-    if len(data) == 1 and is_gdml_npz(data[0]):
-        molecules = read_gdml_data(data[0])
-        numbers, positions, cell = molecules.numbers, molecules.positions, molecules.cell
-    else:
-        numbers, positions, cell = geometries_from_frames(read_frames(data))
-
+    numbers, positions, cell = geometries_from_frames(read_frames(data))
     chosen = positions.numpy()[evenly_chosen(len(positions), frames)]  # (n_chosen, n_atoms, 3)
     with shown() as display:
         group = find_symmetries(chosen, numbers.numpy(), None if cell is None else cell.numpy(), largest, display.track)

@@ -8,6 +8,7 @@ from mliap_hybrid.config.fitting import (
     OptimisationSettings,
     WeakSupervisionSettings,
 )
+from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
 from mliap_hybrid.config.section import Section
 from mliap_hybrid.config.training_file import (
@@ -23,9 +24,11 @@ __all__ = [
     "DataSettings",
     "ElectrostaticsSettings",
     "FeatureSettings",
+    "GDMLSettings",
     "LabelKeys",
     "LabelUnits",
     "LossSettings",
+    "MoleculeSettings",
     "NetworkSettings",
     "NoiseSettings",
     "OptimisationSettings",

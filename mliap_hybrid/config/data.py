@@ -62,7 +62,8 @@ class DataSettings(Section):
     """Which frames to train on, and how to read them."""
 
     files: list[Path] = Field(min_length=1)
-    """Files that ASE reads (extxyz, also .xz and .gz; ASE db), relative to the training file."""
+    """Files that ASE reads (extxyz, also .xz and .gz; ASE db), input.data of n2p2, and data sets of the sgdml package
+    (.npz, which say their units themselves), relative to the training file."""
     split_key: str | None = None
     """Name of a frame's entry that says train, validation or test. Overrides the two fractions."""
     validation: Fraction = 0.1

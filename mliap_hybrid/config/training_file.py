@@ -6,7 +6,7 @@ YAML is the only format. An unknown key is answered with the nearest known one; 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -19,10 +19,14 @@ from mliap_hybrid.config.fitting import (
     OptimisationSettings,
     WeakSupervisionSettings,
 )
+from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
 from mliap_hybrid.config.section import Section
 from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.whole_file import whole_file
+
+OF_NETWORKS = ("network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
+"""Sections that say nothing of a kernel model."""
 
 
 class TrainingFile(Section):
@@ -37,6 +41,10 @@ class TrainingFile(Section):
     network: NetworkSettings = NetworkSettings()
     repulsion: RepulsionSettings = RepulsionSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    gdml: GDMLSettings | None = None
+    """A kernel model of one molecule in place of features and network; null: none."""
+    molecules: MoleculeSettings | None = None
+    """A kernel model of the molecules that the frames are made of, trained before; null: none."""
     loss: LossSettings = LossSettings()
     weak_supervision: WeakSupervisionSettings = WeakSupervisionSettings()
     noise: NoiseSettings = NoiseSettings()
@@ -143,6 +151,24 @@ class TrainingFile(Section):
         return self
 
     @model_validator(mode="after")
+    def _gdml_is_possible(self) -> TrainingFile:
+        if self.gdml is None:
+            return self
+        for name in OF_NETWORKS:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} has no effect with gdml, which has no network: leave it out")
+        if self.features != FeatureSettings(cutoff=self.features.cutoff):
+            raise ValueError("of features, cutoff alone has an effect with gdml: leave the others out")
+        if self.electrostatics.predicts or self.electrostatics.charges == "fitted":
+            raise ValueError(
+                f"gdml does not work with electrostatics.charges {self.electrostatics.charges}: expected none, formal, "
+                "reference or a table"
+            )
+        if self.data.keys.forces is None or self.data.missing_labels == "allow":
+            raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
+        return self
+
+    @model_validator(mode="after")
     def _total_charge_is_given(self) -> TrainingFile:
         if self.electrostatics.total_charge_input and not self.electrostatics.predicts:
             raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
@@ -207,8 +233,11 @@ def read_training_file(path: Path) -> TrainingFile:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected `key: value` lines (data:, features:, ...), found {type(content).__name__}")
-    settings = parse_training_file(content, str(path))
-    folder = path.resolve().parent
+    return _with_absolute_paths(parse_training_file(content, str(path)), path.resolve().parent)
+
+
+def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
+    """The settings with the files that they name taken relative to `folder`."""
     paths: dict[str, Any] = {"files": [folder / file for file in settings.data.files]}
     if settings.data.cache is not None:
         paths["cache"] = folder / settings.data.cache
@@ -216,7 +245,10 @@ def read_training_file(path: Path) -> TrainingFile:
     features = settings.features
     if (folder / features.density_table).exists():
         features = features.model_copy(update={"density_table": str(folder / features.density_table)})
-    return settings.model_copy(update={"data": data, "features": features})
+    molecules = settings.molecules
+    if molecules is not None:
+        molecules = molecules.model_copy(update={"model": folder / molecules.model})
+    return settings.model_copy(update={"data": data, "features": features, "molecules": molecules})
 
 
 def with_committee(settings: TrainingFile, n_members: int) -> TrainingFile:
@@ -259,6 +291,7 @@ def _section_at(place: list[str]) -> type[Section]:
     section: type[Section] = TrainingFile
     for name in place:
         annotation = section.model_fields[name].annotation
+        annotation = next(iter(get_args(annotation)), annotation)  # the section of an optional one
         if isinstance(annotation, type) and issubclass(annotation, Section):
             section = annotation
     return section

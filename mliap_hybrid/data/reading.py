@@ -19,6 +19,7 @@ from torch import Tensor
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.labels import Frame, Labels, has_entry, lookup, read_labels
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
+from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.structure import Batch
@@ -39,7 +40,8 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
     ----------
     files : sequence of Path
         Anything that ASE reads: extxyz (also compressed, .xz, .gz, .bz2), ASE databases, trajectories; and
-        `input.data` of n2p2 and RuNNer, told by its first line.
+        `input.data` of n2p2 and RuNNer, told by its first line; data sets of the sgdml package (.npz), whose frames are
+        in eV and Å.
 
     Raises
     ------
@@ -65,6 +67,8 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
 def _read_structures(file: Path) -> list[Atoms]:
     if is_n2p2(file):
         return read_n2p2(file)
+    if is_sgdml_npz(file):
+        return read_sgdml_frames(file)
     _, compression = get_compression(str(file))
     if compression is None and filetype(str(file)) == "db":
         with connect(file) as database:  # ase.io.read would drop a row's columns

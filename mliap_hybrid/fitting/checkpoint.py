@@ -19,7 +19,7 @@ from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file
 
 FORMAT = "mliap_hybrid checkpoint"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Raised when a change makes older readers fail; older versions stay readable."""
 
 LABELS = ("energies", "forces", "virials", "charges", "dipoles", "born_charges")
@@ -36,10 +36,10 @@ class Checkpoint:
 
     model: HybridModel
     """With the averaged weights: what is evaluated and exported."""
-    terms: FixedTerms
-    """The fixed terms, so that a resumed run need not fit them again."""
+    terms: FixedTerms | None
+    """The fixed terms, so that a resumed run need not fit them again; None for a model trained in closed form."""
     trainer: dict[str, Any]
-    """State of the `Trainer`."""
+    """State of the `Trainer`; of a model trained in closed form, how it was found."""
     data: str
     """Fingerprint of the frames."""
     example: Batch
@@ -49,21 +49,12 @@ class Checkpoint:
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write `path` so that it is either the old file or the whole new one, whenever the process is killed."""
     description, tensors = describe(checkpoint.model)
-    terms = checkpoint.terms
     content = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "package": __version__,
         "model": {"description": description.model_dump(), "tensors": tensors},
-        "terms": {
-            "elements": list(terms.elements),
-            "whitening.mean": terms.whitening.mean.detach(),
-            "whitening.matrix": terms.whitening.matrix.detach(),
-            "baseline": terms.baseline,
-            "charges": terms.charges,
-            "unit_baseline": terms.unit_baseline,
-            "counts": terms.counts,
-        },
+        "terms": None if checkpoint.terms is None else _content_of(checkpoint.terms),
         "trainer": checkpoint.trainer,
         "data": checkpoint.data,
         "example": {name: getattr(checkpoint.example, name) for name in STRUCTURE_FIELDS},
@@ -96,20 +87,38 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path} has checkpoint version {content['version']}, written by mliap_hybrid {content['package']}; this "
             f"is {__version__}, which reads up to version {FORMAT_VERSION}: upgrade mliap_hybrid"
         )
-    terms: dict[str, Any] = content["terms"]
+    model = build(ModelDescription.model_validate(content["model"]["description"]), content["model"]["tensors"])
     return Checkpoint(
-        model=build(ModelDescription.model_validate(content["model"]["description"]), content["model"]["tensors"]),
-        terms=FixedTerms(
-            elements=tuple(terms["elements"]),
-            whitening=Whitening(terms["whitening.mean"], terms["whitening.matrix"]),
-            baseline=terms["baseline"],
-            charges=terms["charges"],
-            unit_baseline=terms["unit_baseline"],
-            counts=terms["counts"],
-        ),
+        model=model,
+        terms=None if content["terms"] is None else _terms_of(content["terms"], model),
         trainer=content["trainer"],
         data=content["data"],
         example=Batch(**content["example"]),
+    )
+
+
+def _content_of(terms: FixedTerms) -> dict[str, Any]:
+    """The fixed terms, but the molecules, which the model has."""
+    return {
+        "elements": list(terms.elements),
+        "whitening.mean": terms.whitening.mean.detach(),
+        "whitening.matrix": terms.whitening.matrix.detach(),
+        "baseline": terms.baseline,
+        "charges": terms.charges,
+        "unit_baseline": terms.unit_baseline,
+        "counts": terms.counts,
+    }
+
+
+def _terms_of(content: dict[str, Any], model: HybridModel) -> FixedTerms:
+    return FixedTerms(
+        elements=tuple(content["elements"]),
+        whitening=Whitening(content["whitening.mean"], content["whitening.matrix"]),
+        baseline=content["baseline"],
+        charges=content["charges"],
+        unit_baseline=content["unit_baseline"],
+        counts=content["counts"],
+        molecules=model.molecules,
     )
 
 

@@ -22,6 +22,7 @@ from mliap_hybrid.models.charge_network import ChargeNetwork
 from mliap_hybrid.models.charge_shift import ChargeShift
 from mliap_hybrid.models.direct_forces import ForceNetwork
 from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.models.molecule_term import MoleculeTerm
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 
@@ -42,6 +43,8 @@ class FixedTerms:
     The E0 of the whole is baseline - unit_baseline @ products, the least-squares one for any charges."""
     counts: Tensor
     """(n_compositions, n_elements) float64: distinct compositions of the training frames."""
+    molecules: MoleculeTerm | None = None
+    """Energy of the molecules that the frames are made of; None without it."""
 
 
 def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> GaussianMultipoles | SymmetryFunctions:
@@ -162,5 +165,6 @@ def make_model(
         charge_model=charge_model,
         total_charge_input=part.total_charge_input,
         force_network=force_network,
+        molecules=terms.molecules,
     )
     return model.double().eval()

@@ -12,6 +12,7 @@ from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import make_repulsion
 from mliap_hybrid.fitting.prepared_charges import PreparedCharges, prepare_charges, single
 from mliap_hybrid.models.derivatives import Prediction, assemble
+from mliap_hybrid.models.molecule_term import MoleculeTerm
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Batch
@@ -22,7 +23,7 @@ class FramePhysics:
     """Fixed physics of one frame."""
 
     fixed: Prediction
-    """Repulsion and fixed charges."""
+    """Repulsion, fixed charges, and the energy of molecules."""
     units: Prediction | None
     """Long-range term for unit products of charges, where they are fitted."""
     predicted: PreparedCharges | None
@@ -32,7 +33,11 @@ class FramePhysics:
 
 
 def frame_physics(
-    settings: TrainingFile, batch: Batch, charges: Tensor | None, elements: tuple[int, ...]
+    settings: TrainingFile,
+    batch: Batch,
+    charges: Tensor | None,
+    elements: tuple[int, ...],
+    molecules: MoleculeTerm | None = None,
 ) -> FramePhysics:
     """Everything about a frame that no feature is needed for.
 
@@ -45,19 +50,21 @@ def frame_physics(
         Fixed, or where others start.
     elements : tuple of int
         Atomic numbers, ascending.
+    molecules : MoleculeTerm, optional
+        Energy of the molecules.
     """
     electrostatics, repulsion = settings.electrostatics, make_repulsion(settings)
     if electrostatics.predicts and charges is not None:
-        fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing)
+        fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing, molecules)
         predicted = prepare_charges(batch, electrostatics.smearing, settings.data.keys.stress is not None)
         start = charges[torch.searchsorted(torch.tensor(elements), batch.numbers)]  # (n_atoms,)
         start = start + (batch.total_charges - start.sum()) / batch.n_atoms
         return FramePhysics(fixed, None, single(predicted), fixed.energies + predicted.long_range(start).energies)
     if electrostatics.charges == "fitted":
-        fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing)
+        fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing, molecules)
         units = unit_predictions(batch, elements, electrostatics.smearing)
         return FramePhysics(fixed, units, None, fixed.energies)
-    fixed = fixed_physics(batch, repulsion, charges, elements, electrostatics.smearing)
+    fixed = fixed_physics(batch, repulsion, charges, elements, electrostatics.smearing, molecules)
     return FramePhysics(fixed, None, None, fixed.energies)
 
 
@@ -67,8 +74,9 @@ def fixed_physics(
     charges: Tensor | None,
     elements: tuple[int, ...],
     smearing: float,
+    molecules: MoleculeTerm | None = None,
 ) -> Prediction:
-    """Repulsion and fixed charges of a frame, with forces and virial.
+    """Repulsion, fixed charges and molecules of a frame, with forces and virial.
 
     Parameters
     ----------
@@ -79,6 +87,7 @@ def fixed_physics(
     elements : tuple of int
         Atomic numbers, ascending.
     smearing : float, Å
+    molecules : MoleculeTerm, optional
     """
     vectors = batch.pair_vectors().requires_grad_()  # (n_pairs, 3)
     atomic = batch.positions.new_zeros(batch.n_atoms)  # (n_atoms,)
@@ -86,6 +95,9 @@ def fixed_physics(
     if repulsion is not None:
         atomic = repulsion(batch.environments(vectors))
         (gradients,) = torch.autograd.grad(atomic.sum(), vectors, allow_unused=True, materialize_grads=True)
+    if molecules is not None:
+        of_molecules, molecule_gradients = molecules.energies_and_gradients(batch.environments())
+        atomic, gradients = atomic + of_molecules, gradients + molecule_gradients
     local = assemble(batch, atomic.detach(), gradients)
     if charges is None:
         return local

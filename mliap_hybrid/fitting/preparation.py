@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
 from mliap_hybrid.fitting.frame_physics import FramePhysics, fixed_physics, frame_physics
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
+from mliap_hybrid.fitting.gdml.known_molecules import molecules_of
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
 from mliap_hybrid.fitting.noise import noisy_frames
 from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
@@ -103,12 +104,14 @@ def prepare(
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
 
-    physics = [frame_physics(settings, batch, charges, elements) for batch in track(batches, "physics")]
+    molecules = molecules_of(settings) if terms is None else terms.molecules
+    physics = [frame_physics(settings, batch, charges, elements, molecules) for batch in track(batches, "physics")]
     if terms is None:
         samples = torch.cat([source.features(batch) for batch in track(training, "features")])
         columns = _selected_columns(settings, samples, features.feature_labels)
         whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
         terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
+        terms = replace(terms, molecules=molecules)
 
     no_jacobian = torch.empty(0, 3, terms.whitening.matrix.shape[1])
     frames: list[PreparedFrames] = []
@@ -175,7 +178,7 @@ def make_weak_supervision(
     charges = None if fits_charges else terms.charges
 
     def physics(batch: Batch) -> Prediction:
-        return fixed_physics(batch, repulsion, charges, terms.elements, smearing)
+        return fixed_physics(batch, repulsion, charges, terms.elements, smearing, terms.molecules)
 
     def units(batch: Batch) -> Prediction:
         return unit_predictions(batch, terms.elements, smearing)

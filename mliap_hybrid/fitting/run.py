@@ -11,6 +11,7 @@ from typing import Any
 from mliap_hybrid.config import TrainingFile, read_training_file, write_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.gdml.closed_form import fit_molecule
 from mliap_hybrid.fitting.member_run import train_member
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.processes.team import Team
@@ -75,6 +76,8 @@ def train(
         batches = load_data(settings, display)
         logger.info("mliap_hybrid %s; frames: %s", __version__, ", ".join(f"{len(b)} {n}" for n, b in batches.items()))
         data = fingerprint([*batches["train"], *batches["validation"]])
+        if settings.gdml is not None:
+            return _train_in_closed_form(settings, folder, batches, data, log, display) if team.is_first else None
         folders = folder.members(settings.committee.n_members)
         checkpoints = [_last_checkpoint(of_member, data) if resume else None for of_member in folders]
         terms = next((checkpoint.terms for checkpoint in checkpoints if checkpoint), None)
@@ -101,6 +104,24 @@ def train(
         return report_run(folder, batches, display)
 
 
+def _train_in_closed_form(
+    settings: TrainingFile, folder: RunFolder, batches: dict[str, list[Batch]], data: str, log: RunLog, display: Display
+) -> dict[str, Evaluation]:
+    """Train a kernel model, and write its folder when it is found."""
+    fitted = fit_molecule(settings, batches["train"], batches["validation"], display.track)
+    backup = folder.create()
+    if backup is not None:
+        logger.info("The run that was in %s is now in %s", folder.path, backup)
+    write_training_file(settings, folder.config)
+    log.write_to(folder.log)
+    found = {"epoch": 0, "train_frames": fitted.train_frames.tolist()}
+    checkpoint = Checkpoint(fitted.model, None, found, data, batches["validation"][0])
+    for which in ("last", "best"):
+        write_checkpoint(checkpoint, folder.checkpoint(which))
+    trained = [batches["train"][index] for index in fitted.train_frames]
+    return report_run(folder, batches | {"train": trained}, display)
+
+
 def fingerprint(batches: Sequence[Batch]) -> str:
     """Hash of structures and labels, in order: equal if and only if a run may be continued with them."""
     digest = hashlib.sha256()
@@ -114,6 +135,8 @@ def fingerprint(batches: Sequence[Batch]) -> str:
 
 def _check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:
     """Refuse to begin where an earlier run would be lost, or to go on with another one."""
+    if resume and settings.gdml is not None:
+        raise InputError("a training with gdml has no epochs to resume after: start it again, with --overwrite")
     if resume:
         _check_same_settings(settings, folder)
     elif not overwrite:

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 import torch
 from ase.data import chemical_symbols
 
-from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.config import DataSettings, LabelUnits, TrainingFile
 from mliap_hybrid.data.duplicates import without_leaks
 from mliap_hybrid.data.labels import Frame
 from mliap_hybrid.data.missing_labels import check_missing_labels, check_useful_labels, n_labelled_frames
 from mliap_hybrid.data.plausibility import implausible_labels
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
+from mliap_hybrid.data.sgdml_npz import is_sgdml_npz
 from mliap_hybrid.data.splits import Split, split_frames
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.gdml.molecules import check_same_molecule, molecule_cutoff
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.structure import Batch
+from mliap_hybrid.units import length_unit
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
     """
     data = settings.data
     frames = read_frames(data.files)
+    _check_units(data)
     allow_missing = data.missing_labels == "allow"
     check_missing_labels(frames, data.keys, allow_missing)
     if allow_missing:
@@ -44,8 +48,9 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
         counts = n_labelled_frames(frames, data.keys).items()
         logger.info("Of %d frames have labels: %s", len(frames), ", ".join(f"{label} {n}" for label, n in counts))
     split = split_frames(frames, data, settings.seed)
+    cutoff = settings.features.cutoff if settings.gdml is None else _cutoff_of_molecule(frames, settings)
     batches = [
-        frame_to_batch(frame, settings.features.cutoff, data.keys, data.units, allow_missing)
+        frame_to_batch(frame, cutoff, data.keys, data.units, allow_missing)
         for frame in display.track(frames, "reading")
     ]
     for sentence in implausible_labels(batches, data.units):
@@ -54,6 +59,27 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
     _check_elements(frames, batches, split)
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     return {name: [batches[index] for index in indices] for name, indices in parts.items()}
+
+
+def _check_units(data: DataSettings) -> None:
+    """Refuse units for files that have brought their own."""
+    for file in data.files:
+        if is_sgdml_npz(file) and data.units != LabelUnits():
+            raise InputError(
+                f"data.units is {data.units.energy} and {data.units.length}, but {file} says its own units: leave "
+                "data.units out"
+            )
+
+
+def _cutoff_of_molecule(frames: Sequence[Frame], settings: TrainingFile) -> float:
+    """Cutoff of a model of one molecule, of which all frames are checked to be."""
+    check_same_molecule(frames)
+    length = length_unit(settings.data.units.length)
+    geometries = (
+        (frame.atoms.positions * length, frame.atoms.cell.array * length if frame.atoms.pbc.all() else None)
+        for frame in frames
+    )
+    return molecule_cutoff(geometries, settings.features.cutoff)
 
 
 def _check_elements(frames: Sequence[Frame], batches: Sequence[Batch], split: Split) -> None:

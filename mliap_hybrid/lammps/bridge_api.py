@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 2
+BRIDGE_VERSION = 3
 """Raised on both sides when a struct changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -69,6 +69,7 @@ class Step(ctypes.Structure):
         ("q", c_void_p),
         ("tag", c_void_p),
         ("type", c_void_p),
+        ("molecule", c_void_p),
         ("eatoms", c_void_p),
         ("energy", c_double),
         ("cell", c_double * 9),

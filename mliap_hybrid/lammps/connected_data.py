@@ -1,8 +1,8 @@
-"""Predicted charges in any LAMMPS that Python holds an instance of, without this package's plugin.
+"""What LAMMPS' own ML-IAP does not tell a model, from the instance of LAMMPS that Python holds: no plugin is needed.
 
-LAMMPS' own ML-IAP tells a model about pairs, not about positions, the box or other ranks. Those come from the
-instance, and energy, forces and virial of the exact Coulomb sum go back through a `fix external`, which adds them to
-everything else before the integration:
+ML-IAP tells a model about pairs, not about atom IDs, positions, the box or other ranks: those come from the instance.
+Predicted charges also give something back. Energy, forces and virial of the exact Coulomb sum go through a
+`fix external`, which adds them to everything else before the integration:
 
     fix        coulomb all external pf/array 1
     fix_modify coulomb energy yes virial yes
@@ -21,7 +21,46 @@ from mliap_hybrid.lammps.data import in_lammps_order
 FIX_LINES = "`fix {0} all external pf/array 1` and `fix_modify {0} energy yes virial yes`"
 
 
-class ConnectedData:
+class InstanceData:
+    """The data object of LAMMPS' own ML-IAP with the IDs of the atoms, as `MLIAPData` has them.
+
+    Parameters
+    ----------
+    data : object
+        Of LAMMPS' own ML-IAP, with arrays in the memory of the processor.
+    instance : lammps.lammps
+
+    Raises
+    ------
+    InputError
+        If LAMMPS runs on a GPU.
+    """
+
+    def __init__(self, data: Any, instance: Any):
+        self._data = data
+        self._instance = instance
+        if data.rij is not None and not isinstance(data.rij, np.ndarray):
+            raise InputError("this model is not supported with KOKKOS yet; expected a run without it")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+    @property
+    def tag(self) -> NDArray[np.int32]:
+        """Atom IDs of this rank's atoms, owned ones first, then ghosts."""
+        return self._of_all_atoms("id")
+
+    @property
+    def molecule(self) -> NDArray[np.int32] | None:
+        """Molecule IDs of the same, None if the atom style has none."""
+        return self._of_all_atoms("molecule") if self._instance.extract_setting("molecule_flag") else None
+
+    def _of_all_atoms(self, name: str) -> NDArray[np.int32]:
+        values: NDArray[np.int32] = self._instance.numpy.extract_atom(name, nelem=self._data.ntotal)
+        return values
+
+
+class ConnectedData(InstanceData):
     """The data object of LAMMPS' own ML-IAP with what predicted charges need besides: that of `MLIAPData`.
 
     Parameters
@@ -41,14 +80,11 @@ class ConnectedData:
     """
 
     def __init__(self, data: Any, instance: Any, fix: str, total_charge: float):
-        self._data = data
-        self._instance = instance
+        super().__init__(data, instance)
         self._fix = fix
         self.total_charge = total_charge
         if not instance.has_id("fix", fix):
             raise InputError(f"the model predicts charges and expects {FIX_LINES.format(fix)} in the input")
-        if data.rij is not None and not isinstance(data.rij, np.ndarray):
-            raise InputError("predicted charges are not supported with KOKKOS yet; expected a run without it")
         self.comm = instance.get_mpi_comm()
         if self.comm is None:
             raise InputError("predicted charges expect a LAMMPS with MPI and the package mpi4py")
@@ -58,9 +94,6 @@ class ConnectedData:
         self.box_origin = np.array(low)
         self.periodic = tuple(bool(flag) for flag in periodic)
         self.unit_style = str(instance.extract_global("units"))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._data, name)
 
     @property
     def x(self) -> NDArray[np.float64]:

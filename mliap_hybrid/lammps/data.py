@@ -51,6 +51,8 @@ class MLIAPData:
         Charges; None if the atom style has none.
     tag, type : int array, shape (ntotal,)
         Atom IDs and atom types.
+    molecule : int array, shape (ntotal,), or None
+        Molecule IDs; None if the atom style has none.
     cell, box_origin, periodic : float array (3, 3), float array (3,), tuple of 3 bools
         Edge vectors a, b, c as rows; the lower corner; whether each direction is periodic.
     eatoms : float array, shape (nlistatoms,)
@@ -139,6 +141,11 @@ class MLIAPData:
     f = property(lambda self: self._view("f", _DOUBLE, (self._step.ntotal, 3)))
     tag = property(lambda self: self._view("tag", _INT, (self._step.ntotal,)))
     type = property(lambda self: self._view("type", _INT, (self._step.ntotal,)))
+
+    @property
+    def molecule(self) -> NDArray[np.int32] | None:
+        """Molecule IDs of owned and ghost atoms, or None if the atom style has none."""
+        return self._view("molecule", _INT, (self._step.ntotal,)) if self._step.molecule else None
 
     @property
     def q(self) -> NDArray[np.float64] | None:

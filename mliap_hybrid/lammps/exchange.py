@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mliap_hybrid.structure import AtomTags
+
 
 def as_tensor(array: Any) -> Tensor:
     """The same memory as a tensor, without a copy.
@@ -28,6 +30,37 @@ def as_tensor(array: Any) -> Tensor:
     if isinstance(array, np.ndarray):
         return torch.from_numpy(array)
     return torch.from_dlpack(array)
+
+
+def atom_tags(data: Any, listed: Tensor) -> AtomTags | None:
+    """Which atoms the centres and neighbours are, and of which molecules.
+
+    Parameters
+    ----------
+    data : object
+        The data object of LAMMPS; LAMMPS' own ones have no `tag`.
+    listed : Tensor, shape (n_centres,), int64
+        Local index of each centre.
+
+    Returns
+    -------
+    AtomTags or None
+        None where the IDs are not known. Molecules are left out where the atom style has none.
+    """
+    if getattr(data, "tag", None) is None:
+        return None
+    tags = as_tensor(data.tag).to(listed.device).long() - 1  # (n_total,)
+    neighbours = as_tensor(data.pair_j) if int(data.npairs) else listed[:0]  # (n_pairs,)
+    molecules = getattr(data, "molecule", None)
+    if molecules is None:
+        return AtomTags(tags[listed], tags.index_select(0, neighbours))
+    of_atoms = as_tensor(molecules).to(listed.device).long()  # (n_total,)
+    return AtomTags(
+        tags[listed],
+        tags.index_select(0, neighbours),
+        of_atoms[listed],
+        of_atoms.index_select(0, neighbours),
+    )
 
 
 def write_energies(data: Any, energies: Tensor) -> None:

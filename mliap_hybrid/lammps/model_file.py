@@ -25,7 +25,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.models.description import ModelDescription
 from mliap_hybrid.version import __version__
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 

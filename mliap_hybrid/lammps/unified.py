@@ -14,9 +14,9 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.charged_step import charged_step
-from mliap_hybrid.lammps.connected_data import ConnectedData
+from mliap_hybrid.lammps.connected_data import ConnectedData, InstanceData
 from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
-from mliap_hybrid.lammps.exchange import as_tensor, synchronise, write_energies, write_pair_forces
+from mliap_hybrid.lammps.exchange import as_tensor, atom_tags, synchronise, write_energies, write_pair_forces
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.models.description import build
@@ -43,8 +43,9 @@ class HybridUnified:
         self.interface: Any = None
         self.element_types = [chemical_symbols[z] for z in model.elements]
         self.rcutfac = 0.5 * model.cutoff
-        self.ndescriptors = model.features.n_features
-        self.nparams = sum(parameter.numel() for parameter in model.network.parameters())
+        # Some builds of LAMMPS allocate by these two, which are 0 for a model without a network.
+        self.ndescriptors = max(1, model.features.n_features)
+        self.nparams = max(1, sum(parameter.numel() for parameter in model.parameters()))
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
         self._connection: tuple[Any, str] | None = None
@@ -65,7 +66,7 @@ class HybridUnified:
         return restore_unified, tuple(torch.frombuffer(bytearray(record), dtype=torch.uint8) for record in records)
 
     def connect(self, instance: Any, fix: str = "coulomb") -> None:
-        """Let a model with predicted charges run in a LAMMPS without this package's plugin.
+        """Let a model with predicted charges, or of molecules, run in a LAMMPS without this package's plugin.
 
         To be called before the first run, together with `load_unified` of LAMMPS' own ML-IAP.
 
@@ -74,15 +75,17 @@ class HybridUnified:
         instance : lammps.lammps
             The instance that will call this object.
         fix : str
-            ID of the `fix external` that takes the Coulomb forces; see `ConnectedData`.
+            ID of the `fix external` that takes the Coulomb forces of predicted charges; see `ConnectedData`.
 
         Raises
         ------
         InputError
-            If the model has no predicted charges, or leaves the Coulomb energy to LAMMPS.
+            If the model needs no instance, or leaves the Coulomb energy of predicted charges to LAMMPS.
         """
-        if not self.predicts_charges or not self.solves_coulomb:
-            raise InputError("connect expects a model with predicted charges, exported with `--coulomb exact`")
+        if not (self.solves_coulomb if self.predicts_charges else self.model.molecules is not None):
+            raise InputError(
+                "connect expects a model of molecules, or one with predicted charges, exported with `--coulomb exact`"
+            )
         self._connection = (instance, fix)
 
     def compute_descriptors(self, data: Any) -> None:
@@ -106,8 +109,8 @@ class HybridUnified:
         """
         device = self._device(data)
         synchronise(device)
-        environments, rows = self._environments(data, device)
         complete = self._connected(data)
+        environments, rows = self._environments(complete, device)
         self._check_run(complete, environments)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         if self.predicts_charges:
@@ -126,6 +129,8 @@ class HybridUnified:
         """The data object, completed by what the instance knows if one was given."""
         if self._connection is None:
             return data
+        if not self.predicts_charges:
+            return InstanceData(data, self._connection[0])
         total = float("nan") if self.total_charge is None else self.total_charge
         return ConnectedData(data, *self._connection, total)
 
@@ -148,17 +153,20 @@ class HybridUnified:
         numbers = self._element_numbers[elements]  # (n_total,)
         listed = as_tensor(data.iatoms)[:n_centres].long()  # (n_centres,): atom of each listed position
         if n_pairs == 0:
-            return replace(_no_environments(device), centre_numbers=numbers[listed]), None
+            tags = None if self.model.molecules is None else atom_tags(data, listed)
+            return replace(_no_environments(device), centre_numbers=numbers[listed], tags=tags), None
         centre_of_atom = torch.full_like(elements, -1)  # (n_total,)
         centre_of_atom[listed] = torch.arange(n_centres, device=device)
         # index_select takes LAMMPS' int32 as it is, and a quarter of the time of brackets.
         pair_i = centre_of_atom.index_select(0, as_tensor(data.pair_i))  # (n_pairs,)
         neighbour_numbers = numbers.index_select(0, as_tensor(data.pair_j))  # (n_pairs,)
         vectors = as_tensor(data.rij)  # (n_pairs, 3)
+        tags = None if self.model.molecules is None else atom_tags(data, listed)
         if int(pair_i.min()) >= 0:
-            return Environments(numbers[listed], neighbour_numbers, pair_i, vectors), None
+            return Environments(numbers[listed], neighbour_numbers, pair_i, vectors, tags), None
         rows = (pair_i >= 0).nonzero().squeeze(1)
-        return Environments(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows]), rows
+        tags = None if tags is None else tags.of_pairs(rows)
+        return Environments(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows], tags), rows
 
     def _check_run(self, data: Any, environments: Environments) -> None:
         if not self.manifest.allow_small_box:

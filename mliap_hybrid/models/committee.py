@@ -56,6 +56,8 @@ class CommitteeNetwork(torch.nn.Module):
         return self.each(features, rows).std(0, correction=0)
 
 
-def members_of(network: AtomicNetwork | CommitteeNetwork) -> list[AtomicNetwork]:
-    """The members of a committee, or the network alone."""
+def members_of(network: AtomicNetwork | CommitteeNetwork | None) -> list[AtomicNetwork]:
+    """The members of a committee, or the network alone; none where there is no network."""
+    if network is None:
+        return []
     return list(network.members) if isinstance(network, CommitteeNetwork) else [network]  # type: ignore[arg-type]

@@ -19,7 +19,9 @@ from mliap_hybrid.models.charge_shift import ChargeShift
 from mliap_hybrid.models.committee import CommitteeNetwork, members_of
 from mliap_hybrid.models.direct_forces import ForceNetwork
 from mliap_hybrid.models.feature_description import FeatureDescription, describe_features
+from mliap_hybrid.models.gdml import GDMLModel
 from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.models.molecule_term import MoleculeTerm
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 FIRST_VERSION_FEATURES = (
@@ -64,6 +66,23 @@ class DirectForcesDescription(BaseModel):
     """Hidden layers of the force network."""
 
 
+class MoleculesDescription(BaseModel):
+    """The kernel model of molecules; its arrays are tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sigma: float
+    """Length scale of the kernel, 1/Å."""
+    constant: float
+    """Constant of integration, eV."""
+    n_train: int
+    """Number of training geometries."""
+    n_permutations: int
+    """Number of permutation symmetries."""
+    formula: str
+    """Symbols of the atoms, in order."""
+
+
 class ModelDescription(BaseModel):
     """Which terms a model has, and all their settings; the weights are tensors beside it."""
 
@@ -90,7 +109,9 @@ class ModelDescription(BaseModel):
     direct_forces: DirectForcesDescription | None = None
     """None where forces are the gradient of the energy, as in models before the fourth version."""
     n_members: int = 1
-    """Number of networks whose mean is the energy; 1 in models before the fourth version."""
+    """Number of networks whose mean is the energy; 1 in models before the fourth version, 0 without a network."""
+    molecules: MoleculesDescription | None = None
+    """None where there is no kernel model of molecules, as in models before the fifth version."""
 
     @model_validator(mode="before")
     @classmethod
@@ -114,8 +135,12 @@ class ModelDescription(BaseModel):
 
     def terms(self) -> list[str]:
         """Names of the terms of the energy, for people."""
-        network = "network" if self.n_members == 1 else f"mean of {self.n_members} networks"
-        names = ["baseline", f"{network} on {self.features.title}"]
+        names = ["baseline"]
+        if self.n_members > 0:
+            network = "network" if self.n_members == 1 else f"mean of {self.n_members} networks"
+            names += [f"{network} on {self.features.title}"]
+        if self.molecules is not None:
+            names += [f"sGDML of {self.molecules.formula}"]
         names += ["ZBL repulsion"] if self.repulsion == "zbl" else []
         names += ["long-range Coulomb, fixed smeared charges"] if self.charges is not None else []
         names += ["long-range Coulomb, predicted smeared charges"] if self.predicted_charges is not None else []
@@ -135,7 +160,7 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
     charges = {symbols[z]: charge for z, charge in model.charge_table().items()}
     description = ModelDescription(
         features=describe_features(model.features),
-        hidden=list(model.network.hidden),
+        hidden=[] if model.network is None else list(model.network.hidden),
         n_members=len(members_of(model.network)),
         whitened=model.whitening is not None,
         baseline={symbol: float(model.baseline[z]) for z, symbol in symbols.items()},
@@ -147,8 +172,12 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         direct_forces=(
             None if model.force_network is None else DirectForcesDescription(hidden=list(model.force_network.hidden))
         ),
+        molecules=None if model.molecules is None else _describe_molecules(model.molecules.model),
     )
-    tensors = {f"network.{name}": value.detach().clone() for name, value in model.network.state_dict().items()}
+    weights = {} if model.network is None else model.network.state_dict()
+    tensors = {f"network.{name}": value.detach().clone() for name, value in weights.items()}
+    if model.molecules is not None:
+        tensors |= {f"molecules.{name}": value.clone() for name, value in model.molecules.model.arrays().items()}
     if model.charge_model is not None:
         weights = model.charge_model.network.network.state_dict()
         tensors |= {f"charge_network.{name}": value.detach().clone() for name, value in weights.items()}
@@ -183,10 +212,13 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
             AtomicNetwork(n_inputs, description.hidden, len(features.elements)).double()
             for _ in range(description.n_members)
         ]
-        network = members[0] if len(members) == 1 else CommitteeNetwork(members)
+        network = None
+        if members:
+            network = members[0] if len(members) == 1 else CommitteeNetwork(members)
         charge_model = _build_charges(description, n_inputs)
         force_network = _build_forces(description, n_inputs)
-    network.load_state_dict(_with_prefix(tensors, "network."))
+    if network is not None:
+        network.load_state_dict(_with_prefix(tensors, "network."))
     if charge_model is not None:
         charge_model.network.network.load_state_dict(_with_prefix(tensors, "charge_network."))
     if force_network is not None:
@@ -202,6 +234,7 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
         charge_model=charge_model,
         total_charge_input=description.total_charge_input,
         force_network=force_network,
+        molecules=_build_molecules(description, tensors),
     )
     return model.double().eval()
 
@@ -274,6 +307,23 @@ def _build_forces(description: ModelDescription, n_inputs: int) -> ForceNetwork 
     if description.direct_forces is None:
         return None
     return ForceNetwork(n_inputs, description.direct_forces.hidden, len(description.elements)).double()
+
+
+def _describe_molecules(model: GDMLModel) -> MoleculesDescription:
+    return MoleculesDescription(
+        sigma=model.sigma,
+        constant=model.constant,
+        n_train=model.n_train,
+        n_permutations=len(model.permutations),
+        formula=" ".join(chemical_symbols[number] for number in model.numbers.tolist()),
+    )
+
+
+def _build_molecules(description: ModelDescription, tensors: Mapping[str, Tensor]) -> MoleculeTerm | None:
+    described = description.molecules
+    if described is None:
+        return None
+    return MoleculeTerm(GDMLModel.restore(described.sigma, described.constant, _with_prefix(tensors, "molecules.")))
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -137,8 +137,10 @@ class Evaluator:
         pair_gradients : Tensor, shape (n_pairs, 3), eV/Å
             g_p = dE/dr_p of the sum of the energies, r_p = r_j - r_i; what stands for it where forces are direct.
         """
-        energies, gradients = self._network(environments)
         explicit_energies, explicit_gradients = self._explicit_terms(environments, smearing_correction)
+        if self.model.network is None:
+            return explicit_energies, explicit_gradients
+        energies, gradients = self._network(environments)
         return energies + explicit_energies, gradients + explicit_gradients
 
     def each_member(self, environments: Environments) -> list[tuple[Tensor, Tensor]]:
@@ -167,6 +169,7 @@ class Evaluator:
         if (native := self._native_on(environments)) is not None:
             energies, gradients = native.mean_energy(environments)  # (n_members, n_centres), (n_pairs, 3)
             return energies.mean(0), gradients
+        assert self.model.network is not None
         return self._torch_networks([self.model.network], environments)[0]
 
     def _direct(self, environments: Environments) -> tuple[Tensor, Tensor]:
@@ -187,6 +190,7 @@ class Evaluator:
 
     def _both_networks(self, environments: Environments, total_charge: float | Tensor) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) of energy and charge network, each with its gradient (n_pairs, 3)."""
+        assert self.model.network is not None
         assert self.model.charge_model is not None
         if self._native_for(total_charge) and (native := self._native_on(environments)) is not None:
             return list(zip(*native.each_energy(environments), strict=True))
@@ -234,10 +238,20 @@ class Evaluator:
         return answers
 
     def _explicit_terms(self, environments: Environments, smearing_correction: bool) -> tuple[Tensor, Tensor]:
-        """Element and pair energies (n_centres,), and their gradient (n_pairs, 3): (dE/dr) r_p / r."""
+        """All local terms but the network: energies (n_centres,), and their gradient (n_pairs, 3)."""
+        model = self.model
+        energies, gradients = self._pair_terms(environments, smearing_correction)
+        energies = energies + model.element_energies(environments.centre_numbers)
+        if model.molecules is None:
+            return energies, gradients
+        of_molecules, molecule_gradients = model.molecules.energies_and_gradients(environments)
+        return energies + of_molecules, gradients + molecule_gradients
+
+    def _pair_terms(self, environments: Environments, smearing_correction: bool) -> tuple[Tensor, Tensor]:
+        """Pair energies (n_centres,), with those of LAMMPS' charges if asked for, and (dE/dr) r_p / r (n_pairs, 3)."""
         model, vectors = self.model, environments.pair_vectors.detach()
         distances = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
-        energies = model.element_energies(environments.centre_numbers)  # (n_centres,)
+        energies = vectors.new_zeros(environments.n_centres)  # (n_centres,)
         with torch.enable_grad():
             distances = distances.requires_grad_()
             pair_energies = model.pair_energies(environments, distances)  # (n_pairs,)

@@ -12,6 +12,7 @@ from mliap_hybrid.features.acsf import SymmetryFunctions
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.features.radial import SplinedRadial
 
 
@@ -133,11 +134,40 @@ class SymmetryFunctionsDescription(BaseModel):
         )
 
 
-FeatureDescription = Annotated[MultipolesDescription | SymmetryFunctionsDescription, Field(discriminator="kind")]
-"""One of the two; its entry `kind` says which."""
+class NoFeaturesDescription(BaseModel):
+    """Settings of `NoFeatures`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["none"] = "none"
+    """Tells them apart from real features."""
+    elements: list[str]
+    """Symbols, by ascending atomic number."""
+    cutoff: float
+    """Å."""
+
+    @property
+    def title(self) -> str:
+        """Name of the features, for people."""
+        return "no features"
+
+    @property
+    def summary(self) -> str:
+        """The most telling settings, for people."""
+        return "none"
+
+    def build(self) -> NoFeatures:
+        """The features."""
+        return NoFeatures([atomic_numbers[symbol] for symbol in self.elements], self.cutoff)
 
 
-def describe_features(features: Featuriser) -> MultipolesDescription | SymmetryFunctionsDescription:
+AnyDescription = MultipolesDescription | SymmetryFunctionsDescription | NoFeaturesDescription
+
+FeatureDescription = Annotated[AnyDescription, Field(discriminator="kind")]
+"""One of the three; its entry `kind` says which."""
+
+
+def describe_features(features: Featuriser) -> AnyDescription:
     """Everything that determines the features.
 
     Raises
@@ -145,6 +175,8 @@ def describe_features(features: Featuriser) -> MultipolesDescription | SymmetryF
     TypeError
         If they are of a kind that cannot be described.
     """
+    if isinstance(features, NoFeatures):
+        return NoFeaturesDescription(elements=[chemical_symbols[z] for z in features.elements], cutoff=features.cutoff)
     if not isinstance(features, GaussianMultipoles | SymmetryFunctions):
         raise TypeError(f"expected GaussianMultipoles or SymmetryFunctions, got {type(features).__name__}")
     symbols = [chemical_symbols[z] for z in features.elements]

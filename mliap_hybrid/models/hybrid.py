@@ -1,9 +1,10 @@
 """The hybrid model: a sum of terms.
 
-    E = sum_i [ E0(Z_i) + w(Z_i).x_i + b(Z_i) + network(x_i) + repulsion_i ] + E_long_range({q(Z_i)}, {r_i}),
-    x_i = W (F_i - mean)
+    E = sum_i [ E0(Z_i) + w(Z_i).x_i + b(Z_i) + network(x_i) + repulsion_i ] + sum_molecules E_GDML
+        + E_long_range({q(Z_i)}, {r_i}),                                            x_i = W (F_i - mean)
 
-The bracket is strictly local and is what LAMMPS evaluates in the pair style; the long-range term is one definition
+The bracket is strictly local; with the kernel model of molecules, where there is one (molecule_term.py), it is what
+LAMMPS evaluates in the pair style. There may be no network; the long-range term is one definition
 everywhere (physics/ewald.py), and in LAMMPS it is split between PPPM and the smearing correction of the pair style.
 The charges are one for each element, as written here, or predicted from the surroundings (charge_model.py). Forces are
 the gradient of the energy, unless a second network predicts the part that follows from the first (direct_forces.py).
@@ -24,6 +25,7 @@ from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.charge_model import ChargeModel
 from mliap_hybrid.models.committee import CommitteeNetwork
 from mliap_hybrid.models.direct_forces import ForceNetwork
+from mliap_hybrid.models.molecule_term import MoleculeTerm
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Environments
@@ -40,7 +42,7 @@ class HybridModel(torch.nn.Module):
         self,
         features: Featuriser,
         whitening: Whitening | None,
-        network: AtomicNetwork | CommitteeNetwork,
+        network: AtomicNetwork | CommitteeNetwork | None,
         baseline: Mapping[int, float],
         repulsion: ZBLRepulsion | None = None,
         charges: Mapping[int, float] | None = None,
@@ -48,6 +50,7 @@ class HybridModel(torch.nn.Module):
         charge_model: ChargeModel | None = None,
         total_charge_input: bool = False,
         force_network: ForceNetwork | None = None,
+        molecules: MoleculeTerm | None = None,
     ):
         """Put the terms together.
 
@@ -57,7 +60,8 @@ class HybridModel(torch.nn.Module):
             Its elements are the model's elements.
         whitening : Whitening or None
             Linear map between the features and the network; None where the network's first layer holds it.
-        network : AtomicNetwork or CommitteeNetwork
+        network : AtomicNetwork or CommitteeNetwork or None
+            None, with `NoFeatures`, for a model of explicit terms alone.
         baseline : mapping of int to float, eV
             Atomic number -> energy E0 of the atom without neighbours.
         repulsion : ZBLRepulsion or None
@@ -71,6 +75,8 @@ class HybridModel(torch.nn.Module):
             Whether the networks take the total charge of the structure as a last input.
         force_network : ForceNetwork or None
             Makes the forces direct: they are no longer the gradient of the energy.
+        molecules : MoleculeTerm or None
+            The energy of molecules, all atoms being theirs unless LAMMPS says otherwise.
 
         Raises
         ------
@@ -81,6 +87,8 @@ class HybridModel(torch.nn.Module):
         super().__init__()
         if charges is not None and charge_model is not None:
             raise ValueError("expected fixed charges or predicted ones, got both")
+        if network is None and (charge_model is not None or force_network is not None):
+            raise ValueError("expected an energy network beside those of charges or forces, got none")
         if force_network is not None and charge_model is not None:
             raise ValueError("expected direct forces or predicted charges, got both")
         self.elements: tuple[int, ...] = tuple(features.elements)
@@ -92,6 +100,7 @@ class HybridModel(torch.nn.Module):
         self.charge_model = charge_model
         self.total_charge_input = total_charge_input
         self.force_network = force_network
+        self.molecules = molecules
         rows = torch.zeros(len(chemical_symbols), dtype=torch.int64)
         rows[list(self.elements)] = torch.arange(len(self.elements))
         self.register_buffer("rows", rows, persistent=False)  # atomic number -> row of the element
@@ -137,13 +146,17 @@ class HybridModel(torch.nn.Module):
             If an atom's element is not one of the model's.
         """
         self.check_elements(environments.centre_numbers)
-        numbers = environments.centre_numbers
+        explicit = self.explicit_energies(environments)
+        if self.network is None:
+            return explicit
         features = self.features(environments)  # (n_centres, n_features)
-        return self.network_energies(features, numbers, total_charges) + self.explicit_energies(environments)
+        return self.network_energies(features, environments.centre_numbers, total_charges) + explicit
 
     def explicit_energies(self, environments: Environments) -> Tensor:
-        """The local terms without trained weights (n_centres,), eV: element and pair energies."""
+        """The local terms but the network (n_centres,), eV: element, pair and molecule energies."""
         energies = self.element_energies(environments.centre_numbers).to(environments.pair_vectors.dtype)
+        if self.molecules is not None:
+            energies = energies + self.molecules.energies(environments)
         distances = torch.linalg.vector_norm(environments.pair_vectors, dim=1)  # (n_pairs,)
         return energies.index_add(0, environments.pair_i, self.pair_energies(environments, distances))
 
@@ -181,6 +194,7 @@ class HybridModel(torch.nn.Module):
         -------
         Tensor, shape (n_centres,), eV
         """
+        assert self.network is not None
         return self.network(self.network_inputs(features, total_charges), self.rows[numbers])
 
     def raw_charges(self, features: Tensor, numbers: Tensor, total_charges: Tensor | None = None) -> Tensor:

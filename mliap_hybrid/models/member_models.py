@@ -28,7 +28,7 @@ def committee_model(models: Sequence[HybridModel]) -> HybridModel:
 def member_models(model: HybridModel) -> list[HybridModel]:
     """A model of each member of a committee; the model itself if it is none."""
     members = members_of(model.network)
-    return [model] if len(members) == 1 else [_with_network(model, member) for member in members]
+    return [model] if len(members) < 2 else [_with_network(model, member) for member in members]
 
 
 def _with_network(model: HybridModel, network: AtomicNetwork | CommitteeNetwork) -> HybridModel:
@@ -43,5 +43,6 @@ def _with_network(model: HybridModel, network: AtomicNetwork | CommitteeNetwork)
         charges=model.charge_table() or None,
         smearing=model.smearing,
         total_charge_input=model.total_charge_input,
+        molecules=model.molecules,
     )
     return exchanged.double().eval()

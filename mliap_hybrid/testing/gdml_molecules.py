@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 
 from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.fitting.gdml.closed_form import model_of_molecules
 from mliap_hybrid.fitting.gdml.molecules import Molecules
+from mliap_hybrid.fitting.gdml.trainer import train_gdml
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 AMMONIA = torch.tensor([[0.0, 0.0, 0.1], [0.94, 0.0, -0.27], [-0.47, 0.81, -0.27], [-0.47, -0.81, -0.27]])
 """N and three H, Å."""
@@ -18,6 +23,9 @@ AMMONIA_GROUP = torch.tensor([[0, 1, 2, 3], [0, 1, 3, 2], [0, 2, 1, 3], [0, 2, 3
 
 AT_REST = (1.01, 1.63)
 """Lengths of NH and HH at the minimum, Å."""
+
+SIGMA = 3.0
+"""A good length scale for it, 1/Å."""
 
 DEPTH, STEEPNESS, OFFSET = 4.0, 1.6, -1500.0
 """Of the Morse potentials of pairs, eV and 1/Å, and an energy that says nothing, eV."""
@@ -65,3 +73,37 @@ def as_frames(molecules: Molecules) -> list[Frame]:
         atoms.calc = SinglePointCalculator(atoms, energy=float(molecules.energies[index]), forces=forces)
         frames.append(Frame(atoms, f"ammonia.extxyz, frame {index}"))
     return frames
+
+
+def molecule_model(charges: dict[int, float] | None = None, cutoff: float = 5.0) -> HybridModel:
+    """A model of ammonia: a kernel model of 40 geometries, repulsion, and charges if asked for.
+
+    Parameters
+    ----------
+    charges : dict of int to float, e, optional
+        Atomic number -> charge.
+    cutoff : float, Å
+    """
+    gdml = train_gdml(ammonia(40), SIGMA, AMMONIA_GROUP).model
+    return model_of_molecules(
+        gdml, cutoff, baseline={1: -3.0, 7: -50.0}, repulsion=ZBLRepulsion(cutoff), charges=charges, smearing=0.9
+    )
+
+
+def box_of_ammonia(n_molecules: int, edge: float = 13.0, seed: int = 0) -> Atoms:
+    """Distorted molecules at the places of a cubic lattice in a skewed periodic box, wrapped into it.
+
+    Parameters
+    ----------
+    n_molecules : int
+        At most 27.
+    edge : float, Å
+    seed : int
+    """
+    molecules = ammonia(n_molecules, seed=seed).positions.numpy()  # (n_molecules, 4, 3)
+    places = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)[:n_molecules] * edge / 3
+    positions = (molecules + places[:, None]).reshape(-1, 3)
+    cell = edge * np.array([[1.0, 0.0, 0.0], [0.1, 1.0, 0.0], [-0.05, 0.15, 1.0]])
+    atoms = Atoms([7, 1, 1, 1] * n_molecules, positions, cell=cell, pbc=True)
+    atoms.wrap()
+    return atoms

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from mliap_hybrid.data.sgdml_npz import is_sgdml_npz
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.gdml.npz import (
-    is_gdml_npz,
     read_gdml_data,
     read_gdml_model,
     write_gdml_data,
@@ -24,7 +24,7 @@ CELL = torch.tensor([[9.0, 0.0, 0.0], [1.0, 8.0, 0.0], [0.0, -1.0, 10.0]], dtype
 def test_data_there_and_back(tmp_path, cell):
     molecules = replace(ammonia(5), cell=cell)
     write_gdml_data(tmp_path / "data.npz", molecules, "ammonia", "Morse")
-    assert is_gdml_npz(tmp_path / "data.npz")
+    assert is_sgdml_npz(tmp_path / "data.npz")
     found = read_gdml_data(tmp_path / "data.npz")
     for name in ("numbers", "positions", "energies", "forces"):
         torch.testing.assert_close(getattr(found, name), getattr(molecules, name))
@@ -72,7 +72,7 @@ def test_broken_data(tmp_path, changes, message):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"ITEM: TIMESTEP\n"])
 def test_other_files(tmp_path, content):
     (tmp_path / "other.npz").write_bytes(content)
-    assert not is_gdml_npz(tmp_path / "other.npz")
+    assert not is_sgdml_npz(tmp_path / "other.npz")
     for read in (read_gdml_data, read_gdml_model):
         with pytest.raises(InputError, match="not an"):
             read(tmp_path / "other.npz")

@@ -15,6 +15,7 @@ from mliap_hybrid.lammps.command import lammps_command
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, write_data_file
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
+from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.models import charge_predicting_model
 from mliap_hybrid.testing.structures import random_structure
 
@@ -78,13 +79,13 @@ unified.open_unified = {
     "not connected": lambda path: ModelOfMLIAP(open_unified(path)),
 }[way]
 lmp.commands_string(open("input.lmp").read())
-if way == "connected" and "without fix" not in sys.argv:
+if way == "connected" and not {"without fix", "molecules"} & set(sys.argv):
     lmp.command("fix coulomb all external pf/array 1")
     lmp.command("fix_modify coulomb energy yes virial yes")
 lmp.command("run 0")
 first = {name: lmp.get_thermo(name) for name in ("pe", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz")}
 forces = np.array(lmp.gather_atoms("f", 1, 3)).tolist()
-charges = np.array(lmp.gather_atoms("q", 1, 1)).tolist()
+charges = [] if "molecules" in sys.argv else np.array(lmp.gather_atoms("q", 1, 1)).tolist()
 lmp.command("run 5")
 last = np.array(lmp.gather_atoms("x", 1, 3)).tolist()
 if lmp.extract_setting("world_rank") == 0:
@@ -151,3 +152,19 @@ def test_model_that_leaves_the_sum_to_lammps_cannot_connect(tmp_path):
     export_model(charge_predicting_model("shift"), tmp_path / "model.pt")
     with pytest.raises(InputError, match="--coulomb exact"):
         open_unified(str(tmp_path / "model.pt")).connect(None)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_models_of_molecules_get_the_ids(ranks, tmp_path):
+    export_model(molecule_model(), tmp_path / "model.pt")
+    atoms = in_lammps_orientation(box_of_ammonia(3, edge=12.0))
+    write_data_file(tmp_path / "structure.data", atoms, ["H", "N"], None)
+    (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "input.lmp").write_text(INPUT.replace("Na Cl", "H N"))
+    expected, found = (run(tmp_path, way, ranks, "molecules") for way in ("plugin", "connected"))
+    for name, value in expected["thermo"].items():
+        assert found["thermo"][name] == pytest.approx(value, rel=1e-9, abs=1e-7), name
+    for name in ("forces", "last"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-9)
+    with pytest.raises(InputError, match="call `connect` on it before the run"):
+        run(tmp_path, "not connected", ranks, "molecules")

@@ -8,6 +8,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.check import check_model, lammps_result
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.inputs import potential_block
+from mliap_hybrid.lammps.model_file import SCHEMA_VERSION
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.finite_differences import relative_difference
@@ -32,7 +33,7 @@ def test_the_same_model_comes_back(tmp_path):
     model, batch = direct_force_model(), frame_to_batch(rock_salt(1), 4.5)
     export_model(model, tmp_path / "model.pt", allow_non_conservative=True)
     loaded, manifest = load_exported(tmp_path / "model.pt")
-    assert manifest.schema_version == 4
+    assert manifest.schema_version == SCHEMA_VERSION
     assert not loaded.is_conservative
     assert relative_difference(predict(loaded, batch).forces, predict(model, batch).forces) < 1e-9
     assert not open_unified(str(tmp_path / "model.pt")).model.is_conservative

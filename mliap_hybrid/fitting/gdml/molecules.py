@@ -5,12 +5,14 @@ A GDML model is of one molecule whose atoms have fixed places, so all frames mus
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from ase.data import chemical_symbols, covalent_radii
+from ase.geometry import get_distances
 from torch import Tensor
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
@@ -24,6 +26,9 @@ BOND = 1.3
 
 BROKEN = 2.0
 """A bond longer than this times the sum of the covalent radii is one no more."""
+
+STRETCH = 1.25
+"""Cutoff of a model over the largest distance in its molecule that the data have."""
 
 OVERLAP = 0.1
 """Distance in Å below which two atoms are at the same place."""
@@ -191,6 +196,27 @@ def check_geometries(numbers: Tensor, positions: Tensor, cell: Tensor | None, so
                 "broken, though all are there between other atoms: the atoms have another order. Expected the same "
                 "order in all frames"
             )
+
+
+def molecule_cutoff(geometries: Iterable[tuple[np.ndarray, np.ndarray | None]], least: float) -> float:
+    """Cutoff within which all atoms of a molecule see each other, also where it is stretched more than in the data.
+
+    Parameters
+    ----------
+    geometries : iterable of positions (n_atoms, 3) and cell (3, 3) or None, Å
+    least : float, Å
+        What other terms need.
+
+    Returns
+    -------
+    float, Å
+        With one decimal.
+    """
+    farthest = 0.0
+    for positions, cell in geometries:
+        distances = get_distances(positions, cell=cell, pbc=None if cell is None else True)[1]  # (n_atoms, n_atoms)
+        farthest = max(farthest, float(distances.max()))
+    return max(least, math.ceil(10.0 * STRETCH * farthest) / 10.0)
 
 
 def _kinds_of_bonds(bonded: Tensor, descriptor: InverseDistances, symbols: Sequence[str]) -> list[str]:

@@ -1,9 +1,6 @@
 """Data sets and models of the `sgdml` package (.npz), to bring them here and to take ours there.
 
-    data set: type 'd', z (N,), R (M, N, 3), E (M,), F (M, N, 3), r_unit, e_unit, lattice (columns)
-    model:    type 'm', z, sig, c, std, R_desc (d, M), R_d_desc_alpha (M, d), alphas_E (M,), perms (G, N), lattice
-
-Without units they are Å and kcal/mol. The rows of R_d_desc_alpha times std are the weights w_j of models/gdml.py.
+The rows of R_d_desc_alpha times std are the weights w_j of models/gdml.py; data/sgdml_npz.py says what the files hold.
 
 Chmiela et al., Comput. Phys. Commun. 240, 38 (2019); files of version 1.0.
 """
@@ -11,7 +8,6 @@ Chmiela et al., Comput. Phys. Commun. 240, 38 (2019); files of version 1.0.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.sgdml_npz import cell_of, read_arrays, read_sgdml_frames, units_of
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml.molecules import Molecules, check_geometries
+from mliap_hybrid.fitting.gdml.molecules import Molecules, molecules_from_frames
 from mliap_hybrid.models.gdml import GDMLModel
-from mliap_hybrid.units import KCAL_PER_MOL, energy_unit, length_unit
-
-LENGTH_NAMES = {"Ang": "Å", "ang": "Å", "A": "Å", "bohr": "bohr", "Bohr": "bohr", "a0": "bohr"}
-"""Names of lengths in such files -> names of ours."""
-
-ENERGY_NAMES = {"eV": "eV", "kcal/mol": "kcal/mol", "kJ/mol": "kJ/mol", "Ha": "Ha", "Eh": "Ha", "hartree": "Ha"}
-"""Names of energies in such files -> names of ours."""
+from mliap_hybrid.units import KCAL_PER_MOL
 
 CODE_VERSION = "1.0.3"
 """Version whose files are read and written."""
@@ -43,27 +35,8 @@ def read_gdml_data(file: Path) -> Molecules:
     InputError
         If the file is no data set of the package, or its arrays do not fit together.
     """
-    arrays = _read(file, "d", "data set", ("z", "R", "E", "F"))
-    length, energy = _units(arrays, file)
-    numbers, positions = torch.tensor(arrays["z"].astype(np.int64)), _floats(arrays["R"]) * length
-    n_frames = len(positions)
-    for key, shape in (("R", (n_frames, len(numbers), 3)), ("E", (n_frames,)), ("F", (n_frames, len(numbers), 3))):
-        if arrays[key].shape != shape:
-            raise InputError(f"{file}: '{key}' has shape {arrays[key].shape}; expected {shape}")
-        if not np.isfinite(arrays[key]).all():
-            frame = int(np.argwhere(~np.isfinite(arrays[key]))[0][0])
-            raise InputError(f"{file}, frame {frame}: '{key}' is not finite; remove the frame or label it again")
-    if n_frames == 0:
-        raise InputError(f"{file} holds no frame")
-    cell = _cell(arrays, length)
-    check_geometries(numbers, positions, cell, [f"{file}, frame {index}" for index in range(n_frames)])
-    return Molecules(
-        numbers=numbers,
-        positions=positions,
-        energies=_floats(arrays["E"]) * energy,
-        forces=_floats(arrays["F"]) * (energy / length),
-        cell=cell,
-    )
+    frames = [Frame(atoms, f"{file}, frame {index}") for index, atoms in enumerate(read_sgdml_frames(file))]
+    return molecules_from_frames(frames)
 
 
 def write_gdml_data(file: Path, molecules: Molecules, name: str, theory: str = "unknown") -> None:
@@ -114,9 +87,10 @@ def read_gdml_model(file: Path) -> GDMLModel:
     InputError
         If the file is no model of the package, or its arrays do not fit together.
     """
-    arrays = _read(file, "m", "model", ("z", "sig", "std", "R_desc", "R_d_desc_alpha", "perms"))
-    length, energy = _units(arrays, file)
+    arrays = read_arrays(file, "m", "model", ("z", "sig", "std", "R_desc", "R_d_desc_alpha", "perms"))
+    length, energy = units_of(arrays, file)
     spread = float(arrays["std"]) * energy / length  # eV/Å
+    cell = cell_of(arrays, length)
     energy_weights = None
     if "alphas_E" in arrays:
         energy_weights = _floats(arrays["alphas_E"]) * float(arrays["std"]) * energy
@@ -129,7 +103,7 @@ def read_gdml_model(file: Path) -> GDMLModel:
             permutations=torch.tensor(np.atleast_2d(arrays["perms"]).astype(np.int64)),
             constant=float(arrays.get("c", 0.0)) * energy,
             energy_weights=energy_weights,
-            cell=_cell(arrays, length),
+            cell=None if cell is None else _floats(cell),
         )
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
@@ -185,11 +159,6 @@ def write_gdml_model(file: Path, model: GDMLModel, name: str = "unknown", theory
     _write(file, arrays)
 
 
-def is_gdml_npz(file: Path) -> bool:
-    """Whether the file is an .npz archive with an entry `type`, as the package writes it."""
-    return file.suffix == ".npz" and zipfile.is_zipfile(file) and "type.npy" in zipfile.ZipFile(file).namelist()
-
-
 def fingerprint(arrays: Sequence[np.ndarray]) -> str:
     """What the package identifies a data set by: MD5 of the MD5 sums of its arrays."""
     total = hashlib.md5(usedforsecurity=False)
@@ -198,50 +167,8 @@ def fingerprint(arrays: Sequence[np.ndarray]) -> str:
     return total.hexdigest()
 
 
-def _read(file: Path, kind: str, word: str, needed: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays of a file; entries that are pickled (statistics of errors) are left alone."""
-    if not file.is_file():
-        raise InputError(f"the file {file} does not exist")
-    try:
-        archive = np.load(file, allow_pickle=False)
-        arrays = {key: archive[key] for key in archive.files if key in (*needed, *_OPTIONAL)}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{file} is not an .npz file of the sgdml package: {error}") from None
-    found = str(_text(arrays.get("type", np.array("nothing"))))
-    if found != kind:
-        raise InputError(f"{file} is not a {word} of the sgdml package: its 'type' is '{found}', expected '{kind}'")
-    missing = [key for key in needed if key not in arrays]
-    if missing:
-        raise InputError(f"{file}: the {word} has no '{missing[0]}'; found {', '.join(sorted(archive.files))}")
-    return arrays
-
-
-_OPTIONAL = ("type", "c", "alphas_E", "lattice", "r_unit", "e_unit")
-
-
-def _units(arrays: dict[str, np.ndarray], file: Path) -> tuple[float, float]:
-    """Length in Å and energy in eV."""
-    length = _text(arrays.get("r_unit", np.array("Ang")))
-    energy = _text(arrays.get("e_unit", np.array("kcal/mol")))
-    if length not in LENGTH_NAMES or energy not in ENERGY_NAMES:
-        raise InputError(
-            f"{file}: units '{length}' and '{energy}'; known are {', '.join(LENGTH_NAMES)}, and "
-            f"{', '.join(ENERGY_NAMES)}"
-        )
-    return length_unit(LENGTH_NAMES[length]), energy_unit(ENERGY_NAMES[energy])
-
-
-def _cell(arrays: dict[str, np.ndarray], length: float) -> Tensor | None:
-    return _floats(arrays["lattice"].T) * length if "lattice" in arrays else None
-
-
 def _floats(array: np.ndarray) -> Tensor:
     return torch.tensor(np.ascontiguousarray(array), dtype=torch.float64)
-
-
-def _text(array: np.ndarray) -> str:
-    value = array.item()
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _write(file: Path, arrays: dict[str, Any]) -> None:

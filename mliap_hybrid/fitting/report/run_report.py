@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from mliap_hybrid.fitting.checkpoint import read_checkpoint
+from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.report.evaluation import Evaluation, evaluate
 from mliap_hybrid.fitting.report.report import Report, charges_in_words, facts_of, write_report
@@ -41,7 +41,7 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
     of_members = {number: of_member.metrics for number, of_member in enumerate(folder.members(n_members), start=1)}
     report = Report(
         title=f"Run {folder.path.name}",
-        words=f"{_weights_in_words(epochs)}. Charges: {charges_in_words(best.model)}.",
+        words=f"{_origin_in_words(best)}. Charges: {charges_in_words(best.model)}.",
         evaluations=evaluations,
         facts={"folder": str(folder.path), **facts_of(best.model)},
         members=_of_members(best.model, batches, display) if n_members > 1 else {},
@@ -53,7 +53,11 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
     return evaluations
 
 
-def _weights_in_words(epochs: int | list[int]) -> str:
+def _origin_in_words(best: Checkpoint) -> str:
+    epochs: int | list[int] = best.trainer["epoch"]
+    if best.terms is None and best.model.molecules is not None:
+        gdml = best.model.molecules.model
+        return f"Kernel model of {gdml.n_train} frames, sigma {gdml.sigma:g} 1/Å, {len(gdml.permutations)} permutations"
     if isinstance(epochs, int):
         return f"Weights of epoch {epochs}, which has the lowest validation loss"
     of_members = ", ".join(map(str, epochs))

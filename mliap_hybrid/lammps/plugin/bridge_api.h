@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 2
+#define MLIAP_BRIDGE_VERSION 3
 
 extern "C" {
 
@@ -67,6 +67,7 @@ struct mliap_step {
   double *q;                // [ntotal] charges, or null
   const int32_t *tag;       // [ntotal] atom IDs
   const int32_t *type;      // [ntotal] atom types
+  const int32_t *molecule;  // [ntotal] molecule IDs, or null
 
   double *eatoms;    // [nlistatoms] energies, written by the model
   double energy;     // their sum, written by the model

@@ -266,6 +266,7 @@ void PairMLIAPUnified::describe_step(int eflag, int vflag)
   step.q = atom->q_flag ? atom->q : nullptr;
   step.tag = atom->tag;
   step.type = atom->type;
+  step.molecule = atom->molecule_flag ? atom->molecule : nullptr;
 
   if (static_cast<int>(eatoms.size()) < pairs.nlistatoms) eatoms.resize(pairs.nlistatoms);
   std::fill_n(eatoms.begin(), pairs.nlistatoms, 0.0);

@@ -1,0 +1,120 @@
+"""Files of the `sgdml` package (.npz): what both its data sets and its models share, and data sets as frames.
+
+    data set: type 'd', z (N,), R (M, N, 3), E (M,), F (M, N, 3), r_unit, e_unit, lattice (columns)
+    model:    type 'm', z, sig, c, std, R_desc (d, M), R_d_desc_alpha (M, d), alphas_E (M,), perms (G, N), lattice
+
+Without units they are Å and kcal/mol.
+
+Chmiela et al., Comput. Phys. Commun. 240, 38 (2019); files of version 1.0.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.units import energy_unit, length_unit
+
+LENGTH_NAMES = {"Ang": "Å", "ang": "Å", "A": "Å", "bohr": "bohr", "Bohr": "bohr", "a0": "bohr"}
+"""Names of lengths in such files -> names of ours."""
+
+ENERGY_NAMES = {"eV": "eV", "kcal/mol": "kcal/mol", "kJ/mol": "kJ/mol", "Ha": "Ha", "Eh": "Ha", "hartree": "Ha"}
+"""Names of energies in such files -> names of ours."""
+
+OPTIONAL = ("type", "c", "alphas_E", "lattice", "r_unit", "e_unit")
+"""Entries that a file may have beside those that it must have."""
+
+
+def is_sgdml_npz(file: Path) -> bool:
+    """Whether the file is an .npz archive with an entry `type`, as the package writes it."""
+    return file.suffix == ".npz" and zipfile.is_zipfile(file) and "type.npy" in zipfile.ZipFile(file).namelist()
+
+
+def read_sgdml_frames(file: Path) -> list[Atoms]:
+    """A data set as structures with energy in eV and forces in eV/Å, whatever its units are.
+
+    Raises
+    ------
+    InputError
+        If the file is no data set of the package, or its arrays do not fit together.
+    """
+    arrays = read_arrays(file, "d", "data set", ("z", "R", "E", "F"))
+    length, energy = units_of(arrays, file)
+    numbers, cell = arrays["z"].astype(int), cell_of(arrays, length)
+    n_frames = len(arrays["R"])
+    for key, shape in (("R", (n_frames, len(numbers), 3)), ("E", (n_frames,)), ("F", (n_frames, len(numbers), 3))):
+        if arrays[key].shape != shape:
+            raise InputError(f"{file}: '{key}' has shape {arrays[key].shape}; expected {shape}")
+        if not np.isfinite(arrays[key]).all():
+            frame = int(np.argwhere(~np.isfinite(arrays[key]))[0][0])
+            raise InputError(f"{file}, frame {frame}: '{key}' is not finite; remove the frame or label it again")
+    if n_frames == 0:
+        raise InputError(f"{file} holds no frame")
+    frames = []
+    for positions, label, forces in zip(arrays["R"], arrays["E"], arrays["F"], strict=True):
+        atoms = Atoms(numbers, positions * length, cell=cell, pbc=cell is not None)
+        atoms.calc = SinglePointCalculator(atoms, energy=float(label) * energy, forces=forces * (energy / length))
+        frames.append(atoms)
+    return frames
+
+
+def read_arrays(file: Path, kind: str, word: str, needed: Sequence[str]) -> dict[str, np.ndarray]:
+    """The arrays of a file; entries that are pickled (statistics of errors) are left alone.
+
+    Parameters
+    ----------
+    file : Path
+    kind : {"d", "m"}
+        Data set or model.
+    word : str
+        The same in words.
+    needed : sequence of str
+        Entries that must be there.
+
+    Raises
+    ------
+    InputError
+        If the file is none of the package, or of the other kind.
+    """
+    if not file.is_file():
+        raise InputError(f"the file {file} does not exist")
+    try:
+        archive = np.load(file, allow_pickle=False)
+        arrays = {key: archive[key] for key in archive.files if key in (*needed, *OPTIONAL)}
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{file} is not an .npz file of the sgdml package: {error}") from None
+    found = str(_text(arrays.get("type", np.array("nothing"))))
+    if found != kind:
+        raise InputError(f"{file} is not a {word} of the sgdml package: its 'type' is '{found}', expected '{kind}'")
+    missing = [key for key in needed if key not in arrays]
+    if missing:
+        raise InputError(f"{file}: the {word} has no '{missing[0]}'; found {', '.join(sorted(archive.files))}")
+    return arrays
+
+
+def units_of(arrays: dict[str, np.ndarray], file: Path) -> tuple[float, float]:
+    """Length in Å and energy in eV; raises InputError where one is unknown."""
+    length = _text(arrays.get("r_unit", np.array("Ang")))
+    energy = _text(arrays.get("e_unit", np.array("kcal/mol")))
+    if length not in LENGTH_NAMES or energy not in ENERGY_NAMES:
+        raise InputError(
+            f"{file}: units '{length}' and '{energy}'; known are {', '.join(LENGTH_NAMES)}, and "
+            f"{', '.join(ENERGY_NAMES)}"
+        )
+    return length_unit(LENGTH_NAMES[length]), energy_unit(ENERGY_NAMES[energy])
+
+
+def cell_of(arrays: dict[str, np.ndarray], length: float) -> np.ndarray | None:
+    """Lattice vectors as rows (3, 3), Å, of a file with lengths in `length` Å; None where it has none."""
+    return np.ascontiguousarray(arrays["lattice"].T, dtype=float) * length if "lattice" in arrays else None
+
+
+def _text(array: np.ndarray) -> str:
+    value = array.item()
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,43 @@
+"""No features at all: for models whose energy has no network, but explicit terms alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.structure import Environments
+
+
+class NoFeatures:
+    """Elements and a cutoff, with nothing computed from them."""
+
+    n_features = 0
+
+    def __init__(self, elements: Sequence[int], cutoff: float):
+        """Take the atomic numbers that may occur, and the cutoff in Å."""
+        self.elements = tuple(sorted(elements))
+        self.cutoff = float(cutoff)
+
+    @property
+    def feature_labels(self) -> list[str]:
+        """No labels."""
+        return []
+
+    def __call__(self, environments: Environments) -> Tensor:
+        """Nothing for each centre: (n_centres, 0)."""
+        return environments.pair_vectors.new_zeros(environments.n_centres, 0)
+
+    def forward_with_state(self, environments: Environments) -> tuple[Tensor, None]:
+        """Nothing for each centre (n_centres, 0), and no state."""
+        return self(environments), None
+
+    def gradient(self, environments: Environments, feature_gradient: Tensor, state: Any = None) -> Tensor:
+        """Zeros (n_pairs, 3)."""
+        return torch.zeros_like(environments.pair_vectors)
+
+    def jacobian(self, environments: Environments) -> Tensor:
+        """Nothing for each pair: (n_pairs, 3, 0)."""
+        return environments.pair_vectors.new_zeros(len(environments.pair_vectors), 3, 0)

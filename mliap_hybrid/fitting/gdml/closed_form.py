@@ -1,0 +1,175 @@
+"""From a training file and labelled frames to a model with a kernel model of molecules in it.
+
+The kernel model is trained on what repulsion and charges leave of the labels, so that the sum of all is exact where it
+was trained, and its long-range part is known. Element energies E0 are taken out, too, which makes the numbers small.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from mliap_hybrid.config import GDMLSettings, TrainingFile
+from mliap_hybrid.data.baseline import compositions, fit_baseline
+from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.features.none import NoFeatures
+from mliap_hybrid.fitting.charge_sources import find_charges
+from mliap_hybrid.fitting.fixed_terms import make_repulsion
+from mliap_hybrid.fitting.frame_physics import fixed_physics
+from mliap_hybrid.fitting.gdml.kernel_matrix import Track
+from mliap_hybrid.fitting.gdml.molecules import Molecules, geometries_from_frames, molecule_cutoff
+from mliap_hybrid.fitting.gdml.sampling import stratified_sample
+from mliap_hybrid.fitting.gdml.search import GDMLSearch, search_sigma, symmetries_of
+from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen
+from mliap_hybrid.fitting.gdml.trainer import GDMLOptions
+from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.models.gdml import GDMLModel
+from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.models.molecule_term import MoleculeTerm
+from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.structure import Batch
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FittedMolecule:
+    """A model with a kernel model in it, and how it was found."""
+
+    model: HybridModel
+    search: GDMLSearch
+    train_frames: np.ndarray
+    """(n_train,): the frames that were trained on, among those of the training part."""
+
+
+def fit_molecule(
+    settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track
+) -> FittedMolecule:
+    """Train a kernel model.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        With `gdml`.
+    training, validation : sequence of Batch
+        One labelled structure each; not empty.
+    track : Track
+        Shows progress.
+
+    Returns
+    -------
+    FittedMolecule
+
+    Raises
+    ------
+    InputError
+        If the frames are not of one molecule, or too few, or `train_gdml` refuses their labels.
+    """
+    assert settings.gdml is not None
+    gdml = settings.gdml
+    geometries = molecules_of_batches([*training, *validation])
+    elements = tuple(torch.unique(geometries.numbers).tolist())
+    drawn = _drawn(training, gdml, settings.seed)
+    chosen = evenly_chosen(len(validation), gdml.n_validation)
+    used = [*(training[index] for index in drawn), *(validation[index] for index in chosen)]
+
+    charges = find_charges(settings, training, validation, elements)
+    repulsion, smearing = make_repulsion(settings), settings.electrostatics.smearing
+    physics = [fixed_physics(batch, repulsion, charges, elements, smearing) for batch in track(used, "physics")]
+    counts = compositions(used, elements)  # (n_used, n_elements)
+    left = geometries.energies.new_tensor([float(batch.energies) for batch in used if batch.energies is not None])
+    left = left - torch.cat([each.energies for each in physics])  # (n_used,)
+    baseline = fit_baseline(counts[: len(drawn)], left[: len(drawn)])  # (n_elements,)
+
+    molecules = _without(molecules_of_batches(used), physics, counts @ baseline)
+    train_frames, validation_frames = np.arange(len(drawn)), np.arange(len(drawn), len(used))
+    permutations = symmetries_of(molecules.subset(train_frames), track) if gdml.symmetries else None
+    options = GDMLOptions(gdml.with_energies, gdml.solver, tuple(gdml.jitters), settings.seed)
+    logger.info("Training on %d frames, sigma chosen by %d", len(drawn), len(chosen))
+    search = search_sigma(molecules, train_frames, validation_frames, gdml.sigmas, permutations, options, track)
+    model = model_of_molecules(
+        search.best.model,
+        cutoff_of(geometries, settings.features.cutoff),
+        baseline=dict(zip(elements, baseline.tolist(), strict=True)),
+        repulsion=repulsion,
+        charges=None if charges is None else dict(zip(elements, charges.tolist(), strict=True)),
+        smearing=smearing,
+    )
+    return FittedMolecule(model, search, drawn)
+
+
+def model_of_molecules(
+    gdml: GDMLModel,
+    cutoff: float,
+    baseline: Mapping[int, float] | None = None,
+    repulsion: ZBLRepulsion | None = None,
+    charges: Mapping[int, float] | None = None,
+    smearing: float = 1.0,
+) -> HybridModel:
+    """A model whose energy is that of a kernel model, and of explicit terms; arguments as those of `HybridModel`."""
+    elements = torch.unique(gdml.numbers).tolist()
+    model = HybridModel(
+        features=NoFeatures(elements, cutoff),
+        whitening=None,
+        network=None,
+        baseline=baseline or dict.fromkeys(elements, 0.0),
+        repulsion=repulsion if repulsion is None else ZBLRepulsion(cutoff),
+        charges=charges,
+        smearing=smearing,
+        molecules=MoleculeTerm(gdml),
+    )
+    return model.double().eval()
+
+
+def molecules_of_batches(batches: Sequence[Batch]) -> Molecules:
+    """The geometries and labels of structures, each one molecule.
+
+    Raises
+    ------
+    InputError
+        If they are not of one molecule with its atoms in one order.
+    """
+    frames = [
+        Frame(
+            Atoms(b.numbers.numpy(), b.positions.numpy(), cell=b.cells[0].numpy(), pbc=b.periodic[0].numpy()),
+            b.sources[0] if b.sources else "",
+        )
+        for b in batches
+    ]
+    numbers, positions, cell = geometries_from_frames(frames)
+    energies, forces = [b.energies for b in batches], [b.forces for b in batches]
+    return Molecules(
+        numbers=numbers,
+        positions=positions,
+        energies=torch.cat([energy for energy in energies if energy is not None]),
+        forces=torch.stack([force for force in forces if force is not None]),
+        cell=cell,
+    )
+
+
+def cutoff_of(molecules: Molecules, least: float) -> float:
+    """Cutoff in Å of a model of these molecules, at least that of other terms."""
+    cell = None if molecules.cell is None else molecules.cell.numpy()
+    return molecule_cutoff(((positions, cell) for positions in molecules.positions.numpy()), least)
+
+
+def _drawn(training: Sequence[Batch], gdml: GDMLSettings, seed: int) -> np.ndarray:
+    """Training frames (n_train,) with the distribution of the energies."""
+    if gdml.n_train is None:
+        return np.arange(len(training))
+    energies = np.array([float(batch.energies) for batch in training if batch.energies is not None])
+    if gdml.n_train > len(energies):
+        logger.warning("Warning: gdml.n_train is %d, but there are %d training frames", gdml.n_train, len(energies))
+    return stratified_sample(energies, gdml.n_train, np.random.default_rng(seed))
+
+
+def _without(molecules: Molecules, physics: Sequence[Prediction], baseline: torch.Tensor) -> Molecules:
+    """The molecules with what physics and the element energies (n_frames,) leave of their labels."""
+    energies = torch.cat([each.energies for each in physics])  # (n_frames,)
+    forces = torch.stack([each.forces for each in physics])  # (n_frames, n_atoms, 3)
+    return replace(molecules, energies=molecules.energies - energies - baseline, forces=molecules.forces - forces)

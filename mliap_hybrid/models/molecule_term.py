@@ -1,0 +1,74 @@
+"""Energy of molecules of one kind, from a GDML model: a term of a hybrid model that is exact on any number of ranks.
+
+    E = sum over molecules of E_GDML,      dE/dr_p = half of the model's pair gradient, for (i, j) and for (j, i) each
+
+Where a molecule has atoms on several ranks, each of them computes it, keeps the shares of its own atoms, which are
+equal, and its own half of the pair gradients. Energy, forces and virial then sum up to those of whole molecules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.models.gdml import GDMLModel
+from mliap_hybrid.models.molecule_finder import find_molecules
+from mliap_hybrid.structure import Environments
+
+
+class MoleculeTerm:
+    """What molecules of one kind add to the energies of their atoms."""
+
+    def __init__(self, model: GDMLModel):
+        self.model = model
+
+    def energies_and_gradients(self, environments: Environments) -> tuple[Tensor, Tensor]:
+        """Shares of the centres, and the gradient by the pair vectors.
+
+        Parameters
+        ----------
+        environments : Environments
+            With tags; all atoms of a molecule must be within the cutoff of each other.
+
+        Returns
+        -------
+        energies : Tensor, shape (n_centres,), float64, eV
+        pair_gradients : Tensor, shape (n_pairs, 3), float64, eV/Å
+
+        Raises
+        ------
+        InputError
+            If the molecules are not those of the model, or broken.
+        """
+        if environments.n_centres == 0:
+            vectors = environments.pair_vectors.double()
+            return vectors.new_zeros(0), torch.zeros_like(vectors)
+        device, here = environments.pair_vectors.device, _on_processor(environments)
+        found = find_molecules(here, self.model.numbers, self.model.descriptor)
+        energies, gradients, _ = self.model.pair_gradients(found.positions)  # (n_molecules,), (n_molecules, n_pairs, 3)
+        shares = energies / self.model.n_atoms  # (n_molecules,)
+        of_pairs = torch.zeros(len(here.pair_i), 3, dtype=torch.float64)  # (n_pairs, 3)
+        of_pairs[found.rows] = (0.5 * found.sign)[:, None] * gradients[found.molecule, found.place]
+        return shares[found.molecule_of_centre].to(device), of_pairs.to(device)
+
+    def energies(self, environments: Environments) -> Tensor:
+        """Shares of the centres (n_centres,), eV, whose sum has the right first derivative by the pair vectors."""
+        values, gradients = self.energies_and_gradients(environments)
+        vectors = environments.pair_vectors
+        # The kernels have formulas for their gradient; automatic differentiation only has to find it here.
+        changes = ((vectors - vectors.detach()) * gradients).sum(dim=1)  # (n_pairs,) zeros
+        return values.to(vectors.dtype).index_add(0, environments.pair_i, changes.to(vectors.dtype))
+
+
+def _on_processor(environments: Environments) -> Environments:
+    """The same without gradients, in the memory of the processor: the model is in float64 and has many small sums."""
+    return replace(
+        environments,
+        centre_numbers=environments.centre_numbers.cpu(),
+        neighbour_numbers=environments.neighbour_numbers.cpu(),
+        pair_i=environments.pair_i.cpu(),
+        pair_vectors=environments.pair_vectors.detach().cpu(),
+        tags=None if environments.tags is None else environments.tags.cpu(),
+    )

@@ -1,0 +1,91 @@
+"""Kernel models as a user of the verbs meets them: train, evaluate, export, info, lammps-input, and ASE."""
+
+from __future__ import annotations
+
+import sys
+
+import ase.io
+import pytest
+import yaml
+
+from mliap_hybrid.ase import HybridCalculator
+from mliap_hybrid.cli import main as module
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.gdml.npz import write_gdml_data, write_gdml_model
+from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, molecule_model
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Exit status, standard output and standard error of `mliap-hybrid arguments`."""
+    monkeypatch.setattr(sys, "argv", ["mliap-hybrid", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        module.main()
+    captured = capsys.readouterr()
+    return caught.value.code or 0, captured.out, captured.err
+
+
+def test_from_a_training_file_to_a_potential(monkeypatch, capsys, tmp_path):
+    frames = [frame.atoms for frame in as_frames(ammonia(60))]
+    ase.io.write(tmp_path / "ammonia.extxyz", frames)
+    content = {
+        "run": str(tmp_path / "run"),
+        "data": {"files": ["ammonia.extxyz"]},
+        "gdml": {"n_train": 30, "sigmas": [10]},
+    }
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(content))
+    status, output, errors = run(monkeypatch, capsys, "train", tmp_path / "train.yaml")
+    assert status == 0, errors
+    assert "6 permutations of atoms are symmetries" in output
+    status, output, _ = run(monkeypatch, capsys, "evaluate", tmp_path / "run", tmp_path / "ammonia.extxyz")
+    assert status == 0
+    assert "| data  | 60     |" in output
+    status, output, errors = run(monkeypatch, capsys, "export", tmp_path / "run", "-o", tmp_path / "model.pt")
+    assert status == 0, errors
+    assert "sGDML of N H H H" in output
+    for model in ("run", "model.pt"):
+        status, output, _ = run(monkeypatch, capsys, "info", tmp_path / model)
+        lines = {line.partition(":")[0]: line.partition(":")[2].strip() for line in output.splitlines()}
+        assert lines["molecule"] == "N H H H, in this order; 6 permutations"
+        assert lines["kernel"] == "Matérn, sigma 10 1/Å, 30 training geometries"
+        assert "network" not in lines
+    status, output, _ = run(monkeypatch, capsys, "lammps-input", tmp_path / "model.pt")
+    assert f"pair_style      mliap unified {tmp_path}/model.pt 0\npair_coeff      * * H N\n" in output
+
+    atoms = frames[0].copy()
+    atoms.calc = HybridCalculator(tmp_path / "model.pt")
+    assert atoms.get_potential_energy() == pytest.approx(frames[0].get_potential_energy(), abs=0.02)
+    with pytest.raises(InputError, match=r"molecule of atom 1 has 3 atoms"):
+        HybridCalculator(tmp_path / "model.pt").get_potential_energy(atoms[:3])
+
+    status, _, errors = run(monkeypatch, capsys, "plot", "learning-curve", tmp_path / "run", "-o", tmp_path / "c.png")
+    assert status == 1
+    assert errors.count("\n") == 1
+
+
+def test_files_of_the_package(monkeypatch, capsys, tmp_path):
+    kernel = molecule_model().molecules.model
+    write_gdml_model(tmp_path / "theirs.npz", kernel)
+    write_gdml_data(tmp_path / "data.npz", ammonia(20, seed=3), "ammonia")
+    status, output, errors = run(monkeypatch, capsys, "export", tmp_path / "theirs.npz", "-o", tmp_path / "model.pt")
+    assert status == 0, errors
+    tables = []
+    for model in ("theirs.npz", "model.pt"):
+        status, output, errors = run(monkeypatch, capsys, "evaluate", tmp_path / model, tmp_path / "data.npz")
+        assert status == 0, errors
+        tables.append(output.split("errors")[-1])
+    assert tables[0].splitlines()[1:] == tables[1].splitlines()[1:]
+    status, _, errors = run(monkeypatch, capsys, "check", tmp_path / "model.pt")
+    assert status == 1
+    assert "holds no example structure" in errors
+    status, _, errors = run(monkeypatch, capsys, "evaluate", tmp_path / "data.npz", tmp_path / "data.npz")
+    assert status == 1
+    assert "is not a model of the sgdml package" in errors
+
+
+def test_a_mistake_in_the_section_is_one_sentence(monkeypatch, capsys, tmp_path):
+    content = {"data": {"files": ["ammonia.extxyz"]}, "gdml": {"sigma": 10}}
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(content))
+    status, _, errors = run(monkeypatch, capsys, "train", tmp_path / "train.yaml")
+    assert status == 1
+    assert "unknown key 'gdml.sigma': did you mean 'sigmas'" in errors
+    assert errors.count("\n") == 1
