@@ -15,14 +15,14 @@ from few_labels_data import DataSet, Frames
 from few_labels_methods import HEADS, SHARED, Settings, merged
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.fitting.displaced_copies import displaced
-from mliap_hybrid.fitting.displacements import random_displacements
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.report.force_angles import mean_force_angle
 from mliap_hybrid.fitting.shortcut import TrainedPart
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.fitting.weak_supervision.displaced_copies import displaced
+from mliap_hybrid.fitting.weak_supervision.displacements import random_displacements
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.closed_loop import loop_work

@@ -29,15 +29,6 @@ class AtomTags:
         molecules = None if self.neighbour_molecules is None else self.neighbour_molecules[rows]
         return replace(self, neighbour_tags=self.neighbour_tags[rows], neighbour_molecules=molecules)
 
-    def cpu(self) -> AtomTags:
-        """The same in the memory of the processor."""
-        return AtomTags(
-            self.centre_tags.cpu(),
-            self.neighbour_tags.cpu(),
-            None if self.centre_molecules is None else self.centre_molecules.cpu(),
-            None if self.neighbour_molecules is None else self.neighbour_molecules.cpu(),
-        )
-
 
 @dataclass(frozen=True)
 class Environments:

@@ -19,7 +19,7 @@ from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, label_coun
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.processes.team import Team
 from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.weak_supervision import WeakSupervision
+from mliap_hybrid.fitting.weak_supervision.supervision import WeakSupervision
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,6 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
-from mliap_hybrid.fitting.consistency import needs_of
-from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
@@ -26,10 +24,12 @@ from mliap_hybrid.fitting.frame_physics import FramePhysics, fixed_physics, fram
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
 from mliap_hybrid.fitting.gdml.known_molecules import molecules_of
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
-from mliap_hybrid.fitting.noise import noisy_frames
 from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, whitened_jacobian
-from mliap_hybrid.fitting.weak_supervision import WeakSupervision
+from mliap_hybrid.fitting.weak_supervision.consistency import needs_of
+from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
+from mliap_hybrid.fitting.weak_supervision.noise import noisy_frames
+from mliap_hybrid.fitting.weak_supervision.supervision import WeakSupervision
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.models.feature_description import describe_features
 from mliap_hybrid.structure import Batch

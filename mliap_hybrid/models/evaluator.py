@@ -250,8 +250,10 @@ class Evaluator:
     def _pair_terms(self, environments: Environments, smearing_correction: bool) -> tuple[Tensor, Tensor]:
         """Pair energies (n_centres,), with those of LAMMPS' charges if asked for, and (dE/dr) r_p / r (n_pairs, 3)."""
         model, vectors = self.model, environments.pair_vectors.detach()
-        distances = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
         energies = vectors.new_zeros(environments.n_centres)  # (n_centres,)
+        if model.repulsion is None and model.charges is None:
+            return energies, torch.zeros_like(vectors)
+        distances = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
         with torch.enable_grad():
             distances = distances.requires_grad_()
             pair_energies = model.pair_energies(environments, distances)  # (n_pairs,)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from ase.data import chemical_symbols
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
@@ -20,13 +22,15 @@ from mliap_hybrid.structure import AtomTags, Environments
 SAME_IMAGE = 1e-6
 """Å: a pair vector that differs by more from that of the molecule leads to another image of the atom."""
 
+Integers = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class FoundMolecules:
     """Molecules of which at least one atom is a centre, and the pairs within them."""
 
-    positions: Tensor
-    """(n_molecules, n_atoms, 3) float64, Å: atoms by ascending tag, seen from the first centre."""
+    vectors: Tensor
+    """(n_molecules, n_triangle, 3) float64, Å: r_j - r_i of the lower triangle of the pairs of atoms, by their tags."""
     molecule_of_centre: Tensor
     """(n_centres,) int64: index of its molecule."""
     rows: Tensor
@@ -45,7 +49,7 @@ def find_molecules(environments: Environments, numbers: Tensor, descriptor: Inve
     Parameters
     ----------
     environments : Environments
-        With tags, on the processor. Where they say nothing of molecules, each n_atoms tags in turn are one.
+        With tags. Where they say nothing of molecules, each n_atoms tags in turn are one.
     numbers : Tensor, shape (n_atoms,), int64
         Atomic numbers of the molecule, in order.
     descriptor : InverseDistances
@@ -54,106 +58,101 @@ def find_molecules(environments: Environments, numbers: Tensor, descriptor: Inve
     Returns
     -------
     FoundMolecules
+        In the memory of the processor.
 
     Raises
     ------
     InputError
         If a molecule is not whole within the cutoff, or its atoms are not those of `numbers` in this order.
     """
-    tags = _with_molecules(environments.tags, len(numbers))
-    assert tags.centre_molecules is not None
-    assert tags.neighbour_molecules is not None
-    pair_i, vectors = environments.pair_i, environments.pair_vectors.double()
-    of_centre = tags.centre_molecules.index_select(0, pair_i)  # (n_pairs,)
-    inner = tags.neighbour_molecules == of_centre  # (n_pairs,)
-    inner &= tags.neighbour_tags != tags.centre_tags.index_select(0, pair_i)  # no images of the centre itself
-    rows = inner.nonzero()[:, 0]  # (n_inner,)
+    tags, neighbour_tags, molecules, neighbour_molecules = _arrays(environments.tags, len(numbers))
+    atomic_numbers, neighbour_numbers, pair_i, vectors = (  # numpy is the quicker one where there are few atoms
+        tensor.detach().cpu().numpy()
+        for tensor in (
+            environments.centre_numbers,
+            environments.neighbour_numbers,
+            environments.pair_i,
+            environments.pair_vectors.double(),
+        )
+    )
+    inner = (neighbour_molecules == molecules[pair_i]) & (neighbour_tags != tags[pair_i])  # no images of the centre
+    rows = inner.nonzero()[0]  # (n_inner,)
+    _, first, molecule_of_centre = np.unique(molecules, return_index=True, return_inverse=True)  # (n_molecules,)
+    molecule = molecule_of_centre[pair_i[rows]]  # (n_inner,)
 
-    names, molecule_of_centre = torch.unique(tags.centre_molecules, return_inverse=True)  # (n_molecules,), (n_centres,)
-    centres = torch.arange(environments.n_centres)
-    first = torch.full_like(names, len(centres)).scatter_reduce(0, molecule_of_centre, centres, "amin")
-    of_row = molecule_of_centre[pair_i[rows]]  # (n_inner,)
-    from_first = pair_i[rows] == first[of_row]  # (n_inner,)
-    seen = _nearest(rows[from_first], of_row[from_first], tags.neighbour_tags, vectors)  # by molecule, then by tag
-    n_seen = torch.bincount(molecule_of_centre[pair_i[seen]], minlength=len(names))  # (n_molecules,)
-    _check_whole(n_seen + 1, len(numbers), tags.centre_tags[first])
+    from_first = pair_i[rows] == first[molecule]  # (n_inner,)
+    seen, molecule_seen = _nearest(rows[from_first], molecule[from_first], neighbour_tags, vectors)
+    _check_whole(np.bincount(molecule_seen, minlength=len(first)) + 1, len(numbers), tags[first])
+    seen = seen.reshape(len(first), len(numbers) - 1)  # by molecule, then by tag
+    members = np.concatenate([tags[first, None], neighbour_tags[seen]], axis=1)  # (n_molecules, n_atoms)
+    order = members.argsort(axis=1)
+    members = np.take_along_axis(members, order, axis=1)
+    found = np.concatenate([atomic_numbers[first, None], neighbour_numbers[seen]], axis=1)
+    _check_elements(np.take_along_axis(found, order, axis=1), numbers.numpy(), members)
+    unordered = np.concatenate([np.zeros((len(first), 1, 3)), vectors[seen]], axis=1)  # (n_molecules, n_atoms, 3)
+    positions = torch.from_numpy(np.take_along_axis(unordered, order[:, :, None], axis=1))
+    triangle = descriptor.vectors(positions)  # (n_molecules, n_triangle, 3)
 
-    seen = seen.reshape(len(names), len(numbers) - 1)
-    members = torch.cat([tags.centre_tags[first, None], tags.neighbour_tags[seen]], dim=1)  # (n_molecules, n_atoms)
-    members, order = members.sort(dim=1)
-    found = torch.cat([environments.centre_numbers[first, None], environments.neighbour_numbers[seen]], dim=1)
-    _check_elements(found.gather(1, order), numbers, members)
-    positions = torch.cat([vectors.new_zeros(len(names), 1, 3), vectors[seen]], dim=1)  # (n_molecules, n_atoms, 3)
-    positions = positions.gather(1, order[:, :, None].expand(-1, -1, 3))
-
-    a = _places(tags.centre_tags[pair_i[rows]], members, of_row)  # (n_inner,)
-    b = _places(tags.neighbour_tags[rows], members, of_row)  # (n_inner,)
-    later, earlier = torch.maximum(a, b), torch.minimum(a, b)
-    place = later * (later - 1) // 2 + earlier  # (n_inner,) in the lower triangle
-    sign = torch.where(a > b, 1.0, -1.0).double()
-    expected = sign[:, None] * descriptor.vectors(positions)[of_row, place]  # (n_inner, 3)
-    same = ((vectors[rows] - expected).abs() < SAME_IMAGE).all(dim=1)  # (n_inner,)
-    n_partners = torch.bincount(pair_i[rows[same]], minlength=len(centres))  # (n_centres,)
-    _check_whole(n_partners + 1, len(numbers), tags.centre_tags)
-    return FoundMolecules(positions, molecule_of_centre, rows[same], of_row[same], place[same], sign[same])
+    a = (members[molecule] < tags[pair_i[rows], None]).sum(axis=1)  # (n_inner,) place of the centre in its molecule
+    b = (members[molecule] < neighbour_tags[rows, None]).sum(axis=1)  # (n_inner,)
+    later, earlier = np.maximum(a, b), np.minimum(a, b)
+    place, sign = later * (later - 1) // 2 + earlier, np.where(a > b, 1.0, -1.0)
+    same = np.abs(vectors[rows] - sign[:, None] * triangle.numpy()[molecule, place]).max(axis=1) < SAME_IMAGE
+    _check_whole(np.bincount(pair_i[rows[same]], minlength=len(tags)) + 1, len(numbers), tags)
+    kept = (
+        torch.from_numpy(each) for each in (molecule_of_centre, rows[same], molecule[same], place[same], sign[same])
+    )
+    return FoundMolecules(triangle, *kept)
 
 
-def _with_molecules(tags: AtomTags | None, n_atoms: int) -> AtomTags:
+def _arrays(tags: AtomTags | None, n_atoms: int) -> list[Integers]:
+    """Tags of centres (n_centres,) and neighbours (n_pairs,), and the molecules of both."""
     if tags is None:
         raise InputError(
             "the model is one of whole molecules and asks which atom is which, but the IDs of the atoms are not known "
             "here: run it with this package's plugin, or call `connect` on it before the run"
         )
-    if tags.centre_molecules is not None:
-        _check_named(tags)
-        return tags
-    of_centre, of_neighbour = (each // n_atoms + 1 for each in (tags.centre_tags, tags.neighbour_tags))
-    return AtomTags(tags.centre_tags, tags.neighbour_tags, of_centre, of_neighbour)
-
-
-def _nearest(rows: Tensor, molecule: Tensor, neighbour_tags: Tensor, vectors: Tensor) -> Tensor:
-    """Pairs to the nearest image of each neighbour, by molecule and then by tag."""
-    order = vectors[rows].norm(dim=1).argsort(stable=True)
-    order = order[neighbour_tags[rows[order]].argsort(stable=True)]
-    order = order[molecule[order].argsort(stable=True)]
-    keys = torch.stack([molecule[order], neighbour_tags[rows[order]]], dim=1)  # (n_rows, 2)
-    is_new = torch.ones(len(keys), dtype=torch.bool)
-    is_new[1:] = (keys[1:] != keys[:-1]).any(dim=1)
-    return rows[order[is_new]]
-
-
-def _places(atom_tags: Tensor, members: Tensor, molecule: Tensor) -> Tensor:
-    """Place (n_inner,) of atoms (n_inner,) among the ascending tags of the members of their molecules."""
-    return (members[molecule] < atom_tags[:, None]).sum(dim=1)
-
-
-def _check_named(tags: AtomTags) -> None:
-    assert tags.centre_molecules is not None
-    without = (tags.centre_molecules == 0).nonzero()[:, 0]
-    if len(without):
+    arrays = [tags.centre_tags.cpu().numpy(), tags.neighbour_tags.cpu().numpy()]
+    if tags.centre_molecules is None or tags.neighbour_molecules is None:
+        return [*arrays, *(each // n_atoms + 1 for each in arrays)]
+    of_centre = tags.centre_molecules.cpu().numpy()
+    if (of_centre == 0).any():
         raise InputError(
-            f"atom {int(tags.centre_tags[without[0]]) + 1} has the molecule ID 0, but every atom of the model must be "
-            "in a molecule: give each molecule its ID, use an atom style without molecule IDs, or map the atom's type "
-            "to NULL in pair_coeff"
+            f"atom {arrays[0][of_centre == 0][0] + 1} has the molecule ID 0, but every atom of the model must be in a "
+            "molecule: give each molecule its ID, use an atom style without molecule IDs, or map the atom's type to "
+            "NULL in pair_coeff"
+        )
+    return [*arrays, of_centre, tags.neighbour_molecules.cpu().numpy()]
+
+
+def _nearest(
+    rows: Integers, molecule: Integers, neighbour_tags: Integers, vectors: NDArray[np.float64]
+) -> tuple[Integers, Integers]:
+    """Pairs to the nearest image of each neighbour, by molecule and then by tag; and their molecules."""
+    tags = neighbour_tags[rows]  # (n_rows,)
+    order = np.lexsort((np.square(vectors[rows]).sum(axis=1), tags, molecule))
+    is_new = np.ones(len(rows), dtype=bool)
+    is_new[1:] = (np.diff(molecule[order]) != 0) | (np.diff(tags[order]) != 0)
+    return rows[order[is_new]], molecule[order[is_new]]
+
+
+def _check_whole(n_found: Integers, n_atoms: int, tags: Integers) -> None:
+    if (n_found != n_atoms).any():
+        wrong = int((n_found != n_atoms).argmax())
+        raise InputError(
+            f"the molecule of atom {tags[wrong] + 1} has {n_found[wrong]} atoms within the cutoff, expected {n_atoms}: "
+            f"the model is of one kind of molecule, whose {n_atoms} atoms have IDs in a row, or one molecule ID, stay "
+            "together, and are in each other's neighbour lists (neigh_modify exclude and special_bonds can take them "
+            "out)"
         )
 
 
-def _check_whole(n_found: Tensor, n_atoms: int, atom_tags: Tensor) -> None:
-    wrong = (n_found != n_atoms).nonzero()[:, 0]
-    if len(wrong):
-        atom, count = int(atom_tags[wrong[0]]) + 1, int(n_found[wrong[0]])
+def _check_elements(found: Integers, numbers: Integers, members: Integers) -> None:
+    wrong = (found != numbers).any(axis=1)
+    if wrong.any():
+        index = int(wrong.argmax())
+        names = [" ".join(chemical_symbols[number] for number in row) for row in (found[index], numbers)]
         raise InputError(
-            f"the molecule of atom {atom} has {count} atoms within the cutoff, expected {n_atoms}: the model is of one "
-            f"kind of molecule, whose {n_atoms} atoms have IDs in a row, or one molecule ID, stay together, and are in "
-            "each other's neighbour lists (neigh_modify exclude and special_bonds can take them out)"
-        )
-
-
-def _check_elements(found: Tensor, numbers: Tensor, members: Tensor) -> None:
-    wrong = (found != numbers).any(dim=1).nonzero()[:, 0]
-    if len(wrong):
-        names = [" ".join(chemical_symbols[number] for number in row.tolist()) for row in (found[wrong[0]], numbers)]
-        raise InputError(
-            f"the molecule of atom {int(members[wrong[0], 0]) + 1} is, by the IDs of its atoms, {names[0]}; the model "
-            f"was trained on {names[1]}: number the atoms in this order"
+            f"the molecule of atom {members[index, 0] + 1} is, by the IDs of its atoms, {names[0]}; the model was "
+            f"trained on {names[1]}: number the atoms in this order"
         )

@@ -8,8 +8,6 @@ equal, and its own half of the pair gradients. Energy, forces and virial then su
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -45,12 +43,12 @@ class MoleculeTerm:
         if environments.n_centres == 0:
             vectors = environments.pair_vectors.double()
             return vectors.new_zeros(0), torch.zeros_like(vectors)
-        device, here = environments.pair_vectors.device, _on_processor(environments)
-        found = find_molecules(here, self.model.numbers, self.model.descriptor)
-        energies, gradients, _ = self.model.pair_gradients(found.positions)  # (n_molecules,), (n_molecules, n_pairs, 3)
+        found = find_molecules(environments, self.model.numbers, self.model.descriptor)
+        energies, gradients = self.model.from_vectors(found.vectors)  # (n_molecules,), (n_molecules, n_triangle, 3)
         shares = energies / self.model.n_atoms  # (n_molecules,)
-        of_pairs = torch.zeros(len(here.pair_i), 3, dtype=torch.float64)  # (n_pairs, 3)
+        of_pairs = torch.zeros(len(environments.pair_i), 3, dtype=torch.float64)  # (n_pairs, 3)
         of_pairs[found.rows] = (0.5 * found.sign)[:, None] * gradients[found.molecule, found.place]
+        device = environments.pair_vectors.device
         return shares[found.molecule_of_centre].to(device), of_pairs.to(device)
 
     def energies(self, environments: Environments) -> Tensor:
@@ -60,15 +58,3 @@ class MoleculeTerm:
         # The kernels have formulas for their gradient; automatic differentiation only has to find it here.
         changes = ((vectors - vectors.detach()) * gradients).sum(dim=1)  # (n_pairs,) zeros
         return values.to(vectors.dtype).index_add(0, environments.pair_i, changes.to(vectors.dtype))
-
-
-def _on_processor(environments: Environments) -> Environments:
-    """The same without gradients, in the memory of the processor: the model is in float64 and has many small sums."""
-    return replace(
-        environments,
-        centre_numbers=environments.centre_numbers.cpu(),
-        neighbour_numbers=environments.neighbour_numbers.cpu(),
-        pair_i=environments.pair_i.cpu(),
-        pair_vectors=environments.pair_vectors.detach().cpu(),
-        tags=None if environments.tags is None else environments.tags.cpu(),
-    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mliap_hybrid.fitting.consistency import (
+from mliap_hybrid.fitting.weak_supervision.consistency import (
     EXPANSIONS,
     SPATIAL_VARIANTS,
     Needs,

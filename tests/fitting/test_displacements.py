@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mliap_hybrid.fitting.displacements import (
+from mliap_hybrid.fitting.weak_supervision.displacements import (
     adversarial_displacements,
     displaced_atoms,
     displacements_of_length,

@@ -8,12 +8,12 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
-from mliap_hybrid.fitting.noise import noisy_frames
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainer import Trainer
+from mliap_hybrid.fitting.weak_supervision.noise import noisy_frames
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
@@ -99,6 +99,6 @@ def test_atoms_that_meet_are_refused(tmp_path, monkeypatch):
     frames = batches_of(small_settings(tmp_path), 1)
     way = torch.zeros_like(frames[0].positions)
     way[0] = frames[0].positions[1] - frames[0].positions[0]
-    monkeypatch.setattr("mliap_hybrid.fitting.noise.displacements_of_length", lambda *args: way)
+    monkeypatch.setattr("mliap_hybrid.fitting.weak_supervision.noise.displacements_of_length", lambda *args: way)
     with pytest.raises(InputError, match=r"lower weak_supervision.displacement_size, or noise.displacement"):
         noisy_frames(frames, NoiseSettings(**NOISE), 4.5, seed=0)

@@ -14,8 +14,8 @@ from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainer import Trainer
-from mliap_hybrid.fitting.tune import tune
-from mliap_hybrid.fitting.tune_trials import NONE, Candidate, Trial, best_candidate, table_of_trials
+from mliap_hybrid.fitting.weak_supervision.tune import tune
+from mliap_hybrid.fitting.weak_supervision.tune_trials import NONE, Candidate, Trial, best_candidate, table_of_trials
 from mliap_hybrid.testing.labelled import small_settings
 
 HELPFUL = {"taylor": "central", "weak_labels": True, "n_copies": 2, "displacement": "thermal"}

@@ -10,16 +10,21 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.consistency import needs_of, spatial_residuals, taylor_residuals
-from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, displaced, join_copies, memory_of_copies
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
-from mliap_hybrid.fitting.model_surface import surface_of
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.report.metrics import MetricsFile, read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.fitting.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals
+from mliap_hybrid.fitting.weak_supervision.displaced_copies import (
+    DisplacedCopies,
+    displaced,
+    join_copies,
+    memory_of_copies,
+)
+from mliap_hybrid.fitting.weak_supervision.model_surface import surface_of
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.physics.model_hessian import model_hessian
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings

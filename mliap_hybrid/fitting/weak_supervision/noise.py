@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from mliap_hybrid.config import NoiseSettings
-from mliap_hybrid.fitting.displaced_copies import displaced
-from mliap_hybrid.fitting.displacements import displacements_of_length
+from mliap_hybrid.fitting.weak_supervision.displaced_copies import displaced
+from mliap_hybrid.fitting.weak_supervision.displacements import displacements_of_length
 from mliap_hybrid.structure import Batch
 
 

@@ -21,8 +21,8 @@ from mliap_hybrid.fitting.report.metrics import milli_rmse
 from mliap_hybrid.fitting.run import fingerprint
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.fitting.training_data import load_data
-from mliap_hybrid.fitting.tune_trials import NONE, Candidate, Trial, read_trials, write_trials
-from mliap_hybrid.fitting.weak_supervision import check_size
+from mliap_hybrid.fitting.weak_supervision.supervision import check_size
+from mliap_hybrid.fitting.weak_supervision.tune_trials import NONE, Candidate, Trial, read_trials, write_trials
 from mliap_hybrid.structure import Batch
 
 NO_EFFECT = ("run", "committee", "data.cache", "data.cache_workers")

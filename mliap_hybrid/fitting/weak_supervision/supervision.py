@@ -12,7 +12,10 @@ from torch import Tensor
 
 from mliap_hybrid.config import WeakSupervisionSettings
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.consistency import (
+from mliap_hybrid.fitting.feature_cache import Track
+from mliap_hybrid.fitting.prepared import PreparedFrames
+from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.weak_supervision.consistency import (
     Surface,
     mean_square,
     spatial_residuals,
@@ -20,17 +23,14 @@ from mliap_hybrid.fitting.consistency import (
     with_labels,
     work,
 )
-from mliap_hybrid.fitting.displaced_copies import DisplacedCopies, join_copies
-from mliap_hybrid.fitting.displacements import (
+from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopies, join_copies
+from mliap_hybrid.fitting.weak_supervision.displacements import (
     adversarial_displacements,
     displaced_atoms,
     random_displacements,
     thermal_displacements,
 )
-from mliap_hybrid.fitting.feature_cache import Track
-from mliap_hybrid.fitting.model_surface import surface_of
-from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.weak_supervision.model_surface import surface_of
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.physics.model_hessian import model_hessian
 from mliap_hybrid.structure import Batch

@@ -1,4 +1,4 @@
-"""What does not change, while the network is trained, at the displaced copies of a frame (fitting/consistency.py).
+"""What does not change, while the network is trained, at the displaced copies of a frame (consistency.py).
 
 At a point P the network needs the whitened features x(P) of the atoms, and for the work along an edge PQ with the
 displacement d their derivative x'(PQ) = sum_i d_i . dx/dr_i at P, since
@@ -21,7 +21,7 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
-from mliap_hybrid.fitting.consistency import Needs
+from mliap_hybrid.fitting.weak_supervision.consistency import Needs
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.structure import Batch

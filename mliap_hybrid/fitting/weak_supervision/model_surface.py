@@ -1,4 +1,4 @@
-"""Energies, works and curvatures of a network at displaced copies of frames: what fitting/consistency.py compares.
+"""Energies, works and curvatures of a network at displaced copies of frames: what consistency.py compares.
 
 Along an edge PQ with the displacement d and the derivatives x' and x'' of the features at P,
 
@@ -13,10 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mliap_hybrid.fitting.consistency import Surface, curvature, work
-from mliap_hybrid.fitting.displaced_copies import DisplacedCopies
 from mliap_hybrid.fitting.prepared import PreparedFrames
 from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.weak_supervision.consistency import Surface, curvature, work
+from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopies
 from mliap_hybrid.models.derivatives import Prediction
 
 
