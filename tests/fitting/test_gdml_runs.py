@@ -223,6 +223,8 @@ def test_data_that_are_no_frames_of_one_molecule(tmp_path):
         gradients.append(atoms)
     with pytest.raises(InputError, match="seem to be gradients"):
         train(settings_for(tmp_path, gradients, **small), Display())
+    with pytest.raises(InputError, match=r"gdml.n_train is 25, but there are 22 training frames"):
+        train(settings_for(tmp_path, frames, gdml={"n_train": 25}), Display())
     with pytest.raises(InputError, match="no epochs to resume"):
         train(settings_for(tmp_path, frames, **small), Display(), resume=True)
     assert not (tmp_path / "run").exists()

@@ -17,6 +17,7 @@ from ase import Atoms
 from mliap_hybrid.config import GDMLSettings, TrainingFile
 from mliap_hybrid.data.baseline import compositions, fit_baseline
 from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.fitting.charge_sources import find_charges
 from mliap_hybrid.fitting.fixed_terms import make_repulsion
@@ -164,7 +165,10 @@ def _drawn(training: Sequence[Batch], gdml: GDMLSettings, seed: int) -> np.ndarr
         return np.arange(len(training))
     energies = np.array([float(batch.energies) for batch in training if batch.energies is not None])
     if gdml.n_train > len(energies):
-        logger.warning("Warning: gdml.n_train is %d, but there are %d training frames", gdml.n_train, len(energies))
+        raise InputError(
+            f"gdml.n_train is {gdml.n_train}, but there are {len(energies)} training frames: label more, or ask for "
+            "fewer, or leave n_train out for all of them"
+        )
     return stratified_sample(energies, gdml.n_train, np.random.default_rng(seed))
 
 
