@@ -72,7 +72,8 @@ class Display:
                 yield item
                 self._bar.advance(task)
             self._bar.remove_task(task)
-        self.say(f"{what}: {total} frames in {time.perf_counter() - start:.1f} s")
+        count = "" if total is None else f"{total} in "
+        self.say(f"{what}: {count}{time.perf_counter() - start:.1f} s")
 
     def epoch(self, result: EpochResult, n_epochs: int, what: str = "training") -> None:
         """Show the result of one epoch of what is trained."""

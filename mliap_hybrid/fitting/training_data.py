@@ -51,7 +51,7 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
     cutoff = settings.features.cutoff if settings.gdml is None else _cutoff_of_molecule(frames, settings)
     batches = [
         frame_to_batch(frame, cutoff, data.keys, data.units, allow_missing)
-        for frame in display.track(frames, "reading")
+        for frame in display.track(frames, "reading frames")
     ]
     for sentence in implausible_labels(batches, data.units):
         logger.warning("Warning: %s", sentence)

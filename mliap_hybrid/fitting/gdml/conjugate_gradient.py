@@ -132,7 +132,7 @@ def conjugate_gradients(
     solution, residual = torch.zeros_like(right_side), right_side.clone()  # (size,) each
     direction = precondition(residual)  # (size,)
     overlap, progress = residual @ direction, _Progress(tolerance)
-    for _ in track(progress, "conjugate gradients"):
+    for _ in track(progress, "steps of conjugate gradients"):
         moved = multiply(points, direction) + jitter * direction  # (size,)
         length = overlap / (direction @ moved)
         solution += length * direction

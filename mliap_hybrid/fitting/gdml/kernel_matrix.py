@@ -120,7 +120,7 @@ def assemble(points: TrainingPoints, track: Track = untracked) -> Tensor:
     """
     matrix = torch.empty(points.size, points.size, dtype=torch.float64)
     n_rows = points.n_rows
-    for j in track(range(points.n_train), "kernel matrix"):
+    for j in track(range(points.n_train), "columns of the kernel matrix, for frames"):
         block = covariances(points, j, slice(j, None))  # (n_train - j, n_rows, n_rows)
         matrix[j * n_rows : (j + 1) * n_rows, j * n_rows :] = block.permute(2, 0, 1).flatten(1)
     return matrix

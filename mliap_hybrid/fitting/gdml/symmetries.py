@@ -115,7 +115,7 @@ def match_pairs(
     other_element = 2.0 * len(numbers) * (numbers[:, None] != numbers)  # (n_atoms, n_atoms) above any overlap
     matches: dict[tuple[int, int], np.ndarray] = {}
     differences = np.zeros((len(distances), len(distances)))
-    for a in track(range(len(distances)), "matching atoms of frames"):
+    for a in track(range(len(distances)), "matching the atoms of frames"):
         costs = other_element - vectors[a] @ vectors[a + 1 :].transpose(0, 2, 1)  # (n_later, n_atoms, n_atoms)
         for b, cost in enumerate(costs, start=a + 1):
             permutation = linear_sum_assignment(cost.T)[1]  # (n_atoms,) the atom of a for each place of b
