@@ -40,7 +40,8 @@ class InPlaceCholesky:
 
     def factorise(self, jitter: float, track: Track = untracked) -> bool:
         """Compute L; False where the matrix with this jitter is not positive definite in double precision."""
-        return all(self._column(block, jitter) for block in track(self.blocks, f"blocks of the Cholesky factor, jitter {jitter:.0e}"))
+        what = f"blocks of the Cholesky factor, jitter {jitter:.0e}"
+        return all(self._column(block, jitter) for block in track(self.blocks, what))
 
     def _column(self, block: slice, jitter: float) -> bool:
         matrix, width = self.matrix, block.stop - block.start
