@@ -45,7 +45,7 @@ class FramesOnDisk(Sequence[PreparedFrames]):
         if isinstance(index, slice):
             return FramesOnDisk(self.without_derivatives[index], self._batches[index], self._source, self._whitening)
         raw = self._source.raw(self._batches[index])
-        return replace(self.without_derivatives[index], jacobian=whitened_jacobian(raw, self._whitening))
+        return replace(self.without_derivatives[index], jacobians=(whitened_jacobian(raw, self._whitening),))
 
 
 def without_derivatives(frames: Sequence[PreparedFrames]) -> Sequence[PreparedFrames]:

@@ -32,8 +32,9 @@ class PreparedFrames:
 
     features: Tensor
     """(n_atoms, n_kept): whitened features of each atom."""
-    jacobian: Tensor
-    """(n_pairs, 3, n_kept), 1/Å: derivative of the whitened features of i with respect to r_p = r_j - r_i."""
+    jacobians: tuple[Tensor, ...]
+    """(n_pairs, 3, n_kept) of each frame, 1/Å: derivative of the whitened features of i with respect to
+    r_p = r_j - r_i. Most of the memory: laying them end to end would take a good part of a step."""
     pair_i: Tensor
     """(n_pairs,) int64: centre of each pair."""
     pair_j: Tensor
@@ -75,8 +76,12 @@ class PreparedFrames:
     @property
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
-        values = [getattr(self, f.name) for f in fields(self)]
-        return sum(v.n_bytes if isinstance(v, PreparedCharges) else v.nbytes for v in values if v is not None)
+        values = [getattr(self, f.name) for f in fields(self) if f.name != "jacobians"]
+        return sum(
+            value.n_bytes if isinstance(value, PreparedCharges) else value.nbytes
+            for value in (*values, *self.jacobians)
+            if value is not None
+        )
 
 
 def prepare_frame(
@@ -117,7 +122,7 @@ def prepare_frame(
     """
     return PreparedFrames(
         features=features.float(),
-        jacobian=jacobian.float(),
+        jacobians=(jacobian.float(),),
         pair_i=batch.pair_i,
         pair_j=batch.pair_j,
         pair_vectors=batch.pair_vectors().float(),
@@ -150,7 +155,9 @@ def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
     n_frames = [frame.n_frames for frame in frames]
     first_atoms, first_frames = (list(itertools.accumulate([0, *n[:-1]])) for n in (n_atoms, n_frames))
     offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": first_frames}
-    joined: dict[str, Tensor | None] = {}
+    joined: dict[str, Tensor | tuple[Tensor, ...] | None] = {
+        "jacobians": tuple(itertools.chain.from_iterable(frame.jacobians for frame in frames))
+    }
     for label, mask in MASKS.items():
         labels, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
         n_rows = n_atoms if label == "forces" else n_frames

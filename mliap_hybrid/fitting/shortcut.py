@@ -161,9 +161,13 @@ def _charged_atoms(frames: PreparedFrames, constants: PreparedCharges) -> Charge
 
 def _pair_gradients(frames: PreparedFrames, slopes: Tensor) -> Tensor:
     """dE/dr_p (n_pairs, 3) from dE/dF (n_atoms, n_kept)."""
-    slopes_of_pairs = slopes.index_select(0, frames.pair_i)[:, None]  # (n_pairs, 1, n_kept)
+    pair_i = frames.pair_i.split([len(jacobian) for jacobian in frames.jacobians])
     # Row times matrix: several times faster than matrix times column, here and in the backward pass.
-    return torch.bmm(slopes_of_pairs, frames.jacobian.transpose(1, 2)).squeeze(1)
+    gradients = [
+        torch.bmm(slopes.index_select(0, of_frame)[:, None], jacobian.transpose(1, 2))  # (n_pairs of the frame, 1, 3)
+        for of_frame, jacobian in zip(pair_i, frames.jacobians, strict=True)
+    ]
+    return torch.cat(gradients).squeeze(1)
 
 
 def _collect(frames: PreparedFrames, atomic: Tensor, gradients: Tensor) -> Prediction:

@@ -24,6 +24,7 @@ from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 NEUTRALITIES = ("shift", "increments")
@@ -86,15 +87,14 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
 
 
 def double(frames: PreparedFrames) -> PreparedFrames:
-    def in_double(container, skipped):
+    def of(container, skipped):
         values = {f.name: getattr(container, f.name) for f in dataclasses.fields(container) if f.name != skipped}
         floating = {n: v.double() for n, v in values.items() if v is not None and v.is_floating_point()}
         return dataclasses.replace(container, **floating)
 
-    constants = in_double(frames.predicted, "interactions")
-    matrices = tuple(in_double(m, None) for m in frames.predicted.interactions)
-    constants = dataclasses.replace(constants, interactions=matrices)
-    return dataclasses.replace(in_double(frames, "predicted"), predicted=constants)
+    constants = of(frames.predicted, "interactions")
+    matrices = tuple(of(m, None) for m in frames.predicted.interactions)
+    return dataclasses.replace(in_double(frames), predicted=dataclasses.replace(constants, interactions=matrices))
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)

@@ -13,7 +13,7 @@ from mliap_hybrid.fitting.fixed_terms import make_model, make_repulsion, make_tr
 from mliap_hybrid.fitting.frame_physics import fixed_physics
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
+from mliap_hybrid.fitting.prepared import join_frames
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
@@ -22,18 +22,13 @@ from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopi
 from mliap_hybrid.fitting.weak_supervision.model_surface import surface_of
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
 
 EVERYTHING = {"taylor": "trapezoid", "spatial": "all", "spatial_order": "trapezoid", "n_copies": 1}
 
 
 def pass_on(items, what):
     return items
-
-
-def double(frames: PreparedFrames) -> PreparedFrames:
-    values = {f.name: getattr(frames, f.name) for f in dataclasses.fields(frames)}
-    floating = {n: v.double() for n, v in values.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
-    return dataclasses.replace(frames, **floating)
 
 
 def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
@@ -69,7 +64,7 @@ def test_shortcut_equals_the_full_model(tmp_path, charges):
     model = make_model(settings, prepared.features, prepared.terms, part)
     assert not model.is_conservative
     for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
-        short, full = part(frame := double(frame)), predict(model, batch)
+        short, full = part(frame := in_double(frame)), predict(model, batch)
         torch.testing.assert_close(
             short.energies - frame.energies, full.energies - batch.energies, rtol=0, atol=1e-5, check_dtype=False
         )
@@ -79,7 +74,7 @@ def test_shortcut_equals_the_full_model(tmp_path, charges):
 
 def test_gradient_of_the_loss_by_finite_differences(tmp_path):
     settings, _, prepared, part = ready(tmp_path, weak_supervision=EVERYTHING | {"taylor": "second"})
-    frames, weak = double(join_frames(prepared.training)), prepared.weak_supervision
+    frames, weak = in_double(join_frames(prepared.training)), prepared.weak_supervision
     weak.start_epoch(1, part, prepared.training)
     weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
 
@@ -106,7 +101,7 @@ def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, 
     weak = EVERYTHING | {"taylor": taylor, "spatial": spatial}
     settings, batches, prepared, part = ready(tmp_path, weak_supervision=weak)
     model, batch = make_model(settings, prepared.features, prepared.terms, part), batches[0]
-    frame, ways = double(prepared.training[0]), ways_of(batch)
+    frame, ways = in_double(prepared.training[0]), ways_of(batch)
     copies = double_copies(prepared.weak_supervision.copy_frame(batch, ways))
     surface = surface_of(part, part(frame), frame, copies)
     points = {"A": torch.zeros_like(batch.positions)} | ways
@@ -134,7 +129,7 @@ def residuals(ready_made, size, taylor, spatial):
     def physics(batch):
         return fixed_physics(batch, make_repulsion(settings), terms.charges, terms.elements, smearing)
 
-    batch, frame = batches[0], double(prepared.training[0])
+    batch, frame = batches[0], in_double(prepared.training[0])
     needs = needs_of(taylor, spatial)
     with pytest.MonkeyPatch.context() as patch:  # float32 would hide what is small
         patch.setattr("mliap_hybrid.fitting.weak_supervision.displaced_copies._float32", lambda copies: copies)
@@ -144,7 +139,7 @@ def residuals(ready_made, size, taylor, spatial):
     frame = dataclasses.replace(
         frame,
         features=terms.whitening(prepared.features(batch.environments())),
-        jacobian=raw @ terms.whitening.matrix,
+        jacobians=(raw @ terms.whitening.matrix,),
     )
     surface = surface_of(part, part(frame), frame, copies)
     of_taylor = taylor_residuals(surface, taylor).abs().sum().item()

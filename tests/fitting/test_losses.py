@@ -15,7 +15,7 @@ def frames_and_prediction(force_errors):
     zeros = torch.zeros(n_atoms, 3, dtype=torch.float64)
     frames = PreparedFrames(
         features=torch.zeros(n_atoms, 1),
-        jacobian=torch.zeros(0, 3, 1),
+        jacobians=(torch.zeros(0, 3, 1),),
         pair_i=torch.zeros(0, dtype=torch.int64),
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),

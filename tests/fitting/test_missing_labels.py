@@ -39,7 +39,7 @@ def frame(n_atoms, labels, seed):
     )
     return PreparedFrames(
         features=torch.zeros(n_atoms, 1),
-        jacobian=torch.zeros(0, 3, 1),
+        jacobians=(torch.zeros(0, 3, 1),),
         pair_i=torch.zeros(0, dtype=torch.int64),
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),

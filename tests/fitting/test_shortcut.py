@@ -1,7 +1,5 @@
 """The prepared shortcut is exact: it equals the full model, and what it minimises is the derivative of an energy."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -9,9 +7,10 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames, memory_of_frames
+from mliap_hybrid.fitting.prepared import join_frames, memory_of_frames
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
 
 
 def pass_on(items, what):
@@ -30,19 +29,13 @@ def ready(tmp_path, charges):
     return settings, batches, prepared, part
 
 
-def double(frames: PreparedFrames) -> PreparedFrames:
-    values = {f.name: getattr(frames, f.name) for f in dataclasses.fields(frames)}
-    floating = {n: v.double() for n, v in values.items() if v is not None and v.is_floating_point()}
-    return dataclasses.replace(frames, **floating)
-
-
 @pytest.mark.parametrize("charges", ["none", "reference", "formal", "fitted", {"Na": 0.4, "Cl": -0.4}], ids=str)
 def test_shortcut_equals_the_full_model(tmp_path, charges):
     """Shortcut minus its labels is the full model minus the data's labels: energies, forces, virials."""
     settings, batches, prepared, part = ready(tmp_path, charges)
     model = make_model(settings, prepared.features, prepared.terms, part)
     for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
-        short, full = part(frame := double(frame)), predict(model, batch)
+        short, full = part(frame := in_double(frame)), predict(model, batch)
         torch.testing.assert_close(
             short.energies - frame.energies, full.energies - batch.energies, rtol=0, atol=1e-5, check_dtype=False
         )
@@ -52,7 +45,7 @@ def test_shortcut_equals_the_full_model(tmp_path, charges):
 
 def test_frames_together_are_the_frames_one_by_one(tmp_path):
     _, _, prepared, part = ready(tmp_path, "fitted")
-    frames = [double(frame) for frame in prepared.training]
+    frames = [in_double(frame) for frame in prepared.training]
     joined, single = part(join_frames(frames)), [part(frame) for frame in frames]
     for name in ("energies", "forces", "virials"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(s, name) for s in single]))
@@ -61,7 +54,7 @@ def test_frames_together_are_the_frames_one_by_one(tmp_path):
 @pytest.mark.parametrize("charges", ["none", "fitted"])
 def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges):
     settings, _, prepared, part = ready(tmp_path, charges)
-    frames = double(join_frames(prepared.training))
+    frames = in_double(join_frames(prepared.training))
 
     def loss():
         return total_loss(squared_errors(part(frames), frames), settings.loss)
@@ -82,7 +75,7 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges):
 
 def test_forces_carry_no_net_force_and_virials_are_symmetric(tmp_path):
     _, _, prepared, part = ready(tmp_path, "none")
-    prediction = part(double(prepared.training[0]))
+    prediction = part(in_double(prepared.training[0]))
     assert prediction.forces.sum(0).abs().max() < 1e-5
     torch.testing.assert_close(prediction.virials, prediction.virials.transpose(1, 2), rtol=0, atol=1e-5)
 

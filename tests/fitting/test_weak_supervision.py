@@ -12,7 +12,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
+from mliap_hybrid.fitting.prepared import join_frames
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.report.metrics import MetricsFile, read_metrics
 from mliap_hybrid.fitting.run import train
@@ -28,6 +28,7 @@ from mliap_hybrid.fitting.weak_supervision.model_surface import surface_of
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.physics.model_hessian import model_hessian
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
 
 EVERYTHING = {
     "taylor": "trapezoid",
@@ -40,12 +41,6 @@ EVERYTHING = {
 
 def pass_on(items, what):
     return items
-
-
-def double(frames: PreparedFrames) -> PreparedFrames:
-    values = {f.name: getattr(frames, f.name) for f in dataclasses.fields(frames)}
-    floating = {n: v.double() for n, v in values.items() if v is not None and v.is_floating_point()}
-    return dataclasses.replace(frames, **floating)
 
 
 def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
@@ -76,7 +71,7 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
     if source == "fitted":
         part.charges.coordinates.data += 0.4
     model = make_model(settings, prepared.features, prepared.terms, part)
-    frames = double(join_frames(prepared.training))
+    frames = in_double(join_frames(prepared.training))
     if charges == "fitted, no forces":
         frames = dataclasses.replace(frames, forces=None, unit_forces=None)
     ways = [ways_of(batch, seed) for seed, batch in enumerate(batches[:2])]
@@ -120,7 +115,7 @@ def test_loss_is_the_weighted_sum_of_its_terms(tmp_path):
 @pytest.mark.parametrize(("taylor", "spatial"), [("first", "A"), ("trapezoid", "all"), ("second", "two-point")])
 def test_gradient_of_the_terms_by_finite_differences(tmp_path, taylor, spatial):
     _, _, prepared, part = ready(tmp_path, taylor=taylor, spatial=spatial)
-    weak, frames = prepared.weak_supervision, double(join_frames(prepared.training))
+    weak, frames = prepared.weak_supervision, in_double(join_frames(prepared.training))
     weak.start_epoch(1, part, prepared.training)
     weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
 
@@ -147,7 +142,7 @@ def test_weak_labels_lead_to_the_reference_energy(tmp_path):
     """With labels at A, the residual is E(C) - E_ref(A) + d . F_ref(A), whatever the model says of A."""
     settings, batches, prepared, part = ready(tmp_path, taylor="first", spatial="none", weak_labels=True)
     model = make_model(settings, prepared.features, prepared.terms, part)
-    batch, frames = batches[0], double(prepared.training[0])
+    batch, frames = batches[0], in_double(prepared.training[0])
     weak, way = prepared.weak_supervision, ways_of(batches[0], 7)
     weak.of_epoch = [double_copies(weak.copy_frame(batch, way))]
     full = predict(model, displaced(batch, way["C"], model.cutoff)).energies
@@ -164,7 +159,7 @@ def test_central_and_curvature_are_the_odd_and_even_parts_of_the_full_model(tmp_
             tmp_path, taylor=taylor, spatial="none", weak_labels=taylor == "central", displacement=displacement
         )
         model = make_model(settings, prepared.features, prepared.terms, part)
-        batch, frames, weak = batches[0], double(prepared.training[0]), prepared.weak_supervision
+        batch, frames, weak = batches[0], in_double(prepared.training[0]), prepared.weak_supervision
         weak.start_epoch(1, part, prepared.training)
         weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
         d = weak.of_epoch[0].displacements["AC"]
