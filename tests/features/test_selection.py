@@ -156,7 +156,7 @@ def test_training_on_selected_features(tmp_path, method):
     """The network sees n_selected numbers, and the shortcut still equals the full model."""
     settings, batches, prepared = prepared_with(tmp_path, selection=method, n_selected=6)
     assert prepared.terms.whitening.matrix.abs().sum(1).count_nonzero() == 6
-    assert prepared.training[0].jacobian.shape[2] == 6
+    assert prepared.training[0].jacobians[0].shape[2] == 6
     part = make_trained_part(settings, prepared.terms)
     model = make_model(settings, prepared.features, prepared.terms, part)
     frame = prepared.training[0]
