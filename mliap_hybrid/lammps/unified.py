@@ -152,8 +152,8 @@ class HybridUnified:
         elements = as_tensor(data.elems).long()  # (n_total,): index into element_types
         numbers = self._element_numbers[elements]  # (n_total,)
         listed = as_tensor(data.iatoms)[:n_centres].long()  # (n_centres,): atom of each listed position
+        tags = None if self.model.molecules is None else atom_tags(data, listed)
         if n_pairs == 0:
-            tags = None if self.model.molecules is None else atom_tags(data, listed)
             return replace(_no_environments(device), centre_numbers=numbers[listed], tags=tags), None
         centre_of_atom = torch.full_like(elements, -1)  # (n_total,)
         centre_of_atom[listed] = torch.arange(n_centres, device=device)
@@ -161,7 +161,6 @@ class HybridUnified:
         pair_i = centre_of_atom.index_select(0, as_tensor(data.pair_i))  # (n_pairs,)
         neighbour_numbers = numbers.index_select(0, as_tensor(data.pair_j))  # (n_pairs,)
         vectors = as_tensor(data.rij)  # (n_pairs, 3)
-        tags = None if self.model.molecules is None else atom_tags(data, listed)
         if int(pair_i.min()) >= 0:
             return Environments(numbers[listed], neighbour_numbers, pair_i, vectors, tags), None
         rows = (pair_i >= 0).nonzero().squeeze(1)

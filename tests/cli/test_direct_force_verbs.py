@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
+from verbs import run
 
-from mliap_hybrid.cli import main as module
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output and standard error of `mliap-hybrid arguments`."""
-    monkeypatch.setattr(sys, "argv", ["mliap-hybrid", *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        module.main()
-    captured = capsys.readouterr()
-    return caught.value.code or 0, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import ase.io
 import pytest
 import yaml
+from verbs import run
 
 from mliap_hybrid.ase import HybridCalculator
-from mliap_hybrid.cli import main as module
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.gdml.npz import write_gdml_data, write_gdml_model
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, molecule_model
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output and standard error of `mliap-hybrid arguments`."""
-    monkeypatch.setattr(sys, "argv", ["mliap-hybrid", *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        module.main()
-    captured = capsys.readouterr()
-    return caught.value.code or 0, captured.out, captured.err
 
 
 def test_from_a_training_file_to_a_potential(monkeypatch, capsys, tmp_path):

@@ -5,19 +5,10 @@ import sys
 
 import pytest
 import yaml
+from verbs import run
 
-from mliap_hybrid.cli import main as module
 from mliap_hybrid.config import write_training_file
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Exit status, standard output and standard error of `mliap-hybrid arguments`."""
-    monkeypatch.setattr(sys, "argv", ["mliap-hybrid", *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        module.main()
-    captured = capsys.readouterr()
-    return caught.value.code or 0, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")

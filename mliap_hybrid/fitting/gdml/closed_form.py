@@ -25,7 +25,7 @@ from mliap_hybrid.fitting.frame_physics import fixed_physics
 from mliap_hybrid.fitting.gdml.kernel_matrix import Track
 from mliap_hybrid.fitting.gdml.molecules import Molecules, geometries_from_frames, molecule_cutoff
 from mliap_hybrid.fitting.gdml.sampling import stratified_sample
-from mliap_hybrid.fitting.gdml.search import GDMLSearch, search_sigma, symmetries_of
+from mliap_hybrid.fitting.gdml.search import search_sigma, symmetries_of
 from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen
 from mliap_hybrid.fitting.gdml.trainer import GDMLOptions
 from mliap_hybrid.models.derivatives import Prediction
@@ -40,10 +40,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FittedMolecule:
-    """A model with a kernel model in it, and how it was found."""
+    """A model with a kernel model in it, and what it was trained on."""
 
     model: HybridModel
-    search: GDMLSearch
     train_frames: np.ndarray
     """(n_train,): the frames that were trained on, among those of the training part."""
 
@@ -72,22 +71,23 @@ def fit_molecule(
         If the frames are not of one molecule, or too few, or `train_gdml` refuses their labels.
     """
     assert settings.gdml is not None
-    gdml = settings.gdml
-    geometries = molecules_of_batches([*training, *validation])
-    elements = tuple(torch.unique(geometries.numbers).tolist())
-    drawn = _drawn(training, gdml, settings.seed)
+    gdml, batches = settings.gdml, [*training, *validation]
+    labelled = molecules_of_batches(batches)
+    elements = tuple(torch.unique(labelled.numbers).tolist())
+    drawn = _drawn(labelled.energies[: len(training)].numpy(), gdml, settings.seed)
     chosen = evenly_chosen(len(validation), gdml.n_validation)
-    used = [*(training[index] for index in drawn), *(validation[index] for index in chosen)]
+    used = np.concatenate([drawn, len(training) + np.asarray(chosen)])
 
+    cutoff, smearing = cutoff_of(labelled, settings.features.cutoff), settings.electrostatics.smearing
+    of_molecules = settings.features.model_copy(update={"cutoff": cutoff})
+    repulsion = make_repulsion(settings.model_copy(update={"features": of_molecules}))
     charges = find_charges(settings, training, validation, elements)
-    repulsion, smearing = make_repulsion(settings), settings.electrostatics.smearing
-    physics = [fixed_physics(batch, repulsion, charges, elements, smearing) for batch in track(used, "physics")]
-    counts = compositions(used, elements)  # (n_used, n_elements)
-    left = geometries.energies.new_tensor([float(batch.energies) for batch in used if batch.energies is not None])
-    left = left - torch.cat([each.energies for each in physics])  # (n_used,)
-    baseline = fit_baseline(counts[: len(drawn)], left[: len(drawn)])  # (n_elements,)
+    physics = [fixed_physics(batches[k], repulsion, charges, elements, smearing) for k in track(used, "physics")]
+    molecules = _without(labelled.subset(used), physics)
+    counts = compositions([batches[k] for k in used], elements)  # (n_used, n_elements)
+    baseline = fit_baseline(counts[: len(drawn)], molecules.energies[: len(drawn)])  # (n_elements,)
+    molecules = replace(molecules, energies=molecules.energies - counts @ baseline)
 
-    molecules = _without(molecules_of_batches(used), physics, counts @ baseline)
     train_frames, validation_frames = np.arange(len(drawn)), np.arange(len(drawn), len(used))
     permutations = symmetries_of(molecules.subset(train_frames), track) if gdml.symmetries else None
     options = GDMLOptions(gdml.with_energies, gdml.solver, tuple(gdml.jitters), settings.seed)
@@ -95,13 +95,13 @@ def fit_molecule(
     search = search_sigma(molecules, train_frames, validation_frames, gdml.sigmas, permutations, options, track)
     model = model_of_molecules(
         search.best.model,
-        cutoff_of(geometries, settings.features.cutoff),
+        cutoff,
         baseline=dict(zip(elements, baseline.tolist(), strict=True)),
         repulsion=repulsion,
         charges=None if charges is None else dict(zip(elements, charges.tolist(), strict=True)),
         smearing=smearing,
     )
-    return FittedMolecule(model, search, drawn)
+    return FittedMolecule(model, drawn)
 
 
 def model_of_molecules(
@@ -119,7 +119,7 @@ def model_of_molecules(
         whitening=None,
         network=None,
         baseline=baseline or dict.fromkeys(elements, 0.0),
-        repulsion=repulsion if repulsion is None else ZBLRepulsion(cutoff),
+        repulsion=repulsion,
         charges=charges,
         smearing=smearing,
         molecules=MoleculeTerm(gdml),
@@ -159,11 +159,10 @@ def cutoff_of(molecules: Molecules, least: float) -> float:
     return molecule_cutoff(((positions, cell) for positions in molecules.positions.numpy()), least)
 
 
-def _drawn(training: Sequence[Batch], gdml: GDMLSettings, seed: int) -> np.ndarray:
-    """Training frames (n_train,) with the distribution of the energies."""
+def _drawn(energies: np.ndarray, gdml: GDMLSettings, seed: int) -> np.ndarray:
+    """Training frames (n_train,) with the distribution of the energies (n_training,)."""
     if gdml.n_train is None:
-        return np.arange(len(training))
-    energies = np.array([float(batch.energies) for batch in training if batch.energies is not None])
+        return np.arange(len(energies))
     if gdml.n_train > len(energies):
         raise InputError(
             f"gdml.n_train is {gdml.n_train}, but there are {len(energies)} training frames: label more, or ask for "
@@ -172,8 +171,8 @@ def _drawn(training: Sequence[Batch], gdml: GDMLSettings, seed: int) -> np.ndarr
     return stratified_sample(energies, gdml.n_train, np.random.default_rng(seed))
 
 
-def _without(molecules: Molecules, physics: Sequence[Prediction], baseline: torch.Tensor) -> Molecules:
-    """The molecules with what physics and the element energies (n_frames,) leave of their labels."""
+def _without(molecules: Molecules, physics: Sequence[Prediction]) -> Molecules:
+    """The molecules with what physics leaves of their labels."""
     energies = torch.cat([each.energies for each in physics])  # (n_frames,)
     forces = torch.stack([each.forces for each in physics])  # (n_frames, n_atoms, 3)
-    return replace(molecules, energies=molecules.energies - energies - baseline, forces=molecules.forces - forces)
+    return replace(molecules, energies=molecules.energies - energies, forces=molecules.forces - forces)

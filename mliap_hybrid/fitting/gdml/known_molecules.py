@@ -8,7 +8,7 @@ from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.gdml.closed_form import model_of_molecules
-from mliap_hybrid.fitting.gdml.molecules import STRETCH
+from mliap_hybrid.fitting.gdml.molecules import stretched
 from mliap_hybrid.fitting.gdml.npz import read_gdml_model
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.models.molecule_term import MoleculeTerm
@@ -23,8 +23,7 @@ def imported_model(file: Path) -> HybridModel:
         If the file is no such model.
     """
     gdml = read_gdml_model(file)
-    farthest = 1.0 / float(gdml.descriptors.min())  # Å
-    return model_of_molecules(gdml, round(STRETCH * farthest + 0.05, 1))
+    return model_of_molecules(gdml, stretched(1.0 / float(gdml.descriptors.min())))
 
 
 def molecules_of(settings: TrainingFile) -> MoleculeTerm | None:
