@@ -35,6 +35,7 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.fixed_terms import make_features
 from mliap_hybrid.fitting.prepared import PreparedFrames, prepare_frame
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, RawFeatures, whitened_jacobian
@@ -56,6 +57,12 @@ class SharedNetwork(AtomicNetwork):
     def forward(self, features: Tensor, rows: Tensor) -> Tensor:
         """Energies (n_atoms,) with their signs."""
         return (1.0 - 2.0 * rows) * super().forward(features, torch.zeros_like(rows))
+
+    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies (n_atoms,) with their signs, and their derivatives by the features."""
+        energies, slopes = super().energies_and_slopes(features, torch.zeros_like(rows))
+        signs = 1.0 - 2.0 * rows
+        return signs * energies, signs[:, None] * slopes
 
 
 class Features:
@@ -117,8 +124,11 @@ class Model:
         if not forces:  # pairs are not needed either
             batch = replace(batch, **{name: getattr(batch, name)[:0] for name in ("pair_i", "pair_j", "pair_shifts")})
         labels = Prediction(torch.tensor([sample.energy]), batch.forces if forces else batch.positions, batch.cells)
-        features, jacobian = self.whitening(raw.features), whitened_jacobian(raw, self.whitening)
-        frame = prepare_frame(batch, labels, features, jacobian, self.features.elements, None, forces, False)
+        features, derivatives = (
+            self.whitening(raw.features),
+            StoredDerivatives((whitened_jacobian(raw, self.whitening),)),
+        )
+        frame = prepare_frame(batch, labels, features, derivatives, self.features.elements, None, forces, False)
         sign, size = batch.structure_of_atom, torch.tensor([float(sample.size)])
         return replace(frame, rows=sign, frame_of_atom=torch.zeros_like(sign), atoms_per_frame=size)
 

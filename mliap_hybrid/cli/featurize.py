@@ -64,6 +64,7 @@ def featurize(
     from mliap_hybrid.fitting.feature_cache import FeatureCache
     from mliap_hybrid.fitting.featurise import featurise, write_npz
     from mliap_hybrid.fitting.fixed_terms import make_features
+    from mliap_hybrid.kernels.plan import is_supported
     from mliap_hybrid.models.feature_description import describe_features
 
     with shown() as display:
@@ -72,8 +73,8 @@ def featurize(
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in batches])).tolist())
         features = make_features(settings, elements)
         description = describe_features(features).model_dump()
-        folder = settings.data.cache
-        feature_cache = None if folder is None else FeatureCache(folder, features, description)
+        folder, with_derivatives = settings.data.cache, jacobian or not is_supported(features)
+        feature_cache = None if folder is None else FeatureCache(folder, features, description, with_derivatives)
         found = featurise(features, batches, display.track, workers, feature_cache, with_jacobian=jacobian)
         columns = torch.arange(features.n_features)  # (n_selected,)
         if settings.features.n_selected is not None:

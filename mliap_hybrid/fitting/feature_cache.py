@@ -62,7 +62,9 @@ Track = Callable[[Iterable[Batch], str], Iterable[Batch]]
 class FeatureCache:
     """Features of frames, from a folder; `fill` it before reading. A `FeatureSource`."""
 
-    def __init__(self, folder: Path, featuriser: Featuriser, description: Mapping[str, Any]):
+    def __init__(
+        self, folder: Path, featuriser: Featuriser, description: Mapping[str, Any], with_derivatives: bool = True
+    ):
         """Name the cache; nothing is read or written.
 
         Parameters
@@ -72,10 +74,14 @@ class FeatureCache:
         featuriser : Featuriser
         description : mapping
             Everything that determines its features, as plain data for JSON.
+        with_derivatives : bool
+            Whether the derivatives are kept, too: `raw` needs them. These are nearly all of the size.
         """
         self.featuriser = featuriser
         self.description = dict(description)
-        settings = json.dumps({"schema": SCHEMA, "features": self.description}, sort_keys=True)
+        self.with_derivatives = with_derivatives
+        content = {"schema": SCHEMA, "features": self.description}
+        settings = json.dumps(content if with_derivatives else content | {"derivatives": False}, sort_keys=True)
         self.path = folder / f"features-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
         self._shard_of: dict[str, Path] = {}
         """Key of a frame -> file that holds it and is known to be sound."""
@@ -114,10 +120,10 @@ class FeatureCache:
                 self._remove(path)
         missing = [batch for key, batch in frames.items() if key not in self._shard_of]
         if missing:
-            size = size_of_raw_features(missing, self.featuriser.n_features)
+            size = size_of_raw_features(missing, self.featuriser.n_features, self.with_derivatives)
             check_disk(size, shutil.disk_usage(self.path).free, self.path)
-            chunks = chunks_of_frames(missing, self.featuriser.n_features)
-            task = functools.partial(write_shard, folder=self.path)
+            chunks = chunks_of_frames(missing, self.featuriser.n_features, self.with_derivatives)
+            task = functools.partial(write_shard, folder=self.path, with_derivatives=self.with_derivatives)
             finished = FinishedFrames(chunks, map_chunks(task, self.featuriser, chunks, n_workers))
             for _ in track(finished, "computing features"):
                 pass
@@ -151,6 +157,7 @@ class FeatureCache:
 
     def _manifest(self) -> dict[str, Any]:
         """What a person who finds the folder wants to know; nothing reads it."""
+        derivatives = "(n_pairs, 3, n_features) float32, 1/Å: derivatives by r_j - r_i of each pair"
         return {
             "what": "Feature cache of mliap_hybrid. It may be deleted at any time, and is then made again.",
             "version": __version__,
@@ -158,7 +165,7 @@ class FeatureCache:
             "files": "Each holds some frames, and is named by the hash of its content.",
             "tensors": {
                 "FRAME.features": "(n_atoms, n_features) float64: features of the atoms",
-                "FRAME.jacobian": "(n_pairs, 3, n_features) float32, 1/Å: derivatives by r_j - r_i of each pair",
+                **({"FRAME.jacobian": derivatives} if self.with_derivatives else {}),
                 "FRAME": "hash of numbers, positions, cell, periodicity and neighbour pairs of the frame",
             },
             "labels": self.featuriser.feature_labels,
@@ -198,7 +205,10 @@ class FeatureCache:
         if not held:
             return False
         batch = sorted(held, key=lambda batch: batch.n_pairs)[len(held) // 2]
-        before, now = self.raw(batch), ComputedFeatures(self.featuriser).raw(batch)
+        source = ComputedFeatures(self.featuriser)
+        if not self.with_derivatives:
+            return _differ(self.features(batch), source.features(batch))
+        before, now = self.raw(batch), source.raw(batch)
         return _differ(before.features, now.features) or _differ(
             before.jacobian.flatten(0, 1), now.jacobian.flatten(0, 1)
         )
@@ -224,7 +234,7 @@ def _differ(a: Tensor, b: Tensor) -> bool:
     return bool(((a - b).abs().amax(0) > allowed).any())
 
 
-def chunks_of_frames(batches: Sequence[Batch], n_features: int) -> list[list[Batch]]:
+def chunks_of_frames(batches: Sequence[Batch], n_features: int, with_derivatives: bool) -> list[list[Batch]]:
     """The frames of each file, in order; the same for any number of workers."""
     chunks: list[list[Batch]] = []
     size = SHARD_BYTES
@@ -233,5 +243,5 @@ def chunks_of_frames(batches: Sequence[Batch], n_features: int) -> list[list[Bat
             chunks.append([])
             size = 0
         chunks[-1].append(batch)
-        size += size_of_raw_features([batch], n_features)
+        size += size_of_raw_features([batch], n_features, with_derivatives)
     return chunks

@@ -37,7 +37,7 @@ def frame_key(batch: Batch) -> str:
     return digest.hexdigest()[:32]
 
 
-def write_shard(featuriser: Featuriser, batches: Sequence[Batch], folder: Path) -> Path:
+def write_shard(featuriser: Featuriser, batches: Sequence[Batch], folder: Path, with_derivatives: bool) -> Path:
     """Compute the raw features of some frames and write them to one file of `folder`.
 
     Raises
@@ -48,8 +48,12 @@ def write_shard(featuriser: Featuriser, batches: Sequence[Batch], folder: Path) 
     source = ComputedFeatures(featuriser)
     tensors: dict[str, Tensor] = {}
     for batch in batches:
-        raw, key = source.raw(batch), frame_key(batch)
-        tensors |= {f"{key}.features": raw.features, f"{key}.jacobian": raw.jacobian}
+        key = frame_key(batch)
+        if with_derivatives:
+            raw = source.raw(batch)
+            tensors |= {f"{key}.features": raw.features, f"{key}.jacobian": raw.jacobian}
+        else:
+            tensors[f"{key}.features"] = source.features(batch)
     content = safetensors.torch.save(tensors)
     path = folder / (hashlib.sha256(content).hexdigest()[:32] + SUFFIX)
     write_at_once(path, content)

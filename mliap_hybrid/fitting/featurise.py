@@ -72,7 +72,7 @@ def featurise(
     n_workers : int
         Processes that compute.
     cache : FeatureCache, optional
-        Read from and added to.
+        Read from and added to; with derivatives if these are asked for.
     with_jacobian : bool
         Whether to keep the derivatives.
 
@@ -81,7 +81,7 @@ def featurise(
     InputError
         If the derivatives do not fit into memory, or the cache cannot be written.
     """
-    size = size_of_raw_features(batches, featuriser.n_features)
+    size = size_of_raw_features(batches, featuriser.n_features, with_jacobian)
     if with_jacobian and not fits(2 * size, available_memory()):  # once in parts, once as a whole
         raise InputError(
             f"the derivatives of {len(batches)} frames take {size / 1e9:.1f} GB, more than fits twice into memory: "
@@ -89,9 +89,10 @@ def featurise(
         )
     if cache is not None:
         cache.fill(batches, track, n_workers)
-        frames = [cache.raw(batch) for batch in batches]
+        read = cache.raw if with_jacobian else lambda batch: _without_jacobian(cache.features(batch))
+        frames = [read(batch) for batch in batches]
     else:
-        chunks = chunks_of_frames(batches, featuriser.n_features)
+        chunks = chunks_of_frames(batches, featuriser.n_features, with_jacobian)
         task = _raw_features if with_jacobian else _features_alone
         finished = FinishedFrames(chunks, map_chunks(task, featuriser, chunks, n_workers))
         for _ in track(finished, "computing features"):
@@ -124,4 +125,8 @@ def _raw_features(featuriser: Featuriser, batches: Sequence[Batch]) -> list[RawF
 
 def _features_alone(featuriser: Featuriser, batches: Sequence[Batch]) -> list[RawFeatures]:
     source = ComputedFeatures(featuriser)
-    return [RawFeatures(source.features(batch), torch.empty(0, 3, featuriser.n_features)) for batch in batches]
+    return [_without_jacobian(source.features(batch)) for batch in batches]
+
+
+def _without_jacobian(features: Tensor) -> RawFeatures:
+    return RawFeatures(features, torch.empty(0, 3, features.shape[1]))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import overload
 
 from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.prepared import PreparedFrames
 from mliap_hybrid.fitting.raw_features import FeatureSource, whitened_jacobian
 from mliap_hybrid.structure import Batch
@@ -45,7 +46,8 @@ class FramesOnDisk(Sequence[PreparedFrames]):
         if isinstance(index, slice):
             return FramesOnDisk(self.without_derivatives[index], self._batches[index], self._source, self._whitening)
         raw = self._source.raw(self._batches[index])
-        return replace(self.without_derivatives[index], jacobians=(whitened_jacobian(raw, self._whitening),))
+        stored = StoredDerivatives((whitened_jacobian(raw, self._whitening),))
+        return replace(self.without_derivatives[index], derivatives=stored)
 
 
 def without_derivatives(frames: Sequence[PreparedFrames]) -> Sequence[PreparedFrames]:

@@ -29,7 +29,7 @@ def fits(needed: int, available: int | None) -> bool:
     return available is None or needed <= SHARE * available
 
 
-def check_memory(needed: int, available: int | None) -> None:
+def check_memory(needed: int, available: int | None, without_derivatives: bool = False) -> None:
     """Refuse to hold more than a share of the memory.
 
     Parameters
@@ -37,6 +37,8 @@ def check_memory(needed: int, available: int | None) -> None:
     needed : int, bytes
     available : int, bytes, or None
         From `available_memory`.
+    without_derivatives : bool
+        Whether they are not among what is held, so that a feature cache would not help.
 
     Raises
     ------
@@ -44,11 +46,12 @@ def check_memory(needed: int, available: int | None) -> None:
         With what to change.
     """
     if available is not None and not fits(needed, available):
+        from_disk = "; or name a folder in data.cache, from which they are then read at every step"
         raise InputError(
             f"the features of the training and validation frames need {needed / 1e9:.1f} GB of memory, and "
             f"{available / 1e9:.1f} GB are available (at most {SHARE:.0%} may be used): use fewer features.widths, a "
-            "smaller features.max_order or features.cutoff, a smaller features.n_selected, or fewer frames; or name a "
-            "folder in data.cache, from which they are then read at every step"
+            "smaller features.max_order or features.cutoff, a smaller features.n_selected, or fewer frames"
+            + ("" if without_derivatives else from_disk)
         )
 
 

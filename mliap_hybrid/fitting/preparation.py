@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +18,7 @@ from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
+from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives, KernelDerivatives, StoredDerivatives
 from mliap_hybrid.fitting.fitted_charges import unit_predictions
 from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
 from mliap_hybrid.fitting.frame_physics import FramePhysics, fixed_physics, frame_physics
@@ -25,11 +26,12 @@ from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
 from mliap_hybrid.fitting.gdml.known_molecules import molecules_of
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
 from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
-from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, whitened_jacobian
+from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, fast_features, whitened_jacobian
 from mliap_hybrid.fitting.weak_supervision.consistency import needs_of
 from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
 from mliap_hybrid.fitting.weak_supervision.noise import noisy_frames
 from mliap_hybrid.fitting.weak_supervision.supervision import WeakSupervision
+from mliap_hybrid.kernels.plan import is_supported
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.models.feature_description import describe_features
 from mliap_hybrid.structure import Batch
@@ -94,16 +96,16 @@ def prepare(
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.stress is not None
     predicts = settings.electrostatics.predicts
     n_kept = settings.features.n_selected or features.n_features
-    needed = memory_of_frames(batches, n_kept, predicts, use_virials)
+    by_kernels = is_supported(features)
+    needed = memory_of_frames(batches, n_kept, predicts, use_virials, stores_derivatives=not by_kernels)
     available = available_memory()
     needed = n_processes * (needed + _memory_of_weak_supervision(settings, training, n_kept, available))
-    in_memory = settings.data.cache is None or fits(needed, available)
+    in_memory = by_kernels or settings.data.cache is None or fits(needed, available)
     if in_memory:
-        check_memory(needed, available)
+        check_memory(needed, available, by_kernels)
     else:
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
-
     molecules = molecules_of(settings) if terms is None else terms.molecules
     physics = [frame_physics(settings, batch, charges, elements, molecules) for batch in track(batches, "physics")]
     if terms is None:
@@ -113,22 +115,21 @@ def prepare(
         terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
         terms = replace(terms, molecules=molecules)
 
-    no_jacobian = torch.empty(0, 3, terms.whitening.matrix.shape[1])
-    frames: list[PreparedFrames] = []
-    for batch, of_batch in zip(track(batches, "derivatives"), physics, strict=True):
-        raw = source.raw(batch)
-        frame = prepare_frame(
+    derivatives_of = _derivatives(features, terms, source, in_memory)
+    frames = [
+        prepare_frame(
             batch,
             _remainder(batch, of_batch.fixed, terms),
-            terms.whitening(raw.features),
-            whitened_jacobian(raw, terms.whitening) if in_memory else no_jacobian,
+            terms.whitening(source.features(batch)),
+            derivatives_of(batch),
             elements,
             units=_without_baseline(batch, of_batch.units, terms),
             predicted=of_batch.predicted,
             use_forces=use_forces,
             use_virials=use_virials,
         )
-        frames.append(frame)
+        for batch, of_batch in zip(track(batches, "preparing frames"), physics, strict=True)
+    ]
     held = frames if in_memory else FramesOnDisk(frames, batches, source, terms.whitening)
     weak = (
         make_weak_supervision(settings, training, features, terms, track) if settings.weak_supervision.is_on else None
@@ -172,8 +173,7 @@ def make_weak_supervision(
         Shows progress.
     """
     weak, repulsion, smearing = settings.weak_supervision, make_repulsion(settings), settings.electrostatics.smearing
-    needs = needs_of(weak.taylor, weak.spatial, weak.spatial_order)
-
+    needs, compute = needs_of(weak.taylor, weak.spatial, weak.spatial_order), fast_features(features)
     fits_charges = settings.electrostatics.charges == "fitted"
     charges = None if fits_charges else terms.charges
 
@@ -185,7 +185,7 @@ def make_weak_supervision(
 
     def copies(batch: Batch, displacements: Mapping[str, Tensor]) -> DisplacedCopies:
         of_units = units if fits_charges else None
-        return copy_frame(batch, displacements, needs, features, terms.whitening, physics, of_units)
+        return copy_frame(batch, displacements, needs, compute, terms.whitening, physics, of_units)
 
     supervision = WeakSupervision(weak, training, copies, settings.seed)
     supervision.prepare(track)
@@ -198,9 +198,23 @@ def _feature_source(
     """The feature cache, filled with the frames, where the training file names one."""
     if settings.data.cache is None:
         return ComputedFeatures(features)
-    cache = FeatureCache(settings.data.cache, features, describe_features(features).model_dump())
+    description, with_derivatives = describe_features(features).model_dump(), not is_supported(features)
+    cache = FeatureCache(settings.data.cache, features, description, with_derivatives)
     cache.fill(batches, track, settings.data.cache_workers)
     return cache
+
+
+def _derivatives(
+    features: Featuriser, terms: FixedTerms, source: FeatureSource, in_memory: bool
+) -> Callable[[Batch], FeatureDerivatives]:
+    """What gives the derivatives of a frame; where they stay on disk, there are none yet."""
+    whitening = terms.whitening
+    if is_supported(features):
+        of_all = KernelDerivatives(features, whitening, terms.elements)
+        return lambda batch: of_all
+    if not in_memory:
+        return lambda batch: StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
+    return lambda batch: StoredDerivatives((whitened_jacobian(source.raw(batch), whitening),))
 
 
 def _selected_columns(settings: TrainingFile, samples: Tensor, labels: Sequence[str]) -> Tensor | None:

@@ -1,7 +1,7 @@
 """What does not change while the network is trained, computed once for each frame.
 
 The features have no trained parameters and the physics terms are fixed, so a step needs only the whitened features,
-their derivatives with respect to the pair vectors, and what is left of the labels for the network to explain.
+the map to pair gradients (feature_derivatives.py), and what is left of the labels for the network to explain.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives
 from mliap_hybrid.fitting.label_masks import join_labels
 from mliap_hybrid.fitting.prepared_charges import PreparedCharges, join_charges, memory_of_charges
 from mliap_hybrid.models.derivatives import Prediction
@@ -24,7 +25,7 @@ MASKS = {"energies": "has_energy", "forces": "has_forces", "virials": "has_viria
 
 @dataclass(frozen=True)
 class PreparedFrames:
-    """One or more frames laid end to end, all float32.
+    """One or more frames laid end to end, float32 but for the pair vectors.
 
     Labels are None where no frame has them, or the loss does not use them. Where some frames lack a label, zeros stand
     for it, and `has_energy`, `has_forces` or `has_virial` says which frames have it; these are None otherwise.
@@ -32,15 +33,14 @@ class PreparedFrames:
 
     features: Tensor
     """(n_atoms, n_kept): whitened features of each atom."""
-    jacobians: tuple[Tensor, ...]
-    """(n_pairs, 3, n_kept) of each frame, 1/Å: derivative of the whitened features of i with respect to
-    r_p = r_j - r_i. Most of the memory: laying them end to end would take a good part of a step."""
+    derivatives: FeatureDerivatives
+    """How the whitened features of i change with r_p = r_j - r_i."""
     pair_i: Tensor
-    """(n_pairs,) int64: centre of each pair."""
+    """(n_pairs,) int64: centre of each pair; sorted."""
     pair_j: Tensor
     """(n_pairs,) int64: neighbour of each pair."""
     pair_vectors: Tensor
-    """(n_pairs, 3), Å: r_p."""
+    """(n_pairs, 3) float64, Å: r_p."""
     rows: Tensor
     """(n_atoms,) int64: index of each atom's element."""
     frame_of_atom: Tensor
@@ -76,11 +76,9 @@ class PreparedFrames:
     @property
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
-        values = [getattr(self, f.name) for f in fields(self) if f.name != "jacobians"]
+        values = [getattr(self, f.name) for f in fields(self)]
         return sum(
-            value.n_bytes if isinstance(value, PreparedCharges) else value.nbytes
-            for value in (*values, *self.jacobians)
-            if value is not None
+            value.nbytes if isinstance(value, Tensor) else value.n_bytes for value in values if value is not None
         )
 
 
@@ -88,14 +86,14 @@ def prepare_frame(
     batch: Batch,
     remainder: Prediction,
     features: Tensor,
-    jacobian: Tensor,
+    derivatives: FeatureDerivatives,
     elements: Sequence[int],
     units: Prediction | None = None,
     predicted: PreparedCharges | None = None,
     use_forces: bool = True,
     use_virials: bool = True,
 ) -> PreparedFrames:
-    """Gather everything of one frame, in float32.
+    """Gather everything of one frame.
 
     Parameters
     ----------
@@ -105,7 +103,7 @@ def prepare_frame(
         Labels minus the fixed terms; a part without label is ignored.
     features : Tensor, shape (n_atoms, n_kept)
         Whitened.
-    jacobian : Tensor, shape (n_pairs, 3, n_kept), 1/Å
+    derivatives : FeatureDerivatives
         Of the whitened features.
     elements : sequence of int
         Atomic numbers of the model, ascending.
@@ -122,10 +120,10 @@ def prepare_frame(
     """
     return PreparedFrames(
         features=features.float(),
-        jacobians=(jacobian.float(),),
+        derivatives=derivatives,
         pair_i=batch.pair_i,
         pair_j=batch.pair_j,
-        pair_vectors=batch.pair_vectors().float(),
+        pair_vectors=batch.pair_vectors(),
         rows=torch.searchsorted(torch.tensor(elements), batch.numbers),
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
@@ -140,23 +138,28 @@ def prepare_frame(
 
 
 def memory_of_frames(
-    batches: Sequence[Batch], n_kept: int, predicts_charges: bool = False, use_virials: bool = False
+    batches: Sequence[Batch],
+    n_kept: int,
+    predicts_charges: bool = False,
+    use_virials: bool = False,
+    stores_derivatives: bool = True,
 ) -> int:
-    """Bytes that the prepared frames will take; the derivatives are nearly all of it."""
+    """Bytes that the prepared frames will take; where derivatives are stored, they are nearly all of it."""
     of_charges = memory_of_charges(batches, use_virials) if predicts_charges else 0
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
-    return 4 * n_pairs * (3 * n_kept + 3 + 4) + 4 * n_atoms * (n_kept + 10) + of_charges
+    of_pairs = 40 * n_pairs + 12 * n_pairs * n_kept * stores_derivatives
+    return of_pairs + 4 * n_atoms * (n_kept + 10) + of_charges
 
 
 def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
     """Lay prepared frames end to end; at least one. They may have different labels."""
     n_atoms = [frame.features.shape[0] for frame in frames]
     n_frames = [frame.n_frames for frame in frames]
-    first_atoms, first_frames = (list(itertools.accumulate([0, *n[:-1]])) for n in (n_atoms, n_frames))
-    offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": first_frames}
-    joined: dict[str, Tensor | tuple[Tensor, ...] | None] = {
-        "jacobians": tuple(itertools.chain.from_iterable(frame.jacobians for frame in frames))
+    first_atoms = _before(n_atoms, [len(frame.pair_i) for frame in frames])  # (n_pairs,)
+    offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": _before(n_frames, n_atoms)}
+    joined: dict[str, Tensor | FeatureDerivatives | None] = {
+        "derivatives": frames[0].derivatives.followed_by([frame.derivatives for frame in frames[1:]])
     }
     for label, mask in MASKS.items():
         labels, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
@@ -167,9 +170,14 @@ def join_frames(frames: Sequence[PreparedFrames]) -> PreparedFrames:
         if values[0] is None or name == "predicted":
             joined[name] = None
             continue
-        if name in offsets:
-            values = [value + offset for value, offset in zip(values, offsets[name], strict=True)]
-        joined[name] = torch.cat(values)
+        end_to_end = torch.cat(values)
+        joined[name] = end_to_end + offsets[name] if name in offsets else end_to_end
     predicted = [frame.predicted for frame in frames if frame.predicted is not None]
     together = PreparedFrames(**joined)  # type: ignore[arg-type]  # every field without default is in `joined`
     return replace(together, predicted=join_charges(predicted)) if predicted else together
+
+
+def _before(sizes: Sequence[int], repeats: Sequence[int]) -> Tensor:
+    """For each part, the sum of the sizes of those before it, so many times."""
+    first = torch.tensor([0, *itertools.accumulate(sizes[:-1])])
+    return first.repeat_interleave(torch.tensor(repeats))

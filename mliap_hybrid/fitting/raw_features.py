@@ -1,7 +1,8 @@
 """Features as the featuriser gives them, before whitening: what training needs of a frame and no parameter changes.
 
-The derivatives are kept in float32. They are whitened in float64, so the rounding of a force is that of float32 times
-the spread of the whitening's matrix: below 1e-6 of the force at the usual dampings.
+Derivatives are needed where no native kernel applies them, and are kept in float32. They are whitened in float64, so
+the rounding of a force is that of float32 times the spread of the whitening's matrix: below 1e-6 of the force at the
+usual dampings.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.kernels.autograd import differentiable_features
+from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.plan import is_supported
+from mliap_hybrid.structure import Batch, Environments
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,45 @@ class ComputedFeatures:
 
     def __init__(self, featuriser: Featuriser):
         self.featuriser = featuriser
+        self._compute = fast_features(featuriser)
 
     def features(self, batch: Batch) -> Tensor:
         """Features (n_atoms, n_features), float64, of one structure."""
         with torch.no_grad():
-            return self.featuriser(batch.environments())
+            return self._compute(batch.environments())
 
     def raw(self, batch: Batch) -> RawFeatures:
         """Features and derivatives of one structure."""
+        environments = batch.environments()
         with torch.no_grad():
-            return RawFeatures(self.features(batch), self.featuriser.jacobian(batch.environments()).float())
+            return RawFeatures(self.featuriser(environments), self.featuriser.jacobian(environments).float())
+
+
+class FeatureFunction(Protocol):
+    """Features and nothing else; a `Featuriser` is one."""
+
+    cutoff: float
+    """Å."""
+
+    def __call__(self, environments: Environments) -> Tensor:
+        """Features (n_centres, n_features), differentiable twice by autograd."""
+
+
+class KernelFeatures:
+    """Features by the native kernels, in float64."""
+
+    def __init__(self, features: GaussianMultipoles):
+        self.cutoff = features.cutoff
+        self._native = NativeMultipoles(features)
+
+    def __call__(self, environments: Environments) -> Tensor:
+        """Features (n_centres, n_features), differentiable twice by autograd."""
+        return differentiable_features(self._native, environments)
+
+
+def fast_features(featuriser: Featuriser) -> FeatureFunction:
+    """The same features by the native kernels, where these know them."""
+    return KernelFeatures(featuriser) if is_supported(featuriser) else featuriser
 
 
 def whitened_jacobian(raw: RawFeatures, whitening: Whitening) -> Tensor:
@@ -60,6 +94,6 @@ def whitened_jacobian(raw: RawFeatures, whitening: Whitening) -> Tensor:
     return (raw.jacobian.double() @ whitening.matrix).float()
 
 
-def size_of_raw_features(batches: Sequence[Batch], n_features: int) -> int:
-    """Bytes of the raw features of all batches; the derivatives are nearly all of it."""
-    return sum(8 * n_features * batch.n_atoms + 12 * n_features * batch.n_pairs for batch in batches)
+def size_of_raw_features(batches: Sequence[Batch], n_features: int, with_derivatives: bool) -> int:
+    """Bytes of the raw features of all batches; the derivatives, if there are any, are nearly all of it."""
+    return sum(n_features * (8 * batch.n_atoms + 12 * batch.n_pairs * with_derivatives) for batch in batches)

@@ -1,6 +1,6 @@
 """Energies, forces and virials of prepared frames: exact, and many times faster than from the positions.
 
-With g_i = dE_i/dF_i from the network alone and the stored derivatives dF_i/dr_p,
+With g_i = dE_i/dF_i from the network alone and the constant derivatives dF_i/dr_p (feature_derivatives.py),
 
     dE/dr_p = g_i(p) . dF_i/dr_p,      f_i = +sum_p dE/dr_p,   f_j = -sum_p dE/dr_p,      W = -sum_p r_p (x) dE/dr_p.
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from mliap_hybrid.fitting.fitted_charges import FittedCharges
 from mliap_hybrid.fitting.prepared import PreparedFrames
 from mliap_hybrid.fitting.prepared_charges import PreparedCharges
+from mliap_hybrid.kernels.pair_sums import PairSums
 from mliap_hybrid.models.atomic_network import AtomicNetwork
 from mliap_hybrid.models.charge_model import ChargedAtoms, ChargeModel
 from mliap_hybrid.models.derivatives import Prediction
@@ -68,7 +69,7 @@ class TrainedPart(torch.nn.Module):
         if self.charge_model is not None and frames.predicted is not None:
             return self._with_predicted_charges(self.charge_model, frames, frames.predicted)
         atomic, slopes = self.energies_and_slopes(frames.features, frames.rows)  # (n_atoms,), (n_atoms, n_kept)
-        local = _collect(frames, atomic, _pair_gradients(frames, slopes))
+        local = _collect(frames, atomic, frames.derivatives.pair_gradients(frames, slopes))
         if self.charges is None or frames.unit_energies is None:
             return local
         products = self.charges.products()  # (n_products,)
@@ -95,11 +96,7 @@ class TrainedPart(torch.nn.Module):
         """
         if self.force_network is not None:
             return self.network(features, rows), self.force_network(features, rows)
-        features = features.detach().requires_grad_()
-        with torch.enable_grad():
-            atomic = self.network(features, rows)  # (n_atoms,)
-            (slopes,) = torch.autograd.grad(atomic.sum(), features, create_graph=self.training)  # (n_atoms, n_kept)
-        return atomic, slopes
+        return self.network.energies_and_slopes(features, rows)
 
     def predicted_charges(self, frames: PreparedFrames) -> Tensor:
         """Charges (n_atoms,), e, of a part that predicts them."""
@@ -122,12 +119,12 @@ class TrainedPart(torch.nn.Module):
             born_charges = None
             if constants.born_charges is not None:
                 (raw_slopes,) = torch.autograd.grad(raw.sum(), features, retain_graph=True, create_graph=self.training)
-                of_pairs = _pair_gradients(frames, raw_slopes)  # (n_pairs, 3) draw_i/dr_p
+                of_pairs = frames.derivatives.pair_gradients(frames, raw_slopes)  # (n_pairs, 3) draw_i/dr_p
                 positions, periodic = constants.positions, constants.periodic
                 born_charges = charge_model.born_charges(raw, charges, of_pairs, atoms, positions, periodic)
             weights = [torch.ones_like(atomic), charge_model.response(long_range.potentials, atoms)]
             (slopes,) = torch.autograd.grad([atomic, raw], features, weights, create_graph=self.training)
-        gradients = _pair_gradients(frames, slopes)  # (n_pairs, 3)
+        gradients = frames.derivatives.pair_gradients(frames, slopes)  # (n_pairs, 3)
         of_map = charge_model.pair_gradients(raw, long_range.potentials, atoms)
         local = _collect(frames, atomic, gradients if of_map is None else gradients + of_map)
         return Prediction(
@@ -155,27 +152,14 @@ def _charged_atoms(frames: PreparedFrames, constants: PreparedCharges) -> Charge
         constants.total_charges,
         frames.pair_i,
         frames.pair_j,
-        frames.pair_vectors,
+        frames.pair_vectors.to(frames.features.dtype),
     )
-
-
-def _pair_gradients(frames: PreparedFrames, slopes: Tensor) -> Tensor:
-    """dE/dr_p (n_pairs, 3) from dE/dF (n_atoms, n_kept)."""
-    pair_i = frames.pair_i.split([len(jacobian) for jacobian in frames.jacobians])
-    # Row times matrix: several times faster than matrix times column, here and in the backward pass.
-    gradients = [
-        torch.bmm(slopes.index_select(0, of_frame)[:, None], jacobian.transpose(1, 2))  # (n_pairs of the frame, 1, 3)
-        for of_frame, jacobian in zip(pair_i, frames.jacobians, strict=True)
-    ]
-    return torch.cat(gradients).squeeze(1)
 
 
 def _collect(frames: PreparedFrames, atomic: Tensor, gradients: Tensor) -> Prediction:
     """Structures from atomic energies (n_atoms,) and dE/dr_p (n_pairs, 3)."""
-    forces = gradients.new_zeros((len(atomic), 3))
-    forces = forces.index_add(0, frames.pair_i, gradients).index_add(0, frames.pair_j, -gradients)
-    stretch = -frames.pair_vectors[:, :, None] * gradients[:, None, :]  # (n_pairs, 3, 3)
-    virials = _sum_by(frames.frame_of_atom.index_select(0, frames.pair_i), stretch, frames.n_frames)
+    sums = PairSums(frames.pair_i, frames.pair_j, frames.pair_vectors, frames.frame_of_atom, frames.n_frames)
+    forces, virials = sums(gradients)
     return Prediction(_sum_by(frames.frame_of_atom, atomic, frames.n_frames), forces, virials)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from mliap_hybrid.kernels.batched_gradients import one_by_one
 from mliap_hybrid.kernels.multipoles import NativeMultipoles, SortedPairs
 from mliap_hybrid.structure import Environments
 
@@ -36,6 +37,14 @@ def differentiable_features(native: NativeMultipoles, environments: Environments
     """
     pairs = native.sort(replace(environments, pair_vectors=environments.pair_vectors.detach()))
     return _Features.apply(environments.pair_vectors, native, pairs)
+
+
+def differentiable_gradient(native: NativeMultipoles, pairs: SortedPairs, feature_gradient: Tensor) -> Tensor:
+    """dE/dr_p (n_pairs, 3) from dE/dF (n_centres, n_features), differentiable once in the latter alone.
+
+    Both in the same precision; computed in that of `native`.
+    """
+    return _PairGradient.apply(feature_gradient, native, pairs)
 
 
 class _Features(torch.autograd.Function):
@@ -71,3 +80,25 @@ class _Gradient(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             of_vectors = ctx.native.hvp(ctx.pairs, feature_gradient, displacements).to(displacements.dtype)
         return of_gradient, of_vectors, None, None, None
+
+
+class _PairGradient(torch.autograd.Function):
+    """dE/dr_p as a linear function of dE/dF."""
+
+    @staticmethod
+    def forward(ctx, feature_gradient, native: NativeMultipoles, pairs: SortedPairs):
+        ctx.native, ctx.pairs = native, pairs
+        return native.vjp(pairs, feature_gradient).to(feature_gradient.dtype)
+
+    @staticmethod
+    def backward(ctx, displacements):
+        return feature_change(displacements, ctx.native, ctx.pairs), None, None
+
+
+def _feature_change(displacements: Tensor, native: NativeMultipoles, pairs: SortedPairs) -> Tensor:
+    """dF (n_centres, n_features) of displacements dr_p (n_pairs, 3): the transpose of `_PairGradient`."""
+    return native.jvp(pairs, displacements).to(displacements.dtype)
+
+
+feature_change = one_by_one(_feature_change)
+"""The same where `torch.vmap` asks for many at a time."""

@@ -65,6 +65,38 @@ class NetworkSettings(ctypes.Structure):
     )
 
 
+class TrainedNetwork(ctypes.Structure):
+    """`mliap_network`: a network whose weights change from call to call, and atoms that it is asked about."""
+
+    _fields_ = (
+        ("single_precision", _INT32),
+        ("n_layers", _INT32),
+        ("sizes", _INTS),
+        ("weights", ctypes.POINTER(ctypes.c_void_p)),
+        ("biases", ctypes.POINTER(ctypes.c_void_p)),
+        ("n_elements", _INT32),
+        ("linear", ctypes.c_void_p),
+        ("offset", ctypes.c_void_p),
+        ("n_atoms", ctypes.c_int64),
+        ("features", ctypes.c_void_p),
+        ("rows", ctypes.c_void_p),
+    )
+
+
+class FramePairs(ctypes.Structure):
+    """`mliap_pairs`: pairs of frames laid end to end."""
+
+    _fields_ = (
+        ("n_atoms", ctypes.c_int64),
+        ("n_pairs", ctypes.c_int64),
+        ("n_frames", ctypes.c_int64),
+        ("pair_i", ctypes.c_void_p),
+        ("pair_j", ctypes.c_void_p),
+        ("frame_of_atom", ctypes.c_void_p),
+        ("vectors", ctypes.c_void_p),
+    )
+
+
 class PairList(ctypes.Structure):
     """`mliap_environments`: centres and their neighbours."""
 
@@ -108,6 +140,7 @@ def open_library() -> ctypes.CDLL:
     except OSError as error:
         raise InputError(f"the native kernels cannot be loaded: {error}") from error
     pointer, pairs, threads = ctypes.c_void_p, ctypes.POINTER(PairList), _INT32
+    network = [ctypes.c_char_p, ctypes.POINTER(TrainedNetwork), threads]
     signatures: dict[str, tuple[object, list[object]]] = {
         "mliap_kernels_instruction_set": (ctypes.c_char_p, [_INT32]),
         "mliap_kernels_error": (ctypes.c_char_p, [ctypes.c_int]),
@@ -129,6 +162,10 @@ def open_library() -> ctypes.CDLL:
         ),
         "mliap_features_each_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
         "mliap_features_mean_energy": (ctypes.c_int, [pointer, pairs, threads, pointer, pointer]),
+        "mliap_pair_sums": (None, [_INT32, ctypes.POINTER(FramePairs), pointer, pointer, pointer]),
+        "mliap_pair_sums_back": (None, [_INT32, ctypes.POINTER(FramePairs), pointer, pointer, pointer]),
+        "mliap_network_slopes": (ctypes.c_int, [*network, pointer, pointer, pointer]),
+        "mliap_network_gradient": (ctypes.c_int, [*network, pointer, pointer, pointer, pointer]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)
@@ -136,9 +173,10 @@ def open_library() -> ctypes.CDLL:
     return library
 
 
-def instruction_sets() -> list[str]:
+@cache
+def instruction_sets() -> tuple[str, ...]:
     """Instruction sets that this processor has and the library was compiled for, the best one first."""
     names: list[str] = []
     while name := open_library().mliap_kernels_instruction_set(len(names)).decode():
         names.append(name)
-    return names
+    return tuple(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ cache."""
 _Y_00 = 0.28209479177387814  # 1 / sqrt(4 pi)
 
 
-def is_supported(features: object) -> bool:
+def is_supported(features: object) -> TypeGuard[GaussianMultipoles]:
     """Whether the kernels can compute these features: tabulated multipoles of order 0 to 6, without a root."""
     return (
         isinstance(features, GaussianMultipoles)

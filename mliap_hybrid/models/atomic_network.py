@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mliap_hybrid.kernels.network_slopes import LayerWeights, energies_and_slopes
 from mliap_hybrid.models.silu_layers import silu_layers, through
 
 
@@ -52,3 +53,22 @@ class AtomicNetwork(torch.nn.Module):
         """
         linear = (self.linear[rows] * features).sum(1) + self.offset[rows]  # (n_atoms,)
         return through(self.layers, features).squeeze(1) + linear
+
+    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies of atoms and their derivatives by the features, differentiable once in the weights.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_atoms, n_inputs)
+            Constants, in the precision of the weights.
+        rows : Tensor, shape (n_atoms,), int64
+            Index of each atom's element.
+
+        Returns
+        -------
+        energies : Tensor, shape (n_atoms,), eV
+        slopes : Tensor, shape (n_atoms, n_inputs), eV
+        """
+        parameters = list(self.layers.parameters())  # weight and bias of one layer after the other
+        layers = LayerWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
+        return energies_and_slopes(features, rows, layers)

@@ -11,11 +11,11 @@ from mliap_hybrid.fitting.prepared import PreparedFrames
 
 
 def in_double(frames: PreparedFrames) -> PreparedFrames:
-    """The same with every floating-point tensor in float64, predicted charges apart."""
+    """The same with every floating-point tensor in float64, predicted charges and stored derivatives apart."""
     values = {f.name: getattr(frames, f.name) for f in fields(frames)}
     doubled: dict[str, Any] = {
         name: value.double()
         for name, value in values.items()
         if isinstance(value, torch.Tensor) and value.is_floating_point()
     }
-    return replace(frames, **doubled, jacobians=tuple(jacobian.double() for jacobian in frames.jacobians))
+    return replace(frames, **doubled)

@@ -11,6 +11,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
@@ -300,9 +301,11 @@ def assert_same_weights(a, b):
         assert torch.equal(value, weights(b)[name]), name
 
 
-@pytest.fixture(scope="module")
-def uncached(tmp_path_factory):
-    settings = small_settings(tmp_path_factory.mktemp("uncached"), optimisation={"epochs": 3})
+@pytest.fixture(scope="module", params=["gmp-2c3", "acsf"])
+def uncached(request, tmp_path_factory):
+    """A run with features whose derivatives the kernels apply, or whose derivatives are stored."""
+    folder = tmp_path_factory.mktemp(request.param)
+    settings = small_settings(folder, features={"set": request.param}, optimisation={"epochs": 3})
     train(settings, Display())
     return settings
 
@@ -324,6 +327,16 @@ def test_training_from_the_cache_gives_the_same_bits(uncached, tmp_path):
     assert evaluation.read_text() == (RunFolder(uncached.run).report / "errors.md").read_text()
 
 
+def test_cache_holds_derivatives_where_they_are_needed(uncached, tmp_path):
+    settings = cached(uncached, tmp_path)
+    train(settings, Display(), last_epoch=1)
+    (folder,) = settings.data.cache.iterdir()
+    files = [safetensors.safe_open(path, "pt") for path in folder.glob("*.safetensors")]
+    kinds = {name.split(".")[1] for file in files for name in file.keys()}  # noqa: SIM118
+    assert kinds == ({"features", "jacobian"} if settings.features.set == "acsf" else {"features"})
+
+
+@pytest.mark.parametrize("uncached", ["acsf"], indirect=True)
 def test_more_frames_than_memory_are_trained_from_the_cache(uncached, tmp_path, monkeypatch):
     monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 100_000)
     settings = cached(uncached, tmp_path)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mliap_hybrid.config import LossSettings
+from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.losses import RunningErrors, pseudo_huber, squared_errors, total_loss
 from mliap_hybrid.fitting.prepared import PreparedFrames
 from mliap_hybrid.models.derivatives import Prediction
@@ -15,7 +16,7 @@ def frames_and_prediction(force_errors):
     zeros = torch.zeros(n_atoms, 3, dtype=torch.float64)
     frames = PreparedFrames(
         features=torch.zeros(n_atoms, 1),
-        jacobians=(torch.zeros(0, 3, 1),),
+        derivatives=StoredDerivatives((torch.zeros(0, 3, 1),)),
         pair_i=torch.zeros(0, dtype=torch.int64),
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),

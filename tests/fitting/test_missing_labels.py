@@ -11,6 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.data.baseline import compositions, fit_baseline
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.preparation import prepare
@@ -39,7 +40,7 @@ def frame(n_atoms, labels, seed):
     )
     return PreparedFrames(
         features=torch.zeros(n_atoms, 1),
-        jacobians=(torch.zeros(0, 3, 1),),
+        derivatives=StoredDerivatives((torch.zeros(0, 3, 1),)),
         pair_i=torch.zeros(0, dtype=torch.int64),
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),

@@ -16,6 +16,7 @@ from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.fitting.weak_supervision.noise import noisy_frames
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
 
 NOISE = {"displacement": 0.04, "n_copies": 2}
 
@@ -54,14 +55,14 @@ def test_prepared_copies_are_the_displaced_frames_with_their_labels(tmp_path):
     prepared = prepare(settings, batches[:2], batches[2:], pass_on)
     assert [len(copy) for copy in prepared.noisy] == [2, 2]
     assert (len(prepared.training), len(prepared.validation)) == (2, 1)
-    part = make_trained_part(settings, prepared.terms).eval()
+    part = make_trained_part(settings, prepared.terms).double().eval()
     model = make_model(settings, prepared.features, prepared.terms, part)
     copies = noisy_frames(batches[:2], settings.noise, settings.features.cutoff, settings.seed)
     for number in range(2):
         for index in range(2):
-            frame, full = prepared.noisy[number][index], predict(model, copies[number][index])
+            frame, full = in_double(prepared.noisy[number][index]), predict(model, copies[number][index])
             found = part(frame).forces - frame.forces
-            torch.testing.assert_close(found, (full.forces - batches[index].forces).float(), rtol=0, atol=1e-5)
+            torch.testing.assert_close(found, full.forces - batches[index].forces, rtol=0, atol=1e-5)
 
 
 def test_copies_stand_for_the_frames_in_turn(tmp_path, monkeypatch):

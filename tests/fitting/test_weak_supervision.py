@@ -283,10 +283,14 @@ def test_interrupted_and_straight_run_end_bit_for_bit_alike(tmp_path, weak):
 
 def test_derivatives_that_stay_on_disk_change_nothing(tmp_path, monkeypatch):
     settings = small_settings(
-        tmp_path, weak_supervision=EVERYTHING, optimisation={"epochs": 2}, data={"cache": str(tmp_path / "cache")}
+        tmp_path,
+        features={"set": "acsf"},  # derivatives of the others are never stored
+        weak_supervision=EVERYTHING,
+        optimisation={"epochs": 2},
+        data={"cache": str(tmp_path / "cache")},
     )
     train(settings, Display())
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 300_000)
+    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 600_000)
     other = settings.model_copy(update={"run": tmp_path / "other"})
     train(other, Display())
     assert "they stay in the feature cache" in RunFolder(other.run).log.read_text()

@@ -107,16 +107,15 @@ class LevenbergMarquardtSteps(FullBatchSteps):
 
     def _derivatives(self, values: Tensor, weights: Tensor) -> Tensor:
         """Derivatives (m_k, n) by the parameters of weighted sums, weights (m_k, m), of values (m,)."""
-        gradients = torch.autograd.grad(
-            values, self.weights.parameters, weights, retain_graph=True, allow_unused=True, is_grads_batched=True
-        )
-        return torch.cat(
-            [
-                weights.new_zeros(len(weights), size) if gradient is None else gradient.flatten(1)
-                for gradient, size in zip(gradients, self.weights.sizes, strict=True)
-            ],
-            dim=1,
-        )
+
+        def of_sum(weights: Tensor) -> tuple[Tensor, ...]:
+            parameters = self.weights.parameters
+            return torch.autograd.grad(
+                values, parameters, weights, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+
+        gradients = torch.vmap(of_sum)(weights)  # (m_k, *shape) of each parameter
+        return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
 
     def _loss(self, position: Tensor, objective: Objective, totals: Mapping[str, int]) -> float:
         """Sum of the squared residuals, and of the squared weights times the decay."""

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.raw_features import FeatureFunction
 from mliap_hybrid.fitting.weak_supervision.consistency import Needs
 from mliap_hybrid.models.derivatives import Prediction
 from mliap_hybrid.neighbors import neighbor_pairs
@@ -69,7 +69,7 @@ def copy_frame(
     batch: Batch,
     displacements: Mapping[str, Tensor],
     needs: Needs,
-    featuriser: Featuriser,
+    featuriser: FeatureFunction,
     whitening: Whitening,
     physics: Physics,
     units: Physics | None = None,
@@ -84,7 +84,7 @@ def copy_frame(
         Point -> the way there from A.
     needs : Needs
         The points and edges.
-    featuriser : Featuriser
+    featuriser : FeatureFunction
     whitening : Whitening
     physics : callable
         Gives energy and forces of a structure without trained parameters.
@@ -191,7 +191,7 @@ def _shifted(batch: Batch, displacements: Tensor) -> Batch:
     )
 
 
-def _slopes(batch: Batch, displacements: Tensor, featuriser: Featuriser, shift: float) -> Tensor:
+def _slopes(batch: Batch, displacements: Tensor, featuriser: FeatureFunction, shift: float) -> Tensor:
     """Derivative (n_atoms, n_features) of the features along displacements (n_atoms, 3), `shift` of these away."""
     tangents = displacements[batch.pair_j] - displacements[batch.pair_i]  # (n_pairs, 3)
     vectors = batch.pair_vectors() + shift * tangents  # (n_pairs, 3)

@@ -1,4 +1,4 @@
-/* Plain C interface of the native kernels: Gaussian-multipole features and the atomic network.
+/* Plain C interface of the native kernels: Gaussian-multipole features, the atomic network, and its training.
  *
  * Lengths in Å, energies in eV. Pairs are sorted by centre: those of centre i are offsets[i] ... offsets[i + 1] - 1, and
  * vectors[p] = r_j - r_i. Arrays marked `real` are float or double as the handle was made for; pair vectors and pair
@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define MLIAP_KERNELS_VERSION 2
+#define MLIAP_KERNELS_VERSION 3
 
 /* What the features are. All arrays are copied. Features come in the order: products, then triples. */
 typedef struct {
@@ -109,6 +109,48 @@ int mliap_features_mean_energy(const mliap_features *features, const mliap_envir
 int mliap_sort_pairs(int64_t n_centres, int64_t n_pairs, const int64_t *pair_i, const int64_t *centre_numbers,
                      const int64_t *neighbour_numbers, const int32_t *rows, int64_t n_rows, int64_t *offsets,
                      int32_t *centre_rows, int32_t *neighbour_rows);
+
+/* A network whose weights change from call to call, and atoms that it is asked about. `real` is double, or float where
+ * single_precision is 1. */
+typedef struct {
+  int32_t single_precision;
+  int32_t n_layers;           /* linear maps, the last one to one output; SiLU between them */
+  const int32_t *sizes;       /* (n_layers + 1): features, hidden ..., 1 */
+  const void *const *weights; /* real (outputs, inputs) of each layer */
+  const void *const *biases;  /* real (outputs) of each layer */
+  int32_t n_elements;
+  const void *linear;         /* real (n_elements, sizes[0]): linear term of each element */
+  const void *offset;         /* real (n_elements) */
+  int64_t n_atoms;
+  const void *features;       /* real (n_atoms, sizes[0]) */
+  const int64_t *rows;        /* (n_atoms): element row */
+} mliap_network;
+
+/* Energies, real (n_atoms), and their slopes by the features, real (n_atoms, sizes[0]). state: real (n_atoms, twice the
+ * sum of the hidden sizes), for the gradient; NULL if there will be none. */
+int mliap_network_slopes(const char *instruction_set, const mliap_network *network, int32_t n_threads, void *energies,
+                         void *slopes, void *state);
+
+/* Gradient of a loss by all weights, from its derivatives by energies and slopes, shaped like these: weights and biases of
+ * one layer after the other, linear, offset. */
+int mliap_network_gradient(const char *instruction_set, const mliap_network *network, int32_t n_threads,
+                           const void *state, const void *energy_gradient, const void *slope_gradient, void *gradient);
+
+/* Pairs of frames laid end to end. */
+typedef struct {
+  int64_t n_atoms, n_pairs, n_frames;
+  const int64_t *pair_i, *pair_j;  /* (n_pairs) */
+  const int64_t *frame_of_atom;    /* (n_atoms) */
+  const double *vectors;           /* (n_pairs, 3) */
+} mliap_pairs;
+
+/* Forces, real (n_atoms, 3), and virials, real (n_frames, 3, 3), from dE/dr_p, real (n_pairs, 3). */
+void mliap_pair_sums(int32_t single_precision, const mliap_pairs *pairs, const void *gradients, void *forces,
+                     void *virials);
+
+/* Derivatives of a loss by dE/dr_p from those by forces and virials. */
+void mliap_pair_sums_back(int32_t single_precision, const mliap_pairs *pairs, const void *by_forces,
+                          const void *by_virials, void *by_gradients);
 
 #ifdef __cplusplus
 }

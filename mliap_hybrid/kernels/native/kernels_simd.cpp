@@ -6,6 +6,7 @@
 #include "invariants.h"
 #include "moments.h"
 #include "network.h"
+#include "network_training.h"
 
 namespace MLIAP_SIMD {
 
@@ -259,7 +260,8 @@ int64_t scratch_bytes(const FeaturePlan<T> &plan, const Networks<T> &networks, i
 template <class T>
 constexpr Kernels<T> kernels{scratch_bytes<T>, forward<T, false>, backward<T, false>,
                              forward<T, true>, backward<T, true>, energy<T, Gradient::each>,
-                             energy<T, Gradient::of_mean>, fma_rounds<T>};
+                             energy<T, Gradient::of_mean>, network_scratch_bytes<T>,
+                             network_slopes<T>, network_gradient<T>, fma_rounds<T>};
 
 }  // namespace MLIAP_SIMD
 

@@ -106,6 +106,26 @@ struct Task {
   int *is_invalid;  // set to 1 where a distance is zero or not a number
 };
 
+// A network whose weights change from call to call, as the caller has it, and atoms that it is asked about.
+template <class T>
+struct NetworkTask {
+  int n_layers;  // linear maps, the last one to one output
+  const int32_t *sizes;
+  const T *const *weights;  // (outputs, inputs) of each layer
+  const T *const *biases;   // (outputs) of each layer
+  int n_elements;
+  const T *linear;  // (n_elements, sizes[0])
+  const T *offset;  // (n_elements)
+  int64_t first_atom, last_atom;
+  const T *features;    // (n_atoms, sizes[0])
+  const int64_t *rows;  // (n_atoms)
+  // Results of network_slopes; the state is null where no gradient will be asked for.
+  T *energies, *slopes, *state;
+  // What network_gradient starts from, with the state, and its result.
+  const T *energy_gradient, *slope_gradient;
+  T *gradient;
+};
+
 // The kernels of one instruction set and precision. `scratch` has at least `scratch_bytes` bytes, aligned to 64.
 template <class T>
 struct Kernels {
@@ -116,6 +136,9 @@ struct Kernels {
   void (*hvp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*each_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
   void (*mean_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
+  int64_t (*network_scratch_bytes)(const NetworkTask<T> &);
+  void (*network_slopes)(const NetworkTask<T> &, char *scratch);
+  void (*network_gradient)(const NetworkTask<T> &, char *scratch);
   int64_t (*fma_rounds)(int64_t n, T *result);
 };
 
