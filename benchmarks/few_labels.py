@@ -81,7 +81,7 @@ def train_data_set(name: str, options: argparse.Namespace, cache: Path, results:
 
 def wanted(name: str, size: int, seed: int, options: argparse.Namespace) -> list[Case]:
     """Trainings on the same frames, the longer baseline after what it is beside."""
-    with_more = name == "ethanol" and size == 50
+    with_more = size == 50
     return [
         Case(name, size, head, method, seed)
         for head in options.heads

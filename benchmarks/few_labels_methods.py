@@ -111,7 +111,7 @@ MORE: dict[str, dict[str, Settings]] = {
         "curvature": curvature(1.0),
     },
 }
-"""The same, trained on ethanol with 50 labels."""
+"""The same, trained with 50 labels."""
 
 
 def methods(head: str, with_more: bool) -> dict[str, Settings]:

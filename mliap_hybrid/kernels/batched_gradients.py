@@ -36,7 +36,7 @@ def one_by_one(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
                 pairs = zip(arguments, in_dims, strict=True)
                 return [value if dim is None else value.select(dim, k) for value, dim in pairs]
 
-            return torch.stack([OneByOne.apply(*chosen(k)) for k in range(info.batch_size)]), 0
+            return torch.stack([call(*chosen(k)) for k in range(info.batch_size)]), 0
 
     def call(*arguments: Any) -> Tensor:
         # What `Function.apply` itself asks first; to go through it always would cost as much as a small kernel.

@@ -1,4 +1,4 @@
-"""Several processes that train one model, by torch.distributed: gloo between processors, NCCL between GPUs."""
+"""Several processes that train one model, by torch.distributed and gloo: training is done on processors."""
 
 from __future__ import annotations
 
