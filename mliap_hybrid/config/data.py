@@ -80,7 +80,7 @@ class DataSettings(Section):
     An entry that is NaN throughout is a missing label, too."""
     cache: Path | None = None
     """Folder of the feature cache, relative to the training file: features are computed once and read by all later
-    runs. null computes them anew for each run. Of features that no native kernel knows (`acsf`, orders above 6) it holds
-    the derivatives as well, and a training that is too large for the memory reads them from there."""
+    runs. null computes them anew for each run. Of features that no native kernel knows (`acsf`, orders above 6) it
+    holds the derivatives as well, and a training that is too large for the memory reads them from there."""
     cache_workers: int = Field(default=1, ge=1)
     """Processes that compute features for the cache."""
