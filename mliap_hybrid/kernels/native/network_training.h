@@ -196,27 +196,32 @@ int64_t network_scratch_bytes(const NetworkTask<T> &task)
   return arena.used;
 }
 
-// Energies and slopes, or the gradient of a loss, of the atoms of a task.
+// Do something with one block of a task's atoms after the other.
+template <class T, class Work>
+void each_block(const NetworkTask<T> &task, NetworkMemory<T> &memory, Work work)
+{
+  for (int64_t first = task.first_atom; first < task.last_atom; first += kAtomBlock) {
+    const int64_t left = task.last_atom - first;
+    work(task, memory, first, left < kAtomBlock ? long(left) : kAtomBlock);
+  }
+}
+
+// Energies and slopes of the atoms of a task.
 template <class T>
 void network_slopes(const NetworkTask<T> &task, char *scratch)
 {
   Arena arena(scratch);
   NetworkMemory<T> memory(task, arena);
-  for (int64_t first = task.first_atom; first < task.last_atom; first += kAtomBlock) {
-    const int64_t left = task.last_atom - first;
-    slopes_of_block(task, memory, first, left < kAtomBlock ? long(left) : kAtomBlock);
-  }
+  each_block(task, memory, slopes_of_block<T>);
 }
 
+// What they add to the gradient of a loss.
 template <class T>
 void network_gradient(const NetworkTask<T> &task, char *scratch)
 {
   Arena arena(scratch);
   NetworkMemory<T> memory(task, arena);
-  for (int64_t first = task.first_atom; first < task.last_atom; first += kAtomBlock) {
-    const int64_t left = task.last_atom - first;
-    gradient_of_block(task, memory, first, left < kAtomBlock ? long(left) : kAtomBlock);
-  }
+  each_block(task, memory, gradient_of_block<T>);
   write_gradient(task, memory, task.gradient);
 }
 
