@@ -117,6 +117,16 @@ def test_values_far_out_stay_finite():
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12 * float(expected.abs().max()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_not_a_number_stays_so(dtype):
+    case = make_case(20, 8, (16,), dtype)
+    case.features[3, 2] = torch.nan
+    energies, slopes, first_weights, *_ = by_kernel(case)
+    assert energies.isnan().nonzero().flatten().tolist() == [3]
+    assert slopes.isnan().all(1).nonzero().flatten().tolist() == [3]
+    assert first_weights.isnan().any()
+
+
 def test_threads_share_the_atoms():
     case, threads = make_case(1000, 20, (30,)), torch.get_num_threads()
     alone = by_kernel(case)
