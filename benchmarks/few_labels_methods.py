@@ -35,6 +35,9 @@ BASELINE, LONGER, TUNED = "baseline", "baseline same time", "tuned"
 """The plain training; the same with as many epochs as fit into the time of the slowest main method beside it; what has
 the lowest validation error of the energy, not a training of its own."""
 
+COMPARED = ("noise", "virtual adversarial")
+"""Methods that weak supervision is compared with."""
+
 
 def weak(**settings: Any) -> Settings:
     """Settings of weak supervision."""

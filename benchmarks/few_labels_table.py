@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from few_labels_data import DATA_SETS
-from few_labels_methods import BASELINE, LONGER, TUNED, methods
+from few_labels_methods import BASELINE, COMPARED, LONGER, TUNED, methods
 from few_labels_rows import Case, paired_gains, seeds_of
 from few_labels_training import Result
 
@@ -39,16 +40,22 @@ def markdown(results: Mapping[Case, Result]) -> str:
 
 
 def tuned(results: Mapping[Case, Result]) -> dict[Case, Result]:
-    """For each data set, size, way of training and seed, the result with the lowest validation error of the energy.
+    """For each data set, size and way of training, the results of the method with the lowest validation error.
 
-    The baseline is one of them, longer ones are not; test errors have no say.
+    As `mliap-hybrid tune` chooses: by the mean of the energy's errors over the seeds, among weak supervision and none.
+    Augmentation, virtual adversarial and longer training are not among them; test errors have no say.
     """
-    best: dict[Case, Result] = {}
-    for case, result in results.items():
-        of_choice = case.with_method(TUNED)
-        if case.method != LONGER and (of_choice not in best or result.validation < best[of_choice].validation):
-            best[of_choice] = result
-    return best
+    chosen: dict[Case, Result] = {}
+    for cell in dict.fromkeys(replace(case, seed=0, method=TUNED) for case in results):
+        candidates = {
+            method: seeds_of(results, cell.with_method(method))
+            for method in methods(cell.head, with_more=True)
+            if method not in (LONGER, *COMPARED)
+        }
+        present = [of_seeds for of_seeds in candidates.values() if of_seeds]
+        best = min(present, key=lambda of_seeds: statistics.mean(result.validation for result in of_seeds.values()))
+        chosen |= {replace(cell, seed=seed): result for seed, result in best.items()}
+    return chosen
 
 
 def _table(data: str, head: str, results: Mapping[Case, Result]) -> str:
