@@ -12,6 +12,7 @@ from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.models.derivatives import predict
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
 
 CONSTANT = 4
 """Column of the sample that does not change."""
@@ -156,14 +157,12 @@ def test_training_on_selected_features(tmp_path, method):
     """The network sees n_selected numbers, and the shortcut still equals the full model."""
     settings, batches, prepared = prepared_with(tmp_path, selection=method, n_selected=6)
     assert prepared.terms.whitening.matrix.abs().sum(1).count_nonzero() == 6
-    assert prepared.training[0].jacobians[0].shape[2] == 6
-    part = make_trained_part(settings, prepared.terms)
+    assert prepared.training[0].features.shape[1] == 6
+    part = make_trained_part(settings, prepared.terms).double()
     model = make_model(settings, prepared.features, prepared.terms, part)
-    frame = prepared.training[0]
+    frame = in_double(prepared.training[0])
     forces = part(frame).forces - frame.forces
-    torch.testing.assert_close(
-        forces.double(), predict(model, batches[0]).forces - batches[0].forces, rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(forces, predict(model, batches[0]).forces - batches[0].forces, rtol=0, atol=1e-5)
 
 
 def test_training_on_more_features_than_there_are_is_refused(tmp_path):
