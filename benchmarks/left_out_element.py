@@ -120,15 +120,21 @@ class Model:
             return self.part(self._frame(sample, raw))
 
     def _frame(self, sample: Sample, raw: RawFeatures) -> PreparedFrames:
-        batch, forces = sample.batch, self.features.question.forces
+        forces = self.features.question.forces
+        batch = replace(sample.batch, energies=torch.tensor([sample.energy]))  # of a dimer: more than its own
         if not forces:  # pairs are not needed either
             batch = replace(batch, **{name: getattr(batch, name)[:0] for name in ("pair_i", "pair_j", "pair_shifts")})
         labels = Prediction(torch.tensor([sample.energy]), batch.forces if forces else batch.positions, batch.cells)
-        features, derivatives = (
+        derivatives = StoredDerivatives((whitened_jacobian(raw, self.whitening),))
+        frame = prepare_frame(
+            batch,
+            labels,
             self.whitening(raw.features),
-            StoredDerivatives((whitened_jacobian(raw, self.whitening),)),
+            derivatives,
+            self.features.elements,
+            use_forces=forces,
+            use_virials=False,
         )
-        frame = prepare_frame(batch, labels, features, derivatives, self.features.elements, None, forces, False)
         sign, size = batch.structure_of_atom, torch.tensor([float(sample.size)])
         return replace(frame, rows=sign, frame_of_atom=torch.zeros_like(sign), atoms_per_frame=size)
 
