@@ -44,12 +44,12 @@ void LAMMPS_NS::stop_one(LAMMPS *lmp, const std::string &message)
   using std::chrono::milliseconds;
   if (lmp->comm->nprocs == 1) lmp->error->all(FLERR, message);
 
-  std::this_thread::sleep_for(milliseconds(1000 * std::min(lmp->comm->me, 3)));
+  std::this_thread::sleep_for(milliseconds(2000 * std::min(lmp->comm->me, 3)));
   try {
     lmp->error->one(FLERR, message);
   } catch (...) {
     fflush(nullptr);
-    std::this_thread::sleep_for(milliseconds(1000));    // for mpiexec to pass the message on, on a busy machine, too
+    std::this_thread::sleep_for(milliseconds(800));    // for mpiexec to pass the message on, on a busy machine, too
     MPI_Abort(lmp->world, 1);    // here: a Python program that holds LAMMPS might go on otherwise
     throw;
   }
