@@ -115,13 +115,12 @@ def prepare(
         terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
         terms = replace(terms, molecules=molecules)
 
-    derivatives_of = _derivatives(features, terms, source, in_memory)
+    represent = _representation(features, terms, source, in_memory)
     frames = [
         prepare_frame(
             batch,
             _remainder(batch, of_batch.fixed, terms),
-            terms.whitening(source.features(batch)),
-            derivatives_of(batch),
+            *represent(batch),
             elements,
             units=_without_baseline(batch, of_batch.units, terms),
             predicted=of_batch.predicted,
@@ -204,17 +203,22 @@ def _feature_source(
     return cache
 
 
-def _derivatives(
+def _representation(
     features: Featuriser, terms: FixedTerms, source: FeatureSource, in_memory: bool
-) -> Callable[[Batch], FeatureDerivatives]:
-    """What gives the derivatives of a frame; where they stay on disk, there are none yet."""
+) -> Callable[[Batch], tuple[Tensor, FeatureDerivatives]]:
+    """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
     whitening = terms.whitening
+    of_all: FeatureDerivatives = StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
     if is_supported(features):
         of_all = KernelDerivatives(features, whitening, terms.elements)
-        return lambda batch: of_all
-    if not in_memory:
-        return lambda batch: StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
-    return lambda batch: StoredDerivatives((whitened_jacobian(source.raw(batch), whitening),))
+    elif in_memory:
+
+        def with_its_own(batch: Batch) -> tuple[Tensor, FeatureDerivatives]:
+            raw = source.raw(batch)
+            return whitening(raw.features), StoredDerivatives((whitened_jacobian(raw, whitening),))
+
+        return with_its_own
+    return lambda batch: (whitening(source.features(batch)), of_all)
 
 
 def _selected_columns(settings: TrainingFile, samples: Tensor, labels: Sequence[str]) -> Tensor | None:

@@ -92,13 +92,10 @@ class _PairGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, displacements):
-        return feature_change(displacements, ctx.native, ctx.pairs), None, None
+        return _feature_change(displacements, ctx.native, ctx.pairs), None, None
 
 
+@one_by_one
 def _feature_change(displacements: Tensor, native: NativeMultipoles, pairs: SortedPairs) -> Tensor:
     """dF (n_centres, n_features) of displacements dr_p (n_pairs, 3): the transpose of `_PairGradient`."""
     return native.jvp(pairs, displacements).to(displacements.dtype)
-
-
-feature_change = one_by_one(_feature_change)
-"""The same where `torch.vmap` asks for many at a time."""

@@ -85,21 +85,18 @@ class _EnergiesAndSlopes(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, energy_gradient, slope_gradient):
-        gradient = weight_gradient(energy_gradient, slope_gradient, ctx.call, ctx.state)
+        gradient = _weight_gradient(energy_gradient, slope_gradient, ctx.call, ctx.state)
         parts = gradient.split([shape.numel() for shape in ctx.shapes])
         shaped = [part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True)]
         return None, None, None, *shaped[:-2:2], *shaped[1:-2:2], *shaped[-2:]
 
 
+@one_by_one
 def _weight_gradient(energy_gradient: Tensor, slope_gradient: Tensor, call: _Call, state: Tensor) -> Tensor:
     """Derivatives of a loss by all weights, laid end to end."""
     gradient = state.new_empty(call.n_parameters)
     call("gradient", state, energy_gradient.contiguous(), slope_gradient.contiguous(), gradient)
     return gradient
-
-
-weight_gradient = one_by_one(_weight_gradient)
-"""The same where `torch.vmap` asks for many at a time."""
 
 
 class _Call:

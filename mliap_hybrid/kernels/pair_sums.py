@@ -60,18 +60,15 @@ class _PairSums(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, by_forces, by_virials):
-        return by_pairs(by_forces, by_virials, ctx.sums), None
+        return _by_pairs(by_forces, by_virials, ctx.sums), None
 
 
+@one_by_one
 def _by_pairs(by_forces: Tensor, by_virials: Tensor, sums: PairSums) -> Tensor:
     """Derivatives (n_pairs, 3) of a loss by the pair gradients from those by forces and virials."""
     by_gradients = by_forces.new_empty(sums.pairs.n_pairs, 3)
     _call("mliap_pair_sums_back", sums, by_forces.contiguous(), by_virials.contiguous(), by_gradients)
     return by_gradients
-
-
-by_pairs = one_by_one(_by_pairs)
-"""The same where `torch.vmap` asks for many at a time."""
 
 
 def _call(name: str, sums: PairSums, *arguments: Tensor) -> None:
