@@ -9,7 +9,7 @@ using mliap::NetworkTask;
 
 namespace {
 
-constexpr int64_t kBlock = 48, kLeastBlocks = 2;  // fewer atoms are done before a thread has started
+constexpr int64_t kLeastBlocks = 2;  // fewer atoms are done before a thread has started
 
 template <class T>
 NetworkTask<T> task_of(const mliap_network *network)
@@ -38,7 +38,7 @@ int slopes(const mliap::Kernels<T> &kernels, const mliap_network *network, int32
   task.slopes = static_cast<T *>(slopes);
   task.state = static_cast<T *>(state);
   return mliap::share_among_threads(
-      network->n_atoms, kBlock, kLeastBlocks, n_threads, [&](int64_t, int64_t first, int64_t last) {
+      network->n_atoms, mliap::kAtomBlock, kLeastBlocks, n_threads, [&](int64_t, int64_t first, int64_t last) {
         NetworkTask<T> part = task;
         part.first_atom = first;
         part.last_atom = last;
@@ -64,10 +64,10 @@ int gradient(const mliap::Kernels<T> &kernels, const mliap_network *network, int
   task.slope_gradient = static_cast<const T *>(slope_gradient);
   T *const total = static_cast<T *>(result);
   const int64_t size = n_parameters(network);
-  const int64_t n_shares = mliap::number_of_shares(network->n_atoms, kBlock, kLeastBlocks, n_threads);
+  const int64_t n_shares = mliap::number_of_shares(network->n_atoms, mliap::kAtomBlock, kLeastBlocks, n_threads);
   std::vector<T> others(size * (n_shares - 1));  // the first share is the result's
   const int error = mliap::share_among_threads(
-      network->n_atoms, kBlock, kLeastBlocks, n_threads, [&](int64_t share, int64_t first, int64_t last) {
+      network->n_atoms, mliap::kAtomBlock, kLeastBlocks, n_threads, [&](int64_t share, int64_t first, int64_t last) {
         NetworkTask<T> part = task;
         part.first_atom = first;
         part.last_atom = last;

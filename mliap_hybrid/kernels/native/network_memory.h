@@ -7,10 +7,8 @@
 
 namespace MLIAP_SIMD {
 
+using mliap::kAtomBlock;
 using mliap::NetworkTask;
-
-// Atoms that are in work at a time: their activations and the weights share the second-level cache.
-constexpr long kAtomBlock = 48;
 
 template <class T>
 void fill_rows(T *block, long n_rows, long row_size, const T *row)

@@ -106,6 +106,10 @@ struct Task {
   int *is_invalid;  // set to 1 where a distance is zero or not a number
 };
 
+// Atoms of a network in training that are in work at a time: their activations and the weights share the second-level
+// cache.
+constexpr int64_t kAtomBlock = 48;
+
 // A network whose weights change from call to call, as the caller has it, and atoms that it is asked about.
 template <class T>
 struct NetworkTask {
