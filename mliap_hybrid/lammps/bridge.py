@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import math
-import pickle
+import os
 import sys
 import traceback
+import zipfile
 from ctypes import c_double, sizeof
 from itertools import count
 from pathlib import Path
@@ -30,6 +31,7 @@ from mliap_hybrid.lammps.bridge_api import (
     Step,
 )
 from mliap_hybrid.lammps.data import MLIAPData
+from mliap_hybrid.lammps.foreign_models import open_trusted
 
 
 class OpenModel:
@@ -75,13 +77,15 @@ def attach(address: int) -> None:
     _bridge = bridge
 
 
-def open_file(path: str) -> Any:
-    """Open a model file, as upstream's ML-IAP does: .pt and .pth hold what torch wrote, other files a pickle.
+def open_file(path: str, trusted: bool = False) -> Any:
+    """Open a model file.
 
     Parameters
     ----------
     path : str
         As written in the LAMMPS input.
+    trusted : bool
+        Whether a pickle of another maker may be opened, which runs its code (foreign_models.py).
 
     Returns
     -------
@@ -92,27 +96,24 @@ def open_file(path: str) -> Any:
     Raises
     ------
     InputError
-        If the file is not there or damaged.
+        If the file is not there or damaged, or is a pickle and not trusted.
     """
-    if path.endswith((".pt", ".pth")):
-        from mliap_hybrid.lammps.unified import open_unified  # imports torch, which a pickle may do without
-
-        return open_unified(path)
-    if not Path(path).is_file():
+    file = Path(path)
+    if not file.is_file():
         raise InputError(f"cannot find the model file '{path}' (looked in {Path.cwd()})")
-    try:
-        with open(path, "rb") as file:
-            return pickle.load(file)
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise InputError(f"the model file '{path}' is damaged or not a pickle: {error}") from error
+    if trusted and file.suffix not in (".pt", ".pth") and not zipfile.is_zipfile(file):
+        return open_trusted(file)
+    from mliap_hybrid.lammps.unified import open_unified  # imports torch, which a pickle may do without
+
+    return open_unified(path, trusted)
 
 
-def _open_model(path: bytes, description: Any) -> int:
+def _open_model(path: bytes, trusted: int, description: Any) -> int:
     try:
-        unified = open_file(path.decode())
+        unified = open_file(os.fsdecode(path), bool(trusted))
         for name in ("element_types", "rcutfac", "ndescriptors", "nparams"):
             if getattr(unified, name, None) is None:
-                raise InputError(f"the model in '{path.decode()}' does not set `{name}`")
+                raise InputError(f"the model in '{os.fsdecode(path)}' does not set `{name}`")
         model: Model = description.contents
         model.nelements = len(unified.element_types)
         model.ndescriptors = unified.ndescriptors

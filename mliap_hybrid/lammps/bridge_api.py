@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 3
-"""Raised on both sides when a struct changes."""
+BRIDGE_VERSION = 4
+"""Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
 """What Python returns to C++: done; the user can mend it and the message says how; the message is a traceback."""
@@ -91,7 +91,7 @@ class Step(ctypes.Structure):
     ]
 
 
-OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, POINTER(Model))
+OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, c_int32, POINTER(Model))
 COMPUTE = CFUNCTYPE(c_int, c_int32, c_void_p)
 CLOSE_MODEL = CFUNCTYPE(None, c_int32)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from mliap_hybrid.lammps.charged_step import charged_step
 from mliap_hybrid.lammps.connected_data import ConnectedData, InstanceData
 from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
 from mliap_hybrid.lammps.exchange import as_tensor, atom_tags, synchronise, write_energies, write_pair_forces
+from mliap_hybrid.lammps.foreign_models import is_foreign, open_trusted, untrusted
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.models.description import build
@@ -199,25 +199,28 @@ def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
     return HybridUnified(*parse_records(manifest.numpy().tobytes(), weights.numpy().tobytes(), "the model file"))
 
 
-def open_unified(path: str) -> Any:
-    """The object of a torch file: of ours, or of anyone's unified model.
+def open_unified(path: str, trusted: bool = False) -> Any:
+    """The object that LAMMPS calls, from a file.
 
     Parameters
     ----------
     path : str
-        A file that `mliap-hybrid export` wrote is read without unpickling; another whole file is unpickled by torch,
-        as LAMMPS' own ML-IAP does.
+        A file that `mliap-hybrid export` wrote, which is read without unpickling.
+    trusted : bool
+        Whether a file of anyone's unified model may be unpickled, as LAMMPS' own ML-IAP does: this runs its code.
 
     Raises
     ------
     InputError
-        If the file is missing or damaged.
+        If the file is missing or damaged, or is of another maker and not trusted.
     """
     file = Path(path)
     if not file.is_file():
         raise InputError(f"cannot find the model file '{path}'; expected the file that `mliap-hybrid export` wrote")
-    if zipfile.is_zipfile(file) and not is_model_file(file):
-        return torch.load(file, weights_only=False)
+    if is_foreign(file) and not is_model_file(file):
+        if not trusted:
+            raise untrusted(file)
+        return open_trusted(file)
     return HybridUnified(*read_model(file))
 
 

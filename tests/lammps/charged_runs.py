@@ -21,7 +21,7 @@ IONS = (ELEMENTS, [0.5, -0.9], [0.02, 0.01])
 SMALL = "block 0 2 0 2 0 3"
 TILTED = "prism 0 2 0 2 0 3 0.3 -0.2 0.25"
 
-POTENTIAL = "pair_style mliap unified model.pkl 0\npair_coeff * * Na Cl\n"
+POTENTIAL = "pair_style mliap unified model.pkl 0 trusted yes\npair_coeff * * Na Cl\n"
 KSPACE = "kspace_style pppm 1e-6\nkspace_modify gewald 0.62 mesh 36 36 54 order 7\n"
 """A mesh that no change of box or charges changes."""
 

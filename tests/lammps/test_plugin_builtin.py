@@ -59,7 +59,7 @@ def test_in_a_hybrid(directory: Path) -> None:
 
 def test_beside_a_unified_model(directory: Path) -> None:
     """With both in one command only the plugin's own can be called mliap."""
-    pair = "pair_style hybrid mliap unified model.pkl 0 {} " + ARGUMENTS + " lj/cut 8.5\n"
+    pair = "pair_style hybrid mliap unified model.pkl 0 trusted yes {} " + ARGUMENTS + " lj/cut 8.5\n"
     coefficients = (
         "pair_coeff * * mliap NULL Ar\npair_coeff * * mliap/builtin Ar NULL\npair_coeff 1 2 lj/cut 0.01 3.3\n"
     )

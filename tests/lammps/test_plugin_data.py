@@ -90,7 +90,7 @@ def test_ghost_centres(tmp_path: Path) -> None:
 
 
 def test_types_that_are_not_the_models(tmp_path: Path) -> None:
-    lines = "pair_style hybrid lj/cut 8.5 mliap unified model.pkl 0\npair_coeff * * mliap NULL Ar\n"
+    lines = "pair_style hybrid lj/cut 8.5 mliap unified model.pkl 0 trusted yes\npair_coeff * * mliap NULL Ar\n"
     _, (data,) = record(tmp_path, system() + lines + "pair_coeff 1 * lj/cut 0.01 3.3\n")
     assert data["nlistatoms"] == np.count_nonzero(data["type"][: data["nlocal"]] == 2) < data["nlocal"]
     assert {*data["type"][data["iatoms"]].tolist(), *data["type"][data["jatoms"]].tolist()} == {2}
@@ -116,7 +116,7 @@ def test_words_of_a_run_without_charges(tmp_path: Path) -> None:
 
 
 def test_words_of_a_run_with_charges(tmp_path: Path) -> None:
-    coulomb = """pair_style hybrid/overlay mliap unified model.pkl 0 coul/long 9.0
+    coulomb = """pair_style hybrid/overlay mliap unified model.pkl 0 trusted yes coul/long 9.0
 pair_coeff * * mliap Ar Ne
 pair_coeff * * coul/long
 kspace_style pppm 1e-5

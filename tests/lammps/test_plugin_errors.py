@@ -26,7 +26,7 @@ MISTAKES = [
     (("model.pkl", "in.lammps"), "the model file 'in.lammps' is damaged or not a pickle"),
     (("pkl 0", "pkl 2"), "Incorrect ghost neighbor flag 2 of pair_style mliap unified: use 0 or 1"),
     (("pkl 0", "pkl 0 7"), "Unknown pair_style mliap unified keyword: 7"),
-    (("unified model.pkl 0", "unified"), "Illegal pair_style mliap unified command: missing argument(s)"),
+    (("unified model.pkl 0 trusted yes", "unified"), "Illegal pair_style mliap unified command: missing argument(s)"),
 ]
 """A change of the input, and what is printed about it."""
 

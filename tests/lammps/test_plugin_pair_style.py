@@ -12,7 +12,7 @@ from lammps_runs import LAUNCHER, OUTPUT, TOTAL_VIRIALS, VIRIALS, Run, assert_sa
 from mliap_hybrid.testing.toy_models import DirectWriter, LennardJones
 
 ARGON = (0.0104, 3.4, 8.5)  # epsilon in eV, sigma and cutoff in Å
-MODEL = "pair_style mliap unified model.pkl 0\npair_coeff * * Ar Ar\n"
+MODEL = "pair_style mliap unified model.pkl 0 trusted yes\npair_coeff * * Ar Ar\n"
 REFERENCE = "pair_style lj/cut 8.5\npair_coeff * * 0.0104 3.4\n"
 DYNAMICS = "velocity all create 80 12\nfix move all nve\nthermo 5\nrun 10\n"
 
@@ -142,7 +142,7 @@ def test_no_atoms(tmp_path: Path) -> None:
 @pytest.mark.parametrize("newton", ["on", "off"])
 def test_hybrid_with_types_that_are_not_the_models(tmp_path: Path, ranks: int | None, newton: str) -> None:
     others = "pair_coeff 1 1 lj/cut{first} 0.01 3.3\npair_coeff 1 2 lj/cut{first} 0.012 3.5\n"
-    model = "pair_style hybrid lj/cut 8.5 mliap unified model.pkl 0\npair_coeff * * mliap NULL Ar\n"
+    model = "pair_style hybrid lj/cut 8.5 mliap unified model.pkl 0 trusted yes\npair_coeff * * mliap NULL Ar\n"
     reference = "pair_style hybrid lj/cut 8.5 lj/cut 8.5\npair_coeff 2 2 lj/cut 2 0.0104 3.4\n"
     compare(
         tmp_path,
@@ -161,7 +161,8 @@ def test_overlay_with_long_range_charges(tmp_path: Path, ranks: int | None, newt
         tmp_path,
         system(newton=newton, style="charge"),
         ranks=ranks,
-        model="pair_style hybrid/overlay mliap unified model.pkl 0 coul/long 9.0\npair_coeff * * mliap Ar Ar\n"
+        model="pair_style hybrid/overlay mliap unified model.pkl 0 trusted yes coul/long 9.0\n"
+        + "pair_coeff * * mliap Ar Ar\n"
         + coulomb,
         reference="pair_style hybrid/overlay lj/cut 8.5 coul/long 9.0\npair_coeff * * lj/cut 0.0104 3.4\n" + coulomb,
         tolerance=1e-11,

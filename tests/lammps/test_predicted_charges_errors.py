@@ -16,7 +16,10 @@ from mliap_hybrid.testing.toy_models import LennardJones
 SECONDS = 30.0
 """A run that hangs instead of ending is caught after this time."""
 
-OVERLAY = "pair_style hybrid/overlay mliap unified model.pkl 0 {}\npair_coeff * * mliap Na Cl\npair_coeff * * {}\n"
+OVERLAY = (
+    "pair_style hybrid/overlay mliap unified model.pkl 0 trusted yes {}\n"
+    "pair_coeff * * mliap Na Cl\npair_coeff * * {}\n"
+)
 FULL = POTENTIAL + COARSE
 
 MISTAKES = {
@@ -61,20 +64,20 @@ MISTAKES = {
     "dielectric": (ions() + FULL + "dielectric 2.0\n", "predicts charges for dielectric 1.0, not 2"),
     "charged atoms of another style": (
         ions()
-        + "set type 2 charge 0.5\npair_style hybrid mliap unified model.pkl 0 lj/cut 6.0\n"
+        + "set type 2 charge 0.5\npair_style hybrid mliap unified model.pkl 0 trusted yes lj/cut 6.0\n"
         + "pair_coeff * * mliap Na NULL\npair_coeff * 2 lj/cut 0.01 2.5\n"
         + COARSE,
         "48 atoms of types that are NULL in pair_coeff have charges",
     ),
     "two models": (
         ions()
-        + "pair_style hybrid/overlay mliap unified model.pkl 0 mliap unified model.pkl 0\n"
+        + "pair_style hybrid/overlay mliap unified model.pkl 0 trusted yes mliap unified model.pkl 0 trusted yes\n"
         + "pair_coeff * * mliap 1 Na Cl\npair_coeff * * mliap 2 Na Cl\n"
         + COARSE,
         "Only one pair style mliap in a hybrid can predict charges",
     ),
     "unfinished keyword": (
-        ions() + FULL.replace("pkl 0", "pkl 0 total_charge"),
+        ions() + FULL.replace("pkl 0 trusted yes", "pkl 0 trusted yes total_charge"),
         "Illegal pair_style mliap unified total_charge command: missing argument(s)",
     ),
     "total charge that is no number": (ions() + FULL.replace("pkl 0", "pkl 0 total_charge many"), "many"),

@@ -286,7 +286,7 @@ def test_beside_another_pair_style(tmp_path: Path, ranks: int | None) -> None:
     """hybrid/overlay adds the two, in energy, forces, pressure and in what atoms have."""
     other = "lj/cut 6.0"
     save(tmp_path / "overlay", CoordinationCharges(*IONS))
-    lines = f"pair_style hybrid/overlay mliap unified model.pkl 0 {other}\npair_coeff * * mliap Na Cl\n"
+    lines = f"pair_style hybrid/overlay mliap unified model.pkl 0 trusted yes {other}\npair_coeff * * mliap Na Cl\n"
     lines += "pair_coeff * * lj/cut 0.01 2.5\n"
     both = run_well(tmp_path / "overlay", ions() + lines + COARSE + OUTPUT + "run 0\n", ranks)
     save(tmp_path / "model", CoordinationCharges(*IONS))
@@ -305,7 +305,7 @@ def test_atoms_that_are_not_the_models(tmp_path: Path) -> None:
     """Types mapped to NULL, without charges, change neither charges nor energies of the others."""
     third = ions(extra="").replace("create_box 2", "create_box 3").replace("mass 1", "mass 3 40\nmass 1")
     argon = third + "create_atoms 3 single 0.25 0.25 0.25\ncreate_atoms 3 single 1.25 1.25 2.25\n"
-    none = "pair_style hybrid mliap unified model.pkl 0 lj/cut 6.0\npair_coeff * * mliap Na Cl NULL\n"
+    none = "pair_style hybrid mliap unified model.pkl 0 trusted yes lj/cut 6.0\npair_coeff * * mliap Na Cl NULL\n"
     none += "pair_coeff * 3 lj/cut 0.0 2.5\n"
     one, two = (
         energies(tmp_path / str(n), head + none + COARSE + PRINT + "run 0\n") for n, head in enumerate((third, argon))
@@ -323,7 +323,10 @@ def test_other_models_are_left_alone(tmp_path: Path) -> None:
     save_any(tmp_path / "model", LennardJones(["Na", "Cl"], *ARGON))
     charges = "set type 1 charge 0.8\nset type 2 charge -0.8\n"
     coulomb = "pair_coeff * * coul/long\n" + COARSE + OUTPUT + "run 2\n"
-    lines = "pair_style hybrid/overlay mliap unified model.pkl 0 coul/long 7.0\npair_coeff * * mliap Na Cl\n" + coulomb
+    lines = (
+        "pair_style hybrid/overlay mliap unified model.pkl 0 trusted yes coul/long 7.0\npair_coeff * * mliap Na Cl\n"
+        + coulomb
+    )
     found = run_well(tmp_path / "model", ions() + charges + lines)
     lines = "pair_style hybrid/overlay lj/cut 8.5 coul/long 7.0\npair_coeff * * lj/cut 0.0104 3.4\n" + coulomb
     assert_same(found, run_well(tmp_path / "reference", ions() + charges + lines), 1e-11)

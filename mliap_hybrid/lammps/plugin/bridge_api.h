@@ -4,7 +4,7 @@
    No header of Python is needed, so one shared object serves every Python.
 
    Pointers are borrowed: they are valid during the one call that hands
-   them over.  Change a struct: raise MLIAP_BRIDGE_VERSION on both sides.
+   them over.  Change a struct or a function: raise MLIAP_BRIDGE_VERSION on both sides.
 ------------------------------------------------------------------------- */
 
 #ifndef MLIAP_HYBRID_BRIDGE_API_H
@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 3
+#define MLIAP_BRIDGE_VERSION 4
 
 extern "C" {
 
@@ -110,9 +110,9 @@ struct mliap_bridge {
   int32_t model_size;
   int32_t step_size;
 
-  // filled by Python; both return one of the codes above
+  // filled by Python; the first two return one of the codes above
 
-  int (*open_model)(const char *filename, mliap_model *);
+  int (*open_model)(const char *filename, int32_t trusted, mliap_model *);    // 1: it may run its code
   int (*compute)(int32_t handle, mliap_step *);
   void (*close_model)(int32_t handle);
 

@@ -64,7 +64,7 @@ void PairMLIAPUnified::allocate()
 }
 
 /* ----------------------------------------------------------------------
-   global settings: unified FILE [0|1] [total_charge Q]
+   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no]
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::settings(int narg, char **arg)
@@ -81,19 +81,29 @@ void PairMLIAPUnified::settings(int narg, char **arg)
     error->all(FLERR, "Incorrect ghost neighbor flag {} of pair_style mliap unified: use 0 or 1",
                ghostneigh);
 
-  open_model(arg[1]);
-
+  const char *total_charge = nullptr;
+  bool trusted = false;
   for (int iarg = 3; iarg < narg; iarg += 2) {
-    if (strcmp(arg[iarg], "total_charge") != 0)
-      error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", arg[iarg]);
+    const std::string keyword = arg[iarg];
+    if (keyword != "total_charge" && keyword != "trusted")
+      error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", keyword);
     if (iarg + 2 > narg)
-      utils::missing_cmd_args(FLERR, "pair_style mliap unified total_charge", error);
+      utils::missing_cmd_args(FLERR, "pair_style mliap unified " + keyword, error);
+    if (keyword == "trusted")
+      trusted = utils::logical(FLERR, arg[iarg + 1], false, lmp);
+    else
+      total_charge = arg[iarg + 1];
+  }
+
+  open_model(arg[1], trusted);
+
+  if (total_charge) {
     if (!coulomb)
       error->all(FLERR,
                  "Keyword total_charge of pair_style mliap unified is for models that predict "
                  "charges, which {} does not",
                  arg[1]);
-    coulomb->total_charge = utils::numeric(FLERR, arg[iarg + 1], false, lmp);
+    coulomb->total_charge = utils::numeric(FLERR, total_charge, false, lmp);
   }
 
   // another model may know other elements: pair_coeff must be given again
@@ -105,7 +115,7 @@ void PairMLIAPUnified::settings(int narg, char **arg)
 
 /* ---------------------------------------------------------------------- */
 
-void PairMLIAPUnified::open_model(const char *filename)
+void PairMLIAPUnified::open_model(const char *filename, bool trusted)
 {
   std::string problem;
   if (!bridge) bridge = PythonHost::attach(comm->nthreads, problem);
@@ -113,7 +123,7 @@ void PairMLIAPUnified::open_model(const char *filename)
 
   if (model.handle) bridge->close_model(model.handle);
   model = mliap_model();
-  const int status = bridge->open_model(filename, &model);
+  const int status = bridge->open_model(filename, trusted, &model);
   stop_all_if_failed(lmp, status, bridge->message);
 
   cutoff = 2.0 * model.rcutfac;

@@ -1,5 +1,5 @@
 /* -*- c++ -*- ----------------------------------------------------------
-   pair_style mliap unified FILE [0|1] [total_charge Q]
+   pair_style mliap unified FILE [0|1] [total_charge Q] [trusted yes|no]
    pair_coeff * * ELEMENT ...
 
    The model is a Python object; this style hands it flat pair arrays and
@@ -56,7 +56,7 @@ class PairMLIAPUnified : public Pair {
   std::exception_ptr failure;                // of a function that Python has called
 
   void allocate();
-  void open_model(const char *);
+  void open_model(const char *, bool);
   int element_index(const std::string &) const;
   void describe_step(int, int);
   void tally_energy();
