@@ -12,8 +12,11 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
+from mliap_hybrid.lammps.model_file import Manifest, encode_records, parse_records
+from mliap_hybrid.models.description import build, describe
 from mliap_hybrid.models.dipoles import dipole_moments
 from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.models.spread import committee_spread
 from mliap_hybrid.structure import with_total_charge
 
@@ -27,7 +30,8 @@ class HybridCalculator(Calculator):
     A model with charges also gives these (e) and, for molecules, the dipole moment about the origin (e Å). A model with
     direct forces has no `free_energy`, which for ASE is the energy that the forces conserve; see `is_conservative`.
     A committee gives on request (`get_property`) how far its members are apart, as in models/spread.py: `energy_spread`
-    (eV), and `force_spread` of each atom (eV/Å).
+    (eV), and `force_spread` of each atom (eV/Å). Copies and pickles, for the images of a path or other processes, are
+    independent of the original and of the file.
     """
 
     implemented_properties = [  # noqa: RUF012  # ASE declares it so
@@ -57,13 +61,39 @@ class HybridCalculator(Calculator):
             If the file is missing or damaged.
         """
         super().__init__(**options)
-        self.model, self.manifest = load_exported(Path(model))
+        self._set_model(*load_exported(Path(model)))
         self.total_charge = self.manifest.total_charge if total_charge is None else total_charge
         self.is_conservative = self.model.is_conservative
         """Whether the forces are the gradient of the energy."""
-        self._evaluator = Evaluator(self.model, getattr(torch, self.manifest.dtype))
         if self.manifest.description.n_members > 1:
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
+
+    @property
+    def total_charge(self) -> float:
+        """Total charge in e that predicted charges sum to; results are forgotten where it is set."""
+        return self._total_charge
+
+    @total_charge.setter
+    def total_charge(self, total_charge: float) -> None:
+        self._total_charge = float(total_charge)
+        self.reset()
+
+    def _set_model(self, model: HybridModel, manifest: Manifest) -> None:
+        self.model, self.manifest = model, manifest
+        self._evaluator = Evaluator(model, getattr(torch, manifest.dtype))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies, also in other processes, get what a model file holds: the file itself may be gone.
+        state = {
+            name: value for name, value in self.__dict__.items() if name not in ("model", "manifest", "_evaluator")
+        }
+        return state | {"_records": encode_records(self.manifest, describe(self.model)[1])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        described, weights = state.pop("_records")
+        manifest, tensors = parse_records(described, weights, "the copied calculator")
+        self.__dict__.update(state)
+        self._set_model(build(manifest.description, tensors), manifest)
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = tuple(all_changes)

@@ -13,6 +13,9 @@ from mliap_hybrid.errors import InputError
 
 LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
 
+KERNELS_VERSION = 4
+"""Of the structs and functions below; compared with MLIAP_KERNELS_VERSION of the compiled library."""
+
 _INT32 = ctypes.c_int32
 _INTS = ctypes.POINTER(ctypes.c_int32)
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -109,6 +112,10 @@ class PairList(ctypes.Structure):
     )
 
 
+STRUCTS = (FeatureSettings, NetworkSettings, PairList, TrainedNetwork, FramePairs)
+"""In the order of kernels_api.h."""
+
+
 def ints(values: Sequence[int] | Sequence[Sequence[int]] | np.ndarray) -> ctypes.Array:
     """A C array of int32."""
     flat = np.asarray(values, dtype=np.int32).ravel()
@@ -128,7 +135,7 @@ def open_library() -> ctypes.CDLL:
     Raises
     ------
     InputError
-        If it was not compiled, or cannot be loaded.
+        If it was not compiled, cannot be loaded, or was compiled from another version of the package.
     """
     if not LIBRARY.exists():
         raise InputError(
@@ -139,6 +146,7 @@ def open_library() -> ctypes.CDLL:
         library = ctypes.CDLL(str(LIBRARY))
     except OSError as error:
         raise InputError(f"the native kernels cannot be loaded: {error}") from error
+    _check_version(library)
     pointer, pairs, threads = ctypes.c_void_p, ctypes.POINTER(PairList), _INT32
     network = [ctypes.c_char_p, ctypes.POINTER(TrainedNetwork), threads]
     signatures: dict[str, tuple[object, list[object]]] = {
@@ -171,6 +179,24 @@ def open_library() -> ctypes.CDLL:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
+
+
+def _check_version(library: ctypes.CDLL) -> None:
+    """Refuse a library with other structs, which would read and write the wrong memory."""
+    try:
+        version, size_of = library.mliap_kernels_version, library.mliap_kernels_struct_size
+    except AttributeError:  # older than the check
+        found: tuple[int, ...] = ()
+    else:
+        version.restype, version.argtypes = _INT32, []
+        size_of.restype, size_of.argtypes = _INT32, [_INT32]
+        found = (version(), *map(size_of, range(len(STRUCTS))))
+    expected = (KERNELS_VERSION, *map(ctypes.sizeof, STRUCTS))
+    if found != expected:
+        raise InputError(
+            f"the native kernels in {LIBRARY} belong to another version of mliap_hybrid (version and sizes of structs "
+            f"are {found}, expected {expected}): reinstall mliap_hybrid to compile them again (pip install .)"
+        )
 
 
 @cache

@@ -11,6 +11,7 @@ import ctypes
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,6 +91,7 @@ class NativeMultipoles:
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"expected float32 or float64, got {dtype}")
         known = instruction_sets()
+        self._arguments = features, tuple(networks), dtype, instruction_set
         instruction_set = instruction_set or known[0]
         if instruction_set not in known:
             raise InputError(
@@ -112,6 +114,10 @@ class NativeMultipoles:
         self.n_features: int = features.n_features
         self.n_networks = len(networks)
         self.n_moments: int = self._library.mliap_features_moments(self._handle)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # A copy, also one in another process or on another processor, has memory of the library for itself.
+        return _restore, (*self._arguments, self.n_threads)
 
     def sort(self, environments: Environments) -> SortedPairs:
         """The environments as the kernels read them; every method below takes either.
@@ -275,3 +281,14 @@ def _in_sorted_order(values: Tensor, pairs: SortedPairs) -> Tensor:
 
 def _in_given_order(values: Tensor, pairs: SortedPairs) -> Tensor:
     return values if pairs.order is None else torch.empty_like(values).index_copy_(0, pairs.order, values)
+
+
+def _restore(
+    features: GaussianMultipoles,
+    networks: Sequence[NetworkWeights],
+    dtype: torch.dtype,
+    instruction_set: str | None,
+    n_threads: int,
+) -> NativeMultipoles:
+    """What was copied or pickled; without a choice of instruction set, the best of the processor that is here."""
+    return NativeMultipoles(features, networks, dtype=dtype, instruction_set=instruction_set, n_threads=n_threads)

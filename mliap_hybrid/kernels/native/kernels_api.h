@@ -13,7 +13,14 @@
 extern "C" {
 #endif
 
-#define MLIAP_KERNELS_VERSION 3
+/* Raised when a struct or a function changes, together with KERNELS_VERSION of ../library.py. */
+#define MLIAP_KERNELS_VERSION 4
+
+/* The version that the library was compiled with, to compare before any struct is handed over. */
+int32_t mliap_kernels_version(void);
+
+/* Bytes of each struct below, in the order of this file; 0 past the last one. */
+int32_t mliap_kernels_struct_size(int32_t place);
 
 /* What the features are. All arrays are copied. Features come in the order: products, then triples. */
 typedef struct {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -89,6 +90,18 @@ int share_among_threads(int64_t n, int64_t block, int64_t least_blocks, int32_t 
 }
 
 }  // namespace mliap
+
+MLIAP_EXPORT int32_t mliap_kernels_version()
+{
+  return MLIAP_KERNELS_VERSION;
+}
+
+MLIAP_EXPORT int32_t mliap_kernels_struct_size(int32_t place)
+{
+  constexpr size_t sizes[] = {sizeof(mliap_features_settings), sizeof(mliap_network_settings), sizeof(mliap_environments),
+                              sizeof(mliap_network), sizeof(mliap_pairs)};
+  return place >= 0 && place < int32_t(std::size(sizes)) ? int32_t(sizes[place]) : 0;
+}
 
 MLIAP_EXPORT const char *mliap_kernels_instruction_set(int32_t place)
 {
