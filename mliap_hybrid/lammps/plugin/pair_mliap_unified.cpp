@@ -34,7 +34,7 @@ PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
   manybody_flag = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
   comm_forward = 1;
-  comm_reverse_off = 9;    // force and per-atom virial
+  comm_reverse_off = 18;    // force, virial and centroid virial of an atom
   offer_functions();
 }
 
@@ -240,7 +240,7 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
   const int status = bridge->compute(model.handle, &step);
   if (failure) std::rethrow_exception(failure);
   if (status != MLIAP_OK) stop_one(lmp, bridge->message);
-  if (!force->newton_pair) comm->reverse_comm(this, vflag_atom ? 9 : 3);
+  if (!force->newton_pair) send_ghosts_home();
 
   tally_energy();
   if (vflag_fdotr) virial_fdotr_compute();
@@ -303,58 +303,6 @@ void PairMLIAPUnified::tally_energy()
   if (eflag_global) eng_vdwl += step.energy;
   if (eflag_atom)
     for (int ii = 0; ii < pairs.nlistatoms; ii++) eatom[pairs.iatoms[ii]] += eatoms[ii];
-}
-
-/* ---------------------------------------------------------------------- */
-
-int PairMLIAPUnified::pack_forward_comm(int n, int *list, double *buf, int /*pbc_flag*/,
-                                        int * /*pbc*/)
-{
-  for (int ii = 0; ii < n; ii++) buf[ii] = exchanged[list[ii]];
-  return n;
-}
-
-/* ---------------------------------------------------------------------- */
-
-void PairMLIAPUnified::unpack_forward_comm(int n, int first, double *buf)
-{
-  std::copy_n(buf, n, &exchanged[first]);
-}
-
-/* ----------------------------------------------------------------------
-   newton off: LAMMPS neither clears nor collects what ghosts receive
-------------------------------------------------------------------------- */
-
-void PairMLIAPUnified::clear_ghosts()
-{
-  for (int i = step.nlocal; i < step.ntotal; i++) {
-    std::fill_n(atom->f[i], 3, 0.0);
-    if (vflag_atom) std::fill_n(vatom[i], 6, 0.0);
-  }
-}
-
-/* ---------------------------------------------------------------------- */
-
-int PairMLIAPUnified::pack_reverse_comm(int n, int first, double *buf)
-{
-  double *end = buf;
-  for (int i = first; i < first + n; i++) {
-    end = std::copy_n(atom->f[i], 3, end);
-    if (vflag_atom) end = std::copy_n(vatom[i], 6, end);
-  }
-  return static_cast<int>(end - buf);
-}
-
-/* ---------------------------------------------------------------------- */
-
-void PairMLIAPUnified::unpack_reverse_comm(int n, int *list, double *buf)
-{
-  for (int ii = 0; ii < n; ii++) {
-    const int i = list[ii];
-    for (int k = 0; k < 3; k++) atom->f[i][k] += *buf++;
-    if (vflag_atom)
-      for (int k = 0; k < 6; k++) vatom[i][k] += *buf++;
-  }
 }
 
 /* ----------------------------------------------------------------------

@@ -60,6 +60,7 @@ class PairMLIAPUnified : public Pair {
   int element_index(const std::string &) const;
   void describe_step(int, int);
   void tally_energy();
+  void send_ghosts_home();
   void clear_ghosts();
   void v_tally(int, int, const double *, const double *);
   void update_pair_energy(const double *);

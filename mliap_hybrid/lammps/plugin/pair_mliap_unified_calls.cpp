@@ -8,7 +8,6 @@
 #include "failure.h"
 
 #include "atom.h"
-#include "comm.h"
 
 using namespace LAMMPS_NS;
 
@@ -140,12 +139,4 @@ void PairMLIAPUnified::add_coulomb(const double *charges, const double *potentia
   coulomb->write_charges(pairs, charges);
   forward_exchange(atom->q);
   coulomb->add(pairs, potentials, forces, virial_share);
-}
-
-/* ---------------------------------------------------------------------- */
-
-void PairMLIAPUnified::forward_exchange(double *values)
-{
-  exchanged = values;
-  comm->forward_comm(this);
 }
