@@ -22,7 +22,7 @@ FIX_LINES = "`fix {0} all external pf/array 1` and `fix_modify {0} energy yes vi
 
 
 class InstanceData:
-    """The data object of LAMMPS' own ML-IAP with the IDs of the atoms, as `MLIAPData` has them.
+    """The data object of LAMMPS' own ML-IAP with IDs of atoms, step and communicator, as `MLIAPData` has them.
 
     Parameters
     ----------
@@ -39,11 +39,17 @@ class InstanceData:
     def __init__(self, data: Any, instance: Any):
         self._data = data
         self._instance = instance
+        self.comm = instance.get_mpi_comm()
         if data.rij is not None and not isinstance(data.rij, np.ndarray):
             raise InputError("this model is not supported with KOKKOS yet; expected a run without it")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._data, name)
+
+    @property
+    def step(self) -> int:
+        """Number of the time step."""
+        return int(self._instance.extract_global("ntimestep"))
 
     @property
     def tag(self) -> NDArray[np.int32]:
@@ -85,7 +91,6 @@ class ConnectedData(InstanceData):
         self.total_charge = total_charge
         if not instance.has_id("fix", fix):
             raise InputError(f"the model predicts charges and expects {FIX_LINES.format(fix)} in the input")
-        self.comm = instance.get_mpi_comm()
         if self.comm is None:
             raise InputError("predicted charges expect a LAMMPS with MPI and the package mpi4py")
         low, high, xy, yz, xz, periodic, _ = instance.extract_box()

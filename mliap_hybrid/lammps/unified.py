@@ -18,6 +18,7 @@ from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
 from mliap_hybrid.lammps.exchange import as_tensor, atom_tags, synchronise, write_energies, write_pair_forces
 from mliap_hybrid.lammps.foreign_models import is_foreign, open_trusted, untrusted
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
+from mliap_hybrid.lammps.molecule_orders import RunOrders
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.models.description import build
 from mliap_hybrid.models.evaluator import Evaluator
@@ -48,6 +49,9 @@ class HybridUnified:
         self.nparams = max(1, sum(parameter.numel() for parameter in model.parameters()))
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
+        self._orders: RunOrders | None = None
+        if model.molecules is not None:
+            self._orders = model.molecules.orders = RunOrders(model.molecules.order)
         self._connection: tuple[Any, str] | None = None
         # What the plugin reads of charges that follow the atoms.
         self.predicts_charges = model.charge_model is not None
@@ -112,6 +116,8 @@ class HybridUnified:
         complete = self._connected(data)
         environments, rows = self._environments(complete, device)
         self._check_run(complete, environments)
+        if self._orders is not None and self.model.molecules is not None:
+            self._orders.begin(complete, self.model.molecules, environments)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         if self.predicts_charges:
             energies, gradients = charged_step(self.evaluator, self.engine, complete, environments, unit)
