@@ -64,7 +64,7 @@ class ModelOfMLIAP:
         self.model.compute_forces(DataOfMLIAP(data))
 
 
-def connected(path):
+def connected(path, trusted=False):
     model = open_unified(path)
     model.connect(lmp)
     return ModelOfMLIAP(model)
@@ -76,7 +76,7 @@ open_unified = unified.open_unified
 unified.open_unified = {
     "plugin": open_unified,
     "connected": connected,
-    "not connected": lambda path: ModelOfMLIAP(open_unified(path)),
+    "not connected": lambda path, trusted: ModelOfMLIAP(open_unified(path)),
 }[way]
 lmp.commands_string(open("input.lmp").read())
 if way == "connected" and not {"without fix", "molecules"} & set(sys.argv):
