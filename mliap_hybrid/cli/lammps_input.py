@@ -16,6 +16,9 @@ def lammps_input(
     accuracy: Annotated[float, typer.Option(help="Relative accuracy of the k-space solver.")] = 1e-5,
     coulomb_cutoff: Annotated[float, typer.Option(help="Real-space cutoff of the point charges in Å.")] = 9.0,
     kspace: Annotated[str, typer.Option(help="k-space solver: pppm or ewald.")] = "pppm",
+    connect: Annotated[
+        bool, typer.Option("--connect", help="For LAMMPS built from source: the model asks it for units and charges.")
+    ] = False,
 ) -> None:
     """Print pair_style, pair_coeff, kspace_style and the charges, to paste or to include."""
     from mliap_hybrid.lammps.inputs import potential_block
@@ -23,4 +26,4 @@ def lammps_input(
 
     manifest, _ = read_model(model)
     words = elements.replace(",", " ").split()
-    typer.echo(potential_block(manifest, str(model), words, accuracy, coulomb_cutoff, kspace), nl=False)
+    typer.echo(potential_block(manifest, str(model), words, accuracy, coulomb_cutoff, kspace, connect), nl=False)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.lammps.coulomb_engines import CoulombEngine
+from mliap_hybrid.lammps.exchange import listed_atoms
 from mliap_hybrid.models.charge_increments import ChargeIncrements, exchanged, window, window_gradients
 from mliap_hybrid.models.charge_model import ChargeModel
 from mliap_hybrid.models.evaluator import Evaluator
@@ -120,7 +121,7 @@ class IncrementsOverRanks(Neutrality):
     def _of_neighbours(self, values: Tensor) -> Tensor:
         """Value of the neighbour of each pair (n_pairs,) from those of the centres (n_centres,)."""
         of_all = np.zeros(self.data.ntotal)
-        of_all[self.data.iatoms[: self.data.nlistatoms]] = values.numpy()
+        of_all[listed_atoms(self.data)] = values.numpy()
         of_all = self.data.forward_exchange(of_all)
         return torch.from_numpy(of_all[self.data.pair_j] if self.data.npairs else np.zeros(0))
 

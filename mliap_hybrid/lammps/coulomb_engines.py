@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.exchange import listed_atoms
 from mliap_hybrid.physics.ewald_reciprocal import lattice_sum
 
 
@@ -66,7 +67,7 @@ class ExactEngine(CoulombEngine):
         """
         if not all(data.periodic):
             raise InputError("the Coulomb engine 'exact' expects a box that is periodic in all three directions")
-        listed = data.iatoms[: data.nlistatoms]
+        listed = listed_atoms(data)
         positions = torch.from_numpy(data.x[listed] - data.box_origin).reshape(-1, 3)  # (n_centres, 3)
         cell = torch.from_numpy(np.asarray(data.cell))  # (3, 3)
 

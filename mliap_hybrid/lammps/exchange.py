@@ -1,7 +1,8 @@
 """Arrays in and out of the data object that LAMMPS hands over, whichever of three kinds it is.
 
 This package's plugin and LAMMPS' own ML-IAP give numpy arrays; a KOKKOS build on a GPU gives arrays in device memory.
-Arrays that would be empty may be None. `eatoms` can be set but not read in LAMMPS' own, and read but not set in KOKKOS.
+`eatoms` can be set but not read in LAMMPS' own, and read but not set in KOKKOS. Outside the plugin an array that would
+be empty raises ValueError when it is asked for, or is None if it never had a row: sizes are to be asked for first.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mliap_hybrid.structure import AtomTags
@@ -30,6 +32,29 @@ def as_tensor(array: Any) -> Tensor:
     if isinstance(array, np.ndarray):
         return torch.from_numpy(array)
     return torch.from_dlpack(array)
+
+
+def device_of(data: Any) -> torch.device | None:
+    """Device of LAMMPS' arrays; None on a rank that has neither atoms nor ghosts."""
+    if int(data.npairs):
+        return as_tensor(data.rij).device
+    return as_tensor(data.elems).device if int(data.ntotal) else None
+
+
+def listed_atoms(data: Any) -> NDArray[np.integer]:
+    """Local index of each atom that the model acts on.
+
+    Parameters
+    ----------
+    data : object
+        The data object of LAMMPS.
+
+    Returns
+    -------
+    int array, shape (n_list_atoms,)
+    """
+    n_listed = int(data.nlistatoms)
+    return as_tensor(data.iatoms)[:n_listed].cpu().numpy() if n_listed else np.zeros(0, dtype=np.int32)
 
 
 def atom_tags(data: Any, listed: Tensor) -> AtomTags | None:

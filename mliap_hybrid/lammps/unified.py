@@ -13,13 +13,23 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.charged_step import charged_step
-from mliap_hybrid.lammps.connected_data import ConnectedData, InstanceData
+from mliap_hybrid.lammps.connected_data import ConnectedData
 from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
-from mliap_hybrid.lammps.exchange import as_tensor, atom_tags, synchronise, write_energies, write_pair_forces
+from mliap_hybrid.lammps.data import MLIAPData
+from mliap_hybrid.lammps.exchange import (
+    as_tensor,
+    atom_tags,
+    device_of,
+    synchronise,
+    write_energies,
+    write_pair_forces,
+)
+from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
 from mliap_hybrid.lammps.foreign_models import is_foreign, open_trusted, untrusted
+from mliap_hybrid.lammps.instance_data import InstanceData
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
-from mliap_hybrid.lammps.molecule_orders import RunOrders
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
+from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.models.description import build
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.structure import Environments
@@ -49,12 +59,10 @@ class HybridUnified:
         self.nparams = max(1, sum(parameter.numel() for parameter in model.parameters()))
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
-        self._orders: RunOrders | None = None
-        if model.molecules is not None:
-            self._orders = model.molecules.orders = RunOrders(model.molecules.order)
         self._connection: tuple[Any, str] | None = None
         # What the plugin reads of charges that follow the atoms.
         self.predicts_charges = model.charge_model is not None
+        self.point_charges = model.is_charged and not self.predicts_charges
         if model.charge_model is not None:
             self.smearing = model.smearing
             self.solves_coulomb = manifest.coulomb_engine != "kspace"
@@ -70,9 +78,10 @@ class HybridUnified:
         return restore_unified, tuple(torch.frombuffer(bytearray(record), dtype=torch.uint8) for record in records)
 
     def connect(self, instance: Any, fix: str = "coulomb") -> None:
-        """Let a model with predicted charges, or of molecules, run in a LAMMPS without this package's plugin.
+        """Give the model the LAMMPS that will call it, where that has no plugin; `connection.connect_model` calls this.
 
-        To be called before the first run, together with `load_unified` of LAMMPS' own ML-IAP.
+        Units, charges, k-space solver and box are then checked, and models with predicted charges or of molecules can
+        run. To be called before the first run.
 
         Parameters
         ----------
@@ -84,12 +93,15 @@ class HybridUnified:
         Raises
         ------
         InputError
-            If the model needs no instance, or leaves the Coulomb energy of predicted charges to LAMMPS.
+            If the model leaves the Coulomb energy of predicted charges to LAMMPS, or its ranks cannot talk.
         """
-        if not (self.solves_coulomb if self.predicts_charges else self.model.molecules is not None):
+        if self.predicts_charges and not self.solves_coulomb:
             raise InputError(
-                "connect expects a model of molecules, or one with predicted charges, exported with `--coulomb exact`"
+                "without the plugin of mliap_hybrid a model with predicted charges solves for their energy itself; "
+                "export it with `--coulomb exact`"
             )
+        if self.model.is_charged and instance.get_mpi_comm() is None:
+            raise InputError("a model with charges expects a LAMMPS with MPI, and the package mpi4py")
         self._connection = (instance, fix)
 
     def compute_descriptors(self, data: Any) -> None:
@@ -101,6 +113,8 @@ class HybridUnified:
     def compute_forces(self, data: Any) -> None:
         """Write the energy, the energy of each listed atom and the force of each pair.
 
+        In LAMMPS' own ML-IAP an error of one rank ends all ranks here; the plugin does this itself.
+
         Parameters
         ----------
         data : object
@@ -111,13 +125,19 @@ class HybridUnified:
         InputError
             If the run is not one that the model was made for.
         """
+        try:
+            self._compute(data)
+        except Exception as error:
+            if not isinstance(data, MLIAPData):
+                end_run(error)
+            raise
+
+    def _compute(self, data: Any) -> None:
         device = self._device(data)
         synchronise(device)
         complete = self._connected(data)
         environments, rows = self._environments(complete, device)
         self._check_run(complete, environments)
-        if self._orders is not None and self.model.molecules is not None:
-            self._orders.begin(complete, self.model.molecules, environments)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         if self.predicts_charges:
             energies, gradients = charged_step(self.evaluator, self.engine, complete, environments, unit)
@@ -127,7 +147,10 @@ class HybridUnified:
             all_rows = gradients.new_zeros((data.npairs, 3))
             all_rows[rows] = gradients
             gradients = all_rows
-        write_energies(data, energies / unit)
+        energies = energies / unit
+        # What a fix external takes of the Coulomb energy is not told by atoms: it goes with the model's own.
+        apart = getattr(complete, "coulomb_energies", None)
+        write_energies(data, energies if apart is None else energies + torch.from_numpy(apart))
         write_pair_forces(data, gradients / unit)
         synchronise(device)
 
@@ -142,8 +165,7 @@ class HybridUnified:
 
     def _device(self, data: Any) -> torch.device:
         """Device of LAMMPS' arrays; the model moves there once."""
-        array = data.rij if data.rij is not None else data.elems
-        device = self._element_numbers.device if array is None else as_tensor(array).device
+        device = device_of(data) or self._element_numbers.device
         if device != self._element_numbers.device:
             self.model.to(device)
             self._element_numbers = self._element_numbers.to(device)
@@ -174,19 +196,22 @@ class HybridUnified:
         return Environments(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows], tags), rows
 
     def _check_run(self, data: Any, environments: Environments) -> None:
+        """What can change in a run is looked at again when the data object says so; the box at each step."""
         if not self.manifest.allow_small_box:
             run_checks.check_box(data, self.model.cutoff)
-        if self._prepared:
-            return
-        self._prepared = True
-        if self.predicts_charges:
-            run_checks.check_predicted_charges(data, self.manifest.coulomb_engine)
-        elif self.model.is_charged:
+        first, self._prepared = not self._prepared, True
+        if first:
+            warn_of_unverified(unverified(data, not self.manifest.allow_small_box, self.point_charges))
+        if self.point_charges and (first or getattr(data, "check_run", False)):
             run_checks.check_kspace(data)
             numbers = environments.centre_numbers.cpu().numpy()
             run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)
+        if not first:
+            return
+        if self.predicts_charges:
+            run_checks.check_predicted_charges(data, self.manifest.coulomb_engine)
         keep_freed_memory()
-        if hasattr(data, "comm"):
+        if getattr(data, "comm", None) is not None:
             share_cores(data.comm)
 
 
@@ -200,9 +225,18 @@ def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
     Raises
     ------
     InputError
-        If the records were changed or are newer than this package.
+        If the records were changed or are newer than this package, or the model needs the plugin, which does not
+        call this.
     """
-    return HybridUnified(*parse_records(manifest.numpy().tobytes(), weights.numpy().tobytes(), "the model file"))
+    try:
+        records = parse_records(manifest.numpy().tobytes(), weights.numpy().tobytes(), "the model file")
+        unified = HybridUnified(*records)
+        if unified.predicts_charges and not unified.solves_coulomb:  # LAMMPS would refuse the k-space solver first
+            run_checks.check_predicted_charges(None, "kspace")
+    except InputError:
+        show_sentences_alone()
+        raise
+    return unified
 
 
 def open_unified(path: str, trusted: bool = False) -> Any:

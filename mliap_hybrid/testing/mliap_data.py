@@ -112,15 +112,15 @@ class _Results(ABC):
         self._eatoms = np.full(arrays.nlistatoms, np.nan)
         self._forces = np.zeros((len(arrays.owner), 3))
         self._virial = np.zeros((3, 3))
-        self.ntotal, self.nlistatoms = len(arrays.owner), arrays.nlistatoms
+        self.ntotal, self.nlocal, self.nlistatoms = len(arrays.owner), arrays.nlocal, arrays.nlistatoms
         self.natomneigh, self.npairs = len(arrays.iatoms), len(arrays.pair_i)
         self.eflag = self.vflag = 1
 
     @abstractmethod
-    def _array(self, values: np.ndarray) -> Any:
-        """How this kind of data object hands out an array."""
+    def _array(self, values: np.ndarray, allocated: bool = False) -> Any:
+        """How this kind of data object hands out an array; `allocated`: whether it has memory before its first row."""
 
-    elems = property(lambda self: self._array(self._arrays.elems))
+    elems = property(lambda self: self._array(self._arrays.elems, allocated=True))
     iatoms = property(lambda self: self._array(self._arrays.iatoms))
     pair_i = property(lambda self: self._array(self._arrays.pair_i))
     pair_j = property(lambda self: self._array(self._arrays.pair_j))
@@ -152,13 +152,32 @@ def _strict_buffer(array: Any, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(view)
 
 
-class UpstreamData(_Results):
-    """LAMMPS' own: numpy or None, `energy` and `eatoms` can only be set, nothing about box, charges or ranks."""
+def _check_rows(allocated: bool) -> None:
+    """What Cython does of a pointer to no rows: nothing where it is NULL, else a memory view, which must have rows."""
+    if allocated:
+        raise ValueError("Invalid shape in axis 0: 0.")
 
-    def _array(self, values: np.ndarray) -> np.ndarray | None:
+
+class UpstreamData(_Results):
+    """LAMMPS' own: numpy, `energy` and `eatoms` can only be set, nothing about box, charges or ranks.
+
+    `had_rows` says that the rank had atoms and pairs before: LAMMPS allocates with the first row, and what it has
+    allocated it does not give back.
+    """
+
+    def __init__(self, arrays: RankArrays, had_rows: bool = False):
+        super().__init__(arrays)
+        self._had_rows = had_rows
+
+    def _array(self, values: np.ndarray, allocated: bool = False) -> np.ndarray | None:
+        if not len(values):
+            _check_rows(allocated or self._had_rows)
         return values if len(values) else None
 
     def _set_eatoms(self, value: np.ndarray) -> None:
+        if self.nlistatoms == 0:
+            _check_rows(self._had_rows)
+            raise ValueError("attempt to set NULL eatoms")
         self._eatoms[:] = _strict_buffer(value, (self.nlistatoms,))
 
     energy = property(fset=_Results._set_energy)
@@ -194,13 +213,12 @@ class PluginData(UpstreamData):
         self.x = atoms.positions[arrays.owner]
         self.q = None if q is None else q[arrays.owner]
         self.tag = arrays.owner + 1
-        self.nlocal = arrays.nlocal
         self.cell, self.periodic = atoms.cell.array, atoms.pbc
         self.unit_style = "metal"
         self.kspace_style: str | None = "pppm"
         self._comm = comm
 
-    def _array(self, values: np.ndarray) -> np.ndarray:
+    def _array(self, values: np.ndarray, allocated: bool = False) -> np.ndarray:
         return values
 
     @property
@@ -276,14 +294,18 @@ class DeviceArray:
 class KokkosData(_Results):
     """The KOKKOS version: arrays on a device, `eatoms` a view without a setter, writers for either side."""
 
-    def __init__(self, arrays: RankArrays, device: str = "cpu"):
+    def __init__(self, arrays: RankArrays, device: str = "cpu", had_rows: bool = False):
         super().__init__(arrays)
+        self._had_rows = had_rows
         self._device = torch.device(device)
         self.dev = 0 if self._device.type == "cpu" else 1
         self._eatoms_device = torch.full((arrays.nlistatoms,), np.nan, dtype=torch.float64, device=self._device)
 
-    def _array(self, values: np.ndarray) -> DeviceArray | None:
-        return DeviceArray(torch.from_numpy(values).to(self._device)) if len(values) else None
+    def _array(self, values: np.ndarray, allocated: bool = False) -> DeviceArray | None:
+        if not len(values) and self._device.type == "cpu":  # memory of the device may be empty
+            _check_rows(allocated or self._had_rows)
+            return None
+        return DeviceArray(torch.from_numpy(values).to(self._device))
 
     energy = property(fset=_Results._set_energy)
 
@@ -291,6 +313,7 @@ class KokkosData(_Results):
     def eatoms(self) -> DeviceArray:
         """View of the energies of the listed atoms."""
         if self.nlistatoms == 0:
+            _check_rows(self._had_rows)
             raise ValueError("attempt to set NULL eatoms")
         return DeviceArray(self._eatoms_device)
 

@@ -71,11 +71,14 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *p
                                                                          void *regfunc)
 {
   if (lammps_version(ptr) != MLIAP_HYBRID_LAMMPS_VERSION) {
+    const char *consequence =
+        lammps_has_style(ptr, "pair", "mliap")
+        ? "Pair style mliap is that of this LAMMPS itself: see mliap-hybrid lammps-input --connect."
+        : "Pair style mliap is not available: reinstall mliap_hybrid to build the plugin again.";
     if (lammps_extract_setting(ptr, "world_rank") == 0)
       fprintf(stderr,
-              "WARNING: pair style mliap unified is not available: the plugin of mliap_hybrid was "
-              "built for LAMMPS %d, this is LAMMPS %d. Reinstall mliap_hybrid to build it again.\n",
-              MLIAP_HYBRID_LAMMPS_VERSION, lammps_version(ptr));
+              "WARNING: the plugin of mliap_hybrid was built for LAMMPS %d, this is LAMMPS %d. %s\n",
+              MLIAP_HYBRID_LAMMPS_VERSION, lammps_version(ptr), consequence);
     return;
   }
 
