@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_QUOTED = 80
+"""Characters of a user's file that a message repeats."""
+
 
 class InputError(Exception):
     """A mistake in what the user gave (file, setting, label, input line).
@@ -12,6 +15,25 @@ class InputError(Exception):
     The message says what happened, what was expected, what was found and what to do, in plain sentences.
     Commands print it without a traceback and exit with a status other than zero; LAMMPS runs end on every rank.
     """
+
+
+def quoted(found: object) -> str:
+    """What was found, cut to what fits into a sentence.
+
+    Parameters
+    ----------
+    found : object
+        A word of a file, or a value.
+
+    Returns
+    -------
+    str
+        At most some 100 characters, without line breaks.
+    """
+    text = " ".join(str(found).split())
+    if len(text) <= MOST_QUOTED:
+        return text
+    return f"{text[:MOST_QUOTED]}... ({len(text)} characters)"
 
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:
@@ -30,6 +52,7 @@ def did_you_mean(found: str, known: Iterable[str]) -> str:
         ``"did you mean 'cutoff'?"`` or ``"expected one of 'a', 'b'"``.
     """
     known = list(known)
+    found = found[:MOST_QUOTED]  # the search for near words takes the square of the length
     by_lowercase = {word.lower(): word for word in known}
     near = difflib.get_close_matches(found.lower(), by_lowercase, n=1)
     if near:

@@ -37,6 +37,18 @@ ENERGY_UNITS = {
 LENGTH_UNITS = {"Å": 1.0, "angstrom": 1.0, "bohr": BOHR, "nm": 10.0}
 """Name of a length unit -> its value in Å."""
 
+STRESS_UNITS = {
+    "eV/Å^3": 1.0,
+    "GPa": 1.0 / 160.21766340,
+    "MPa": 1e-3 / 160.21766340,
+    "kbar": 0.1 / 160.21766340,
+    "bar": 1e-4 / 160.21766340,
+    "atm": 1.01325e-4 / 160.21766340,
+    "Ha/bohr^3": HARTREE / BOHR**3,
+    "kcal/mol/Å^3": KCAL_PER_MOL,
+}
+"""Name of a unit of stress -> its value in eV/Å^3."""
+
 LAMMPS_ENERGY_UNITS = {"metal": "eV", "real": "kcal/mol"}
 """LAMMPS `units` styles whose length is Å -> their energy unit."""
 
@@ -65,6 +77,20 @@ def length_unit(name: str) -> float:
     if name not in LENGTH_UNITS:
         raise InputError(f"unknown length unit '{name}': {did_you_mean(name, LENGTH_UNITS)}")
     return LENGTH_UNITS[name]
+
+
+def stress_unit(name: str) -> float:
+    """Value of the unit of stress `name` in eV/Å^3; a minus before the name turns the sign.
+
+    Raises
+    ------
+    InputError
+        If the unit is not known.
+    """
+    bare = name.removeprefix("-")
+    if bare not in STRESS_UNITS:
+        raise InputError(f"unknown unit of stress '{name}': {did_you_mean(bare, STRESS_UNITS)}")
+    return -STRESS_UNITS[bare] if name.startswith("-") else STRESS_UNITS[bare]
 
 
 def lammps_energy_unit(unit_style: str) -> float:

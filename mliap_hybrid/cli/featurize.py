@@ -68,7 +68,7 @@ def featurize(
     from mliap_hybrid.models.feature_description import describe_features
 
     with shown() as display:
-        frames = display.track(read_frames(settings.data.files), "reading frames")
+        frames = display.track(read_frames(settings.data.all_files), "reading frames")
         batches = [frame_to_batch(frame, settings.features.cutoff, units=settings.data.units) for frame in frames]
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in batches])).tolist())
         features = make_features(settings, elements)

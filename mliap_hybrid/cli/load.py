@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mliap_hybrid.config import LabelKeys, LabelUnits, read_training_file
-from mliap_hybrid.data.labels import LABELS, Frame, lookup
+from mliap_hybrid.data.frames import Frame, lookup
+from mliap_hybrid.data.labels import LABELS
 from mliap_hybrid.data.missing_labels import frames_with_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from mliap_hybrid.config.data import DataSettings
+from mliap_hybrid.config.data import NAMES_ELSEWHERE, DataSettings
 from mliap_hybrid.config.fitting import (
     CommitteeSettings,
     LossSettings,
@@ -22,8 +22,11 @@ from mliap_hybrid.config.fitting import (
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
 from mliap_hybrid.config.section import Section
-from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.whole_file import whole_file
+
+MOST_OF_YAML = 500
+"""Characters of what the YAML reader says, which repeats lines of the file."""
 
 OF_NETWORKS = ("network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
 """Sections that say nothing of a kernel model."""
@@ -64,8 +67,10 @@ class TrainingFile(Section):
     @model_validator(mode="after")
     def _labels_are_named(self) -> TrainingFile:
         keys, electrostatics = self.data.keys, self.electrostatics
-        if self.loss.virial > 0 and keys.stress is None:
+        if self.loss.virial > 0 and not keys.with_virials:
             raise ValueError("loss.virial is not zero, but data.keys.stress does not name a stress label")
+        if keys.stress is not None and keys.virial is not None:
+            raise ValueError("data.keys.stress and data.keys.virial are the same label twice: set one of them to null")
         needs_reference = {"charges": electrostatics.charges == "reference"}
         needs_reference["starting_charges"] = electrostatics.predicts and electrostatics.starting_charges == "reference"
         for setting, needed in needs_reference.items():
@@ -184,12 +189,12 @@ class TrainingFile(Section):
         # Weak labels put the reference forces in the place of those that the model has at the frame itself.
         with_forces_there = () if weak.weak_labels else ("first", "central")
         of_taylor = weak.taylor in ("trapezoid", "second", *with_forces_there)
-        return "forces" in labels or "stress" in labels or of_taylor or weak.spatial != "none"
+        return "forces" in labels or "stress" in labels or "virial" in labels or of_taylor or weak.spatial != "none"
 
     def weighted_labels(self) -> list[str]:
         """Labels, as under `data.keys`, that the files hold and the loss has a weight for."""
         loss, keys = self.loss, self.data.keys
-        weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.virial}
+        weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.virial, "virial": loss.virial}
         if self.electrostatics.predicts:
             weights |= {"charges": loss.charges, "dipole": loss.dipole, "born_charges": loss.born_charges}
         return [label for label, weight in weights.items() if weight > 0 and getattr(keys, label) is not None]
@@ -230,7 +235,7 @@ def read_training_file(path: Path) -> TrainingFile:
     except OSError as error:
         raise InputError(f"cannot read the training file {path}: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())[:MOST_OF_YAML]}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected `key: value` lines (data:, features:, ...), found {type(content).__name__}")
     return _with_absolute_paths(parse_training_file(content, str(path)), path.resolve().parent)
@@ -238,7 +243,10 @@ def read_training_file(path: Path) -> TrainingFile:
 
 def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
     """The settings with the files that they name taken relative to `folder`."""
-    paths: dict[str, Any] = {"files": [folder / file for file in settings.data.files]}
+    paths: dict[str, Any] = {
+        name: [folder / file for file in getattr(settings.data, name)]
+        for name in ("files", "validation_files", "test_files")
+    }
     if settings.data.cache is not None:
         paths["cache"] = folder / settings.data.cache
     data = settings.data.model_copy(update=paths)
@@ -275,16 +283,18 @@ def _describe(detail: Any) -> str:
     place = [str(part) for part in detail["loc"]]
     where = ".".join(place)
     if detail["type"] == "extra_forbidden":
+        if place[-1] in NAMES_ELSEWHERE and place[:-1] in ([], ["data"]):
+            return f"unknown key '{where}': it is called data.{NAMES_ELSEWHERE[place[-1]]} here"
         known = _section_at(place[:-1]).model_fields
-        return f"unknown key '{where}': {did_you_mean(place[-1], known)}"
+        return f"unknown key '{quoted(where)}': {did_you_mean(place[-1], known)}"
     if detail["type"] == "missing":
         return f"the key '{where}' is missing"
     if detail["type"] == "model_type":
-        return f"{where}: expected `key: value` lines, found {detail['input']!r}"
+        return f"{where}: expected `key: value` lines, found {quoted(repr(detail['input']))}"
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "value_error":  # our own sentences, which say what was found
         return f"{where}: {message}" if where else message
-    return f"{where}: {message[0].lower() + message[1:]} (found {detail['input']!r})"
+    return f"{where}: {message[0].lower() + message[1:]} (found {quoted(repr(detail['input']))})"
 
 
 def _section_at(place: list[str]) -> type[Section]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mliap_hybrid.config import LabelKeys
-from mliap_hybrid.data.labels import LABELS, Frame, entries, has_entry, has_label, lookup
+from mliap_hybrid.data.frames import Frame, entries, has_entry, lookup
+from mliap_hybrid.data.labels import LABELS, OF_CRYSTALS, has_meaning, has_useful_label
 from mliap_hybrid.errors import InputError
 
 
@@ -23,7 +24,11 @@ def frames_with_labels(frames: Sequence[Frame], keys: LabelKeys) -> dict[str, li
         Label, as under `data.keys` -> for each frame whether it has the label.
     """
     named = {label: getattr(keys, label) for label in LABELS}
-    return {label: [has_label(frame, key) for frame in frames] for label, key in named.items() if key is not None}
+    return {
+        label: [has_useful_label(frame, label, key) for frame in frames]
+        for label, key in named.items()
+        if key is not None
+    }
 
 
 def check_missing_labels(frames: Sequence[Frame], keys: LabelKeys, allowed: bool) -> None:
@@ -49,15 +54,27 @@ def check_missing_labels(frames: Sequence[Frame], keys: LabelKeys, allowed: bool
             richest = max(frames, key=lambda frame: sum(map(len, entries(frame.atoms).values())))
             lookup(richest, key, f"data.keys.{label}")  # says which entries there are, and which is near
         if n_missing == len(frames) and allowed:
-            raise InputError(f"'{key}', which data.keys.{label} names, is NaN in all {len(frames)} frames")
+            raise InputError(
+                f"no frame has a {label} that can be used: {_reason(frames[0], label, key)}, and so with all "
+                f"{len(frames)} frames; set data.keys.{label} to null"
+            )
         if n_missing and not allowed and n_missing < len(frames):
             first = frames[has.index(False)]
-            found = f"'{key}' is NaN" if has_entry(first, key) else f"no entry '{key}'"
             raise InputError(
-                f"{first.source}: {found}, which data.keys.{label} names; {n_missing} of {len(frames)} frames lack it. "
-                "Label them, remove them, or set data.missing_labels to allow to train on each frame with the labels "
-                "that it has"
+                f"{first.source}: {_reason(first, label, key)}, which data.keys.{label} names; {n_missing} of "
+                f"{len(frames)} frames lack it. Label them, remove them, or set data.missing_labels to allow to train "
+                "on each frame with the labels that it has"
             )
+
+
+def _reason(frame: Frame, label: str, key: str) -> str:
+    """Why a frame lacks a label."""
+    if not has_entry(frame, key):
+        return f"no entry '{key}'"
+    if not has_meaning(frame, label):
+        kind = "is not periodic in three directions" if label in OF_CRYSTALS else "is periodic"
+        return f"the frame {kind} (pbc {frame.atoms.pbc.tolist()}), so that it cannot have the {label} '{key}'"
+    return f"'{key}' is NaN"
 
 
 def check_useful_labels(frames: Sequence[Frame], keys: LabelKeys, used: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from ase.data import chemical_symbols
 
 from mliap_hybrid.config import LabelUnits
 from mliap_hybrid.data.baseline import compositions, fit_baseline
+from mliap_hybrid.data.file_units import FileUnits, read_as
 from mliap_hybrid.data.work import EnergyAndWork, compare_energy_and_work
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.units import BOHR, ENERGY_UNITS, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, LENGTH_UNITS
@@ -60,30 +61,33 @@ LEAST_CORRELATION = 0.6
 LEAST_PAIRS = 5
 
 
-def implausible_labels(batches: Sequence[Batch], units: LabelUnits) -> list[str]:
+def implausible_labels(batches: Sequence[Batch], said: LabelUnits, found: FileUnits | None = None) -> list[str]:
     """Sentences on labels that do not look like what the training file says.
 
     Parameters
     ----------
     batches : sequence of Batch
         One structure each, with labels in eV and Å.
-    units : LabelUnits
-        The units that they were read with.
+    said : LabelUnits
+        What the training file says of their units.
+    found : FileUnits, optional
+        What the files say of them; eV and Å where not given.
 
     Returns
     -------
     list of str
         Empty where nothing is conspicuous.
     """
+    units = read_as(found or FileUnits(), said)
     median, seen = _median_force(batches), compare_energy_and_work(batches)
     beside_energies = _energies_beside_forces(seen, median, units)
     fit_energies = seen.correlation > LEAST_CORRELATION and beside_energies is None
-    found = [
+    sentences = [
         _total_energies(batches, units),
         _spread_of_energies(batches, units),
         beside_energies or _length_of_forces(median, fit_energies, units),
     ]
-    return [sentence for sentence in found if sentence is not None]
+    return [sentence for sentence in sentences if sentence is not None]
 
 
 def atomic_energy(number: int) -> float:
@@ -96,7 +100,7 @@ def atomic_energy(number: int) -> float:
     return HARTREE * (-0.768745 * number ** (7 / 3) + 0.5 * number**2 - 0.269900 * number ** (5 / 3))
 
 
-def _total_energies(batches: Sequence[Batch], units: LabelUnits) -> str | None:
+def _total_energies(batches: Sequence[Batch], units: FileUnits) -> str | None:
     """Energies of all electrons in another unit, or energies below them."""
     labelled = [(batch, float(batch.energies[0])) for batch in batches if batch.energies is not None]
     if not labelled:
@@ -121,7 +125,7 @@ def _total_energies(batches: Sequence[Batch], units: LabelUnits) -> str | None:
     return None
 
 
-def _spread_of_energies(batches: Sequence[Batch], units: LabelUnits) -> str | None:
+def _spread_of_energies(batches: Sequence[Batch], units: FileUnits) -> str | None:
     """Energies that differ by more than bonds can explain."""
     labelled = [batch for batch in batches if batch.energies is not None]
     if len(labelled) < 2:
@@ -148,7 +152,7 @@ def _median_force(batches: Sequence[Batch]) -> float | None:
     return float(lengths.median()) if len(lengths) else None
 
 
-def _length_of_forces(median: float | None, fit_energies: bool, units: LabelUnits) -> str | None:
+def _length_of_forces(median: float | None, fit_energies: bool, units: FileUnits) -> str | None:
     """Forces that are huge, or tiny though the energies do not bear that out."""
     smallest, largest = FORCE_RANGE
     if median is None or smallest <= median <= largest or (median < smallest and fit_energies):
@@ -164,7 +168,7 @@ def _length_of_forces(median: float | None, fit_energies: bool, units: LabelUnit
     )
 
 
-def _energies_beside_forces(seen: EnergyAndWork, median: float | None, units: LabelUnits) -> str | None:
+def _energies_beside_forces(seen: EnergyAndWork, median: float | None, units: FileUnits) -> str | None:
     """Forces with the wrong sign, or in another unit than the energies."""
     if seen.n_pairs < LEAST_PAIRS or abs(seen.correlation) < LEAST_CORRELATION:
         return None
@@ -183,7 +187,7 @@ def _energies_beside_forces(seen: EnergyAndWork, median: float | None, units: La
     )
 
 
-def _likely_units(seen: EnergyAndWork, median: float, units: LabelUnits) -> str:
+def _likely_units(seen: EnergyAndWork, median: float, units: FileUnits) -> str:
     """Units of forces and energies, one of them as read, that best explain the ratio and make the forces usual ones."""
     energy, read_as = ENERGY_UNITS[units.energy], f"{units.energy}/{units.length}"
     force = energy / LENGTH_UNITS[units.length]

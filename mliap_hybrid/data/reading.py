@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ase.io
 import numpy as np
 import torch
 from ase import Atoms
-from ase.db import connect
-from ase.io.formats import filetype, get_compression, open_with_compression
 from torch import Tensor
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
-from mliap_hybrid.data.labels import Frame, Labels, has_entry, lookup, read_labels
-from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
-from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
+from mliap_hybrid.data.file_units import length_factor
+from mliap_hybrid.data.formats import read_structures
+from mliap_hybrid.data.frames import Frame, has_entry, lookup
+from mliap_hybrid.data.labels import Labels, read_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.structure import Batch
-from mliap_hybrid.units import length_unit
 
 if TYPE_CHECKING:
     from pymatgen.core import Molecule, Structure
@@ -39,9 +35,7 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
     Parameters
     ----------
     files : sequence of Path
-        Anything that ASE reads: extxyz (also compressed, .xz, .gz, .bz2), ASE databases, trajectories; and
-        `input.data` of n2p2 and RuNNer, told by its first line; data sets of the sgdml package (.npz), whose frames are
-        in eV and Å.
+        Files and folders of the formats of `data/formats.py`.
 
     Raises
     ------
@@ -50,35 +44,11 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
     """
     frames: list[Frame] = []
     for file in files:
-        if not file.is_file():
-            raise InputError(f"the data file {file} does not exist")
-        try:
-            structures = _read_structures(file)
-        except InputError:
-            raise
-        except Exception as error:  # ASE's readers raise whatever their format meets
-            raise InputError(f"ASE cannot read {file}: {type(error).__name__}: {error}") from error
+        structures, units = read_structures(file)
         if not structures:
             raise InputError(f"the data file {file} holds no frame")
-        frames += [Frame(atoms, f"{file}, frame {index}") for index, atoms in enumerate(structures)]
+        frames += [Frame(atoms, f"{file}, frame {index}", units) for index, atoms in enumerate(structures)]
     return frames
-
-
-def _read_structures(file: Path) -> list[Atoms]:
-    if is_n2p2(file):
-        return read_n2p2(file)
-    if is_sgdml_npz(file):
-        return read_sgdml_frames(file)
-    _, compression = get_compression(str(file))
-    if compression is None and filetype(str(file)) == "db":
-        with connect(file) as database:  # ase.io.read would drop a row's columns
-            return [row.toatoms(add_additional_information=True) for row in database.select()]
-    if compression is None:
-        return list(ase.io.iread(file, index=":"))
-    # ASE seeks from frame to frame; a compressed file answers by starting again, slow as the square of its length.
-    with open_with_compression(str(file), "rt") as stream:
-        text = io.StringIO(stream.read())
-    return list(ase.io.iread(text, index=":", format=filetype(str(file))))
 
 
 def frame_to_batch(
@@ -98,7 +68,7 @@ def frame_to_batch(
     keys : LabelKeys, optional
         Names of the labels to read; without it the batch has none.
     units : LabelUnits, optional
-        Units of the frame, positions included; eV and Å where not given.
+        Units of the frame, positions included; where not given those of the file's format, eV and Å of most.
     allow_missing : bool
         Whether labels may be missing.
 
@@ -111,7 +81,7 @@ def frame_to_batch(
         frame = Frame(frame, frame.get_chemical_formula() or "the structure")
     atoms, units = frame.atoms, units or LabelUnits()
     labels = read_labels(frame, keys, units, allow_missing) if keys is not None else Labels()
-    length = length_unit(units.length)
+    length = length_factor(frame.units, units, frame.source)
     batch = _batch(
         positions=atoms.positions * length,
         numbers=atoms.numbers,

@@ -18,13 +18,34 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.data.file_units import FileUnits
+from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.units import energy_unit, length_unit
 
-LENGTH_NAMES = {"Ang": "Å", "ang": "Å", "A": "Å", "bohr": "bohr", "Bohr": "bohr", "a0": "bohr"}
+LENGTH_NAMES = {
+    "Ang": "Å",
+    "ang": "Å",
+    "A": "Å",
+    "Angstrom": "Å",
+    "bohr": "bohr",
+    "Bohr": "bohr",
+    "a0": "bohr",
+    "au": "bohr",
+    "a.u.": "bohr",
+}
 """Names of lengths in such files -> names of ours."""
 
-ENERGY_NAMES = {"eV": "eV", "kcal/mol": "kcal/mol", "kJ/mol": "kJ/mol", "Ha": "Ha", "Eh": "Ha", "hartree": "Ha"}
+ENERGY_NAMES = {
+    "eV": "eV",
+    "kcal/mol": "kcal/mol",
+    "kJ/mol": "kJ/mol",
+    "Ha": "Ha",
+    "Eh": "Ha",
+    "hartree": "Ha",
+    "Hartree": "Ha",
+    "au": "Ha",
+    "a.u.": "Ha",
+}
 """Names of energies in such files -> names of ours."""
 
 OPTIONAL = ("type", "c", "alphas_E", "lattice", "r_unit", "e_unit")
@@ -36,8 +57,8 @@ def is_sgdml_npz(file: Path) -> bool:
     return file.suffix == ".npz" and zipfile.is_zipfile(file) and "type.npy" in zipfile.ZipFile(file).namelist()
 
 
-def read_sgdml_frames(file: Path) -> list[Atoms]:
-    """A data set as structures with energy in eV and forces in eV/Å, whatever its units are.
+def read_sgdml_frames(file: Path) -> tuple[list[Atoms], FileUnits]:
+    """A data set as structures with energy in eV and forces in eV/Å, and the units that it was converted from.
 
     Raises
     ------
@@ -48,6 +69,8 @@ def read_sgdml_frames(file: Path) -> list[Atoms]:
     length, energy = units_of(arrays, file)
     numbers, cell = arrays["z"].astype(int), cell_of(arrays, length)
     n_frames = len(arrays["R"])
+    if arrays["E"].shape == (n_frames, 1):  # the package squeezes such columns
+        arrays["E"] = arrays["E"][:, 0]
     for key, shape in (("R", (n_frames, len(numbers), 3)), ("E", (n_frames,)), ("F", (n_frames, len(numbers), 3))):
         if arrays[key].shape != shape:
             raise InputError(f"{file}: '{key}' has shape {arrays[key].shape}; expected {shape}")
@@ -61,7 +84,9 @@ def read_sgdml_frames(file: Path) -> list[Atoms]:
         atoms = Atoms(numbers, positions * length, cell=cell, pbc=cell is not None)
         atoms.calc = SinglePointCalculator(atoms, energy=float(label) * energy, forces=forces * (energy / length))
         frames.append(atoms)
-    return frames
+    says_units = "r_unit" in arrays and "e_unit" in arrays
+    length_name, energy_name = unit_names(arrays, file)
+    return frames, FileUnits(energy_name, length_name, "file" if says_units else "format")
 
 
 def read_arrays(file: Path, kind: str, word: str, needed: Sequence[str]) -> dict[str, np.ndarray]:
@@ -100,14 +125,20 @@ def read_arrays(file: Path, kind: str, word: str, needed: Sequence[str]) -> dict
 
 def units_of(arrays: dict[str, np.ndarray], file: Path) -> tuple[float, float]:
     """Length in Å and energy in eV; raises InputError where one is unknown."""
+    length, energy = unit_names(arrays, file)
+    return length_unit(length), energy_unit(energy)
+
+
+def unit_names(arrays: dict[str, np.ndarray], file: Path) -> tuple[str, str]:
+    """Our names of the units of length and energy; raises InputError where one is unknown."""
     length = _text(arrays.get("r_unit", np.array("Ang")))
     energy = _text(arrays.get("e_unit", np.array("kcal/mol")))
     if length not in LENGTH_NAMES or energy not in ENERGY_NAMES:
         raise InputError(
-            f"{file}: units '{length}' and '{energy}'; known are {', '.join(LENGTH_NAMES)}, and "
+            f"{file}: units '{quoted(length)}' and '{quoted(energy)}'; known are {', '.join(LENGTH_NAMES)}, and "
             f"{', '.join(ENERGY_NAMES)}"
         )
-    return length_unit(LENGTH_NAMES[length]), energy_unit(ENERGY_NAMES[energy])
+    return LENGTH_NAMES[length], ENERGY_NAMES[energy]
 
 
 def cell_of(arrays: dict[str, np.ndarray], length: float) -> np.ndarray | None:

@@ -56,7 +56,7 @@ def frame_physics(
     electrostatics, repulsion = settings.electrostatics, make_repulsion(settings)
     if electrostatics.predicts and charges is not None:
         fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing, molecules)
-        predicted = prepare_charges(batch, electrostatics.smearing, settings.data.keys.stress is not None)
+        predicted = prepare_charges(batch, electrostatics.smearing, settings.data.keys.with_virials)
         start = charges[torch.searchsorted(torch.tensor(elements), batch.numbers)]  # (n_atoms,)
         start = start + (batch.total_charges - start.sum()) / batch.n_atoms
         return FramePhysics(fixed, None, single(predicted), fixed.energies + predicted.long_range(start).energies)

@@ -93,7 +93,7 @@ def prepare(
     else:
         elements, charges = terms.elements, terms.charges
     features = make_features(settings, elements)
-    use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.stress is not None
+    use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.with_virials
     predicts = settings.electrostatics.predicts
     n_kept = settings.features.n_selected or features.n_features
     by_kernels = is_supported(features)

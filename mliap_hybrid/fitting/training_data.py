@@ -8,19 +8,19 @@ from collections.abc import Sequence
 import torch
 from ase.data import chemical_symbols
 
-from mliap_hybrid.config import DataSettings, LabelUnits, TrainingFile
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.data.doubts import doubts
 from mliap_hybrid.data.duplicates import without_leaks
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.file_units import length_factor
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.missing_labels import check_missing_labels, check_useful_labels, n_labelled_frames
-from mliap_hybrid.data.plausibility import implausible_labels
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
-from mliap_hybrid.data.sgdml_npz import is_sgdml_npz
 from mliap_hybrid.data.splits import Split, split_frames
+from mliap_hybrid.data.suspect_frames import check_energies
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.gdml.molecules import check_same_molecule, molecule_cutoff
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.structure import Batch
-from mliap_hybrid.units import length_unit
 
 logger = logging.getLogger(__name__)
 
@@ -39,21 +39,23 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
         If a file, a label or the split is wrong, or an element is in no training frame.
     """
     data = settings.data
-    frames = read_frames(data.files)
-    _check_units(data)
+    frames, of_validation, of_test = map(read_frames, (data.files, data.validation_files, data.test_files))
+    frames += of_validation + of_test
     allow_missing = data.missing_labels == "allow"
     check_missing_labels(frames, data.keys, allow_missing)
+    if "energy" in settings.weighted_labels():
+        check_energies(frames, data.keys.energy)
     if allow_missing:
         check_useful_labels(frames, data.keys, settings.weighted_labels())
         counts = n_labelled_frames(frames, data.keys).items()
         logger.info("Of %d frames have labels: %s", len(frames), ", ".join(f"{label} {n}" for label, n in counts))
-    split = split_frames(frames, data, settings.seed)
+    split = split_frames(frames, data, settings.seed, len(of_validation), len(of_test))
     cutoff = settings.features.cutoff if settings.gdml is None else _cutoff_of_molecule(frames, settings)
     batches = [
         frame_to_batch(frame, cutoff, data.keys, data.units, allow_missing)
         for frame in display.track(frames, "reading frames")
     ]
-    for sentence in implausible_labels(batches, data.units):
+    for sentence in doubts(frames, batches, data.keys, data.units):
         logger.warning("Warning: %s", sentence)
     split = without_leaks(split, batches)
     _check_elements(frames, batches, split)
@@ -61,23 +63,13 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
     return {name: [batches[index] for index in indices] for name, indices in parts.items()}
 
 
-def _check_units(data: DataSettings) -> None:
-    """Refuse units for files that have brought their own."""
-    for file in data.files:
-        if is_sgdml_npz(file) and data.units != LabelUnits():
-            raise InputError(
-                f"data.units is {data.units.energy} and {data.units.length}, but {file} says its own units: leave "
-                "data.units out"
-            )
-
-
 def _cutoff_of_molecule(frames: Sequence[Frame], settings: TrainingFile) -> float:
     """Cutoff of a model of one molecule, of which all frames are checked to be."""
     check_same_molecule(frames)
-    length = length_unit(settings.data.units.length)
+    lengths = [length_factor(frame.units, settings.data.units, frame.source) for frame in frames]
     geometries = (
         (frame.atoms.positions * length, frame.atoms.cell.array * length if frame.atoms.pbc.all() else None)
-        for frame in frames
+        for frame, length in zip(frames, lengths, strict=True)
     )
     return molecule_cutoff(geometries, settings.features.cutoff)
 

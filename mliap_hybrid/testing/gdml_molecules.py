@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.fitting.gdml.closed_form import model_of_molecules
 from mliap_hybrid.fitting.gdml.molecules import Molecules
 from mliap_hybrid.fitting.gdml.trainer import train_gdml

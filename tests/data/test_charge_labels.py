@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
-from mliap_hybrid.data.labels import Frame, has_entry
+from mliap_hybrid.data.frames import Frame, has_entry
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.structure import join_batches

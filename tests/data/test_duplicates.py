@@ -8,7 +8,7 @@ import pytest
 
 from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.duplicates import duplicates, without_leaks
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.data.splits import Split
 from mliap_hybrid.errors import InputError

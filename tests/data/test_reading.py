@@ -13,7 +13,7 @@ from ase.db import connect
 from pymatgen.core import Lattice, Molecule, Structure
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.reading import frame_to_batch, read_frames, structure_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.testing.finite_differences import relative_difference, virial_by_differences

@@ -4,7 +4,7 @@ import pytest
 from ase import Atoms
 
 from mliap_hybrid.config import DataSettings
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.splits import split_frames
 from mliap_hybrid.errors import InputError
 

@@ -16,7 +16,7 @@ from ase import Atoms
 
 from mliap_hybrid.config import GDMLSettings, TrainingFile
 from mliap_hybrid.data.baseline import compositions, fit_baseline
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.fitting.charge_sources import find_charges

@@ -16,10 +16,11 @@ from ase.geometry import get_distances
 from torch import Tensor
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
-from mliap_hybrid.data.labels import Frame, read_labels
+from mliap_hybrid.data.file_units import length_factor
+from mliap_hybrid.data.frames import Frame
+from mliap_hybrid.data.labels import read_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.models.gdml_descriptor import InverseDistances
-from mliap_hybrid.units import length_unit
 
 BOND = 1.3
 """Atoms closer than this times the sum of their covalent radii are bonded."""
@@ -107,7 +108,8 @@ def geometries_from_frames(
         If the frames are not of one molecule with its atoms in one order.
     """
     check_same_molecule(frames)
-    length, first = length_unit((units or LabelUnits()).length), frames[0].atoms
+    said, first = units or LabelUnits(), frames[0].atoms
+    length = length_factor(frames[0].units, said, frames[0].source)
     numbers = torch.tensor(first.numbers, dtype=torch.int64)
     positions = torch.tensor(np.array([frame.atoms.positions for frame in frames]) * length)
     cell = torch.tensor(np.asarray(first.cell) * length) if first.pbc.all() else None

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mliap_hybrid.data.labels import Frame
+from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.sgdml_npz import cell_of, read_arrays, read_sgdml_frames, units_of
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.gdml.molecules import Molecules, molecules_from_frames
@@ -35,7 +35,8 @@ def read_gdml_data(file: Path) -> Molecules:
     InputError
         If the file is no data set of the package, or its arrays do not fit together.
     """
-    frames = [Frame(atoms, f"{file}, frame {index}") for index, atoms in enumerate(read_sgdml_frames(file))]
+    structures, _ = read_sgdml_frames(file)
+    frames = [Frame(atoms, f"{file}, frame {index}") for index, atoms in enumerate(structures)]
     return molecules_from_frames(frames)
 
 

@@ -1,0 +1,55 @@
+"""Did the electrons of each step of a calculation converge? Outputs say so, and ASE's readers leave it out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ase import Atoms
+
+UNCONVERGED = "electrons_unconverged"
+"""Entry in ``info`` of a structure whose calculation says that its electrons did not converge."""
+
+STEP_OF_OUTCAR = re.compile(r"aborting loop because EDIFF is reached|FREE ENERGIE OF THE ION-ELECTRON SYSTEM")
+"""VASP writes the first where the electrons have converged, the second once for each step of the ions."""
+
+
+def mark_convergence(structures: Sequence[Atoms], file: Path, form: str) -> None:
+    """Mark the structures whose electrons did not converge.
+
+    Parameters
+    ----------
+    structures : sequence of Atoms
+        All of the file, in order.
+    file : Path
+    form : str
+        Format, as ASE names it; nothing is done for those that say nothing of convergence.
+    """
+    flags = {"vasp-out": _of_outcar, "vasp-xml": _of_vasprun}.get(form)
+    if flags is None:
+        return
+    converged = flags(file.read_text(encoding="utf-8", errors="replace"))
+    if len(converged) != len(structures):  # steps that ASE leaves out, too: which is which is not known
+        return
+    for atoms, is_converged in zip(structures, converged, strict=True):
+        if not is_converged:
+            atoms.info[UNCONVERGED] = True
+
+
+def _of_outcar(text: str) -> list[bool]:
+    flags, reached = [], False
+    for found in STEP_OF_OUTCAR.findall(text):
+        if found.startswith("aborting"):
+            reached = True
+        else:
+            flags.append(reached)
+            reached = False
+    return flags
+
+
+def _of_vasprun(text: str) -> list[bool]:
+    """A step that took all the NELM steps of the electrons that it may take is taken for unconverged."""
+    most = re.search(r'name="NELM"[^>]*>\s*(\d+)', text)
+    steps = [step.count("<scstep>") for step in text.split("<calculation>")[1:]]
+    return [most is None or n_steps < int(most[1]) for n_steps in steps]

@@ -1,0 +1,98 @@
+"""Extended xyz through ASE, without two of its losses: frames after a blank line, and a triangle of a stress.
+
+ASE takes a blank line in the place of the next number of atoms for the end of the file, and makes six numbers of the
+nine of a `stress`, so that one that is not symmetric could not be told.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from mliap_hybrid.errors import InputError
+
+STRESS = re.compile(r"""(?:^|\s)stress=["'{\[]([^"'}\]]*)["'}\]]""")
+"""Entry `stress` of a comment line."""
+
+
+def read_extxyz(text: str) -> list[Atoms]:
+    """All frames of a file.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+
+    Returns
+    -------
+    list of ase.Atoms
+        A `stress` of nine numbers stands in the calculator's results as 3 x 3, as in the file.
+
+    Raises
+    ------
+    InputError
+        If ASE gives another number of frames than the file has.
+    """
+    lines = text.split("\n")
+    starts = frame_starts(lines)
+    if starts is not None and _has_blank_between(lines, starts):
+        text = "\n".join(line for start, end in starts for line in lines[start:end]) + "\n"
+    structures = list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
+    if starts is None:
+        return structures
+    if len(structures) != len(starts):
+        raise InputError(
+            f"an extended xyz file has {len(starts)} frames, of which ASE reads {len(structures)}: look at the line "
+            "after the last of them"
+        )
+    for atoms, (start, _) in zip(structures, starts, strict=True):
+        if (stress := _nine_numbers(lines[start + 1])) is not None and atoms.calc is not None:
+            atoms.calc.results["stress"] = stress
+    return structures
+
+
+def frame_starts(lines: list[str]) -> list[tuple[int, int]] | None:
+    """First line, and line after the last, of each frame; None where a number of atoms is not one.
+
+    Parameters
+    ----------
+    lines : list of str
+        Of the whole file.
+    """
+    starts, at = [], 0
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        try:
+            n_atoms = int(lines[at])
+        except ValueError:
+            return None
+        end = at + 2 + max(n_atoms, 0)
+        while end < len(lines) and lines[end].lstrip().startswith("VEC"):
+            end += 1
+        starts.append((at, end))
+        at = end
+    return starts
+
+
+def _has_blank_between(lines: list[str], starts: list[tuple[int, int]]) -> bool:
+    """Whether something other than the next frame stands between two frames, or before the first."""
+    ends = [0] + [end for _, end in starts]
+    return any(start != end for end, (start, _) in zip(ends, starts, strict=False))
+
+
+def _nine_numbers(comment: str) -> np.ndarray | None:
+    """(3, 3) of the entry `stress`, if it has nine numbers."""
+    found = STRESS.search(comment)
+    if found is None:
+        return None
+    try:
+        numbers = [float(word) for word in found[1].replace(",", " ").split()]
+    except ValueError:
+        return None
+    return np.array(numbers).reshape(3, 3).T if len(numbers) == 9 else None

@@ -1,0 +1,124 @@
+"""What frames carry, or carry not, that tells of wrong labels or of a wish that nobody follows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from mliap_hybrid.config import LabelKeys
+from mliap_hybrid.data.convergence import UNCONVERGED
+from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
+from mliap_hybrid.errors import InputError, quoted
+
+WEIGHT = re.compile(r"(^|_)weights?$", re.IGNORECASE)
+"""Names of weights of frames, as other trainers read them: config_weight, energy_weight, weight, ..."""
+
+SMEARING = 1e-4
+"""Difference of the energy and the free energy of the electrons that is worth a word, eV/atom."""
+
+
+def check_energies(frames: Sequence[Frame], key: str) -> None:
+    """Refuse energies that are the same number in all frames: some formats have none, and ASE gives zero.
+
+    Raises
+    ------
+    InputError
+        With the number and the entries that there are.
+    """
+    energies = [float(lookup(frame, key, "data.keys.energy")) for frame in frames if _is_number(frame, key)]
+    if not energies or len(set(energies)) > 1:
+        return
+    lengths = [_largest_force(frame) for frame in frames]
+    if energies[0] != 0.0 and (len(energies) < 2 or max(lengths) == 0.0):
+        return
+    if energies[0] == 0.0 and max(lengths) == 0.0:
+        return
+    raise InputError(
+        f"{frames[0].source}: '{key}' is {energies[0]:g} in all {len(energies)} frames, so that it is no energy of "
+        "theirs; dumps of LAMMPS have none, for example, and are read with zero. Name the energies under "
+        "data.keys.energy, write them into the file, or set loss.energy to 0"
+    )
+
+
+def suspicious_frames(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
+    """Sentences on frames that are not what they seem.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Not empty.
+    keys : LabelKeys
+
+    Returns
+    -------
+    list of str
+        Empty where nothing is conspicuous.
+    """
+    sentences = [_unconverged(frames), _free_energies(frames, keys), _weights(frames), *_zeros(frames, keys)]
+    return [sentence for sentence in sentences if sentence is not None]
+
+
+def _unconverged(frames: Sequence[Frame]) -> str | None:
+    found = [frame.source for frame in frames if frame.atoms.info.get(UNCONVERGED)]
+    if not found:
+        return None
+    return (
+        f"the electrons of {len(found)} of {len(frames)} frames did not converge, as their calculation says; first "
+        f"{found[0]}: remove these frames or label them again"
+    )
+
+
+def _free_energies(frames: Sequence[Frame], keys: LabelKeys) -> str | None:
+    """Energies of electrons extrapolated to 0 K beside forces that are derivatives of their free energy."""
+    if keys.energy != "energy" or keys.forces is None:
+        return None
+    differences = []
+    for frame in frames:
+        results = entries(frame.atoms)["calculator"]
+        if "energy" in results and "free_energy" in results:
+            differences.append(abs(float(results["energy"]) - float(results["free_energy"])) / len(frame.atoms))
+    if not differences or max(differences) < SMEARING:
+        return None
+    return (
+        f"the energies are those extrapolated to electrons at 0 K, up to {1000 * max(differences):.2g} meV/atom from "
+        "the free energies, whose derivatives the forces are: set data.keys.energy to free_energy"
+    )
+
+
+def _weights(frames: Sequence[Frame]) -> str | None:
+    names = set()
+    for frame in frames:
+        for name, value in entries(frame.atoms)["info"].items():
+            if WEIGHT.search(name) and np.ndim(value) == 0 and value not in (1, 1.0, None):
+                names.add(name)
+    if not names:
+        return None
+    return (
+        f"the frames have weights ({quoted(', '.join(sorted(names)))}), which nothing reads: all frames count alike; "
+        "leave out those that shall not count"
+    )
+
+
+def _zeros(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
+    """Labels of charges that are zero throughout."""
+    sentences = []
+    for label in ("charges", "dipole", "born_charges"):
+        key = getattr(keys, label)
+        if key is None:
+            continue
+        values = [np.asarray(lookup(frame, key, label)) for frame in frames if has_label(frame, key)]
+        if values and all(value.dtype.kind in "fiu" and not value.any() for value in values):
+            sentences.append(f"the label '{key}', which data.keys.{label} names, is zero in all {len(values)} frames")
+    return sentences
+
+
+def _is_number(frame: Frame, key: str) -> bool:
+    value = lookup(frame, key, "data.keys.energy") if has_entry(frame, key) else None
+    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
+
+
+def _largest_force(frame: Frame) -> float:
+    forces = np.asarray(entries(frame.atoms)["calculator"].get("forces", 0.0), dtype=float)
+    return float(np.abs(forces).max()) if forces.size else 0.0
