@@ -9,6 +9,18 @@ from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 
+MOST_PAIRS = 200_000_000
+"""Pairs of one structure, about 10 GB of them."""
+
+MOST_NEIGHBORS = 20_000
+"""Of an atom, on average: twice the density of diamond with a cutoff of 20 Å has half of them."""
+
+MOST_BOXES = 1e15
+"""Boxes of the size of the cutoff that a structure may extend over; more is no arrangement of atoms."""
+
+LEAST_CUTOFF = 1e-3
+"""Å. Atoms closer than that are refused anyway."""
+
 
 def neighbor_pairs(
     positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float
@@ -34,7 +46,8 @@ def neighbor_pairs(
     Raises
     ------
     InputError
-        If positions are not finite, a periodic cell has no volume, or two atoms sit at one place.
+        If positions are not finite, a periodic cell has no volume, two atoms sit at one place, the cutoff is no length
+        of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for each atom.
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     periodic = np.asarray(periodic, dtype=bool)
@@ -45,6 +58,7 @@ def neighbor_pairs(
     if periodic.any() and np.linalg.matrix_rank(cell) < periodic.sum():
         raise InputError(f"the periodic cell {cell.tolist()} Å has no volume; check the lattice of this structure")
 
+    _check_size(positions, cell, periodic, cutoff)
     search = vesin.NeighborList(cutoff=cutoff, full_list=True, sorted=False)
     i, j, shifts, distances = search.compute(positions, cell, periodic, quantities="ijSd")
     if len(distances) and distances.min() < 1e-3:
@@ -58,3 +72,28 @@ def neighbor_pairs(
         torch.from_numpy(j[order].astype(np.int64)),
         torch.from_numpy(shifts[order].astype(np.int64)),
     )
+
+
+def _check_size(positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float) -> None:
+    """Refuse what would fill the memory, before it does: pairs are estimated from the density about the atoms."""
+    if not LEAST_CUTOFF <= cutoff < np.inf:
+        raise InputError(f"the cutoff is {cutoff:g} Å; expected a finite length of some Å")
+    extent = np.concatenate([np.abs(cell).sum(0), np.ptp(positions, axis=0)])  # (6,)
+    if float(np.max(extent)) / cutoff > MOST_BOXES ** (1 / 3):
+        raise InputError(
+            f"the structure extends over {float(np.max(extent)):.3g} Å, with a cutoff of {cutoff:g} Å; check the cell, "
+            "the positions and data.units.length"
+        )
+    lattice = cell[periodic]  # (n_periodic, 3)
+    if len(lattice) == 3:
+        density = len(positions) / abs(np.linalg.det(lattice))  # 1/Å^3
+        n_pairs = len(positions) * density * 4.2 * cutoff**3
+    else:
+        boxes = np.unique(np.floor(positions / cutoff), axis=0, return_counts=True)[1]  # (n_boxes,)
+        heights = np.linalg.norm(np.linalg.pinv(lattice), axis=0) if len(lattice) else np.zeros(0)  # (n_periodic,) 1/Å
+        n_pairs = 4.2 * float(np.square(boxes.astype(float)).sum()) * float(np.prod(1.0 + 2.0 * cutoff * heights))
+    if n_pairs > min(MOST_PAIRS, MOST_NEIGHBORS * len(positions)):
+        raise InputError(
+            f"the structure would have about {n_pairs:.2g} pairs of atoms closer than {cutoff:g} Å, more than "
+            f"{MOST_NEIGHBORS} for each; check the cell, the positions and data.units.length, or use a smaller cutoff"
+        )

@@ -19,6 +19,7 @@ def evaluate(
     energy_key: Annotated[str | None, typer.Option(help="Name of the energy label.")] = None,
     forces_key: Annotated[str | None, typer.Option(help="Name of the force label.")] = None,
     stress_key: Annotated[str | None, typer.Option(help="Name of the stress label.")] = None,
+    virial_key: Annotated[str | None, typer.Option(help="Name of the virial label, in place of a stress.")] = None,
     charges_key: Annotated[str | None, typer.Option(help="Name of the charge label.")] = None,
     dipole_key: Annotated[
         str | None, typer.Option(help="Name of the dipole label, in e times the length unit.")
@@ -26,14 +27,25 @@ def evaluate(
     born_charges_key: Annotated[str | None, typer.Option(help="Name of the label of Born effective charges.")] = None,
     total_charge_key: Annotated[str | None, typer.Option(help="Name of the total charge.")] = None,
     config_type_key: Annotated[str | None, typer.Option(help="Name of what says a structure's kind.")] = None,
+    energy_unit: Annotated[str | None, typer.Option(help="Unit of energies: eV, kcal/mol, Ha, ...")] = None,
+    length_unit: Annotated[str | None, typer.Option(help="Unit of positions: Å, bohr, ...")] = None,
+    stress_unit: Annotated[str | None, typer.Option(help="Unit of stresses: eV/Å^3, GPa, -kbar, ...")] = None,
+    stress_order: Annotated[str | None, typer.Option(help="Order of six stresses: ase, vasp or lammps.")] = None,
 ) -> None:
     """Print the error table of a model on labelled structures.
 
-    Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å. Each
-    structure is compared where it has labels.
+    Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å, or in what
+    the format of the data says. Each structure is compared where it has labels, and labels that look wrong are told.
     """
     from mliap_hybrid.cli.console import shown
-    from mliap_hybrid.cli.load import comparable_labels, label_settings, load_any_model, total_charge_of
+    from mliap_hybrid.cli.load import (
+        comparable_labels,
+        label_settings,
+        load_any_model,
+        total_charge_of,
+        with_given_units,
+    )
+    from mliap_hybrid.data.doubts import doubts
     from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.fitting.report.error_tables import error_table
@@ -44,10 +56,13 @@ def evaluate(
 
     potential = load_any_model(model, which)
     keys, units = label_settings(model)
+    said = {"energy": energy_unit, "length": length_unit, "stress": stress_unit, "stress_order": stress_order}
+    units = with_given_units(units, {name: value for name, value in said.items() if value is not None})
     options = {
         "energy": energy_key,
         "forces": forces_key,
         "stress": stress_key,
+        "virial": virial_key,
         "charges": charges_key,
         "dipole": dipole_key,
         "born_charges": born_charges_key,
@@ -60,6 +75,8 @@ def evaluate(
     counts = n_labelled_frames(frames, keys)
     with shown() as display:
         batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]
+        for sentence in doubts(frames, batches, keys, units):
+            display.say(f"Warning: {sentence}")
         if keys.total_charge is None:
             batches = [with_total_charge(batch, total_charge_of(model)) for batch in batches]
         evaluations = {"data": compare(potential, display.track(batches, "errors"))}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mliap_hybrid.config import LabelKeys, LabelUnits, read_training_file
 from mliap_hybrid.data.frames import Frame, lookup
 from mliap_hybrid.data.labels import LABELS
@@ -44,6 +46,27 @@ def label_settings(path: Path) -> tuple[LabelKeys, LabelUnits]:
     return data.keys, data.units
 
 
+def with_given_units(units: LabelUnits, given: Mapping[str, str]) -> LabelUnits:
+    """The units with some replaced by options of the command line.
+
+    Parameters
+    ----------
+    units : LabelUnits
+        Of the run.
+    given : mapping of str to str
+        Field of `LabelUnits` -> what the user says.
+
+    Raises
+    ------
+    InputError
+        If there is no such unit.
+    """
+    try:
+        return LabelUnits(**{**units.model_dump(), **given})
+    except ValidationError as error:
+        raise InputError(f"units of the data: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
 def total_charge_of(path: Path) -> float:
     """Total charge in e of frames that say nothing of it: that of an exported file, zero for a run."""
     return 0.0 if path.is_dir() or path.suffix == ".npz" else load_exported(path)[1].total_charge
@@ -72,7 +95,8 @@ def comparable_labels(
     InputError
         If no frame has a label whose name was given, or none has any label.
     """
-    keys = keys.model_copy(update=dict(given))
+    twins = {"stress": "virial", "virial": "stress"}  # the same label in two forms: the one that is given counts
+    keys = keys.model_copy(update={twin: None for label, twin in twins.items() if label in given} | dict(given))
     of_charges = ("charges", "dipole", "born_charges")
     found = {
         label

@@ -1,4 +1,4 @@
-"""Structures of n2p2 and RuNNer: the text format `input.data`, in Hartree and Bohr.
+"""Structures of n2p2 and RuNNer: the text format `input.data`, in Hartree and Bohr unless somebody says otherwise.
 
 A structure lies between the lines ``begin`` and ``end``; in between, each line starts with its keyword::
 
@@ -24,7 +24,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import atomic_numbers
 from ase.io.formats import open_with_compression
 
-from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.units import BOHR, HARTREE
 
 KEYWORDS = ("comment", "lattice", "atom", "energy", "charge", "end")
@@ -108,7 +108,7 @@ def _structures(lines: Iterator[tuple[int, str]], file: str) -> Iterator[Atoms]:
             continue
         if structure is None:
             if keyword != "begin":
-                raise InputError(f"{place}: expected 'begin' of a structure, found '{keyword}'")
+                raise InputError(f"{place}: expected 'begin' of a structure, found '{quoted(keyword)}'")
             structure = _Structure(n_line)
         elif keyword == "end":
             yield _atoms(structure, f"{file}, structure from line {structure.first_line}")
@@ -134,7 +134,7 @@ def _add_line(structure: _Structure, keyword: str, values: list[str], place: str
             )
         symbol = values.pop(3)
         if atomic_numbers.get(symbol, 0) == 0:
-            raise InputError(f"{place}: '{symbol}' is not an element")
+            raise InputError(f"{place}: '{quoted(symbol)}' is not an element")
         structure.numbers.append(atomic_numbers[symbol])
         structure.rows.append(_floats(values, N_NUMBERS_OF_ATOM, keyword, place))
     elif keyword in ("energy", "charge"):
@@ -142,7 +142,7 @@ def _add_line(structure: _Structure, keyword: str, values: list[str], place: str
             raise InputError(f"{place}: the structure has a second '{keyword}'")
         structure.totals[keyword] = _floats(values, 1, keyword, place)[0]
     else:
-        raise InputError(f"{place}: unknown keyword '{keyword}': {did_you_mean(keyword, KEYWORDS)}")
+        raise InputError(f"{place}: unknown keyword '{quoted(keyword)}': {did_you_mean(keyword, KEYWORDS)}")
 
 
 def _floats(words: list[str], n_expected: int, keyword: str, place: str) -> list[float]:
@@ -154,7 +154,7 @@ def _floats(words: list[str], n_expected: int, keyword: str, place: str) -> list
     if len(values) != n_expected or not np.isfinite(values).all():
         raise InputError(
             f"{place}: '{keyword}' needs {n_expected} finite number{'s' if n_expected > 1 else ''}, "
-            f"found '{' '.join(words)}'"
+            f"found '{quoted(' '.join(words))}'"
         )
     return values
 

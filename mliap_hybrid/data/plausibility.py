@@ -21,7 +21,7 @@ from ase.data import chemical_symbols
 from mliap_hybrid.config import LabelUnits
 from mliap_hybrid.data.baseline import compositions, fit_baseline
 from mliap_hybrid.data.file_units import FileUnits, read_as
-from mliap_hybrid.data.work import EnergyAndWork, compare_energy_and_work
+from mliap_hybrid.data.work import EnergyAndWork, compare_energy_and_work, median_displacement
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.units import BOHR, ENERGY_UNITS, HARTREE, KCAL_PER_MOL, KJ_PER_MOL, LENGTH_UNITS
 
@@ -48,6 +48,9 @@ FORCE_RANGE = (0.03, 10.0)
 
 USUAL_FORCE = 1.3
 """eV/Å: about the median of molecules and crystals at 300 to 500 K."""
+
+LEAST_DISPLACEMENT = 0.01
+"""Between similar structures, Å: with less, or without any that are similar, each may be at its own minimum."""
 
 RATIO_RANGE = (0.15, 5.0)
 """Change of the energy over minus the work of the forces: 1, but smaller where structures are far from each other."""
@@ -85,7 +88,7 @@ def implausible_labels(batches: Sequence[Batch], said: LabelUnits, found: FileUn
     sentences = [
         _total_energies(batches, units),
         _spread_of_energies(batches, units),
-        beside_energies or _length_of_forces(median, fit_energies, units),
+        beside_energies or _length_of_forces(median, fit_energies, batches, units),
     ]
     return [sentence for sentence in sentences if sentence is not None]
 
@@ -152,14 +155,20 @@ def _median_force(batches: Sequence[Batch]) -> float | None:
     return float(lengths.median()) if len(lengths) else None
 
 
-def _length_of_forces(median: float | None, fit_energies: bool, units: FileUnits) -> str | None:
-    """Forces that are huge, or tiny though the energies do not bear that out."""
+def _length_of_forces(
+    median: float | None, fit_energies: bool, batches: Sequence[Batch], units: FileUnits
+) -> str | None:
+    """Forces that are huge, or tiny though the energies do not bear that out and structures are not each relaxed."""
     smallest, largest = FORCE_RANGE
     if median is None or smallest <= median <= largest or (median < smallest and fit_energies):
         return None
     read_as = f"{units.energy}/{units.length}"
     value = ENERGY_UNITS[units.energy] / LENGTH_UNITS[units.length]
+    if median < smallest and (median_displacement(batches) or 0.0) < LEAST_DISPLACEMENT:
+        return None
     likely = min(FORCE_UNITS, key=lambda name: abs(math.log(median * FORCE_UNITS[name] / value / USUAL_FORCE)))
+    if math.isclose(FORCE_UNITS[likely], value):
+        return None
     size = "large" if median > largest else "small unless all structures are relaxed"
     return (
         f"the median force, read as {read_as}, is {median:.3g} eV/Å, which is unusually {size}; in {likely} it would "

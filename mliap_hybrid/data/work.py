@@ -50,7 +50,8 @@ def compare_energy_and_work(batches: Sequence[Batch]) -> EnergyAndWork:
     """
     changes: list[float] = []
     works: list[float] = []
-    for group in _groups(batches):
+    labelled = [batch for batch in batches if batch.energies is not None and batch.forces is not None]
+    for group in _groups(labelled):
         for change, work in _pairs(group):
             changes.append(change)
             works.append(work)
@@ -62,14 +63,37 @@ def compare_energy_and_work(batches: Sequence[Batch]) -> EnergyAndWork:
     return EnergyAndWork(len(changes), float(product / (work_done @ work_done)), float(product / size))
 
 
+def median_displacement(batches: Sequence[Batch]) -> float | None:
+    """How far atoms are from their places in the most similar structure of the same atoms in the same cell.
+
+    Parameters
+    ----------
+    batches : sequence of Batch
+        One structure each; labels do not matter.
+
+    Returns
+    -------
+    float or None, Å
+        Median of root mean squares; None where no structure has one like it.
+    """
+    found = []
+    for group in _groups(batches):
+        positions = np.stack([batch.positions.numpy() for batch in group])  # (n_frames, n_atoms, 3)
+        is_molecule, cell = not bool(group[0].periodic.any()), group[0].cells[0].numpy()
+        for a in range(len(group)):
+            lengths = np.square(_ways(positions, a, is_molecule, cell)[0]).sum(2).mean(1)  # (n_frames,)
+            lengths[a] = np.inf
+            found.append(float(np.sqrt(lengths.min())))
+    return float(np.median(found)) if found else None
+
+
 def _groups(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
     """Frames that differ by positions alone, some of each group if there are many."""
     groups: dict[bytes, list[Batch]] = {}
     for batch in batches:
-        if batch.energies is not None and batch.forces is not None:
-            cell = np.round(batch.cells.numpy(), 3) + 0.0  # no negative zeros
-            key = batch.numbers.numpy().tobytes() + batch.periodic.numpy().tobytes() + cell.tobytes()
-            groups.setdefault(key, []).append(batch)
+        cell = np.round(batch.cells.numpy(), 3) + 0.0  # no negative zeros
+        key = batch.numbers.numpy().tobytes() + batch.periodic.numpy().tobytes() + cell.tobytes()
+        groups.setdefault(key, []).append(batch)
     for group in groups.values():
         most = min(MOST_FRAMES, int(np.sqrt(MOST_NUMBERS / (3 * group[0].n_atoms))))
         if most > 1 and len(group) > 1:

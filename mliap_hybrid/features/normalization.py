@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from mliap_hybrid.errors import InputError
+
 NORMALIZATIONS = ("probe", "paper")
 """Names: see `square_norm`."""
 
@@ -20,7 +22,24 @@ def square_norm(n: int, width: float, normalization: str) -> float:
         "probe": probes of unit norm, integral of sum_m |probe_nsm|^2 = 1, so that features of all orders and widths
         are of like size. "paper": probes that integrate to one, and the factor K_n = n! (2n - 1)!! of the
         Maxwell-Cartesian harmonics (Lei & Medford 2022).
+
+    Raises
+    ------
+    InputError
+        If the width is so small or large that its powers leave the range of numbers.
     """
+    try:
+        factor = _square_norm(n, width, normalization)
+    except (OverflowError, ZeroDivisionError):
+        factor = math.inf
+    if not 0.0 < factor < math.inf:
+        raise InputError(
+            f"features.widths: {width:g} Å has no normalisation at order {n}; expected widths of about an Å"
+        )
+    return factor
+
+
+def _square_norm(n: int, width: float, normalization: str) -> float:
     if n < 0:
         return 4.0 * math.pi
     angular = 4.0 * math.pi / (2 * n + 1)

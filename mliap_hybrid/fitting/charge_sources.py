@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -13,11 +14,14 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.physics.charges import (
     charges_from_table,
     check_total_charge,
+    electronegativity_charges,
     formal_charges,
     nearest_neutral,
     reference_charges,
 )
 from mliap_hybrid.structure import Batch
+
+logger = logging.getLogger(__name__)
 
 LABEL_TOLERANCE = 0.1
 """Largest difference in e between the sum of a frame's charge labels and its total charge: partial charges from
@@ -32,7 +36,8 @@ def find_charges(
     Returns
     -------
     Tensor, shape (n_elements,), float64, e, or None
-        Where fitted, the start: formal charges, moved to neutrality; where predicted, the start that is asked for.
+        Where fitted, the start: formal charges, or where there are none, those of electronegativities, moved to
+        neutrality; where predicted, the start that is asked for.
 
     Raises
     ------
@@ -50,8 +55,10 @@ def find_charges(
         table = charges_from_table(source, elements)
     elif source == "reference":
         table = reference_charges([batch for batch in training if batch.charges is not None] or training)
-    else:
+    elif source == "formal" and not electrostatics.predicts:
         table = formal_charges(training)
+    else:
+        table = _start(training)
     missing = [z for z in elements if z not in table]
     if missing:
         symbols = ", ".join(chemical_symbols[z] for z in missing)
@@ -63,6 +70,15 @@ def find_charges(
         charges = nearest_neutral(charges, elements, training)
     check_total_charge(dict(zip(elements, charges.tolist(), strict=True)), [*training, *others])
     return charges
+
+
+def _start(training: Sequence[Batch]) -> dict[int, float]:
+    """Charges that a fit starts from: any will do, where there are no formal ones."""
+    try:
+        return formal_charges(training)
+    except InputError as error:
+        logger.info("Charges start from electronegativities; %s", error)
+        return electronegativity_charges(training)
 
 
 def check_charge_labels(batches: Sequence[Batch]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from ase.data import atomic_numbers, chemical_symbols
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Element
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError, did_you_mean
@@ -14,6 +15,10 @@ from mliap_hybrid.structure import Batch
 
 NEUTRALITY_TOLERANCE = 1e-3
 """Largest difference in e between the sum of the charges and a structure's total charge."""
+
+
+CHARGE_OF_ELECTRONEGATIVITY = 0.5
+"""e per unit of Pauling's scale: about what fits of NaCl and of water end at."""
 
 
 def charges_from_table(table: Mapping[str, float], elements: Sequence[int]) -> dict[int, float]:
@@ -45,24 +50,43 @@ def charges_from_table(table: Mapping[str, float], elements: Sequence[int]) -> d
 
 
 def formal_charges(batches: Sequence[Batch]) -> dict[int, float]:
-    """Oxidation states that pymatgen guesses for the most common composition of the structures.
+    """Oxidation states that pymatgen guesses for the structure with most elements, with its total charge.
 
     Raises
     ------
     InputError
-        If no assignment of integer oxidation states makes the composition neutral.
+        If no assignment of oxidation states gives the total charge, or only one of zeros.
     """
-    counts = torch.zeros(len(chemical_symbols), dtype=torch.int64)
-    largest = max(batches, key=lambda batch: int(torch.unique(batch.numbers).numel()))
-    counts += torch.bincount(largest.numbers, minlength=len(chemical_symbols))
-    composition = Composition({chemical_symbols[z]: int(n) for z, n in enumerate(counts) if n})
-    guesses = composition.reduced_composition.oxi_state_guesses()
-    if not guesses:
+    most = max(int(torch.unique(batch.numbers).numel()) for batch in batches)
+    richest = [batch for batch in batches if int(torch.unique(batch.numbers).numel()) == most]
+    # Neutral ones first: of charged ones pymatgen tries all states of all their atoms.
+    largest = min(richest, key=lambda batch: abs(float(batch.total_charges[0])))
+    counts = torch.bincount(largest.numbers).tolist()
+    charge = round(float(largest.total_charges[0]))
+    divisor = math.gcd(*counts, charge)
+    composition = Composition({chemical_symbols[z]: n // divisor for z, n in enumerate(counts) if n})
+    guesses = composition.oxi_state_guesses(target_charge=charge // divisor)
+    if not guesses or not any(guesses[0].values()):
+        found = "only zeros" if guesses else "none"
         raise InputError(
-            f"pymatgen finds no oxidation states that make {composition.reduced_formula} neutral; "
-            "give a table instead, such as charges: {Na: 1.0, Cl: -1.0}"
+            f"oxidation states of {composition.reduced_formula} that sum to {charge:+d} e: pymatgen finds {found}; "
+            "give a table instead, such as charges: {Na: 1.0, Cl: -1.0}, or charges: fitted"
         )
     return {atomic_numbers[symbol]: float(state) for symbol, state in guesses[0].items()}
+
+
+def electronegativity_charges(batches: Sequence[Batch]) -> dict[int, float]:
+    """Charges by Pauling's electronegativities: a start where there are no oxidation states.
+
+    Each is `CHARGE_OF_ELECTRONEGATIVITY` times the difference of the mean over the atoms and the element's; elements
+    without an electronegativity (noble gases) have that mean.
+    """
+    numbers = torch.cat([batch.numbers for batch in batches])
+    elements = torch.unique(numbers).tolist()
+    values = {z: float(Element.from_Z(z).X) for z in elements}
+    known = [values[z] for z in numbers.tolist() if not math.isnan(values[z])]
+    mean = sum(known) / len(known) if known else 0.0
+    return {z: 0.0 if math.isnan(x) else CHARGE_OF_ELECTRONEGATIVITY * (mean - x) for z, x in values.items()}
 
 
 def reference_charges(batches: Sequence[Batch]) -> dict[int, float]:
