@@ -54,6 +54,23 @@ def test_density_table_is_a_name_or_a_file_beside(tmp_path):
         ({"optimistion": {}}, "unknown key 'optimistion': did you mean 'optimisation'?"),
         ({"features": {"cutof": 5.0}}, "unknown key 'features.cutof': did you mean 'cutoff'?"),
         ({"data": {"files": ["a"], "keys": {"enrgy": "e"}}}, "unknown key 'data.keys.enrgy': did you mean 'energy'?"),
+        (
+            {"data": {"files": ["a"], "valid_file": "b"}},
+            "unknown key 'data.valid_file': it is called data.validation_files here",
+        ),
+        ({"train_file": "a"}, "unknown key 'train_file': it is called data.files here"),
+        (
+            {"data": {"files": ["a"], "keys": {"stress": "s", "virial": "v"}}},
+            "data.keys.stress and data.keys.virial are the same label twice: set one of them to null",
+        ),
+        (
+            {"data": {"files": ["a"], "units": {"stress": "-kBar"}}},
+            "data.units.stress: unknown unit of stress '-kBar': did you mean 'kbar'?",
+        ),
+        (
+            {"data": {"files": ["a"], "split_key": "s", "test_files": ["b"]}},
+            "data: split_key and validation_files or test_files exclude each other: leave one of them out",
+        ),
         ({"data": {}}, "the key 'data.files' is missing"),
         ({"data": {"files": []}}, "data.files: list should have at least 1 item after validation, not 0 (found [])"),
         ({"data": 3}, "data: expected `key: value` lines, found 3"),

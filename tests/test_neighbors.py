@@ -53,3 +53,23 @@ def test_an_atom_in_a_small_cell_sees_its_own_images():
 def test_broken_structures_are_refused(positions, cell, message):
     with pytest.raises(InputError, match=message):
         neighbor_pairs(np.array(positions, dtype=float), cell, np.ones(3, dtype=bool), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("edge", "cutoff", "message"),
+    [
+        (0.05, 5.0, r"about 4\.2e\+06 pairs of atoms closer than 5 Å, more than 20000 for each"),
+        (1e7, 5.0, r"extends over 1e\+07 Å"),
+        (4.0, 1e-9, "the cutoff is 1e-09 Å"),
+        (4.0, np.inf, "the cutoff is inf Å"),
+    ],
+)
+def test_what_would_fill_the_memory_is_refused_before(edge, cutoff, message):
+    with pytest.raises(InputError, match=message):
+        neighbor_pairs(np.zeros((1, 3)), edge * np.eye(3), np.ones(3, dtype=bool), cutoff)
+
+
+def test_large_clusters_are_none_of_these():
+    grid = np.stack(np.meshgrid(*3 * [np.arange(30.0)]), axis=-1).reshape(-1, 3)
+    pair_i, _, _ = neighbor_pairs(grid * 2.5, np.zeros((3, 3)), np.zeros(3, dtype=bool), 2.6)
+    assert len(pair_i) == 6 * 30**3 - 6 * 30**2

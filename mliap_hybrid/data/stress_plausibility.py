@@ -95,8 +95,17 @@ def _told_size(
 ) -> str | None:
     """One sentence on unit and sign."""
     turned = falls_with_volume(batches) if work is None else work.ratio < 0
-    ends = "check data.units.stress and the sign, or name a virial under data.keys.virial"
-    sign = " Their sign is the opposite of ASE's dE/d(strain)/V, that of a pressure (a minus before the unit turns it)."
+    is_virial = read_as == "virial"
+    ends = (
+        "a stress belongs under data.keys.stress"
+        if is_virial
+        else "check data.units.stress and the sign, or name a virial under data.keys.virial"
+    )
+    sign = (
+        " Their sign is the opposite of -dE/d(strain), that of a stress: turn it in the file."
+        if is_virial
+        else " Their sign is the opposite of ASE's dE/d(strain)/V, a pressure's (a minus before the unit turns it)."
+    )
     if size is not None:
         return (
             f"the {what} are about {size:.2g} times what the forces let expect: they look like "
@@ -106,11 +115,10 @@ def _told_size(
         return f"the {what} fall as cells grow, where pressures do.{sign}" if turned else None
     told = f"{work.words} the energy changes by {work.ratio:.3g} times the work of the {what.rstrip(',')}"
     smallest, largest = work.range
-    if turned:
-        return f"{told}, where about 1 was expected.{sign}"
-    if smallest <= work.ratio <= largest:
+    fits = smallest <= abs(work.ratio) <= largest
+    if fits and not turned:
         return None
-    return f"{told}, where about 1 was expected: {ends}"
+    return f"{told}, where about 1 was expected{'' if fits else f': {ends}'}.{sign if turned else ''}"
 
 
 def _likely_unit(size: float, batches: Sequence[Batch], read_as: str) -> str:

@@ -19,27 +19,16 @@ SMEARING = 1e-4
 """Difference of the energy and the free energy of the electrons that is worth a word, eV/atom."""
 
 
-def check_energies(frames: Sequence[Frame], key: str) -> None:
-    """Refuse energies that are the same number in all frames: some formats have none, and ASE gives zero.
+def check_energies(frames: Sequence[Frame], keys: LabelKeys) -> None:
+    """Refuse energies that are the same number in all frames.
 
     Raises
     ------
     InputError
-        With the number and the entries that there are.
+        With the number and what to do.
     """
-    energies = [float(lookup(frame, key, "data.keys.energy")) for frame in frames if _is_number(frame, key)]
-    if not energies or len(set(energies)) > 1:
-        return
-    lengths = [_largest_force(frame) for frame in frames]
-    if energies[0] != 0.0 and (len(energies) < 2 or max(lengths) == 0.0):
-        return
-    if energies[0] == 0.0 and max(lengths) == 0.0:
-        return
-    raise InputError(
-        f"{frames[0].source}: '{key}' is {energies[0]:g} in all {len(energies)} frames, so that it is no energy of "
-        "theirs; dumps of LAMMPS have none, for example, and are read with zero. Name the energies under "
-        "data.keys.energy, write them into the file, or set loss.energy to 0"
-    )
+    if (sentence := _same_energies(frames, keys)) is not None:
+        raise InputError(sentence)
 
 
 def suspicious_frames(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
@@ -56,8 +45,30 @@ def suspicious_frames(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
     list of str
         Empty where nothing is conspicuous.
     """
-    sentences = [_unconverged(frames), _free_energies(frames, keys), _weights(frames), *_zeros(frames, keys)]
+    sentences = [
+        _same_energies(frames, keys),
+        _unconverged(frames),
+        _free_energies(frames, keys),
+        _weights(frames),
+        *_zeros(frames, keys),
+    ]
     return [sentence for sentence in sentences if sentence is not None]
+
+
+def _same_energies(frames: Sequence[Frame], keys: LabelKeys) -> str | None:
+    """One number for all frames: some formats have no energies, and ASE gives zero."""
+    key = keys.energy
+    energies = {float(lookup(frame, key, "data.keys.energy")) for frame in frames if _is_number(frame, key)}
+    if len(energies) != 1 or not any(_has_forces(frame, keys.forces) for frame in frames):
+        return None
+    (energy,) = energies
+    if energy != 0.0 and len(frames) < 2:
+        return None
+    return (
+        f"{frames[0].source}: '{key}' is {energy:g} in all {len(frames)} frames, so that it is no energy of theirs; "
+        "dumps of LAMMPS have none, for example, and are read with zero. Name the energies under data.keys.energy, "
+        "write them into the file, or set loss.energy to 0"
+    )
 
 
 def _unconverged(frames: Sequence[Frame]) -> str | None:
@@ -119,6 +130,9 @@ def _is_number(frame: Frame, key: str) -> bool:
     return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
-def _largest_force(frame: Frame) -> float:
-    forces = np.asarray(entries(frame.atoms)["calculator"].get("forces", 0.0), dtype=float)
-    return float(np.abs(forces).max()) if forces.size else 0.0
+def _has_forces(frame: Frame, key: str | None) -> bool:
+    """Whether some force on the frame is not zero."""
+    if key is None or not has_label(frame, key):
+        return False
+    forces = np.asarray(lookup(frame, key, "data.keys.forces"))
+    return forces.dtype.kind in "fiu" and bool(forces.any())

@@ -44,7 +44,7 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
     allow_missing = data.missing_labels == "allow"
     check_missing_labels(frames, data.keys, allow_missing)
     if "energy" in settings.weighted_labels():
-        check_energies(frames, data.keys.energy)
+        check_energies(frames, data.keys)
     if allow_missing:
         check_useful_labels(frames, data.keys, settings.weighted_labels())
         counts = n_labelled_frames(frames, data.keys).items()

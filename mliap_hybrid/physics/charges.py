@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -83,7 +84,9 @@ def electronegativity_charges(batches: Sequence[Batch]) -> dict[int, float]:
     """
     numbers = torch.cat([batch.numbers for batch in batches])
     elements = torch.unique(numbers).tolist()
-    values = {z: float(Element.from_Z(z).X) for z in elements}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of noble gases, which have none
+        values = {z: float(Element.from_Z(z).X) for z in elements}
     known = [values[z] for z in numbers.tolist() if not math.isnan(values[z])]
     mean = sum(known) / len(known) if known else 0.0
     return {z: 0.0 if math.isnan(x) else CHARGE_OF_ELECTRONEGATIVITY * (mean - x) for z, x in values.items()}

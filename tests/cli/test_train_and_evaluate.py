@@ -3,12 +3,14 @@
 import subprocess
 import sys
 
+import ase.io
 import pytest
 import yaml
 from verbs import run
 
 from mliap_hybrid.config import write_training_file
-from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
+from mliap_hybrid.testing.labelled import labelled_frames, small_settings, write_labelled_frames
+from mliap_hybrid.units import KCAL_PER_MOL, STRESS_UNITS
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,32 @@ def test_evaluate_agrees_with_the_report(trained, monkeypatch, capsys):
     parts = [line.split("|") for line in report if line.startswith(("| train", "| validation", "| test"))]
     total = sum(int(p[2]) * float(p[3]) ** 2 for p in parts) / 16
     assert float(all_frames[3]) == pytest.approx(total**0.5, rel=0.01)
+
+
+def test_evaluate_on_data_in_other_units(trained, monkeypatch, capsys, tmp_path):
+    folder, _ = trained
+    frames = labelled_frames(6, seed=9)
+    ase.io.write(tmp_path / "ev.extxyz", frames)
+    for atoms in frames:
+        results = atoms.calc.results
+        atoms.calc.results = results | {name: results[name] / KCAL_PER_MOL for name in ("energy", "forces")}
+        atoms.calc.results["stress"] = -results["stress"] / STRESS_UNITS["kbar"]
+    ase.io.write(tmp_path / "kcal.extxyz", frames)
+
+    def row(*arguments):
+        status, output, _ = run(monkeypatch, capsys, "evaluate", folder / "run", *arguments)
+        assert status == 0, output
+        return next(line for line in output.splitlines() if line.startswith("| data")), output
+
+    right, _ = row(tmp_path / "ev.extxyz")
+    units = ("--energy-unit", "kcal/mol", "--length-unit", "Å", "--stress-unit", "-kbar")
+    assert row(tmp_path / "kcal.extxyz", *units)[0] == right
+    assert "Warning: " in row(tmp_path / "kcal.extxyz")[1]
+    status, _, errors = run(
+        monkeypatch, capsys, "evaluate", folder / "run", tmp_path / "ev.extxyz", "--energy-unit", "ev"
+    )
+    assert status == 1
+    assert "unknown energy unit 'ev': did you mean 'eV'?" in errors
 
 
 def test_info_tells_what_the_model_is(trained, monkeypatch, capsys):

@@ -60,3 +60,22 @@ def test_wrong_or_missing_entry_is_refused():
         split_frames(frames(2, part=["train", "test"]), settings(split_key="prt"), seed=0)
     with pytest.raises(InputError, match="validation split of 2 frames is empty"):
         split_frames(frames(2, part=["train", "test"]), settings(split_key="part"), seed=0)
+
+
+class TestFilesOfTheirOwn:
+    """Frames of validation and test files stand at the end, and no others are taken."""
+
+    def test_both(self):
+        given = settings(validation_files=["v.extxyz"], test_files=["t.extxyz"])
+        split = split_frames(frames(10), given, seed=0, n_validation=3, n_test=2)
+        assert (split.train, split.validation, split.test) == ([0, 1, 2, 3, 4], [5, 6, 7], [8, 9])
+
+    def test_validation_alone(self):
+        split = split_frames(frames(13), settings(validation_files=["v.extxyz"], test=0.2), seed=0, n_validation=3)
+        assert split.validation == [10, 11, 12]
+        assert len(split.test) == 2
+        assert sorted(split.train + split.test) == list(range(10))
+
+    def test_no_split_key_beside_them(self):
+        with pytest.raises(ValueError, match="exclude each other"):
+            settings(validation_files=["v.extxyz"], split_key="part")

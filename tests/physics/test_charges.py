@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from ase import Atoms
@@ -12,6 +13,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.physics.charges import (
     charges_from_table,
     check_total_charge,
+    electronegativity_charges,
     formal_charges,
     nearest_neutral,
     reference_charges,
@@ -35,6 +37,29 @@ def test_formal_charges_are_oxidation_states():
 def test_formal_charges_may_not_exist():
     with pytest.raises(InputError, match="give a table"):
         formal_charges([batch_of(Atoms("NaK", positions=[[0, 0, 0], [0, 0, 3.0]]))])
+
+
+def test_formal_charges_sum_to_the_total_charge():
+    ammonium = Atoms("NH4", positions=[[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, -1]])
+    assert formal_charges([batch_of(ammonium, total=1.0)]) == {7: -3.0, 1: 1.0}
+    cluster = Atoms("Na9Cl8", positions=[[3.0 * i, 0, 0] for i in range(17)])
+    assert formal_charges([batch_of(cluster, total=1.0)]) == {11: 1.0, 17: -1.0}
+
+
+@pytest.mark.parametrize("formula", ["H2O2", "Na2O2", "O2", "CuAu"])
+def test_oxidation_states_of_zero_are_none(formula):
+    atoms = Atoms(formula)
+    atoms.positions[:, 0] = 3.0 * np.arange(len(atoms))
+    with pytest.raises(InputError, match=r"pymatgen finds (none|only zeros); give a table instead.*charges: fitted"):
+        formal_charges([batch_of(atoms)])
+
+
+def test_electronegativities_are_a_start():
+    charges = electronegativity_charges([batch_of(SALT)])
+    assert charges[11] == pytest.approx(0.25 * (3.16 - 0.93))
+    assert charges[17] == pytest.approx(-charges[11])
+    neon = Atoms("NaClNe", positions=[[0, 0, 0], [3, 0, 0], [6, 0, 0]])
+    assert electronegativity_charges([batch_of(neon)]) == charges | {10: 0.0}
 
 
 def test_reference_charges_are_neutral_means():
