@@ -49,8 +49,9 @@ def energy_factor(found: FileUnits, said: LabelUnits, source: str) -> float:
     if said.energy is None:
         if found.known_by == "nobody":
             raise InputError(
-                f"{source}: the file does not say its units; expected data.units.energy in the training file, "
-                "such as kcal/mol, which MD17 and most data sets of molecules are in"
+                f"{source}: the file does not say its units, as an .npz of the sgdml package does (type, e_unit, "
+                "r_unit); expected data.units.energy in the training file, such as kcal/mol, which MD17 and most "
+                "data sets of molecules are in"
             )
         return 1.0
     factor = energy_unit(said.energy) / energy_unit(found.energy)

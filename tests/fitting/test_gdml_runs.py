@@ -109,7 +109,7 @@ def test_data_sets_of_the_package_are_read(finished, tmp_path):
     data = settings.data.model_copy(update={"files": [tmp_path / "ammonia.npz"]})
     again = settings.model_copy(update={"run": tmp_path / "run", "data": data})
     assert train(again, Display())["test"].forces.mae == pytest.approx(evaluations["test"].forces.mae, rel=1e-4)
-    units = settings.data.units.model_copy(update={"energy": "kcal/mol"})
+    units = settings.data.units.model_copy(update={"energy": "kJ/mol"})
     wrong = again.model_copy(update={"data": data.model_copy(update={"units": units})})
     with pytest.raises(InputError, match="says its own units"):
         train(wrong, Display(), overwrite=True)
