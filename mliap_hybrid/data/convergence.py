@@ -11,8 +11,8 @@ from ase import Atoms
 UNCONVERGED = "electrons_unconverged"
 """Entry in ``info`` of a structure whose calculation says that its electrons did not converge."""
 
-STEP_OF_OUTCAR = re.compile(r"aborting loop because EDIFF is reached|FREE ENERGIE OF THE ION-ELECTRON SYSTEM")
-"""VASP writes the first where the electrons have converged, the second once for each step of the ions."""
+STEP_OF_OUTCAR = re.compile(r"-- Iteration|EDIFF is reached|FREE ENERGIE OF THE ION-ELECTRON SYSTEM")
+"""VASP writes the first for each step of the electrons, the last once for each step of the ions."""
 
 
 def mark_convergence(structures: Sequence[Atoms], file: Path, form: str) -> None:
@@ -38,13 +38,18 @@ def mark_convergence(structures: Sequence[Atoms], file: Path, form: str) -> None
 
 
 def _of_outcar(text: str) -> list[bool]:
-    flags, reached = [], False
+    """As `_of_vasprun`; that EDIFF is reached, some versions write after the last step that is allowed as well."""
+    most = re.search(r"\bNELM\s*=\s*(\d+)", text)
+    flags, n_steps, reached = [], 0, False
     for found in STEP_OF_OUTCAR.findall(text):
-        if found.startswith("aborting"):
+        if found.startswith("--"):
+            n_steps += 1
+        elif found.startswith("EDIFF"):
             reached = True
         else:
-            flags.append(reached)
-            reached = False
+            # No step of the electrons: the forces of a machine-learned field, of which nothing is known here.
+            flags.append(n_steps == 0 or (reached and (most is None or n_steps < int(most[1]))))
+            n_steps, reached = 0, False
     return flags
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.file_units import read_as
 from mliap_hybrid.data.frames import Frame
+from mliap_hybrid.data.kinetic_part import told_kinetic_part
 from mliap_hybrid.data.plausibility import implausible_labels
 from mliap_hybrid.data.stress_plausibility import implausible_stresses
 from mliap_hybrid.data.suspect_frames import suspicious_frames
@@ -33,8 +34,10 @@ def doubts(frames: Sequence[Frame], batches: Sequence[Batch], keys: LabelKeys, u
     """
     found = read_as(frames[0].units, units)
     of_stress = "virial" if keys.virial is not None else units.stress or f"{found.energy}/{found.length}^3"
+    kinetic = told_kinetic_part(frames, batches)
     return [
         *suspicious_frames(frames, keys),
         *implausible_labels(batches, units, frames[0].units),
         *implausible_stresses(batches, of_stress),
+        *([] if kinetic is None else [kinetic]),
     ]

@@ -115,6 +115,28 @@ def test_planted_stresses(alloy, tmp_path, caplog, fault):
     assert re.search(expected, said), said
 
 
+def test_the_kinetic_part_of_a_pressure(tmp_path, caplog):
+    frames = alloy_frames(120)
+    for index, atoms in enumerate(frames):
+        sizes = np.sqrt(atoms.get_masses() * 0.35)[:, None]  # at 4000 K, in ASE's units
+        atoms.set_momenta(sizes * np.random.default_rng(index).normal(size=(4, 3)))
+
+    def written(change):
+        copies = with_stress(frames, change)
+        for copy, atoms in zip(copies, frames, strict=True):
+            copy.set_momenta(atoms.get_momenta())
+        return copies
+
+    def pressure(s, atoms):
+        velocities, momenta = atoms.get_velocities(), atoms.get_momenta()
+        return s - momenta.T @ velocities / atoms.get_volume()
+
+    assert told(tmp_path, caplog, written(lambda s, a: s), {"keys": {"stress": "s"}}) == ""
+    said = told(tmp_path, caplog, written(pressure), {"keys": {"stress": "s"}})
+    assert "the virials follow the momenta of 120 frames" in said
+    assert "compute pressure NULL virial" in said
+
+
 @pytest.mark.parametrize(
     ("change", "units"),
     [
@@ -235,13 +257,16 @@ def test_weights_of_frames_are_told(alloy, tmp_path, caplog):
 
 
 def test_electrons_that_did_not_converge(tmp_path):
-    step = "{}\n  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n"
-    reached = "-------- aborting loop because EDIFF is reached --------"
-    (tmp_path / "OUTCAR").write_text(step.format(reached) + step.format("") + step.format(reached))
-    structures = [Atoms("H"), Atoms("H"), Atoms("H")]
+    """A step without the word, and one with it after all the steps that are allowed: VASP writes it then, too."""
+    iteration, end = "---- Iteration  1(  1) ----\n", "  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n"
+    reached = "---- aborting loop because EDIFF is reached ----\n"
+    steps = [7 * iteration + reached, 9 * iteration, 12 * iteration + reached, 11 * iteration + reached, ""]
+    (tmp_path / "OUTCAR").write_text("   NELM   =     12;   NELMIN=  2\n" + "".join(step + end for step in steps))
+    structures = [Atoms("H") for _ in steps]
     mark_convergence(structures, tmp_path / "OUTCAR", "vasp-out")
+    assert [bool(atoms.info) for atoms in structures] == [False, True, True, False, False]
     (sentence,) = suspicious_frames([Frame(a, f"OUTCAR, frame {i}") for i, a in enumerate(structures)], LabelKeys())
-    assert "the electrons of 1 of 3 frames did not converge" in sentence
+    assert "the electrons of 2 of 5 frames did not converge" in sentence
     assert "first OUTCAR, frame 1" in sentence
     scf = "<calculation>" + 60 * "<scstep>"
     (tmp_path / "vasprun.xml").write_text(f'<i type="int" name="NELM">    60</i>{scf}<calculation><scstep>')

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.charge_sources import find_charges
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.fitted_charges import (
     FittedCharges,
@@ -63,3 +65,15 @@ def test_charge_in_the_labels_is_found(tmp_path):
 
 def test_elements_without_pauling_value_do_not_break_the_sign():
     assert set(electronegative_is_negative({2: 0.0, 11: 0.5, 17: -0.5})) == {2, 11, 17}
+
+
+def test_a_start_where_there_are_no_oxidation_states(tmp_path):
+    """pymatgen finds none for an alloy with oxygen: the fit starts from electronegativities, formal charges refuse."""
+    batch = frame_to_batch(random_structure(8, ["Al", "Au", "Mg", "O"], TRICLINIC_CELL, seed=2), 3.0)
+    elements = tuple(torch.unique(batch.numbers).tolist())
+    settings = small_settings(tmp_path, electrostatics={"charges": "fitted"})
+    charges = dict(zip(elements, find_charges(settings, [batch], [], elements).tolist(), strict=True))
+    assert charges[8] < 0 < charges[12]
+    assert sum(charges[z] for z in batch.numbers.tolist()) == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(InputError, match="pymatgen finds none; give a table instead"):
+        find_charges(small_settings(tmp_path, electrostatics={"charges": "formal"}), [batch], [], elements)
