@@ -50,11 +50,6 @@ class ConnectedData(InstanceData):
         if not instance.has_id("fix", fix):
             raise InputError(f"the model predicts charges and expects {FIX_LINES.format(fix)} in the input")
 
-    @property
-    def x(self) -> NDArray[np.float64]:
-        """Positions of this rank's atoms, owned ones first."""
-        return self._of_all_atoms("x")
-
     def forward_exchange(self, values: ArrayLike) -> NDArray[np.float64]:
         """Give ghosts the values (ntotal,) of their owners. Collective; every rank gets those of all atoms."""
         exchanged = np.array(values, dtype=np.float64)

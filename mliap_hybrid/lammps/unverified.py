@@ -28,7 +28,7 @@ def unverified(data: Any, wants_large_box: bool, has_fixed_charges: bool) -> lis
     list of str
         Empty where everything could be asked for.
     """
-    wanted = {"unit_style": "units"}
+    wanted = {"unit_style": "units", "x": "hidden pairs"}
     if wants_large_box:
         wanted["cell"] = "box"
     if has_fixed_charges:

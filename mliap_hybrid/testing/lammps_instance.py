@@ -23,6 +23,7 @@ class StandInInstance:
         None for an atom style without charges.
     units, kspace_style : str or None
         As in the input; None for no `kspace_style`.
+    dielectric : float
     gpus : int
         On how many GPUs it runs.
     """
@@ -34,12 +35,17 @@ class StandInInstance:
         q: np.ndarray | None = None,
         units: str = "metal",
         kspace_style: str | None = "pppm",
+        dielectric: float = 1.0,
         gpus: int = 0,
     ):
         self._atoms = atoms
-        self._globals = {"units": units, "kspace_style": kspace_style or "none"}
+        self._globals: dict[str, str | float] = {
+            "units": units,
+            "kspace_style": kspace_style or "none",
+            "dielectric": dielectric,
+        }
         self._settings = {"q_flag": int(q is not None), "molecule_flag": 0, "kokkos_ngpus": gpus}
-        self._arrays: dict[str, np.ndarray] = {"id": (arrays.owner + 1).astype(np.int32)}
+        self._arrays: dict[str, np.ndarray] = {"id": (arrays.owner + 1).astype(np.int32), "x": arrays.positions}
         if q is not None:
             self._arrays["q"] = q[arrays.owner]
         self.numpy = self  # LAMMPS gives arrays by an object of this name
@@ -49,8 +55,8 @@ class StandInInstance:
         cell = self._atoms.cell.array
         return [0.0] * 3, np.diag(cell).tolist(), cell[1, 0], cell[2, 1], cell[2, 0], self._atoms.pbc.tolist(), 0
 
-    def extract_global(self, name: str) -> str:
-        """A setting that is a word."""
+    def extract_global(self, name: str) -> str | float:
+        """A setting of the run."""
         return self._globals[name]
 
     def extract_setting(self, name: str) -> int:

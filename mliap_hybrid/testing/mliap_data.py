@@ -29,6 +29,8 @@ class RankArrays:
     """Number of owned atoms, which come first."""
     owner: np.ndarray
     """(n_total,) index in the structure of each owned or ghost atom."""
+    positions: np.ndarray
+    """(n_total, 3) float64, Å."""
     elems: np.ndarray
     """(n_total,) int32: index into the model's elements; -1 for a NULL type."""
     iatoms: np.ndarray
@@ -94,6 +96,7 @@ def rank_arrays(
     return RankArrays(
         nlocal=len(owned),
         owner=owner,
+        positions=atoms.positions[owner] + np.array([key[1:] for key in index_of]).reshape(-1, 3) @ atoms.cell.array,
         elems=np.array([kinds[i] for i in owner], dtype=np.int32),
         iatoms=np.array(iatoms, dtype=np.int32),
         nlistatoms=n_list_atoms,

@@ -103,14 +103,16 @@ class TestUnchecked:
         for _ in range(2):
             unified.compute_forces(UpstreamData(arrays))
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.startswith("WARNING: this LAMMPS does not tell a model its units, box, charges and kspace_style")
+        assert line.startswith(
+            "WARNING: this LAMMPS does not tell a model its units, hidden pairs, box, charges and kspace_style"
+        )
         assert "handed over in eV" in line
         assert "lammps-input --connect" in line
 
     def test_only_what_the_model_relies_on(self, tmp_path, run, capsys):
         export_model(sodium_chloride_model(None), tmp_path / "model.pt", allow_small_box=True)
         run(rock_salt(1), connected=False, path=tmp_path / "model.pt")
-        assert "does not tell a model its units, so" in capsys.readouterr().err
+        assert "does not tell a model its units and hidden pairs, so" in capsys.readouterr().err
 
     def test_nothing_where_everything_was_checked(self, model_file, run, capsys):
         atoms = rock_salt(2)
@@ -122,7 +124,7 @@ class TestUnchecked:
 
     def test_charges_on_a_gpu(self, run, capsys):
         run(rock_salt(2), gpus=1)  # the instance has old copies of them
-        assert "does not tell a model its charges, so" in capsys.readouterr().err
+        assert "does not tell a model its hidden pairs and charges, so" in capsys.readouterr().err
 
 
 class TestConnected:
@@ -142,6 +144,7 @@ class TestConnected:
             ({"q": np.tile([1.0, -1.0], 32)}, r"atom 1 \(Na\) has the charge \+1\.000000 e in LAMMPS but \+0\.8"),
             ({"q": None}, "atom_style charge"),
             ({"kspace_style": None}, "no kspace_style"),
+            ({"dielectric": 78.0}, "dielectric 1.0, not 78"),
         ],
     )
     def test_refused(self, run, instance, sentence):
@@ -151,6 +154,18 @@ class TestConnected:
     def test_small_box(self, run):
         with pytest.raises(InputError, match=r"5\.640 Å.*smaller than the cutoff sphere"):
             run(rock_salt(1))
+
+    def test_hidden_pairs(self, model_file, run):
+        atoms = rock_salt(2)
+        run(atoms)  # all pairs are there
+        unified = open_unified(str(model_file))
+        arrays = rank_arrays(atoms, unified.model.cutoff, unified.element_types)
+        charges = np.array([ION_CHARGES[z] for z in atoms.numbers])
+        unified.connect(StandInInstance(arrays, atoms, charges))
+        hidden = (arrays.owner[arrays.pair_i] == 4) & (arrays.owner[arrays.pair_j] == 5)
+        arrays.pair_i, arrays.pair_j, arrays.rij = (a[~hidden] for a in (arrays.pair_i, arrays.pair_j, arrays.rij))
+        with pytest.raises(InputError, match=r"atom 5 has \d+ neighbours within the cutoff .*neigh_modify exclude"):
+            unified.compute_forces(UpstreamData(arrays))
 
     def test_charge_sum(self, run):
         atoms = rock_salt(2)

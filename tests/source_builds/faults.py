@@ -45,6 +45,9 @@ class Fault:
     """ID of an atom that gets another charge."""
     second_charge: float | None = None
     """Charge that atoms of the first type get between two runs."""
+    hidden: bool = False
+    """Whether pairs of sodium are excluded from the neighbour lists."""
+    dielectric: float = 1.0
     moved: float = 0.0
     """Å by which all atoms are carried along x in the course of the run."""
     elements: tuple[str, ...] = ("Na", "Cl")
@@ -69,6 +72,8 @@ processors {self.ranks} 1 1
 {"read_data structure.data" if self.charges else _as_atomic(self.in_lammps(), self.elements)}
 {"" if self.wrong_atom is None else f"set atom {self.wrong_atom} charge 0.5"}
 {potential}
+dielectric {self.dielectric}
+{"neigh_modify exclude type 1 1" if self.hidden else ""}
 compute model all pair mliap evdwl
 thermo_style custom step pe c_model
 fix carry all move linear {self.moved / 10.0 / TIME_STEP[self.units]} 0 0
@@ -95,6 +100,11 @@ print "ENERGY $(c_model:%.13g)"
             arrays = rank_arrays(atoms, cutoff, elements, owned=owned)
             if self.connected:
                 unified.connect(self._instance(arrays, atoms))
+            if self.hidden:
+                both = (arrays.elems[arrays.pair_i] == 0) & (arrays.elems[arrays.pair_j] == 0)
+                arrays.pair_i, arrays.pair_j, arrays.rij = (
+                    a[~both] for a in (arrays.pair_i, arrays.pair_j, arrays.rij)
+                )
             data = UpstreamData(arrays, had_rows=bool(len(before[rank])))
             unified.compute_forces(data)
             energy += data.result(len(atoms))[0]
@@ -120,7 +130,7 @@ print "ENERGY $(c_model:%.13g)"
         q = None if self.charges is None else np.array([self.charges[s] for s in atoms.symbols])
         if q is not None and self.wrong_atom is not None:
             q[self.wrong_atom - 1] = 0.5
-        return StandInInstance(arrays, atoms, q, self.units, "pppm" if self.kspace else None)
+        return StandInInstance(arrays, atoms, q, self.units, "pppm" if self.kspace else None, self.dielectric)
 
 
 TIME_STEP = {"metal": 0.001, "real": 1.0, "lj": 0.001}
@@ -183,6 +193,9 @@ FAULTS = [
     Fault("no charges", rock_salt(2), ionic, connected=False, charges=None, kspace=False),
     Fault("no k-space solver", rock_salt(2), ionic, connected=False, kspace=False),
     Fault("no k-space solver, connected", rock_salt(2), ionic, kspace=False),
+    Fault("dielectric, connected", rock_salt(2), ionic, dielectric=78.0),
+    Fault("hidden pairs", rock_salt(2), neutral, connected=False, charges=None, hidden=True),
+    Fault("hidden pairs, connected", rock_salt(2), neutral, charges=None, hidden=True),
     Fault("small box", rock_salt(1), neutral, connected=False, charges=None),
     Fault("small box, connected", rock_salt(1), neutral, charges=None),
     Fault("nothing wrong, connected", rock_salt(2), ionic, ranks=2),
