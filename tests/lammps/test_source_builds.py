@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from typer.testing import CliRunner
 
+from mliap_hybrid.cli.main import app
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.command import lammps_command
@@ -195,6 +197,15 @@ def test_printed_lines_hand_the_instance_over(tmp_path, kind):
     assert lines[4] == f"pair_style {style}"
     assert ("fix coulomb all external pf/array 1" in lines) == (kind == "predicted")
     assert "in the wheel also real" not in block
+
+
+def test_the_verb_prints_them(model_file):
+    result = CliRunner().invoke(app, ["lammps-input", str(model_file), "--connect"])
+    assert result.exit_code == 0, result.output
+    assert f"connect_model input 2 SELF {model_file} format ps here" in result.output
+    plain = CliRunner().invoke(app, ["lammps-input", str(model_file)])
+    assert "units metal, in the wheel also real" in plain.output
+    assert "python" not in plain.output
 
 
 def charges_of(kind):
