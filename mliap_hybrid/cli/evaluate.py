@@ -80,6 +80,11 @@ def evaluate(
         if keys.total_charge is None:
             batches = [with_total_charge(batch, total_charge_of(model)) for batch in batches]
         evaluations = {"data": compare(potential, display.track(batches, "errors"))}
+        if potential.molecules is not None and potential.molecules.order.n_reordered:
+            display.say(
+                "Warning: atoms of one element come in another order than in the training geometries; bonds and "
+                "distances tell which is which, and the errors below are those of the right order"
+            )
         if set(counts.values()) != {len(frames)}:
             found = ", ".join(f"{label} {count}" for label, count in counts.items())
             display.say(f"of {len(frames)} structures have labels: {found}")

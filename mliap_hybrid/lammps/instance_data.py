@@ -39,6 +39,11 @@ class InstanceData:
         return getattr(self._data, name)
 
     @property
+    def step(self) -> int:
+        """Number of the time step."""
+        return int(self._instance.extract_global("ntimestep"))
+
+    @property
     def unit_style(self) -> str:
         """LAMMPS' `units` style, such as 'metal' or 'real'."""
         return str(self._instance.extract_global("units"))

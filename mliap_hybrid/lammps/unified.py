@@ -29,6 +29,7 @@ from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
 from mliap_hybrid.lammps.foreign_models import is_foreign, open_trusted, untrusted
 from mliap_hybrid.lammps.instance_data import InstanceData
 from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
+from mliap_hybrid.lammps.molecule_orders import RunOrders
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.models.description import build
@@ -60,6 +61,9 @@ class HybridUnified:
         self.nparams = max(1, sum(parameter.numel() for parameter in model.parameters()))
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
+        self._orders: RunOrders | None = None
+        if model.molecules is not None:
+            self._orders = model.molecules.orders = RunOrders(model.molecules.order)
         self._connection: tuple[Any, str] | None = None
         # What the plugin reads of charges that follow the atoms.
         self.predicts_charges = model.charge_model is not None
@@ -139,6 +143,8 @@ class HybridUnified:
         complete = self._connected(data)
         environments, rows = self._environments(complete, device)
         self._check_run(complete, environments)
+        if self._orders is not None and self.model.molecules is not None:
+            self._orders.begin(complete, self.model.molecules, environments)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         if self.predicts_charges:
             energies, gradients = charged_step(self.evaluator, self.engine, complete, environments, unit)

@@ -1,13 +1,15 @@
-"""Whole molecules among the atoms that a rank sees: from pairs and tags to geometries with their atoms in order.
+"""Whole molecules among the atoms that a rank sees: from pairs and tags to geometries with their atoms in places.
 
 A rank knows its own atoms and, through their pairs, all neighbours up to the cutoff. If the cutoff reaches across a
 molecule, each of its atoms sees all the others, wherever they are owned. Every rank that owns one of them can therefore
-put the molecule together by itself, without a message: from the pairs of the first atom that it owns.
+put the molecule together by itself, without a message: from the pairs of the first atom that it owns. Tags give the
+atoms an order, which must be that of the model in its elements; atoms of one element are put into their places.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,12 +27,19 @@ SAME_IMAGE = 1e-6
 Integers = NDArray[np.int64]
 
 
+class Orders(Protocol):
+    """Says which atom belongs to which place of a molecule: `MoleculeOrder`, or what a run remembers of it."""
+
+    def places(self, positions: Tensor, tags: Integers) -> Tensor:
+        """(n_molecules, n_atoms) int64 for positions (n_molecules, n_atoms, 3) by tag, Å, and first tags."""
+
+
 @dataclass(frozen=True)
 class FoundMolecules:
     """Molecules of which at least one atom is a centre, and the pairs within them."""
 
     vectors: Tensor
-    """(n_molecules, n_triangle, 3) float64, Å: r_j - r_i of the lower triangle of the pairs of atoms, by their tags."""
+    """(n_molecules, n_triangle, 3) float64, Å: r_j - r_i of the lower triangle of the pairs of atoms, by place."""
     molecule_of_centre: Tensor
     """(n_centres,) int64: index of its molecule."""
     rows: Tensor
@@ -43,7 +52,9 @@ class FoundMolecules:
     """(n_inner,) float64: 1 where the vector of the pair is that of the triangle, -1 where it is the opposite."""
 
 
-def find_molecules(environments: Environments, numbers: Tensor, descriptor: InverseDistances) -> FoundMolecules:
+def find_molecules(
+    environments: Environments, numbers: Tensor, descriptor: InverseDistances, orders: Orders
+) -> FoundMolecules:
     """Put together the molecules of the centres.
 
     Parameters
@@ -54,6 +65,8 @@ def find_molecules(environments: Environments, numbers: Tensor, descriptor: Inve
         Atomic numbers of the molecule, in order.
     descriptor : InverseDistances
         The pairs of its atoms.
+    orders : Orders
+        Says which atom has which place.
 
     Returns
     -------
@@ -63,7 +76,8 @@ def find_molecules(environments: Environments, numbers: Tensor, descriptor: Inve
     Raises
     ------
     InputError
-        If a molecule is not whole within the cutoff, or its atoms are not those of `numbers` in this order.
+        If a molecule is not whole within the cutoff, its elements do not come in the order of `numbers`, or its atoms
+        have no places.
     """
     tags, neighbour_tags, molecules, neighbour_molecules = _arrays(environments.tags, len(numbers))
     atomic_numbers, neighbour_numbers, pair_i, vectors = (  # numpy is the quicker one where there are few atoms
@@ -91,10 +105,13 @@ def find_molecules(environments: Environments, numbers: Tensor, descriptor: Inve
     _check_elements(np.take_along_axis(found, order, axis=1), numbers.numpy(), members)
     unordered = np.concatenate([np.zeros((len(first), 1, 3)), vectors[seen]], axis=1)  # (n_molecules, n_atoms, 3)
     positions = torch.from_numpy(np.take_along_axis(unordered, order[:, :, None], axis=1))
+    places = orders.places(positions, members[:, 0])  # (n_molecules, n_atoms)
+    positions = positions.gather(1, places[:, :, None].expand(-1, -1, 3))
+    place_of = places.argsort(dim=1).numpy()  # (n_molecules, n_atoms): place of each atom by tag
     triangle = descriptor.vectors(positions)  # (n_molecules, n_triangle, 3)
 
-    a = (members[molecule] < tags[pair_i[rows], None]).sum(axis=1)  # (n_inner,) place of the centre in its molecule
-    b = (members[molecule] < neighbour_tags[rows, None]).sum(axis=1)  # (n_inner,)
+    by_tag = [(members[molecule] < each[:, None]).sum(axis=1) for each in (tags[pair_i[rows]], neighbour_tags[rows])]
+    a, b = (place_of[molecule, each] for each in by_tag)  # (n_inner,) places of the centre and of its neighbour
     later, earlier = np.maximum(a, b), np.minimum(a, b)
     place, sign = later * (later - 1) // 2 + earlier, np.where(a > b, 1.0, -1.0)
     same = np.abs(vectors[rows] - sign[:, None] * triangle.numpy()[molecule, place]).max(axis=1) < SAME_IMAGE

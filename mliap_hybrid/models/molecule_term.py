@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.models.gdml import GDMLModel
-from mliap_hybrid.models.molecule_finder import find_molecules
+from mliap_hybrid.models.molecule_finder import Orders, find_molecules
+from mliap_hybrid.models.molecule_order import MoleculeOrder
 from mliap_hybrid.structure import Environments
 
 
@@ -21,6 +22,10 @@ class MoleculeTerm:
 
     def __init__(self, model: GDMLModel):
         self.model = model
+        self.order = MoleculeOrder(model)
+        """Finds which atom has which place."""
+        self.orders: Orders = self.order
+        """What is asked for it; a run puts its memory here."""
 
     def energies_and_gradients(self, environments: Environments) -> tuple[Tensor, Tensor]:
         """Shares of the centres, and the gradient by the pair vectors.
@@ -43,7 +48,7 @@ class MoleculeTerm:
         if environments.n_centres == 0:
             vectors = environments.pair_vectors.double()
             return vectors.new_zeros(0), torch.zeros_like(vectors)
-        found = find_molecules(environments, self.model.numbers, self.model.descriptor)
+        found = find_molecules(environments, self.model.numbers, self.model.descriptor, self.orders)
         energies, gradients = self.model.from_vectors(found.vectors)  # (n_molecules,), (n_molecules, n_triangle, 3)
         shares = energies / self.model.n_atoms  # (n_molecules,)
         of_pairs = torch.zeros(len(environments.pair_i), 3, dtype=torch.float64)  # (n_pairs, 3)

@@ -90,6 +90,24 @@ def molecule_model(charges: dict[int, float] | None = None, cutoff: float = 5.0)
     )
 
 
+def shuffled(atoms: Atoms, n_atoms: int, seed: int = 0) -> tuple[Atoms, np.ndarray]:
+    """Molecules of `n_atoms` atoms each whose atoms of one element were exchanged at random; and the order that did it.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    n_atoms : int
+    seed : int
+    """
+    random, order = np.random.default_rng(seed), np.arange(len(atoms))
+    for start in range(0, len(atoms), n_atoms):
+        numbers = atoms.numbers[start : start + n_atoms]
+        for number in np.unique(numbers):
+            places = start + np.flatnonzero(numbers == number)
+            order[places] = random.permutation(places)
+    return atoms[order], order
+
+
 def box_of_ammonia(n_molecules: int, edge: float = 13.0, seed: int = 0) -> Atoms:
     """Distorted molecules at the places of a cubic lattice in a skewed periodic box, wrapped into it.
 

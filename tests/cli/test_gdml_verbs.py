@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import ase.io
+import numpy as np
 import pytest
+import torch
 import yaml
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from verbs import run
 
 from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.gdml.npz import write_gdml_data, write_gdml_model
+from mliap_hybrid.models.gdml import GDMLModel
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, molecule_model
 
 
@@ -78,3 +85,27 @@ def test_a_mistake_in_the_section_is_one_sentence(monkeypatch, capsys, tmp_path)
     assert status == 1
     assert "unknown key 'gdml.sigma': did you mean 'sigmas'" in errors
     assert errors.count("\n") == 1
+
+
+def test_evaluate_tells_of_another_order_and_compares_all_the_same(monkeypatch, capsys, tmp_path):
+    """Ethanol with the hydrogens of its CH2 exchanged in the data: the model's own labels have no error."""
+    arrays = np.load(Path(__file__).parents[1] / "fixtures" / "gdml_ethanol.npz")
+    positions, numbers = arrays["R"][-10:], arrays["z"]
+    descriptors = torch.tensor(arrays["forces_R_desc"].T.copy())
+    weights = torch.tensor(arrays["forces_R_d_desc_alpha"] * arrays["forces_std"]) * 0.04
+    permutations = torch.tensor(arrays["forces_perms"])
+    kernel = GDMLModel(torch.tensor(numbers), float(arrays["forces_sig"]), descriptors, weights, permutations)
+    write_gdml_model(tmp_path / "ethanol.npz", kernel)
+    labels = kernel.predict(torch.tensor(positions))
+    for name, order in {"trained": [0, 1, 2, 3, 4, 5, 6, 7, 8], "other": [0, 1, 2, 4, 3, 5, 6, 7, 8]}.items():
+        frames = [Atoms(numbers, geometry[order]) for geometry in positions]
+        for atoms, energy, forces in zip(frames, labels.energies, labels.forces.numpy(), strict=True):
+            atoms.calc = SinglePointCalculator(atoms, energy=float(energy), forces=forces[order])
+        ase.io.write(tmp_path / f"{name}.extxyz", frames)
+        status, output, errors = run(
+            monkeypatch, capsys, "evaluate", tmp_path / "ethanol.npz", tmp_path / f"{name}.extxyz"
+        )
+        assert status == 0, errors
+        assert ("come in another order" in output) == (name == "other")
+        row = next(line for line in output.splitlines() if line.startswith("| data"))
+        assert float(row.split("|")[3]) < 1e-3

@@ -21,12 +21,8 @@ from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.labels import read_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.models.gdml_descriptor import InverseDistances
-
-BOND = 1.3
-"""Atoms closer than this times the sum of their covalent radii are bonded."""
-
-BROKEN = 2.0
-"""A bond longer than this times the sum of the covalent radii is one no more."""
+from mliap_hybrid.models.molecule_order import BROKEN
+from mliap_hybrid.models.molecule_reference import BOND
 
 STRETCH = 1.25
 """Cutoff of a model over the largest distance in its molecule that the data have."""
