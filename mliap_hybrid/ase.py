@@ -12,8 +12,8 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.lammps.model_file import Manifest, encode_records, parse_records
-from mliap_hybrid.models.description import build, describe
+from mliap_hybrid.lammps.model_file import Manifest, encode_records, parse_records, restore_model
+from mliap_hybrid.models.description import describe
 from mliap_hybrid.models.dipoles import dipole_moments
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.models.hybrid import HybridModel
@@ -93,7 +93,7 @@ class HybridCalculator(Calculator):
         described, weights = state.pop("_records")
         manifest, tensors = parse_records(described, weights, "the copied calculator")
         self.__dict__.update(state)
-        self._set_model(build(manifest.description, tensors), manifest)
+        self._set_model(restore_model(manifest, tensors, "the copied calculator"), manifest)
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = tuple(all_changes)

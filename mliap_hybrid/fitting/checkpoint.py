@@ -82,6 +82,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is not a checkpoint of mliap_hybrid")
+    try:
+        return _checkpoint_of(content, path)
+    except InputError:
+        raise
+    except Exception as error:  # whatever is missing, or of another kind or shape than was written
+        raise InputError(
+            f"{path} is a checkpoint whose content is damaged ({type(error).__name__}): use the other checkpoint of "
+            "the run, or train again"
+        ) from None
+
+
+def _checkpoint_of(content: dict[str, Any], path: Path) -> Checkpoint:
     if content["version"] > FORMAT_VERSION:
         raise InputError(
             f"{path} has checkpoint version {content['version']}, written by mliap_hybrid {content['package']}; this "

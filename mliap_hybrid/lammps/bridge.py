@@ -11,7 +11,6 @@ import math
 import os
 import sys
 import traceback
-import zipfile
 from ctypes import c_double, sizeof
 from itertools import count
 from pathlib import Path
@@ -31,7 +30,7 @@ from mliap_hybrid.lammps.bridge_api import (
     Step,
 )
 from mliap_hybrid.lammps.data import MLIAPData
-from mliap_hybrid.lammps.foreign_models import open_trusted
+from mliap_hybrid.lammps.foreign_models import is_zip, open_trusted
 
 
 class OpenModel:
@@ -101,7 +100,7 @@ def open_file(path: str, trusted: bool = False) -> Any:
     file = Path(path)
     if not file.is_file():
         raise InputError(f"cannot find the model file '{path}' (looked in {Path.cwd()})")
-    if trusted and file.suffix not in (".pt", ".pth") and not zipfile.is_zipfile(file):
+    if trusted and file.suffix not in (".pt", ".pth") and not is_zip(file):
         return open_trusted(file)
     from mliap_hybrid.lammps.unified import open_unified  # imports torch, which a pickle may do without
 

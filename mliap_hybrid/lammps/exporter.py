@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.model_file import Example, Manifest, read_model
+from mliap_hybrid.lammps.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.models.description import build, describe, fold_whitening
+from mliap_hybrid.models.description import describe, fold_whitening
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.structure import Batch
 
@@ -116,13 +116,15 @@ def load_exported(path: Path) -> tuple[HybridModel, Manifest]:
         As `model_file.read_model`.
     """
     manifest, tensors = read_model(path)
-    return build(manifest.description, tensors), manifest
+    return restore_model(manifest, tensors, str(path)), manifest
 
 
 def _example(batch: Batch) -> Example:
-    return Example(
-        numbers=batch.numbers.tolist(),
-        positions=batch.positions.tolist(),
-        cell=batch.cells[0].tolist(),
-        periodic=batch.periodic[0].tolist(),
+    return Example.model_validate(
+        {
+            "numbers": batch.numbers.tolist(),
+            "positions": batch.positions.tolist(),
+            "cell": batch.cells[0].tolist(),
+            "periodic": batch.periodic[0].tolist(),
+        }
     )

@@ -7,7 +7,6 @@ data (model_file.py) and never need this.
 from __future__ import annotations
 
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,18 @@ from mliap_hybrid.errors import InputError
 PICKLE_START = b"\x80"
 """First byte of a pickle of protocol 2 or newer."""
 
+ZIP_START = b"PK"
+"""First bytes of a zip."""
+
 
 def is_foreign(path: Path) -> bool:
     """Whether a file that is not a model file of this package may be a pickle: a zip of torch, or a bare one."""
-    try:
-        with path.open("rb") as file:
-            return zipfile.is_zipfile(file) or _first_byte(file) == PICKLE_START
-    except OSError:
-        return False
+    return _starts_with(path, ZIP_START) or _starts_with(path, PICKLE_START)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file starts as a zip does, which may be damaged further on."""
+    return _starts_with(path, ZIP_START)
 
 
 def untrusted(path: Path) -> InputError:
@@ -63,6 +66,9 @@ def _with_torch(path: Path) -> Any:
     return torch.load(path, weights_only=False)
 
 
-def _first_byte(file: Any) -> bytes:
-    file.seek(0)
-    return file.read(1)
+def _starts_with(path: Path, start: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False

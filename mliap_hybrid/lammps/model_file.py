@@ -15,46 +15,60 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import safetensors.torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.models.description import ModelDescription
+from mliap_hybrid.lammps.safe_records import decode_manifest, decode_tensors, read_records
+from mliap_hybrid.models.description import ModelDescription, build
+from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.version import __version__
 
 SCHEMA_VERSION = 5
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 
+UNITS = {"energy": "eV", "length": "Å", "charge": "e"}
+"""Units of all numbers in a model file."""
+
+Vector = tuple[float, float, float]
+
+
 class Example(BaseModel):
     """A structure that the model knows, for checks."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    numbers: list[int]
+    numbers: Annotated[list[Annotated[int, Field(ge=1, le=118)]], Field(min_length=1)]
     """Atomic numbers."""
-    positions: list[list[float]]
+    positions: list[Vector]
     """Å."""
-    cell: list[list[float]]
+    cell: tuple[Vector, Vector, Vector]
     """Lattice vectors as rows, Å."""
-    periodic: list[bool]
+    periodic: tuple[bool, bool, bool]
     """Periodic directions."""
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Example:
+        if len(self.positions) != len(self.numbers):
+            raise ValueError(f"expected {len(self.numbers)} positions, found {len(self.positions)}")
+        return self
 
 
 class Manifest(BaseModel):
     """Everything that a reader must know of a model, besides its weights."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
     """Version of this schema."""
     package_version: str = __version__
     """Version of mliap_hybrid that wrote the file."""
-    units: dict[str, str] = {"energy": "eV", "length": "Å", "charge": "e"}
-    """Units of all numbers in the file."""
+    units: dict[str, str] = UNITS
+    """Units of all numbers in the file, which are always the same."""
     dtype: Literal["float64", "float32"] = "float64"
     """Precision of features and network in a run; positions, forces and sums are float64 at either."""
     terms: list[str]
@@ -73,6 +87,13 @@ class Manifest(BaseModel):
     """How the model was trained: settings, data, errors, versions."""
     digest: str = ""
     """SHA-256 of this manifest without the digest, followed by the weights."""
+
+    @field_validator("units")
+    @classmethod
+    def _check_units(cls, units: dict[str, str]) -> dict[str, str]:
+        if units != UNITS:
+            raise ValueError(f"expected {UNITS}")
+        return units
 
 
 def encode_records(manifest: Manifest, tensors: dict[str, Tensor]) -> tuple[bytes, bytes]:
@@ -106,20 +127,7 @@ def read_model(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     InputError
         If the file is missing, is not a model file, is damaged, or was written by a newer version.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.split("/", 1)[-1]: name for name in archive.namelist()}
-            if not {"data/0", "data/1", "data.pkl"} <= names.keys():
-                raise InputError(f"{path} is a zip, but not a model file of mliap_hybrid")
-            manifest, weights = archive.read(names["data/0"]), archive.read(names["data/1"])
-    except OSError as error:
-        raise InputError(f"cannot read the model file {path}: {error.strerror or error}") from None
-    except zipfile.BadZipFile as error:
-        raise InputError(
-            f"{path} is damaged or is not a model file of mliap_hybrid ({str(error).rstrip('.')}); "
-            "copy it again, or export it again with `mliap-hybrid export`"
-        ) from None
-    return parse_records(manifest, weights, str(path))
+    return parse_records(*read_records(path), str(path))
 
 
 def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifest, dict[str, Tensor]]:
@@ -136,11 +144,8 @@ def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifes
     InputError
         If the records are not those of a model, were changed, or are newer than this package.
     """
-    try:
-        content = json.loads(manifest)
-        version = int(content["schema_version"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{source} is not a model file of mliap_hybrid: it has no manifest") from None
+    content = decode_manifest(manifest, source)
+    version = content["schema_version"]
     if version > SCHEMA_VERSION:
         raise InputError(
             f"{source} was written by mliap_hybrid {content.get('package_version')} (schema {version}); "
@@ -149,24 +154,56 @@ def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifes
     try:
         parsed = Manifest.model_validate(content)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])[:200]
         raise InputError(f"{source}: the manifest is damaged at '{place}'; export the model again") from None
+    except RecursionError:
+        raise InputError(f"{source}: the manifest is nested too deeply; export the model again") from None
     if parsed.digest != _digest(content, weights):
         raise InputError(
             f"{source}: manifest or weights were changed after the export (the SHA-256 digest differs); "
             "export the model again"
         )
-    return parsed, safetensors.torch.load(weights)
+    return parsed, decode_tensors(weights, source)
+
+
+def restore_model(manifest: Manifest, tensors: dict[str, Tensor], source: str) -> HybridModel:
+    """The model of a file, in float64.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    tensors : dict of str to Tensor
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    InputError
+        If description and tensors do not fit together.
+    """
+    try:
+        return build(manifest.description, tensors)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    except Exception as error:  # whatever a setting that passed all checks makes of the terms
+        brief = (str(error).splitlines() or [""])[0][:200]
+        raise InputError(
+            f"{source}: no model can be made of its description and weights ({type(error).__name__}: {brief}); export "
+            "the model again"
+        ) from None
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether the file is a whole zip with the records of a model file."""
+    """Whether a zip has a manifest, or is too damaged to tell."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = next((name for name in archive.namelist() if name.endswith("/data/0")), None)
-            return manifest is not None and b'"schema_version"' in archive.read(manifest)
-    except (OSError, zipfile.BadZipFile):
-        return False
+            entry = next((entry for entry in archive.infolist() if entry.filename.endswith("/data/0")), None)
+            if entry is None:
+                return False
+            with archive.open(entry) as record:
+                return record.read(1) == b"{"
+    except Exception:  # a damaged directory or record: nothing that torch could open either
+        return True
 
 
 def _digest(content: dict[str, Any], weights: bytes) -> str:

@@ -26,13 +26,20 @@ from mliap_hybrid.lammps.exchange import (
     write_pair_forces,
 )
 from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
-from mliap_hybrid.lammps.foreign_models import is_foreign, open_trusted, untrusted
+from mliap_hybrid.lammps.foreign_models import is_foreign, is_zip, open_trusted, untrusted
 from mliap_hybrid.lammps.instance_data import InstanceData
-from mliap_hybrid.lammps.model_file import Manifest, encode_records, is_model_file, parse_records, read_model
+from mliap_hybrid.lammps.model_file import (
+    Manifest,
+    encode_records,
+    is_model_file,
+    parse_records,
+    read_model,
+    restore_model,
+)
 from mliap_hybrid.lammps.molecule_orders import RunOrders
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
+from mliap_hybrid.lammps.safe_records import is_checkpoint
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
-from mliap_hybrid.models.description import build
 from mliap_hybrid.models.evaluator import Evaluator
 from mliap_hybrid.structure import Environments
 from mliap_hybrid.units import lammps_energy_unit
@@ -47,7 +54,7 @@ class HybridUnified:
     """
 
     def __init__(self, manifest: Manifest, tensors: dict[str, Tensor]):
-        model = build(manifest.description, tensors).requires_grad_(False)
+        model = restore_model(manifest, tensors, "the model file").requires_grad_(False)
         self.manifest = manifest
         self.tensors = tensors
         self.evaluator = Evaluator(model, getattr(torch, manifest.dtype))
@@ -267,7 +274,7 @@ def open_unified(path: str, trusted: bool = False) -> Any:
     file = Path(path)
     if not file.is_file():
         raise InputError(f"cannot find the model file '{path}'; expected the file that `mliap-hybrid export` wrote")
-    if is_foreign(file) and not is_model_file(file):
+    if is_foreign(file) and not (is_zip(file) and (is_model_file(file) or is_checkpoint(file))):
         if not trusted:
             raise untrusted(file)
         return open_trusted(file)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from ase.data import atomic_numbers, chemical_symbols
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from mliap_hybrid.features.whitening import Whitening
@@ -22,6 +22,7 @@ from mliap_hybrid.models.feature_description import FeatureDescription, describe
 from mliap_hybrid.models.gdml import GDMLModel
 from mliap_hybrid.models.hybrid import HybridModel
 from mliap_hybrid.models.molecule_term import MoleculeTerm
+from mliap_hybrid.models.tensor_shapes import check_tensors
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 FIRST_VERSION_FEATURES = (
@@ -40,16 +41,21 @@ FIRST_VERSION_FEATURES = (
 """Entries of a model's description that are now those of its features."""
 
 
+LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
+
+Positive = Annotated[float, Field(gt=0)]
+
+
 class PredictedChargesDescription(BaseModel):
     """How a model predicts charges."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     neutrality: Literal["shift", "increments"]
     """Way to keep the total charge."""
-    hidden: list[int]
+    hidden: LayerSizes
     """Hidden layers of the charge network."""
-    largest: float
+    largest: Positive
     """Bound of the charge network, e."""
     element_charges: dict[str, float]
     """Symbol -> q0 in e, to which the network adds."""
@@ -60,18 +66,18 @@ class PredictedChargesDescription(BaseModel):
 class DirectForcesDescription(BaseModel):
     """How a model predicts forces that are not the gradient of its energy."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    hidden: list[int]
+    hidden: LayerSizes
     """Hidden layers of the force network."""
 
 
 class MoleculesDescription(BaseModel):
     """The kernel model of molecules; its arrays are tensors."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    sigma: float
+    sigma: Positive
     """Length scale of the kernel, 1/Å."""
     constant: float
     """Constant of integration, eV."""
@@ -86,29 +92,29 @@ class MoleculesDescription(BaseModel):
 class ModelDescription(BaseModel):
     """Which terms a model has, and all their settings; the weights are tensors beside it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     features: FeatureDescription
     """What the features are made of."""
-    hidden: list[int]
+    hidden: LayerSizes
     """Hidden layers of the network."""
     whitened: bool
     """Whether the whitening stands beside the network (True) or is folded into its first layer (False)."""
     baseline: dict[str, float]
     """Symbol -> E0, eV."""
-    repulsion: str
-    """zbl or none."""
+    repulsion: Literal["zbl", "none"]
+    """Screened nuclear repulsion, or none."""
     charges: dict[str, float] | None
     """Symbol -> fixed charge in e; None where there are none."""
     predicted_charges: PredictedChargesDescription | None = None
     """None where charges are not predicted, as in models before the third version."""
     total_charge_input: bool = False
     """Whether the networks take the total charge as a last input."""
-    smearing: float
+    smearing: Annotated[float, Field(ge=0)]
     """Å."""
     direct_forces: DirectForcesDescription | None = None
     """None where forces are the gradient of the energy, as in models before the fourth version."""
-    n_members: int = 1
+    n_members: Annotated[int, Field(ge=0)] = 1
     """Number of networks whose mean is the energy; 1 in models before the fourth version, 0 without a network."""
     molecules: MoleculesDescription | None = None
     """None where there is no kernel model of molecules, as in models before the fifth version."""
@@ -122,6 +128,18 @@ class ModelDescription(BaseModel):
         of_features = {name: content[name] for name in FIRST_VERSION_FEATURES if name in content}
         rest = {name: value for name, value in content.items() if name not in of_features}
         return {"features": {"kind": "multipoles"} | of_features} | rest
+
+    @model_validator(mode="after")
+    def _check_tables(self) -> ModelDescription:
+        """Each table has an entry for each element, and no other."""
+        tables: dict[str, dict[str, float] | None] = {"baseline": self.baseline, "charges": self.charges}
+        if self.predicted_charges is not None:
+            tables["element_charges"] = self.predicted_charges.element_charges
+            tables["typical_charges"] = self.predicted_charges.typical_charges
+        for name, table in tables.items():
+            if table is not None and set(table) != set(self.elements):
+                raise ValueError(f"{name}: expected an entry for each of {' '.join(self.elements)}")
+        return self
 
     @property
     def elements(self) -> list[str]:
@@ -198,11 +216,10 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     Raises
     ------
     InputError
-        If the description asks for an element without a pseudo-density.
-    RuntimeError
-        If the tensors do not fit the description.
+        If the description asks for an element without a pseudo-density, or the tensors do not fit it.
     """
     features = description.features.build()
+    check_tensors(description, features.n_features, tensors)
     whitening = Whitening(tensors["whitening.mean"], tensors["whitening.matrix"]) if description.whitened else None
     n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
     n_inputs += description.total_charge_input

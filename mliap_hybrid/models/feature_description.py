@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mliap_hybrid.features.acsf import SymmetryFunctions
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
@@ -16,10 +16,25 @@ from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.features.radial import SplinedRadial
 
 
+def _check_elements(symbols: list[str]) -> list[str]:
+    numbers = [atomic_numbers.get(symbol, 0) for symbol in symbols]
+    if not numbers or min(numbers) < 1 or numbers != sorted(set(numbers)):
+        raise ValueError("expected symbols of elements by ascending atomic number")
+    return symbols
+
+
+Elements = Annotated[list[str], AfterValidator(_check_elements)]
+
+Positive = Annotated[float, Field(gt=0)]
+
+FEW = Field(max_length=64)
+"""Settings whose products become features: more would be as many features as fit into no model."""
+
+
 class PrimitivesDescription(BaseModel):
     """Pseudo-density of one element."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     amplitudes: list[float]
     """e/Å^3."""
@@ -30,21 +45,21 @@ class PrimitivesDescription(BaseModel):
 class MultipolesDescription(BaseModel):
     """Settings of `GaussianMultipoles`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     kind: Literal["multipoles"] = "multipoles"
     """Tells the two kinds of features apart."""
-    elements: list[str]
+    elements: Elements
     """Symbols, by ascending atomic number."""
-    orders: list[int]
+    orders: Annotated[list[int], FEW]
     """Multipole orders."""
-    widths: list[float]
+    widths: Annotated[list[Positive], FEW]
     """Probe widths in Å."""
-    cutoff: float
+    cutoff: Positive
     """Å."""
-    taper_width: float
+    taper_width: Annotated[float, Field(ge=0)]
     """Width of the last stretch before the cutoff in which the features fade, Å."""
-    channels: list[str]
+    channels: Annotated[list[str], FEW]
     """Density channels."""
     products: str
     """Which products of moments are features."""
@@ -95,13 +110,13 @@ class MultipolesDescription(BaseModel):
 class SymmetryFunctionsDescription(BaseModel):
     """Settings of `SymmetryFunctions`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     kind: Literal["symmetry functions"] = "symmetry functions"
     """Tells the two kinds of features apart."""
-    elements: list[str]
+    elements: Elements
     """Symbols, by ascending atomic number."""
-    cutoff: float
+    cutoff: Positive
     """Å."""
     radial_functions: list[tuple[float, float]]
     """eta in 1/Å^2 and shift in Å of each G2."""
@@ -137,13 +152,13 @@ class SymmetryFunctionsDescription(BaseModel):
 class NoFeaturesDescription(BaseModel):
     """Settings of `NoFeatures`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     kind: Literal["none"] = "none"
     """Tells them apart from real features."""
-    elements: list[str]
+    elements: Elements
     """Symbols, by ascending atomic number."""
-    cutoff: float
+    cutoff: Positive
     """Å."""
 
     @property

@@ -30,6 +30,10 @@ BATCH = 4096
 """Geometries predicted at a time: bounds the memory of pair vectors."""
 
 
+LARGEST = 1 << 31
+"""Entries of the unfolded centres, which take 16 bytes each."""
+
+
 @dataclass(frozen=True)
 class MoleculePrediction:
     """What a model says of molecules."""
@@ -207,6 +211,14 @@ class GDMLModel:
         for name, array in self.arrays().items():
             if array.shape != expected[name]:
                 raise InputError(f"the GDML array '{name}' has shape {tuple(array.shape)}; expected {expected[name]}")
+        if not (self.descriptors > 0.0).all():
+            raise InputError("the GDML array 'descriptors' has inverse distances that are not positive")
+        unfolded = self.n_train * n_pairs * len(self.permutations)
+        if unfolded > LARGEST:
+            raise InputError(
+                f"a GDML model of {self.n_train} geometries, {n_pairs} pairs and {len(self.permutations)} permutations "
+                f"would take {16e-9 * unfolded:.0f} GB of memory; expected fewer geometries or permutations"
+            )
         identity = torch.arange(self.n_atoms)
         if self.n_train == 0 or not (self.permutations == identity).all(1).any():
             raise InputError("a GDML model needs a training geometry and, among its permutations, the identity")

@@ -109,3 +109,28 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="cannot be read as a checkpoint"):
             read_checkpoint(tmp_path / name)
     assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize("value", ["gone", None, 3, [], {}, {"a": torch.ones(1)}])
+def test_a_checkpoint_with_other_content_is_refused(run, tmp_path, value):
+    """Each part of it, one after the other, is missing or something else: one sentence, or it is not needed."""
+    whole = torch.load(RunFolder(run).checkpoint("last"), weights_only=True)
+    for name in ("version", "model", "example", "terms"):
+        content = dict(whole)
+        if value == "gone":
+            del content[name]
+        else:
+            content[name] = value
+        if (name, value) in (("version", 3), ("terms", None)):
+            continue
+        torch.save(content, tmp_path / "edited.pt")
+        with pytest.raises(InputError, match=r"content is damaged|fewer"):
+            read_checkpoint(tmp_path / "edited.pt")
+
+
+def test_weights_of_another_shape_are_refused(run, tmp_path):
+    content = torch.load(RunFolder(run).checkpoint("last"), weights_only=True)
+    content["model"]["tensors"]["network.offset"] = torch.zeros(7, dtype=torch.float64)
+    torch.save(content, tmp_path / "edited.pt")
+    with pytest.raises(InputError, match=r"tensor 'network.offset' of the model has shape \(7,\), expected"):
+        read_checkpoint(tmp_path / "edited.pt")

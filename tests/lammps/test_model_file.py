@@ -39,7 +39,7 @@ def test_the_same_model_comes_back(path, model):
     assert len(manifest.example.numbers) == 8
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [1, 3, 5])
 def test_file_of_an_older_schema(version):
     """Written by that version, with the energy and forces that its model had then."""
     model, manifest = load_exported(Path(__file__).parents[1] / "fixtures" / f"model_schema_{version}.pt")
