@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.file_units import read_as
 from mliap_hybrid.data.frames import Frame
@@ -34,10 +36,11 @@ def doubts(frames: Sequence[Frame], batches: Sequence[Batch], keys: LabelKeys, u
     """
     found = read_as(frames[0].units, units)
     of_stress = "virial" if keys.virial is not None else units.stress or f"{found.energy}/{found.length}^3"
-    kinetic = told_kinetic_part(frames, batches)
-    return [
-        *suspicious_frames(frames, keys),
-        *implausible_labels(batches, units, frames[0].units),
-        *implausible_stresses(batches, of_stress),
-        *([] if kinetic is None else [kinetic]),
-    ]
+    with np.errstate(all="ignore"):  # of labels as large as 1e200, which are told
+        kinetic = told_kinetic_part(frames, batches)
+        return [
+            *suspicious_frames(frames, keys),
+            *implausible_labels(batches, units, frames[0].units),
+            *implausible_stresses(batches, of_stress),
+            *([] if kinetic is None else [kinetic]),
+        ]

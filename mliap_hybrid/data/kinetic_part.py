@@ -49,7 +49,7 @@ def told_kinetic_part(frames: Sequence[Frame], batches: Sequence[Batch]) -> str 
     if slope < CLEAR * error or abs(slope - 1.0) > CLEAR * error:
         return None
     return (
-        f"the virials follow the momenta of {len(kinetic)} frames with a slope of {slope:.2f} ± {error:.2f}, where "
-        "0 was expected: the stresses are pressures of molecular dynamics, with a kinetic part that no energy has; write "
+        f"the virials follow the momenta of {len(kinetic)} frames with a slope of {slope:.2f} ± {error:.2f}, where 0 "
+        "was expected: the stresses are pressures of molecular dynamics, with a kinetic part that no energy has; write "
         "them without it (`compute pressure NULL virial` in LAMMPS)"
     )

@@ -51,7 +51,8 @@ def read_molecules(file: Path) -> tuple[list[Atoms], FileUnits]:
     if positions.ndim != 3 or positions.shape[2] != 3 or 0 in positions.shape:
         raise InputError(f"{file}: '{names['positions']}' has shape {positions.shape}; expected (frames, atoms, 3)")
     n_frames, n_atoms, _ = positions.shape
-    if numbers.shape not in ((n_atoms,), (n_frames, n_atoms)) or (numbers < 0).any() or (numbers > 118).any():
+    fits = numbers.shape in ((n_atoms,), (n_frames, n_atoms))
+    if not fits or not ((numbers >= 0) & (numbers <= 118)).all():
         raise InputError(
             f"{file}: '{names['numbers']}' has shape {numbers.shape}; expected atomic numbers, ({n_atoms},) or "
             f"({n_frames}, {n_atoms})"

@@ -15,7 +15,13 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from mliap_hybrid.config import LabelKeys, LabelUnits, parse_training_file
+from mliap_hybrid.config import (
+    LabelKeys,
+    LabelUnits,
+    parse_training_file,
+    read_training_file,
+    write_training_file,
+)
 from mliap_hybrid.data.convergence import mark_convergence
 from mliap_hybrid.data.doubts import doubts
 from mliap_hybrid.data.frames import Frame
@@ -38,22 +44,27 @@ def alloy():
     return alloy_frames()
 
 
-def told(folder, caplog, frames, data=None, name="data.extxyz", **settings):
-    """Warnings of reading the frames for a training, or the refusal."""
-    data = dict(data or {})
+def settings_of(folder, frames, data=None, name="data.extxyz", **settings):
+    """Settings of a training on the frames, which are written into the folder if there are any."""
     if frames is not None:
         ase.io.write(folder / name, frames)
     content = {
         "run": str(folder / "run"),
-        "data": {"files": [str(folder / name)], "validation": 0.2, "test": 0.1} | data,
+        "data": {"files": [str(folder / name)], "validation": 0.2, "test": 0.1} | (data or {}),
         "features": {"set": "gmp-2c", "max_order": 1, "widths": [0.7], "cutoff": 3.0},
         "network": {"hidden": [4]},
         **settings,
     }
+    return parse_training_file(content, "planted")
+
+
+def told(folder, caplog, frames, data=None, name="data.extxyz", **settings):
+    """Warnings of reading the frames for a training, or the refusal."""
+    settings = settings_of(folder, frames, data, name, **settings)
     caplog.clear()
     try:
         with caplog.at_level(logging.WARNING, logger="mliap_hybrid"):
-            load_data(parse_training_file(content, "planted"), Display())
+            load_data(settings, Display())
     except InputError as error:
         return str(error)
     return caplog.text
@@ -243,6 +254,18 @@ def test_an_empty_comment_line_is_no_end(tmp_path):
     path = tmp_path / "plain.xyz"
     path.write_text("1\n\nH 0 0 0\n2\n\nH 0 0 0\nH 0 0 1\n")
     assert [len(frame.atoms) for frame in read_frames([path])] == [1, 2]
+
+
+def test_files_for_validation_and_test(alloy, tmp_path, caplog):
+    for name, part in (("v.extxyz", alloy[30:35]), ("t.extxyz", alloy[35:])):
+        ase.io.write(tmp_path / name, part)
+    data = {"validation_files": [str(tmp_path / "v.extxyz")], "test_files": [str(tmp_path / "t.extxyz")]}
+    settings = settings_of(tmp_path, alloy[:30], data)
+    parts = load_data(settings, Display())
+    assert {name: len(part) for name, part in parts.items()} == {"train": 30, "validation": 5, "test": 5}
+    assert [batch.sources[0] for batch in parts["validation"]] == [f"{tmp_path}/v.extxyz, frame {k}" for k in range(5)]
+    write_training_file(settings, tmp_path / "sub.yaml")
+    assert read_training_file(tmp_path / "sub.yaml").data.validation_files == [tmp_path / "v.extxyz"]
 
 
 def test_weights_of_frames_are_told(alloy, tmp_path, caplog):
