@@ -131,19 +131,24 @@ def _open_model(path: bytes, trusted: int, description: Any) -> int:
 
 
 def _describe_charges(unified: Any, model: Model) -> ctypes.Array[c_double] | None:
-    """Tell C++ of charges that follow the atoms; return what must stay alive.
+    """Tell C++ of the model's charges, and of its heat flux; return what must stay alive.
 
-    Read from the model: `predicts_charges` (False where it is missing), `smearing` (Å), and, if they are there,
-    `solves_coulomb` (whether the model calls `add_coulomb` instead of `solve_coulomb`), `total_charge` (e; None if it
-    follows from the atoms) and `typical_charges` (e, one for each element, to set the k-space solver up with).
+    Read from the model, where they are there: `centroid_stress` (whether the force of each pair is the derivative of
+    its centre's energy alone), `point_charges` (whether LAMMPS' own styles must add the Coulomb energy of fixed
+    charges), `predicts_charges` (whether they follow the atoms), `total_charge` (e; None if it follows from the atoms);
+    and of charges that follow the atoms `smearing` (Å), `solves_coulomb` (whether the model calls `add_coulomb` instead
+    of `solve_coulomb`) and `typical_charges` (e, one for each element, to set the k-space solver up with).
     """
+    centroid_stress = getattr(unified, "centroid_stress", None)
+    model.centroid_stress = -1 if centroid_stress is None else bool(centroid_stress)
+    model.point_charges = bool(getattr(unified, "point_charges", False))
+    total_charge = getattr(unified, "total_charge", 0.0)
+    model.total_charge = math.nan if total_charge is None else total_charge
     model.predicts_charges = bool(getattr(unified, "predicts_charges", False))
     if not model.predicts_charges:
         return None
     model.solves_coulomb = bool(getattr(unified, "solves_coulomb", False))
     model.smearing = unified.smearing
-    total_charge = getattr(unified, "total_charge", 0.0)
-    model.total_charge = math.nan if total_charge is None else total_charge
     typical = getattr(unified, "typical_charges", None)
     if typical is None:
         return None

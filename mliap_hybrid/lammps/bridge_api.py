@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 4
+BRIDGE_VERSION = 5
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -22,10 +22,12 @@ class Model(ctypes.Structure):
         ("nparams", c_int32),
         ("rcutfac", c_double),
         ("elements", c_char_p),
+        ("centroid_stress", c_int32),
+        ("point_charges", c_int32),
+        ("total_charge", c_double),
         ("predicts_charges", c_int32),
         ("solves_coulomb", c_int32),
         ("smearing", c_double),
-        ("total_charge", c_double),
         ("typical_charges", POINTER(c_double)),
     ]
 
@@ -55,6 +57,7 @@ class Step(ctypes.Structure):
         ("eflag", c_int32),
         ("vflag", c_int32),
         ("newton_pair", c_int32),
+        ("check_run", c_int32),
         ("elems", c_void_p),
         ("iatoms", c_void_p),
         ("ielems", c_void_p),

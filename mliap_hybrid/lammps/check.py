@@ -98,7 +98,9 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
         if manifest.example is None:
             raise InputError(f"{path} holds no example structure; name one with --structure")
         atoms = example_atoms(manifest.example)
-    atoms = in_lammps_orientation(large_enough(atoms, model.cutoff))
+    repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
+    n_copies = len(repeated) // len(atoms)
+    atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
     with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
         exactly = Path(folder) / "exact.pt"
         if model.charge_model is None:
@@ -112,7 +114,11 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
             what = f"with PPPM {KSPACE_ACCURACY:g}"
             squared = max(1.0, _largest_charge(model, atoms, manifest.total_charge) ** 2)  # e^2
             long_range = {name: max(value * squared, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
-            comparisons += _compare(model, path.resolve(), atoms, ranks, what, long_range, exact)
+            file = path.resolve()
+            if n_copies > 1 and manifest.total_charge != 0.0:  # of all copies together
+                file = Path(folder) / "repeated.pt"
+                write_unified(file, HybridUnified(manifest, describe(model)[1]))
+            comparisons += _compare(model, file, atoms, ranks, what, long_range, exact)
     return comparisons
 
 

@@ -59,6 +59,9 @@ class MLIAPData:
         Energy per atom in the order of `iatoms`; can be written into and assigned.
     energy : float
         Energy of this rank's atoms; to be assigned.
+    check_run : bool
+        Whether atoms, charges or settings can have changed since the last step: at each setup of a run, and whenever
+        the neighbour lists are new.
     eflag, vflag, step : int
         LAMMPS' flags for energy and virial (0: not needed this step), and the timestep.
     total_charge : float
@@ -119,6 +122,7 @@ class MLIAPData:
     eflag = property(lambda self: self._step.eflag)
     vflag = property(lambda self: self._step.vflag)
     newton_pair = property(lambda self: bool(self._step.newton_pair))
+    check_run = property(lambda self: bool(self._step.check_run))
     step = property(lambda self: self._step.ntimestep)
     total_charge = property(lambda self: self._step.total_charge)
 

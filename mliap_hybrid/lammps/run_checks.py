@@ -1,15 +1,18 @@
 """Is the run that LAMMPS has set up the one the model was made for? Asked where the data object can tell.
 
-A wrong charge, a missing k-space solver or a box that is too small would not stop LAMMPS; it would give numbers.
+A wrong charge, a missing k-space solver or a box that is too small would not stop LAMMPS; it would give numbers. What
+the pair style can see by itself (neighbour lists, other styles) it checks in plugin/run_checks.cpp.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
+from ase.geometry import minkowski_reduce
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exchange import listed_atoms
@@ -18,8 +21,15 @@ CHARGE_TOLERANCE = 1e-5
 """Largest difference in e between an atom's charge in LAMMPS and in the model."""
 
 
+STEPS = np.array([n for n in product(range(-2, 3), repeat=3) if any(n)])
+"""(124, 3): all lattice vectors, in units of the edges, that are no longer than two widths of the cell."""
+
+
 def check_box(data: Any, cutoff: float) -> None:
-    """Refuse a periodic box narrower than the cutoff sphere.
+    """Refuse a periodic box in which an atom can see two images of one neighbour, or itself.
+
+    Two images are as far apart as a lattice vector, and both are within the cutoff of some place if that vector is
+    shorter than twice the cutoff.
 
     Parameters
     ----------
@@ -30,18 +40,49 @@ def check_box(data: Any, cutoff: float) -> None:
     Raises
     ------
     InputError
-        Naming the direction, its width, and the remedy.
+        Naming the shortest lattice vector, and the remedy.
     """
     cell = getattr(data, "cell", None)
     if cell is None:
         return
-    for axis, width in enumerate(perpendicular_widths(np.asarray(cell))):
-        if data.periodic[axis] and width < 2.0 * cutoff:
-            raise InputError(
-                f"the periodic box is {width:.3f} Å wide along {'xyz'[axis]}, smaller than the cutoff sphere of the "
-                f"model ({2.0 * cutoff:.3f} Å across): an atom would see two images of one neighbour; use `replicate`, "
-                "or export the model with --allow-small-box if this is meant"
-            )
+    length = shortest_lattice_vector(np.asarray(cell), data.periodic, 2.0 * cutoff)
+    if length < 2.0 * cutoff:
+        raise InputError(
+            f"the periodic box repeats itself after {length:.3f} Å, smaller than the cutoff sphere of the model "
+            f"({2.0 * cutoff:.3f} Å across): an atom would see two images of one neighbour; use `replicate`, or "
+            "export the model with --allow-small-box if this is meant"
+        )
+
+
+def shortest_lattice_vector(cell: np.ndarray, periodic: Sequence[bool], limit: float) -> float:
+    """Length of the shortest lattice vector that is not zero, if it is below a limit. Cheap for usual boxes.
+
+    Parameters
+    ----------
+    cell : array, shape (3, 3), Å
+        Lattice vectors as rows.
+    periodic : sequence of 3 bools
+        Which of them repeat the box.
+    limit : float, Å
+
+    Returns
+    -------
+    float, Å
+        Infinity if there is none below the limit.
+    """
+    repeated = np.asarray(periodic, dtype=bool)
+    if not repeated.any():
+        return np.inf
+    # A vector that goes n times along an edge is at least n widths long.
+    n_steps = limit / perpendicular_widths(cell)[repeated].min()
+    if n_steps <= 1.0:
+        return np.inf
+    if n_steps < 3.0:
+        vectors = STEPS[~STEPS[:, ~repeated].any(axis=1)] @ cell  # (n_vectors, 3)
+    else:
+        vectors = minkowski_reduce(cell, repeated)[0][repeated]  # (n_periodic, 3): the shortest is among them
+    length = float(np.linalg.norm(vectors, axis=1).min())
+    return length if length < limit else np.inf
 
 
 def perpendicular_widths(cell: np.ndarray) -> np.ndarray:
@@ -77,30 +118,40 @@ def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], 
     Raises
     ------
     InputError
-        On the rank that finds the atom, or on all ranks for the sum.
+        On all ranks.
     """
     if not hasattr(data, "q"):
         return
     if data.q is None:
         raise InputError("the model has charges, but the atom style of LAMMPS has none; expected `atom_style charge`")
-    listed = listed_atoms(data)
-    found = data.q[listed]  # (n_list_atoms,)
-    expected = np.array([charges[int(z)] for z in numbers])  # (n_list_atoms,)
-    wrong = np.flatnonzero(np.abs(found - expected) > CHARGE_TOLERANCE)
-    if len(wrong):
-        i = int(wrong[0])
-        raise InputError(
-            f"atom {int(data.tag[listed[i]])} ({chemical_symbols[int(numbers[i])]}) has the charge {found[i]:+.6f} e "
-            f"in LAMMPS but {expected[i]:+.6f} e in the model; set the charges that `mliap-hybrid lammps-input` prints"
-        )
+    wrong = _wrong_charges(data, numbers, charges)
     # Over all atoms, also those of another pair style: PPPM sees them all.
-    total = data.comm.allreduce(float(data.q[: data.nlocal].sum()))
-    count = data.comm.allreduce(int(data.nlocal))
+    mine = np.array([len(wrong), data.q[: data.nlocal].sum(), data.nlocal])
+    n_wrong, total, count = data.comm.allreduce(mine)
+    if n_wrong:  # all ranks stop with the sentence of the first
+        raise InputError(next(filter(None, data.comm.allgather(_first_wrong(data, numbers, charges, wrong)))))
     if abs(total - total_charge) > CHARGE_TOLERANCE * max(1, count):
         raise InputError(
             f"the charges of all atoms sum to {total:+.4f} e, but the model was exported for systems of "
             f"{total_charge:+.4f} e; check the numbers of atoms, or export it again with --total-charge"
         )
+
+
+def _wrong_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float]) -> np.ndarray:
+    """Listed positions (n_wrong,) of this rank's atoms whose charge is not the model's."""
+    expected = np.array([charges[int(z)] for z in numbers])  # (n_list_atoms,)
+    return np.flatnonzero(~(np.abs(data.q[listed_atoms(data)] - expected) <= CHARGE_TOLERANCE))
+
+
+def _first_wrong(data: Any, numbers: np.ndarray, charges: Mapping[int, float], wrong: np.ndarray) -> str:
+    """What is to be said of the first of these atoms; nothing if there are none."""
+    if len(wrong) == 0:
+        return ""
+    i, z = int(listed_atoms(data)[wrong[0]]), int(numbers[wrong[0]])
+    return (
+        f"atom {int(data.tag[i])} ({chemical_symbols[z]}) has the charge {data.q[i]:+.6f} e in LAMMPS but "
+        f"{charges[z]:+.6f} e in the model; set the charges that `mliap-hybrid lammps-input` prints"
+    )
 
 
 def check_kspace(data: Any) -> None:

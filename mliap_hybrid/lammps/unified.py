@@ -72,9 +72,11 @@ class HybridUnified:
         if model.molecules is not None:
             self._orders = model.molecules.orders = RunOrders(model.molecules.order)
         self._connection: tuple[Any, str] | None = None
-        # What the plugin reads of charges that follow the atoms.
+        # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
         self.predicts_charges = model.charge_model is not None
         self.point_charges = model.is_charged and not self.predicts_charges
+        self.total_charge: float | None = manifest.total_charge
+        self.centroid_stress = (model.charge_model, model.molecules, model.force_network) == (None, None, None)
         if model.charge_model is not None:
             self.smearing = model.smearing
             self.solves_coulomb = manifest.coulomb_engine != "kspace"

@@ -95,6 +95,28 @@ class Recorder(LennardJones):
         super().compute_forces(data)
 
 
+class OffsetLennardJones(LennardJones):
+    """A model whose atoms have an energy also without neighbours.
+
+    Parameters
+    ----------
+    offset : float
+        That energy.
+    *arguments
+        Those of `LennardJones`.
+    """
+
+    def __init__(self, offset: float, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.offset = offset
+
+    def compute_forces(self, data: Any) -> None:
+        """As in `LennardJones`, and the offset for each listed atom."""
+        super().compute_forces(data)
+        data.eatoms += self.offset
+        data.energy += self.offset * data.nlistatoms
+
+
 class DirectWriter(LennardJones):
     """Writes ``f``, ``eatoms`` and ``energy`` itself instead of handing over pairs (needs newton on)."""
 

@@ -104,7 +104,7 @@ def test_molecule_ids_tell_molecules_whose_tags_are_mixed(here, ranks):
         (2, [0, 1, 2, 3, 5, 4, 6, 7], "atomic", "", "molecule of atom 5 is, by the IDs of its atoms, H N H H"),
         (2, [0, 1, 2, 3, 4, 5, 6], "atomic", "", "has 3 atoms within the cutoff, expected 4"),
         (1, range(8), "bond", "bond_style none\n", "has the molecule ID 0"),
-        (1, range(8), "atomic", "neigh_modify exclude type 1 1\n", "has 2 atoms within the cutoff"),
+        (1, range(8), "atomic", "neigh_modify exclude type 1 1\n", "neigh_modify exclude hides pairs of types 1 and 1"),
     ],
     ids=["order", "a missing atom", "no molecule ID", "exclusions"],
 )

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 4
+#define MLIAP_BRIDGE_VERSION 5
 
 extern "C" {
 
@@ -31,13 +31,16 @@ struct mliap_model {
   int32_t nparams;         // # of parameters
   double rcutfac;          // half the cutoff, in length units of the run
   const char *elements;    // names of the elements, separated by blanks
+  int32_t centroid_stress;    // 1: the force of a pair is the derivative of its centre's energy alone;
+                              // 0: it is not; -1: not told
+  int32_t point_charges;    // 1: LAMMPS' own styles must add the Coulomb energy of fixed charges
+  double total_charge;      // of all atoms, for models with charges; NaN if it follows from the atoms
 
   // charges that follow the atoms
 
   int32_t predicts_charges;         // 0: none, the fields below mean nothing
   int32_t solves_coulomb;           // 1: in Python, by add_coulomb(); 0: in KSpace, by solve_coulomb()
   double smearing;                  // width of the Gaussian charges, in length units of the run
-  double total_charge;              // sum of all charges, NaN if it follows from the atoms
   const double *typical_charges;    // [nelements] to set KSpace up with, or null
 };
 
@@ -51,6 +54,7 @@ struct mliap_step {
   int32_t npairs;        // # of pairs inside the cutoff
   int32_t eflag, vflag;
   int32_t newton_pair;
+  int32_t check_run;     // 1 at a setup and when the neighbor lists are new: look at the run again
 
   const int32_t *elems;        // [ntotal] element of each atom, -1 if NULL
   const int32_t *iatoms;       // [natomneigh] local index of each centre

@@ -1,11 +1,11 @@
 #include "coulomb_solver.h"
 
+#include "background.h"
 #include "failure.h"
 #include "kspace_handover.h"
 
 #include "atom.h"
 #include "comm.h"
-#include "domain.h"
 #include "error.h"
 #include "force.h"
 #include "kspace.h"
@@ -79,7 +79,9 @@ void CoulombSolver::init(double rcut, const std::vector<int> &element_of_type)
   first_solution = true;
   check_companions();
   check_styles();
-  check_charges(element_of_type);
+  check_other_atoms(element_of_type);
+  check_total_charge();
+  if (in_kspace) force->kspace->energy = 0.0;
   q2_of_setup = sum_of_squares();
 }
 
@@ -156,6 +158,7 @@ void CoulombSolver::run_kspace(const NeighborPairs &pairs)
   const int vflag = (pair->vflag_global ? VIRIAL_PAIR : VIRIAL_NONE) +
       (pair->vflag_atom ? VIRIAL_ATOM : VIRIAL_NONE);
 
+  check_nobody_runs_kspace();
   kspace->qsum_qsq(0);
   kspace->compute(ENERGY_ATOM, vflag);
 
@@ -172,32 +175,9 @@ void CoulombSolver::run_kspace(const NeighborPairs &pairs)
   if (pair->vflag_atom)
     for (int i = 0; i < atom->nlocal; i++)
       for (int k = 0; k < 6; k++) pair->vatom[i][k] += kspace->vatom[i][k];
-  if (pair->vflag_either) add_background_virial();
+  if (pair->vflag_either) add_background_virial(lmp, pair);
   kspace->energy = 0.0;
   std::fill_n(kspace->virial, 6, 0.0);
-}
-
-/* ----------------------------------------------------------------------
-   of the uniform background -pi Q^2 / (2 g^2 V), which KSpace has in its
-   energy alone
-------------------------------------------------------------------------- */
-
-void CoulombSolver::add_background_virial()
-{
-  const double *const q = atom->q;
-  const KSpace *const kspace = force->kspace;
-  double mine = 0.0, qsum;
-  for (int i = 0; i < atom->nlocal; i++) mine += q[i];
-  MPI_Allreduce(&mine, &qsum, 1, MPI_DOUBLE, MPI_SUM, world);
-
-  const double volume = domain->xprd * domain->yprd * domain->zprd * kspace->slab_volfactor;
-  const double factor =
-      -0.5 * PI * force->qqrd2e * qsum / (kspace->g_ewald * kspace->g_ewald * volume);
-  for (int k = 0; k < 3; k++) {
-    if (pair->vflag_global) pair->virial[k] += factor * mine;
-    if (pair->vflag_atom)
-      for (int i = 0; i < atom->nlocal; i++) pair->vatom[i][k] += factor * q[i];
-  }
 }
 
 /* ----------------------------------------------------------------------

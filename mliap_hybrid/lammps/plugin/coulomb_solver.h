@@ -35,6 +35,10 @@ class CoulombSolver : protected Pointers {
   void prepare_kspace(const std::vector<int> &element_of_type);
   void init(double cutoff, const std::vector<int> &element_of_type);
 
+  // at the first step and whenever atoms can have changed
+
+  void check_other_atoms(const std::vector<int> &element_of_type) const;
+
   // each step: write_charges(), ghosts receive atom->q, then one of the other two
 
   void write_charges(const NeighborPairs &, const double *charges);
@@ -54,12 +58,13 @@ class CoulombSolver : protected Pointers {
 
   void check_companions() const;
   void check_styles() const;
-  void check_charges(const std::vector<int> &element_of_type) const;
+  void check_fixes() const;
+  void check_total_charge() const;
   void check_accuracy(double sum_of_squares) const;
+  void check_nobody_runs_kspace() const;
   void set_up_kspace();
   double sum_of_squares() const;
   void run_kspace(const NeighborPairs &);
-  void add_background_virial();
   void add_real_space(const NeighborPairs &);
   void tally_energies(const NeighborPairs &);
 };

@@ -10,24 +10,26 @@ using namespace LAMMPS_NS;
 ------------------------------------------------------------------------- */
 
 void NeighborPairs::fill(const Atom *atom, const NeighList *list,
-                         const std::vector<int> &element_of_type, double cutoff)
+                         const std::vector<int> &element_of_type, double cutoff, int hidden)
 {
   const double *const *const x = atom->x;
   const int *const type = atom->type;
   const tagint *const tag = atom->tag;
+  const int *const mask = atom->mask;
   const double cutsq = cutoff * cutoff;
 
   const int nall = atom->nlocal + atom->nghost;
   if (static_cast<int>(elems.size()) < nall) elems.resize(atom->nmax);
   for (int i = 0; i < nall; i++) elems[i] = element_of_type[type[i]];
 
-  nlistatoms = list->inum;
-  natomneigh = list->inum + (list->ghost ? list->gnum : 0);
-  grow_centres(natomneigh);
+  const int ncentres = list->inum + (list->ghost ? list->gnum : 0);
+  grow_centres(ncentres);
 
+  nlistatoms = natomneigh = 0;
   int ij = 0;
-  for (int ii = 0; ii < natomneigh; ii++) {
+  for (int ii = 0; ii < ncentres; ii++) {
     const int i = list->ilist[ii];
+    if (mask[i] & hidden) continue;
     const int jnum = list->numneigh[i];
     const int *const jlist = list->firstneigh[i];
     const double xtmp = x[i][0];
@@ -52,9 +54,11 @@ void NeighborPairs::fill(const Atom *atom, const NeighList *list,
       rij[3 * ij + 2] = delz;
       ij++;
     }
-    iatoms[ii] = i;
-    ielems[ii] = elems[i];
-    numneighs[ii] = ij - first;
+    iatoms[natomneigh] = i;
+    ielems[natomneigh] = elems[i];
+    numneighs[natomneigh] = ij - first;
+    natomneigh++;
+    if (ii < list->inum) nlistatoms++;
   }
   npairs = ij;
 }

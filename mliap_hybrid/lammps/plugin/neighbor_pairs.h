@@ -26,8 +26,10 @@ class NeighborPairs {
 
   NeighborPairs() : nlistatoms(0), natomneigh(0), npairs(0) {}
 
+  // hidden: group bits of atoms that are left out
+
   void fill(const Atom *atom, const NeighList *list, const std::vector<int> &element_of_type,
-            double cutoff);
+            double cutoff, int hidden);
   double memory_usage() const;
 
  private:

@@ -1,5 +1,6 @@
 #include "pair_mliap_unified.h"
 
+#include "background.h"
 #include "failure.h"
 #include "python_host.h"
 
@@ -26,7 +27,7 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 /* ---------------------------------------------------------------------- */
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
-    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0), exchanged(nullptr)
+    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0), checks(lmp), exchanged(nullptr)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -132,13 +133,24 @@ void PairMLIAPUnified::open_model(const char *filename, bool trusted)
   for (std::string name; names >> name;) element_names.push_back(name);
 
   // predicted charges: KSpace accepts this style, which brings its own real-space part without
-  // a table.  Virials are tallied, as KSpace adds to the forces that fdotr would take for pairs'
+  // a table.  Virials are tallied, as KSpace adds to the forces that fdotr would take for pairs'.
+  // A background has a virial without forces
 
   coulomb.reset();
   if (model.predicts_charges) coulomb.reset(new CoulombSolver(lmp, this, model));
   ewaldflag = pppmflag = coulomb ? 1 : 0;
-  no_virial_fdotr_compute = coulomb ? 1 : 0;
+  no_virial_fdotr_compute = (coulomb || has_background()) ? 1 : 0;
+  centroidstressflag = (model.centroid_stress == 1) ? CENTROID_AVAIL : CENTROID_NOTAVAIL;
   if (coulomb) ncoultablebits = 0;
+}
+
+/* ----------------------------------------------------------------------
+   fixed charges that do not add up to 0
+------------------------------------------------------------------------- */
+
+bool PairMLIAPUnified::has_background() const
+{
+  return model.point_charges && model.total_charge != 0.0;
 }
 
 /* ----------------------------------------------------------------------
@@ -197,18 +209,10 @@ void PairMLIAPUnified::init_style()
 {
   if (!atom->tag_enable) error->all(FLERR, "Pair style mliap requires atom IDs");
 
-  // a model needs all neighbors: a list without bonded pairs would be wrong in silence
-
-  if (atom->molecular != Atom::ATOMIC && atom->nbonds > 0)
-    for (int i = 1; i <= 3; i++)
-      if (force->special_lj[i] == 0.0 && force->special_coul[i] == 0.0)
-        error->all(FLERR,
-                   "Pair style mliap needs bonded atoms in the neighbor list: "
-                   "use special_bonds lj/coul 1 1 1");
-
   // newton off: the virial is tallied by pairs, as ghost forces are folded back in compute()
 
-  no_virial_fdotr_compute = (force->newton_pair && !coulomb) ? 0 : 1;
+  no_virial_fdotr_compute = (force->newton_pair && !coulomb && !has_background()) ? 0 : 1;
+  checks.init();
   if (coulomb) coulomb->init(cutoff, element_of_type);
 
   if (ghostneigh) {
@@ -232,7 +236,12 @@ double PairMLIAPUnified::init_one(int i, int j)
 void PairMLIAPUnified::compute(int eflag, int vflag)
 {
   ev_init(eflag, vflag);
-  pairs.fill(atom, list, element_of_type, cutoff);
+  step.check_run = checks.due();
+  if (step.check_run) {
+    checks.check(list, element_of_type, model);
+    if (coulomb) coulomb->check_other_atoms(element_of_type);
+  }
+  pairs.fill(atom, list, element_of_type, cutoff, checks.hidden);
   describe_step(eflag, vflag);
 
   if (!force->newton_pair) clear_ghosts();
@@ -243,6 +252,7 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
   if (!force->newton_pair) send_ghosts_home();
 
   tally_energy();
+  if (vflag_either && has_background() && force->kspace) add_background_virial(lmp, this);
   if (vflag_fdotr) virial_fdotr_compute();
 }
 

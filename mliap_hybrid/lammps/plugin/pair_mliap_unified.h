@@ -15,6 +15,7 @@
 #include "bridge_api.h"
 #include "coulomb_solver.h"
 #include "neighbor_pairs.h"
+#include "run_checks.h"
 
 #include <exception>
 #include <memory>
@@ -49,6 +50,7 @@ class PairMLIAPUnified : public Pair {
   double cutoff;                            // one for all pairs of elements
   std::vector<std::string> element_names;
   std::vector<int> element_of_type;         // [ntypes+1], -1 for NULL
+  RunChecks checks;
   NeighborPairs pairs;
   std::vector<double> eatoms;
   std::unique_ptr<CoulombSolver> coulomb;    // null if the model predicts no charges
@@ -59,10 +61,12 @@ class PairMLIAPUnified : public Pair {
   void open_model(const char *, bool);
   int element_index(const std::string &) const;
   void describe_step(int, int);
+  bool has_background() const;
   void tally_energy();
   void send_ghosts_home();
   void clear_ghosts();
   void v_tally(int, int, const double *, const double *);
+  void cv_tally(int, const double *, const double *);
   void update_pair_energy(const double *);
   void update_pair_forces(const double *);
   void solve_coulomb(const double *, double *);

@@ -92,7 +92,9 @@ void PairMLIAPUnified::update_pair_forces(const double *fij)
     f[j][0] -= fpair[0];
     f[j][1] -= fpair[1];
     f[j][2] -= fpair[2];
-    if (vflag_either) v_tally(i, j, fpair, &pairs.rij[3 * static_cast<std::size_t>(ij)]);
+    const double *const rij = &pairs.rij[3 * static_cast<std::size_t>(ij)];
+    if (vflag_either) v_tally(i, j, fpair, rij);
+    if (cvflag_atom) cv_tally(j, fpair, rij);
   }
 }
 
@@ -109,6 +111,20 @@ void PairMLIAPUnified::v_tally(int i, int j, const double *fij, const double *ri
       vatom[i][k] += 0.5 * v[k];
       vatom[j][k] += 0.5 * v[k];
     }
+}
+
+/* ----------------------------------------------------------------------
+   the energy of centre i changes with its neighbor j at the rate fij . vj,
+   and is at rij from it: all of the heat that the pair carries goes with j.
+   Order: xx, yy, zz, xy, xz, yz, yx, zx, zy, the place before the force;
+   Surblys, Matsubara, Kikugawa and Ohara, Phys. Rev. E 99, 051301 (2019)
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::cv_tally(int j, const double *fij, const double *rij)
+{
+  static const int place[9] = {0, 1, 2, 0, 0, 1, 1, 2, 2};
+  static const int direction[9] = {0, 1, 2, 1, 2, 2, 0, 0, 1};
+  for (int k = 0; k < 9; k++) cvatom[j][k] -= rij[place[k]] * fij[direction[k]];
 }
 
 /* ----------------------------------------------------------------------
