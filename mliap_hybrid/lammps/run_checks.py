@@ -139,7 +139,9 @@ def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], 
 
 def _wrong_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float]) -> np.ndarray:
     """Listed positions (n_wrong,) of this rank's atoms whose charge is not the model's."""
-    expected = np.array([charges[int(z)] for z in numbers])  # (n_list_atoms,)
+    table = np.zeros(len(chemical_symbols))
+    table[list(charges)] = list(charges.values())
+    expected = table[numbers]  # (n_list_atoms,)
     return np.flatnonzero(~(np.abs(data.q[listed_atoms(data)] - expected) <= CHARGE_TOLERANCE))
 
 
