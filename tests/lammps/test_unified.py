@@ -189,7 +189,7 @@ class TestWrongRuns:
 
     def test_small_box(self, make):
         unified, data = make(rock_salt(1), allow_small_box=False)
-        with pytest.raises(InputError, match=r"5\.640 Å wide along x, smaller than the cutoff sphere"):
+        with pytest.raises(InputError, match=r"repeats itself after 5\.640 Å, smaller than the cutoff sphere"):
             unified.compute_forces(data)
         unified, data = make(rock_salt(2), allow_small_box=False)
         unified.compute_forces(data)

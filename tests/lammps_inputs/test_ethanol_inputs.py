@@ -86,6 +86,7 @@ def test_opls_acts_between_molecules_and_the_model_sees_all_pairs(tmp_path, rank
     torch.save(toy, tmp_path / "toy.pt")
     setup = (INPUTS / "in.ethanol_liquid").read_text().split('print "--- packing')[0]
     setup = setup.replace("lattice sc 6.5", "lattice sc 5.0").replace("tail yes", "tail no")
+    setup = setup.replace("unified ${model} 0", "unified ${model} 0 trusted yes")
     dump = f"write_dump all custom {tmp_path}/atoms.dump id mol type q x y z modify sort id format float %.12g\n"
     (tmp_path / "in.start").write_text(f"{setup}thermo_style custom lx c_lj ecoul elong pe\nrun 0\n{dump}")
     output = run(

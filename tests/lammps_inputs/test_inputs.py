@@ -67,7 +67,7 @@ def test_water_writes_its_charges_and_their_dipole_moment(tmp_path):
     torch.save(CoordinationCharges(["H", "O"], base=[0.3, -0.6], slopes=[0.01, -0.02]), tmp_path / "toy.pt")
     potential = tmp_path / "potential.in"
     potential.write_text(
-        f"pair_style mliap unified {tmp_path / 'toy.pt'} 0\npair_coeff * * H O\nkspace_style pppm 1e-5\n"
+        f"pair_style mliap unified {tmp_path / 'toy.pt'} 0 trusted yes\npair_coeff * * H O\nkspace_style pppm 1e-5\n"
     )
     variables = {"molecule": INPUTS / "water.mol", "n": 5, "dt": 1e-5, "warm_steps": 10, "steps": 20, "dump_every": 20}
     output = run("in.water", tmp_path / "out", potential=potential, **variables)
