@@ -65,7 +65,7 @@ def tune(
         trials = run_trials(trial_settings, chosen_sizes, factors, seeds, results, display)
         display.say(table_of_trials(trials, settings, by.value).markdown())
         best = best_candidate(trials, by.value)
-        write_training_file(best.applied(settings), output)
+        write_training_file(best.applied(settings), output, said_only=True)
         if best == NONE:
             display.say("best: none, without weak supervision")
         else:

@@ -16,6 +16,7 @@ from mliap_hybrid.config.training_file import (
     parse_training_file,
     read_training_file,
     with_committee,
+    with_unsaid_of,
     write_training_file,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "parse_training_file",
     "read_training_file",
     "with_committee",
+    "with_unsaid_of",
     "write_training_file",
 ]

@@ -12,7 +12,7 @@ from mliap_hybrid.config.section import Fraction, NonNegative, Positive, Section
 class LossSettings(Section):
     """Weights of the errors in the loss, each on labels in eV and Å."""
 
-    energy: NonNegative = 1.0
+    energy: NonNegative = 0.01
     """Weight of the squared error of the energy per atom, (eV/atom)^2, times 1000."""
     energy_transition: Positive | None = None
     """Error c of the energy per atom in eV/atom from which on errors count linearly and no longer as squares
@@ -20,9 +20,11 @@ class LossSettings(Section):
     forces: NonNegative = 1.0
     """Weight of the squared error of the force components, (eV/Å)^2."""
     force_transition: Positive | None = None
-    """The same for force components, in eV/Å: a few large forces rule the fit less. null: squares throughout."""
-    virial: NonNegative = 0.0
-    """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; needs a stress label."""
+    """The same for force components, in eV/Å: a few large forces rule the fit less. null: squares throughout. Where the
+    file does not say it, a twentieth of the root mean square force."""
+    virial: NonNegative = 0.1
+    """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; used where `data.keys.stress` is
+    set."""
     charges: NonNegative = 1.0
     """Weight of the squared error of predicted charges, e^2, times 100; used where `data.keys.charges` is set."""
     dipole: NonNegative = 1.0
@@ -104,12 +106,14 @@ class OptimisationSettings(Section):
     adamw: Adam with decoupled weight decay. For networks of a few thousand weights, with one step of all frames in each
     epoch, no learning rate and no averaging: lm: Levenberg-Marquardt, few steps of great cost and memory, which is for
     at most a few thousand labels or weights; lbfgs: limited-memory BFGS, many steps."""
-    epochs: int = Field(default=200, ge=1)
-    """Passes over the training frames."""
+    epochs: int = Field(default=140, ge=1)
+    """Passes over the training frames. Where the file does not say it, as many as make up 3500 steps, and more steps
+    where an epoch has more than 25."""
     patience: int | None = Field(default=None, ge=1)
     """Stop when the validation loss has not fallen for so many epochs; null: never before the last one."""
-    batch_size: int = Field(default=4, ge=1)
-    """Frames in a step; of lm and lbfgs, frames that are in work at a time."""
+    batch_size: int = Field(default=32, ge=1)
+    """Frames in a step; of lm and lbfgs, frames that are in work at a time. Where the file does not say it, a
+    twenty-fifth of the training frames, and 64 at most."""
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     """Learning rate of soap and adamw. cosine: falls to zero along half a cosine, in the last epoch; plateau: falls by
     `plateau_factor` when the validation loss has not fallen for `plateau_patience` epochs; constant: stays."""
@@ -121,10 +125,10 @@ class OptimisationSettings(Section):
     """Learning rate of soap and adamw at the start."""
     charge_learning_rate: Positive = 1e-2
     """The same for the charges, with `electrostatics.charges: fitted`."""
-    weight_decay: NonNegative = 1e-5
+    weight_decay: NonNegative = 3e-2
     """soap, adamw: decoupled decay rate of the network's weights, but not of their offsets; lm: weight of the sum of
-    the squares of all weights and offsets in the loss; lbfgs has none."""
-    average_decay: Fraction = 0.995
+    the squares of all weights and offsets in the loss, 1e-4 where the file does not say it; lbfgs has none."""
+    average_decay: Fraction = 0.999
     """Decay of the running average of the weights over the steps of soap and adamw; the average is what is validated
     and exported."""
     gradient_clip: Positive = 10.0

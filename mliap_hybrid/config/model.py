@@ -26,11 +26,12 @@ class FeatureSettings(Section):
     all pairs of probes; gmp-2c3 (148): with products of three moments; gmp-3c3 (294): with a third density, that of the
     core electrons; gmp-3c3w (438): with more products of three. More features cost time and find more. acsf: symmetry
     functions (Behler and Parrinello 2007) in place of multipoles, more of them with each element; of the settings
-    below, `cutoff` alone is theirs."""
+    below, `cutoff` alone is theirs. Where the file does not say it, gmp-3c3w for several elements."""
     max_order: int = Field(default=3, ge=0, le=9)
     """Highest multipole order n; orders 0..n are used."""
     widths: list[Positive] = Field(default=[0.25, 0.5, 1.0, 2.0])
-    """Widths s of the Gaussian probes in Å. Narrow ones resolve short bonds; ions want none below about 0.7 Å."""
+    """Widths s of the Gaussian probes in Å. Where the file does not say it, four between a quarter of the distance of
+    nearest neighbours and a third of the cutoff, in equal ratios."""
     cutoff: Positive = 6.0
     """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
     density_table: str = "gth-pbe"
@@ -53,7 +54,7 @@ class FeatureSettings(Section):
 class NetworkSettings(Section):
     """The network of the energy, which all elements share, and where the forces come from."""
 
-    hidden: list[Annotated[int, Field(gt=0)]] = Field(default=[128, 128])
+    hidden: list[Annotated[int, Field(gt=0)]] = Field(default=[256, 128])
     """Widths of the hidden layers."""
     whitening_damping: Positive = 1e-3
     """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-3 for hundreds,
@@ -99,7 +100,9 @@ class ElectrostaticsSettings(Section):
     """Where the charges come from. none: no long-range term; formal: oxidation states (pymatgen);
     reference: mean of the reference charges of each element; fitted: one for each element, learned with the network
     from energies and forces; predicted: of each atom, by a second network from the same features; or a table such as
-    {Na: 1.0, Cl: -1.0} in e. The settings below, `smearing` apart, are for predicted charges."""
+    {Na: 1.0, Cl: -1.0} in e. The settings below, `smearing` apart, are for predicted charges. Where the file does not
+    say it: fitted, if all frames are periodic and neutral and a short training has a validation error lower by more
+    than a tenth with them than without; else none."""
     smearing: Positive = 1.0
     """Smearing sigma of the charges in Å; at most cutoff / 5.5, where erfc(r / (sqrt(2) sigma)) has fallen to 4e-8."""
     neutrality: Literal["shift", "increments"] = "shift"

@@ -67,8 +67,8 @@ class TrainingFile(Section):
     @model_validator(mode="after")
     def _labels_are_named(self) -> TrainingFile:
         keys, electrostatics = self.data.keys, self.electrostatics
-        if self.loss.virial > 0 and not keys.with_virials:
-            raise ValueError("loss.virial is not zero, but data.keys.stress does not name a stress label")
+        if self.loss.virial not in (0.0, LossSettings().virial) and not keys.with_virials:
+            raise ValueError("loss.virial has a weight, but data.keys.stress does not name a stress label")
         if keys.stress is not None and keys.virial is not None:
             raise ValueError("data.keys.stress and data.keys.virial are the same label twice: set one of them to null")
         needs_reference = {"charges": electrostatics.charges == "reference"}
@@ -267,13 +267,38 @@ def with_committee(settings: TrainingFile, n_members: int) -> TrainingFile:
     InputError
         If a committee is not possible with them.
     """
-    content = settings.model_dump() | {"committee": {"n_members": n_members}}
+    # What the file does not say stays open.
+    content = settings.model_dump(exclude_unset=True) | {"committee": {"n_members": n_members}}
     return parse_training_file(content, "--committee")
 
 
-def write_training_file(settings: TrainingFile, path: Path) -> None:
-    """Write the resolved settings, defaults included, as YAML that `read_training_file` accepts."""
-    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+def with_unsaid_of(settings: TrainingFile, other: TrainingFile) -> TrainingFile:
+    """The settings with the values of others where the training file says none."""
+    said = settings.model_dump(exclude_unset=True)
+    return settings.model_validate(_merged(other.model_dump(), said))
+
+
+def _merged(values: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """`values`, with what was said in their place, section by section."""
+    merged = values | said
+    for name, value in said.items():
+        if isinstance(value, dict) and isinstance(values.get(name), dict) and name in TrainingFile.model_fields:
+            merged[name] = values[name] | value
+    return merged
+
+
+def write_training_file(settings: TrainingFile, path: Path, *, said_only: bool = False) -> None:
+    """Write settings as YAML that `read_training_file` accepts.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+    path : Path
+    said_only : bool
+        Leave out what nobody has said or chosen, so that it stays open; by default, defaults are written as well.
+    """
+    content = settings.model_dump(mode="json", exclude_unset=said_only)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with whole_file(path) as file:
         file.write(text.encode())
 

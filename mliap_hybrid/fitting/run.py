@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mliap_hybrid.config import TrainingFile, read_training_file, write_training_file
+from mliap_hybrid.config import TrainingFile, read_training_file, with_unsaid_of, write_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.complete_settings import complete_settings
 from mliap_hybrid.fitting.gdml.closed_form import fit_molecule
 from mliap_hybrid.fitting.member_run import train_member
 from mliap_hybrid.fitting.preparation import prepare
@@ -69,6 +70,7 @@ def train(
     """
     team = team or Team()
     folder = RunFolder(settings.run)
+    settings = _as_before(settings, folder, resume)
     if team.is_first:
         _check_folder(settings, folder, resume, overwrite)
     with RunLog() as log:
@@ -78,6 +80,7 @@ def train(
         data = fingerprint([*batches["train"], *batches["validation"]])
         if settings.gdml is not None:
             return _train_in_closed_form(settings, folder, batches, data, log, display) if team.is_first else None
+        settings = complete_settings(settings, batches["train"], batches["validation"], display, team)
         folders = folder.members(settings.committee.n_members)
         checkpoints = [_last_checkpoint(of_member, data) if resume else None for of_member in folders]
         terms = next((checkpoint.terms for checkpoint in checkpoints if checkpoint), None)
@@ -131,6 +134,12 @@ def fingerprint(batches: Sequence[Batch]) -> str:
         for tensor in (batch.charges, batch.dipoles, batch.born_charges):  # not there in older runs
             digest.update(b"" if tensor is None else tensor.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _as_before(settings: TrainingFile, folder: RunFolder, resume: bool) -> TrainingFile:
+    """The settings; of a run that goes on, with what it has chosen where the training file says nothing."""
+    goes_on = resume and folder.holds_run()
+    return with_unsaid_of(settings, read_training_file(folder.config)) if goes_on else settings
 
 
 def _check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:

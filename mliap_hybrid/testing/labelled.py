@@ -75,7 +75,7 @@ def small_settings(folder: Path, **changes: Any) -> TrainingFile:
         "run": str(folder / "run"),
         "data": {"files": [str(data)], "validation": 0.2, "test": 0.1},
         "features": {"max_order": 2, "widths": [0.6, 1.0], "cutoff": 4.5},
-        "electrostatics": {"smearing": TRUE_SMEARING},
+        "electrostatics": {"charges": "none", "smearing": TRUE_SMEARING},
         "network": {"hidden": [8], "whitening_damping": 1e-3},
         "loss": {"virial": 1.0},
         "optimisation": {"epochs": 6, "batch_size": 3},

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.complete_settings import complete_settings
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
 from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
 from mliap_hybrid.fitting.progress import Display
@@ -74,6 +75,7 @@ def tune(
         raise InputError("there is no validation frame to choose by: set data.validation above zero")
     for size in sizes:
         check_size(size, training)
+    settings = complete_settings(settings, training, validation, display)
     identity = _identity(settings, [*training, *validation])
     trials = read_trials(results, identity)
     grid = [NONE, *(Candidate(size, factor) for size in sizes for factor in factors)]

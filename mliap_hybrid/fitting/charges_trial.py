@@ -1,0 +1,136 @@
+"""Whether a training gains from charges where the training file says nothing of them: tried, not guessed.
+
+Ionic crystals and melts gain a factor of two from one charge for each element; water or alloys gain little or nothing,
+and then charges only cost time in a run. So a short training with fitted charges and one without are compared on
+validation frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.losses import SquaredErrors
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.trainer import Trainer
+from mliap_hybrid.structure import Batch
+
+GAIN = 0.1
+"""Charges are taken where they lower the validation error by more than this fraction."""
+
+N_FRAMES = 200
+"""Most training frames of a trial."""
+
+N_VALIDATION = 50
+"""Most validation frames of a trial."""
+
+EPOCHS = 25
+"""Of a trial: the order of the two is that of long trainings."""
+
+
+@dataclass(frozen=True)
+class ChargesTrial:
+    """What the two trainings came to."""
+
+    settings: TrainingFile
+    """With the better source of charges."""
+    reason: str
+    """For the user."""
+
+
+def is_open(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> bool:
+    """Whether there is anything to try.
+
+    Charges are for systems that are periodic in all directions, neutral and of several elements; elsewhere, the file
+    has to ask for them.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+    training, validation : sequence of Batch
+        One labelled structure each.
+    """
+    if "charges" in settings.electrostatics.model_fields_set or settings.gdml is not None:
+        return False
+    if settings.molecules is not None or settings.committee.n_members > 1 or settings.network.forces == "direct":
+        return False
+    if not validation or settings.electrostatics.smearing > settings.features.cutoff / 5.5:
+        return False
+    several = any(len(torch.unique(batch.numbers)) > 1 for batch in training)
+    frames = [*training, *validation]
+    return several and all(bool(batch.periodic.all()) and not batch.total_charges.any() for batch in frames)
+
+
+def try_charges(
+    settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], display: Display
+) -> ChargesTrial:
+    """Train briefly without charges and with fitted ones.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        Complete but for charges.
+    training, validation : sequence of Batch
+        One labelled structure each.
+    display : Display
+        Shows progress.
+    """
+    some = _some_of(training, N_FRAMES, settings.seed), _some_of(validation, N_VALIDATION, settings.seed)
+    without = _error(_trial(settings, "none"), *some, display)
+    try:
+        with_charges = _error(_trial(settings, "fitted"), *some, display)
+    except InputError as error:  # no charges to start from, or none that all frames could have
+        return ChargesTrial(_with(settings, "none"), f"electrostatics.charges none (fitted: {error})")
+    better = with_charges < (1.0 - GAIN) * without
+    chosen = "fitted" if better else "none"
+    change = f"{100.0 * (with_charges / without - 1.0):+.0f} %"
+    reason = f"electrostatics.charges {chosen} (a short training with fitted charges has a validation error {change})"
+    return ChargesTrial(_with(settings, chosen), reason)
+
+
+def _some_of(batches: Sequence[Batch], n_most: int, seed: int) -> list[Batch]:
+    """At most so many frames, any."""
+    order = np.random.default_rng(seed).permutation(len(batches))[:n_most]
+    return [batches[index] for index in sorted(order.tolist())]
+
+
+def _trial(settings: TrainingFile, charges: str) -> TrainingFile:
+    """A short training, as plain as it can be."""
+    optimisation = settings.optimisation.model_copy(update={"epochs": EPOCHS, "patience": None})
+    data = settings.data.model_copy(update={"cache": None})
+    defaults = {name: TrainingFile.model_fields[name].default for name in ("weak_supervision", "noise")}
+    return _with(settings.model_copy(update={"optimisation": optimisation, "data": data} | defaults), charges)
+
+
+def _with(settings: TrainingFile, charges: str) -> TrainingFile:
+    electrostatics = settings.electrostatics.model_copy(update={"charges": charges})
+    return settings.model_copy(update={"electrostatics": electrostatics})
+
+
+def _error(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], display: Display) -> float:
+    """Lowest root mean square validation error: of forces, or of energies where there are no forces."""
+    prepared = prepare(settings, training, validation, display.track)
+    trainer = Trainer(
+        make_trained_part(settings, prepared.terms),
+        prepared.training,
+        prepared.validation,
+        settings.loss,
+        settings.optimisation,
+        settings.seed,
+    )
+    errors: list[float] = []
+    trainer.run(lambda result: errors.append(_of(result.validation)))
+    return min(errors)
+
+
+def _of(errors: SquaredErrors) -> float:
+    counted = errors.forces if errors.forces is not None else errors.energy
+    return math.inf if counted is None else math.sqrt(float(counted))

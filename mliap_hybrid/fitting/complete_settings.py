@@ -1,0 +1,59 @@
+"""From what a training file says to settings for everything: chosen from the frames, tried, and told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import torch
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.fitting import charges_trial
+from mliap_hybrid.fitting.processes.team import Team
+from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.recipe import complete
+from mliap_hybrid.structure import Batch
+
+logger = logging.getLogger(__name__)
+
+
+def complete_settings(
+    settings: TrainingFile,
+    training: Sequence[Batch],
+    validation: Sequence[Batch],
+    display: Display,
+    team: Team | None = None,
+) -> TrainingFile:
+    """Choose what the training file leaves open, and say what was chosen and why.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        As the file has it.
+    training, validation : sequence of Batch
+        One labelled structure each.
+    display : Display
+        Shows progress.
+    team : Team, optional
+        Processes that do the same.
+
+    Returns
+    -------
+    TrainingFile
+        In which every setting is meant.
+
+    Raises
+    ------
+    InputError
+        As `preparation.prepare`, or if the processes do not come to the same.
+    """
+    team = team or Team()
+    recipe = complete(settings, training)
+    chosen, reasons = recipe.settings, recipe.reasons
+    if charges_trial.is_open(chosen, training, validation):
+        trial = charges_trial.try_charges(chosen, training, validation, display)
+        chosen, reasons = trial.settings, [*reasons, trial.reason]
+        team.check_same(torch.tensor([float(chosen.electrostatics.charges == "fitted")]), "trials of charges")
+    if reasons:
+        logger.info("The training file leaves open, chosen from the frames:\n  %s", "\n  ".join(reasons))
+    return chosen

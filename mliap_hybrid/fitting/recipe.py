@@ -1,0 +1,172 @@
+"""Settings that the training file does not say, chosen from the training frames.
+
+What a good training needs differs between molecules, crystals and melts by what can be read off the frames: how many
+there are, how close atoms come, how large the forces are, how many elements there are. The rules below were found on
+sets of all these kinds (docs/training.md has the table); whatever the file says itself is left alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.structure import Batch
+
+STEPS_IN_EPOCH = 25
+"""Batches that an epoch is divided into, as far as `LARGEST_BATCH` lets it."""
+
+LARGEST_BATCH = 64
+"""Frames. Larger batches take fewer steps for the same work."""
+
+STEPS = 3500
+"""Steps after which SOAP has found what there is to find in a thousand frames."""
+
+EPOCHS = (20, 400)
+"""Fewest and most passes over the frames."""
+
+TRANSITION = 0.05
+"""Force errors count linearly from this fraction of the root mean square force on."""
+
+NARROWEST = 0.25
+"""Narrowest probe as a fraction of the distance of nearest neighbours: what no neighbour reaches is noise to whiten."""
+
+N_WIDTHS = 4
+"""Probes between the narrowest and the widest, in equal ratios."""
+
+WIDEST = 1.0 / 3.0
+"""Widest probe as a fraction of the cutoff."""
+
+DECAY_OF_LEVENBERG_MARQUARDT = 1e-4
+"""There, weight decay is a term of the loss."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Complete settings, and what was chosen for the user to read."""
+
+    settings: TrainingFile
+    reasons: list[str] = field(default_factory=list)
+    """One line for each choice."""
+
+
+def complete(settings: TrainingFile, training: Sequence[Batch]) -> Recipe:
+    """Choose what the training file leaves open, charges apart.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        Fields that the file does not say are not in `model_fields_set` of their section.
+    training : sequence of Batch
+        One labelled structure each; not empty.
+
+    Returns
+    -------
+    Recipe
+    """
+    if settings.gdml is not None:
+        return Recipe(settings)
+    recipe = Recipe(settings)
+    for choose in (_batches_and_epochs, _transition, _decay, _set_of_features, _widths):
+        recipe = choose(recipe, training)
+    return recipe
+
+
+def _batches_and_epochs(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    """About as many steps for few frames as for many."""
+    n_frames, fewest = len(training), EPOCHS[0]
+    size = min(max(1, round(n_frames / STEPS_IN_EPOCH)), LARGEST_BATCH)
+    recipe = _chosen(recipe, "optimisation", "batch_size", size, f"{n_frames} training frames")
+    batch_size = recipe.settings.optimisation.batch_size
+    steps = math.ceil(n_frames / batch_size)
+    # With more frames than make up the steps, the steps grow as the root of their number.
+    wanted = STEPS * math.sqrt(max(1.0, steps / STEPS_IN_EPOCH))
+    epochs = min(max(fewest, round(wanted / steps)), EPOCHS[1])
+    return _chosen(recipe, "optimisation", "epochs", epochs, f"{steps} steps in each")
+
+
+def _transition(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    """Errors that are large beside the forces count linearly: a few frames shall not rule the fit."""
+    if "force_transition" in recipe.settings.loss.model_fields_set:
+        return recipe
+    force = typical_force(training)
+    if force is None or force == 0.0:
+        return recipe
+    transition = _rounded(TRANSITION * force)
+    return _chosen(recipe, "loss", "force_transition", transition, f"eV/Å, as forces are of {force:.2f} eV/Å (rms)")
+
+
+def _decay(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    if recipe.settings.optimisation.optimiser != "lm":
+        return recipe
+    return _chosen(recipe, "optimisation", "weight_decay", DECAY_OF_LEVENBERG_MARQUARDT, "for lm")
+
+
+def _set_of_features(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    """Three density channels where there are elements to tell apart.
+
+    Of a density that the user brings, the electrons that it leaves out are not known.
+    """
+    n_elements = len(torch.unique(torch.cat([batch.numbers for batch in training])))
+    own_density = "density_table" in recipe.settings.features.model_fields_set
+    chosen = "gmp-2c3" if n_elements == 1 or own_density else "gmp-3c3w"
+    return _chosen(recipe, "features", "set", chosen, f"{n_elements} element{'s' if n_elements > 1 else ''}")
+
+
+def _widths(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    """From a fraction of the distance of nearest neighbours to a fraction of the cutoff."""
+    features = recipe.settings.features
+    if "widths" in features.model_fields_set or features.set == "acsf":
+        return recipe
+    distance = typical_distance(training)
+    if distance is None:
+        return recipe
+    widest = WIDEST * features.cutoff
+    narrowest = min(NARROWEST * distance, 0.5 * widest)
+    ratio = (widest / narrowest) ** (1.0 / (N_WIDTHS - 1))
+    widths = [_rounded(narrowest * ratio**n) for n in range(N_WIDTHS)]
+    return _chosen(
+        recipe, "features", "widths", widths, f"Å, as nearest neighbours are {distance:.2f} Å apart (median)"
+    )
+
+
+def typical_force(training: Sequence[Batch]) -> float | None:
+    """Root mean square of the force components, eV/Å; None where no frame has forces.
+
+    The largest hundredth of the forces is left out: what is far off shall not set the scale.
+    """
+    squares = [batch.forces.square().mean(1) for batch in training if batch.forces is not None]  # (n_atoms,) each
+    if not squares:
+        return None
+    ordered = torch.cat(squares).sort().values  # (n_atoms,)
+    return float(ordered[: max(1, round(0.99 * len(ordered)))].mean().sqrt())
+
+
+def typical_distance(training: Sequence[Batch]) -> float | None:
+    """Median over all atoms of the distance to the nearest neighbour, Å; None where none has a neighbour."""
+    nearest = []
+    for batch in training:
+        distances = batch.pair_vectors().norm(dim=1)  # (n_pairs,)
+        of_atoms = torch.full((batch.n_atoms,), math.inf, dtype=distances.dtype)
+        nearest.append(of_atoms.scatter_reduce(0, batch.pair_i, distances, "amin"))  # (n_atoms,)
+    of_all = torch.cat(nearest)
+    found = of_all[of_all.isfinite()]
+    return float(found.median()) if len(found) else None
+
+
+def _chosen(recipe: Recipe, section: str, key: str, value: Any, why: str) -> Recipe:
+    """The recipe with a choice, unless the training file has made it."""
+    of_section = getattr(recipe.settings, section)
+    if key in of_section.model_fields_set:
+        return recipe
+    settings = recipe.settings.model_copy(update={section: of_section.model_copy(update={key: value})})
+    return Recipe(settings, [*recipe.reasons, f"{section}.{key} {value} ({why})"])
+
+
+def _rounded(value: float) -> float:
+    """Two significant digits: settings are to be read."""
+    return float(f"{value:.2g}")
