@@ -39,7 +39,8 @@ SHARED: Settings = {
         "starting_charges": {"H": 0.2, "C": 0.0, "N": -0.6, "O": -0.4, "Na": 0.2, "Cl": -0.2},
         "charge_hidden": [32],
     },
-    "optimisation": {"learning_rate": 4e-3, "average_decay": 0.99},
+    "loss": {"force_transition": None},
+    "optimisation": {"learning_rate": 4e-3, "weight_decay": 1e-5, "average_decay": 0.99},
 }
 """What all training files here have in common. The short-range network is small: what it can explain by features of
 near atoms, the charges do not learn."""

@@ -51,9 +51,9 @@ def water(n_molecules: int) -> Atoms:
 
 
 def untrained_model(charges: Literal["none", "fixed", "predicted"]) -> HybridModel:
-    """The default features and networks with random weights; predicted charges vary by a tenth of e."""
+    """Features of `gmp-2c3` and networks with random weights; predicted charges vary by a tenth of e."""
     torch.manual_seed(0)
-    settings = parse_training_file({"data": {"files": ["none"]}}, "the benchmark")
+    settings = parse_training_file({"data": {"files": ["none"]}, "network": {"hidden": [128, 128]}}, "the benchmark")
     features = make_features(settings, (1, 8))
     whitening = Whitening.fit(features(frame_to_batch(water(64), features.cutoff).environments()), damping=1e-3)
     n_inputs = whitening.matrix.shape[1]

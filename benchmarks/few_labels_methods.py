@@ -14,6 +14,8 @@ Settings = dict[str, Any]
 SHARED: Settings = {
     "repulsion": {"kind": "none"},
     "network": {"hidden": [64, 64], "whitening_damping": 1e-2},
+    "electrostatics": {"charges": "none"},
+    "loss": {"energy": 1.0, "force_transition": None},
     "optimisation": {
         "optimiser": "soap",
         "batch_size": 10,

@@ -102,9 +102,11 @@ class Model:
         self.whitening = Whitening.fit(torch.cat([raw.features for _, raw in used]), damping=1e-3)
         torch.manual_seed(seed)
         part = TrainedPart(SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1))
-        settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, average_decay=0.999)
+        settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, weight_decay=1e-5)
         frames = [self._frame(sample, raw) for sample, raw in used]
-        trainer = Trainer(part, frames, frames[:1], LossSettings(), settings, seed)  # validation plays no part
+        trainer = Trainer(
+            part, frames, frames[:1], LossSettings(energy=1.0), settings, seed
+        )  # validation plays no part
         trainer.run(lambda result: None)
         self.part = trainer.average
 

@@ -73,7 +73,7 @@ def settings_of(name: str, n_frames: int, with_forces: bool) -> TrainingFile:
         "features": {"set": "gmp-2c3"},
         "repulsion": {"kind": "none"},
         "network": {"hidden": [24, 24], "whitening_damping": 1e-3},
-        "loss": {"energy": 0.01, "forces": 1.0} if with_forces else {"energy": 1.0},
+        "loss": {"energy": 0.01 if with_forces else 1.0, "force_transition": None},
         "optimisation": OPTIMISERS[name]
         | {"epochs": 100_000, "schedule": "constant", "batch_size": max(4, n_frames // 25)},
     }

@@ -122,8 +122,10 @@ def settings_of(name: str, file: Path, cache: Path) -> TrainingFile:
     keys = {"energy": "REF_energy", "forces": "REF_forces"} if is_ethanol else {}
     content = {
         "data": {"files": [str(file)], "validation": 2 / N_FRAMES, "test": 0.0, "cache": str(cache), "keys": keys},
-        "features": {"widths": widths},
+        "features": {"set": "gmp-2c3", "widths": widths},
+        "network": {"hidden": [128, 128]},
         "repulsion": {"kind": "none"},
+        "electrostatics": {"charges": "none"},
     }
     return parse_training_file(content, name)
 

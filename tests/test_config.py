@@ -113,7 +113,7 @@ def test_density_table_is_a_name_or_a_file_beside(tmp_path):
             {"electrostatics": {"charges": "predicted", "total_charge_input": True}},
             "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge",
         ),
-        ({"loss": {"virial": 1.0}}, "loss.virial is not zero, but data.keys.stress does not name a stress label"),
+        ({"loss": {"virial": 1.0}}, "loss.virial has a weight, but data.keys.stress does not name a stress label"),
         (
             {"loss": {"energy": 0, "forces": 0}},
             "there is nothing to train on: every weight under loss is zero, or its label is null",

@@ -41,6 +41,9 @@ N_WIDTHS = 4
 WIDEST = 1.0 / 3.0
 """Widest probe as a fraction of the cutoff."""
 
+N_SAMPLES = 1000
+"""Frames that are looked at for forces, distances and elements."""
+
 DECAY_OF_LEVENBERG_MARQUARDT = 1e-4
 """There, weight decay is a term of the loss."""
 
@@ -70,15 +73,16 @@ def complete(settings: TrainingFile, training: Sequence[Batch]) -> Recipe:
     """
     if settings.gdml is not None:
         return Recipe(settings)
-    recipe = Recipe(settings)
-    for choose in (_batches_and_epochs, _transition, _decay, _set_of_features, _widths):
-        recipe = choose(recipe, training)
+    recipe = _batches_and_epochs(Recipe(settings), len(training))
+    some = training[:: math.ceil(len(training) / N_SAMPLES)]
+    for choose in (_transition, _decay, _set_of_features, _widths):
+        recipe = choose(recipe, some)
     return recipe
 
 
-def _batches_and_epochs(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+def _batches_and_epochs(recipe: Recipe, n_frames: int) -> Recipe:
     """About as many steps for few frames as for many."""
-    n_frames, fewest = len(training), EPOCHS[0]
+    fewest = EPOCHS[0]
     size = min(max(1, round(n_frames / STEPS_IN_EPOCH)), LARGEST_BATCH)
     recipe = _chosen(recipe, "optimisation", "batch_size", size, f"{n_frames} training frames")
     batch_size = recipe.settings.optimisation.batch_size
@@ -114,6 +118,8 @@ def _set_of_features(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
     n_elements = len(torch.unique(torch.cat([batch.numbers for batch in training])))
     own_density = "density_table" in recipe.settings.features.model_fields_set
     chosen = "gmp-2c3" if n_elements == 1 or own_density else "gmp-3c3w"
+    if recipe.settings.features.max_order < 2:
+        chosen = "gmp-2c"  # without orders that couple there are no products of three
     return _chosen(recipe, "features", "set", chosen, f"{n_elements} element{'s' if n_elements > 1 else ''}")
 
 

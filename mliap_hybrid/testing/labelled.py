@@ -74,11 +74,11 @@ def small_settings(folder: Path, **changes: Any) -> TrainingFile:
     content: dict[str, Any] = {
         "run": str(folder / "run"),
         "data": {"files": [str(data)], "validation": 0.2, "test": 0.1},
-        "features": {"max_order": 2, "widths": [0.6, 1.0], "cutoff": 4.5},
+        "features": {"set": "gmp-2c3", "max_order": 2, "widths": [0.6, 1.0], "cutoff": 4.5},
         "electrostatics": {"charges": "none", "smearing": TRUE_SMEARING},
         "network": {"hidden": [8], "whitening_damping": 1e-3},
-        "loss": {"virial": 1.0},
-        "optimisation": {"epochs": 6, "batch_size": 3},
+        "loss": {"energy": 1.0, "virial": 1.0, "force_transition": None},
+        "optimisation": {"epochs": 6, "batch_size": 3, "weight_decay": 1e-5, "average_decay": 0.995},
     }
     content["data"]["keys"] = {"stress": "stress", "charges": "reference_charges"}
     for name, value in changes.items():

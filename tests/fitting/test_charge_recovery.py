@@ -70,8 +70,8 @@ def test_charges_are_recovered_from_energies_and_forces_alone(tmp_path, neutrali
                 "smearing": SMEARING,
                 "charge_hidden": [8],
             },
-            "loss": {"charges": 0.0},
-            "optimisation": {"epochs": epochs, "batch_size": 2, "learning_rate": 1e-2},
+            "loss": {"charges": 0.0, "energy": 1.0, "force_transition": None},
+            "optimisation": {"epochs": epochs, "batch_size": 2, "learning_rate": 1e-2, "weight_decay": 1e-5},
         },
         "ions",
     )
