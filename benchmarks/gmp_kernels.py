@@ -3,7 +3,7 @@
     python benchmarks/gmp_kernels.py [--threads 1,2] [--json FILE]
 
 Water (216 atoms) and copper (500 atoms) at cutoffs of 6 and 8 Å: 20 features (5 widths, orders 0 to 3), forward and
-vjp; then the default set with a network of 128-128, energies and forces. The smallest of many repetitions counts.
+vjp; then `gmp-2c3` with a network of 128-128, energies and forces. The smallest of many repetitions counts.
 GFLOP/s stand beside the peak of the same core, measured with multiply-adds that never leave the registers.
 """
 
@@ -115,7 +115,7 @@ def time_features(
 def time_model(
     table: Table, case: str, batch: Batch, cutoff: float, threads: list[int], peaks: dict[str, float]
 ) -> None:
-    """The default set with a network: energies and forces."""
+    """The set `gmp-2c3` with a network: energies and forces."""
     environments, n_atoms = batch.environments(), batch.n_atoms
     of_set = FEATURE_SETS["gmp-2c3"]
     features = GaussianMultipoles(

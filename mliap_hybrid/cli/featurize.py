@@ -64,12 +64,15 @@ def featurize(
     from mliap_hybrid.fitting.feature_cache import FeatureCache
     from mliap_hybrid.fitting.featurise import featurise, write_npz
     from mliap_hybrid.fitting.fixed_terms import make_features
+    from mliap_hybrid.fitting.recipe import complete
     from mliap_hybrid.kernels.plan import is_supported
     from mliap_hybrid.models.feature_description import describe_features
 
     with shown() as display:
         frames = display.track(read_frames(settings.data.all_files), "reading frames")
         batches = [frame_to_batch(frame, settings.features.cutoff, units=settings.data.units) for frame in frames]
+        if config is not None:
+            settings = complete(settings, batches).settings
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in batches])).tolist())
         features = make_features(settings, elements)
         description = describe_features(features).model_dump()
@@ -113,7 +116,7 @@ def _settings(
     if (select is None) != (number is None):
         raise InputError("--select and --number belong together: give both, such as --select fps --number 40")
     if config is not None:
-        content = read_training_file(config).model_dump()
+        content = read_training_file(config).model_dump(exclude_unset=True)
     elif data:
         content = {"data": {}, "features": {} if feature_set is None else {"set": feature_set}}
     else:
@@ -125,7 +128,7 @@ def _settings(
         changes["data"]["cache"] = cache
     if select is not None:
         changes["features"] |= {"selection": select, "n_selected": number}
-    merged = content | {section: content[section] | values for section, values in changes.items()}
+    merged = content | {section: content.get(section, {}) | values for section, values in changes.items()}
     return parse_training_file(merged, str(config or "options"))
 
 

@@ -142,7 +142,14 @@ def test_a_network_learns_what_is_between_molecules(finished, tmp_path):
         "gdml": None,
         "features": {"set": "gmp-2c", "max_order": 1, "widths": [0.6, 1.2]},
         "network": {"hidden": [8]},
-        "optimisation": {"epochs": 15, "optimiser": "adamw"},  # SOAP would amplify the rounding of the imported model
+        "loss": {"energy": 1.0, "force_transition": None},
+        "optimisation": {  # SOAP would amplify the rounding of the imported model
+            "optimiser": "adamw",
+            "epochs": 15,
+            "batch_size": 4,
+            "weight_decay": 1e-5,
+            "average_decay": 0.995,
+        },
     }
     known = settings_for(tmp_path, crowd(40), **changes, molecules={"model": str(molecule_run.run)})
     with_molecules = train(known, Display())
