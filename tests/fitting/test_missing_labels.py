@@ -122,7 +122,7 @@ def test_a_label_that_no_frame_has_adds_nothing():
     frames = join_frames([frame(3, ("energies",), 0), frame(2, ("energies",), 1)])
     errors = squared_errors(prediction_of(frames), frames)
     assert errors.forces is errors.virial is errors.charges is errors.dipole is errors.born_charges is None
-    assert total_loss(errors, LossSettings()).item() == pytest.approx(1000.0 * errors.energy.item())
+    assert total_loss(errors, LossSettings(energy=1.0)).item() == pytest.approx(1000.0 * errors.energy.item())
 
 
 def test_joined_frames_are_joined_again():
