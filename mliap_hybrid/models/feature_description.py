@@ -38,7 +38,7 @@ class PrimitivesDescription(BaseModel):
 
     amplitudes: list[float]
     """e/Å^3."""
-    exponents: list[float]
+    exponents: list[Positive]
     """1/Å^2."""
 
 

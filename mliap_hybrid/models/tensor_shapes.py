@@ -61,10 +61,11 @@ def _expected(description: ModelDescription, n_features: int, found: Shapes) -> 
         expected |= {"whitening.mean": (n_features,), "whitening.matrix": (n_features, n_inputs)}
     n_inputs += description.total_charge_input
     with torch.device("meta"):
-        network = _shapes(AtomicNetwork(n_inputs, description.hidden, n_elements))
-        for member in range(description.n_members):
-            prefix = "network." if description.n_members == 1 else f"network.members.{member}."
-            expected |= {prefix + name: shape for name, shape in network.items()}
+        if description.n_members > 0:
+            network = _shapes(AtomicNetwork(n_inputs, description.hidden, n_elements))
+            names = [f"members.{member}." for member in range(description.n_members)]
+            for member in names if len(names) > 1 else [""]:
+                expected |= {f"network.{member}{name}": shape for name, shape in network.items()}
         if description.predicted_charges is not None:
             shapes = _shapes(AtomicNetwork(n_inputs, description.predicted_charges.hidden, n_elements))
             expected |= {f"charge_network.{name}": shape for name, shape in shapes.items()}
