@@ -78,6 +78,8 @@ def _check_size(positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, c
     """Refuse what would fill the memory, before it does: pairs are estimated from the density about the atoms."""
     if not LEAST_CUTOFF <= cutoff < np.inf:
         raise InputError(f"the cutoff is {cutoff:g} Å; expected a finite length of some Å")
+    if len(positions) == 0:
+        return
     extent = np.concatenate([np.abs(cell).sum(0), np.ptp(positions, axis=0)])  # (6,)
     if float(np.max(extent)) / cutoff > MOST_BOXES ** (1 / 3):
         raise InputError(

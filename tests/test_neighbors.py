@@ -73,3 +73,10 @@ def test_large_clusters_are_none_of_these():
     grid = np.stack(np.meshgrid(*3 * [np.arange(30.0)]), axis=-1).reshape(-1, 3)
     pair_i, _, _ = neighbor_pairs(grid * 2.5, np.zeros((3, 3)), np.zeros(3, dtype=bool), 2.6)
     assert len(pair_i) == 6 * 30**3 - 6 * 30**2
+
+
+def test_no_atoms_have_no_pairs():
+    """A rank of LAMMPS may have none."""
+    i, j, shifts = neighbor_pairs(np.zeros((0, 3)), 10.0 * np.eye(3), np.ones(3, dtype=bool), 5.0)
+    assert len(i) == len(j) == 0
+    assert shifts.shape == (0, 3)

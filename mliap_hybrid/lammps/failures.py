@@ -16,6 +16,9 @@ from typing import Any
 
 from mliap_hybrid.errors import InputError
 
+TO_BE_READ = 0.8
+"""Seconds between the message and the end: `mpiexec` drops what it has not read by then."""
+
 GRACE = 0.5
 """Seconds that other ranks leave the first one, so that what they all have to say is said once."""
 
@@ -39,6 +42,7 @@ def end_run(error: BaseException) -> None:
     sys.stdout.flush()
     text = error if isinstance(error, InputError) else "".join(traceback.format_exception(error)).rstrip()
     print(f"ERROR on rank {world.rank}: {text}", file=sys.stderr, flush=True)
+    time.sleep(TO_BE_READ)
     world.Abort(1)
     os._exit(1)  # MPI may return before this process is ended, and what is raised would be printed once more
 

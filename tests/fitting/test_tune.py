@@ -54,9 +54,11 @@ def test_what_helps_is_chosen_and_what_harms_is_not(tmp_path):
     """Energies of a network that knows its slopes, from few frames; and one that is told to have none."""
     direct = {"network": {"forces": "direct"}}
     helped = settings_with(tmp_path, HELPFUL, 30, **direct)
-    trials = tune(helped, [0.03], [1.0], 1, tmp_path / "helped.json", Display())
+    # Of one seed of so few frames, rounding decides; of four seeds, weak supervision.
+    trials = tune(helped, [0.03], [1.0], 4, tmp_path / "helped.json", Display())
     assert best_candidate(trials, "energy") == Candidate(0.03, 1.0)
-    assert trials[1].energy < 0.7 * trials[0].energy
+    without, helped_by = (sum(trial.energy for trial in part) for part in (trials[:4], trials[4:]))
+    assert helped_by < 0.9 * without
     harmed = settings_with(tmp_path, HARMFUL, 30, **direct)
     trials = tune(harmed, [0.03], [1.0], 1, tmp_path / "harmed.json", Display())
     assert best_candidate(trials, "loss") == NONE
