@@ -19,7 +19,7 @@ from mliap_hybrid.errors import InputError
 TO_BE_READ = 0.8
 """Seconds between the message and the end: `mpiexec` drops what it has not read by then."""
 
-GRACE = 0.5
+GRACE = 2.0
 """Seconds that other ranks leave the first one, so that what they all have to say is said once."""
 
 
