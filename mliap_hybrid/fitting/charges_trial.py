@@ -84,15 +84,17 @@ def try_charges(
         Shows progress.
     """
     some = _some_of(training, N_FRAMES, settings.seed), _some_of(validation, N_VALIDATION, settings.seed)
-    short = _shortened(settings, len(some[0]))
-    without = _error(_with(short, "none"), *some, display)
-    try:
-        with_charges = _error(_with(short, "fitted"), *some, display)
-    except InputError as error:  # no charges to start from, or none that all frames could have
-        return ChargesTrial(_with(settings, "none"), f"electrostatics.charges none (fitted: {error})")
-    better = with_charges < (1.0 - GAIN) * without
+    short, errors = _shortened(settings, len(some[0])), {}
+    for source in display.track(("none", "fitted"), "trying charges"):
+        try:
+            errors[source] = _error(_with(short, source), *some)
+        except InputError as error:  # no charges to start from, or none that all frames could have
+            if source == "none":
+                raise
+            return ChargesTrial(_with(settings, "none"), f"electrostatics.charges none (fitted: {error})")
+    better = errors["fitted"] < (1.0 - GAIN) * errors["none"]
     chosen = "fitted" if better else "none"
-    change = f"{100.0 * (with_charges / without - 1.0):+.0f} %"
+    change = f"{100.0 * (errors['fitted'] / errors['none'] - 1.0):+.0f} %"
     reason = f"electrostatics.charges {chosen} (a short training with fitted charges has a validation error {change})"
     return ChargesTrial(_with(settings, chosen), reason)
 
@@ -117,9 +119,9 @@ def _with(settings: TrainingFile, charges: str) -> TrainingFile:
     return settings.model_copy(update={"electrostatics": electrostatics})
 
 
-def _error(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], display: Display) -> float:
+def _error(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> float:
     """Lowest root mean square validation error: of forces, or of energies where there are no forces."""
-    prepared = prepare(settings, training, validation, display.track)
+    prepared = prepare(settings, training, validation, lambda items, _: items)
     trainer = Trainer(
         make_trained_part(settings, prepared.terms),
         prepared.training,

@@ -49,6 +49,14 @@ def test_features_table(tmp_path):
 
 
 @pytest.mark.slow
+def test_defaults(tmp_path):
+    if not (DATA / "rmd17").is_dir():
+        pytest.skip("rmd17 is not in ../shared/data")
+    rows = rows_of("defaults.py", tmp_path / "rows.json", "--quick", "--data", str(DATA))
+    assert rows["ethanol | plain defaults | ratio"] < 1.1
+
+
+@pytest.mark.slow
 def test_charges(tmp_path):
     rows = rows_of("charges.py", tmp_path / "rows.json", "--quick", "--only", "forces,engines,random")
     assert rows["finite-difference force error, pppm"] < 1e-4 * rows["largest force component there"]
