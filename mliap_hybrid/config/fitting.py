@@ -23,8 +23,8 @@ class LossSettings(Section):
     """The same for force components, in eV/Å: a few large forces rule the fit less. null: squares throughout. Where the
     file does not say it, a twentieth of the root mean square force."""
     virial: NonNegative = 0.1
-    """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; used where `data.keys.stress` is
-    set."""
+    """Weight of the squared error of the virial per atom, (eV/atom)^2, times 10; used where `data.keys` names a
+    stress or a virial."""
     charges: NonNegative = 1.0
     """Weight of the squared error of predicted charges, e^2, times 100; used where `data.keys.charges` is set."""
     dipole: NonNegative = 1.0

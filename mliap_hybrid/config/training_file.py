@@ -54,13 +54,17 @@ class TrainingFile(Section):
     committee: CommitteeSettings = CommitteeSettings()
     optimisation: OptimisationSettings = OptimisationSettings()
 
+    @property
+    def largest_smearing(self) -> float:
+        """Largest smearing of charges in Å whose difference to point charges ends within the cutoff."""
+        return self.features.cutoff / 5.5
+
     @model_validator(mode="after")
     def _smearing_fits_cutoff(self) -> TrainingFile:
-        sigma, cutoff = self.electrostatics.smearing, self.features.cutoff
-        if self.electrostatics.charges != "none" and sigma > cutoff / 5.5:
+        if self.electrostatics.charges != "none" and self.electrostatics.smearing > self.largest_smearing:
             raise ValueError(
-                f"electrostatics.smearing {sigma} Å is too wide for features.cutoff {cutoff} Å: "
-                f"expected at most {cutoff / 5.5:.3f} Å"
+                f"electrostatics.smearing {self.electrostatics.smearing} Å is too wide for features.cutoff "
+                f"{self.features.cutoff} Å: expected at most {self.largest_smearing:.3f} Å"
             )
         return self
 
@@ -282,7 +286,7 @@ def _merged(values: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """`values`, with what was said in their place, section by section."""
     merged = values | said
     for name, value in said.items():
-        if isinstance(value, dict) and isinstance(values.get(name), dict) and name in TrainingFile.model_fields:
+        if isinstance(value, dict) and isinstance(values.get(name), dict):
             merged[name] = values[name] | value
     return merged
 

@@ -62,7 +62,7 @@ def is_open(settings: TrainingFile, training: Sequence[Batch], validation: Seque
         return False
     if settings.molecules is not None or settings.committee.n_members > 1 or settings.network.forces == "direct":
         return False
-    if not validation or settings.electrostatics.smearing > settings.features.cutoff / 5.5:
+    if not validation or settings.electrostatics.smearing > settings.largest_smearing:
         return False
     several = any(len(torch.unique(batch.numbers)) > 1 for batch in training)
     frames = [*training, *validation]
