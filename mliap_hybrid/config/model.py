@@ -101,8 +101,8 @@ class ElectrostaticsSettings(Section):
     reference: mean of the reference charges of each element; fitted: one for each element, learned with the network
     from energies and forces; predicted: of each atom, by a second network from the same features; or a table such as
     {Na: 1.0, Cl: -1.0} in e. The settings below, `smearing` apart, are for predicted charges. Where the file does not
-    say it: fitted, if all frames are periodic and neutral and a short training has a validation error lower by more
-    than a tenth with them than without; else none."""
+    say it: fitted, if all frames are periodic and neutral and a short training has a validation loss lower by more
+    than a fifth with them than without; else none."""
     smearing: Positive = 1.0
     """Smearing sigma of the charges in Å; at most cutoff / 5.5, where erfc(r / (sqrt(2) sigma)) has fallen to 4e-8."""
     neutrality: Literal["shift", "increments"] = "shift"

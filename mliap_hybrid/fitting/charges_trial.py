@@ -17,19 +17,18 @@ import torch
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.fixed_terms import make_trained_part
-from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.structure import Batch
 
-GAIN = 0.1
-"""Charges are taken where they lower the validation error by more than this fraction."""
+GAIN = 0.2
+"""Charges are taken where they lower the validation loss, which no single force rules, by more than this fraction."""
 
-N_FRAMES = 200
-"""Most training frames of a trial."""
+N_FRAMES = 500
+"""Most training frames of a trial: with too few, what is missing in them hides what charges are worth."""
 
-N_VALIDATION = 50
+N_VALIDATION = 100
 """Most validation frames of a trial."""
 
 STEPS = 1000
@@ -84,18 +83,18 @@ def try_charges(
         Shows progress.
     """
     some = _some_of(training, N_FRAMES, settings.seed), _some_of(validation, N_VALIDATION, settings.seed)
-    short, errors = _shortened(settings, len(some[0])), {}
+    short, losses = _shortened(settings, len(some[0])), {}
     for source in display.track(("none", "fitted"), "trying charges"):
         try:
-            errors[source] = _error(_with(short, source), *some)
+            losses[source] = _lowest_loss(_with(short, source), *some)
         except InputError as error:  # no charges to start from, or none that all frames could have
             if source == "none":
                 raise
             return ChargesTrial(_with(settings, "none"), f"electrostatics.charges none (fitted: {error})")
-    better = errors["fitted"] < (1.0 - GAIN) * errors["none"]
+    better = losses["fitted"] < (1.0 - GAIN) * losses["none"]
     chosen = "fitted" if better else "none"
-    change = f"{100.0 * (errors['fitted'] / errors['none'] - 1.0):+.0f} %"
-    reason = f"electrostatics.charges {chosen} (a short training with fitted charges has a validation error {change})"
+    change = f"{100.0 * (losses['fitted'] / losses['none'] - 1.0):+.0f} %"
+    reason = f"electrostatics.charges {chosen} (a short training with fitted charges has a validation loss {change})"
     return ChargesTrial(_with(settings, chosen), reason)
 
 
@@ -119,8 +118,8 @@ def _with(settings: TrainingFile, charges: str) -> TrainingFile:
     return settings.model_copy(update={"electrostatics": electrostatics})
 
 
-def _error(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> float:
-    """Lowest root mean square validation error: of forces, or of energies where there are no forces."""
+def _lowest_loss(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> float:
+    """Lowest validation loss."""
     prepared = prepare(settings, training, validation, lambda items, _: items)
     trainer = Trainer(
         make_trained_part(settings, prepared.terms),
@@ -130,11 +129,5 @@ def _error(settings: TrainingFile, training: Sequence[Batch], validation: Sequen
         settings.optimisation,
         settings.seed,
     )
-    errors: list[float] = []
-    trainer.run(lambda result: errors.append(_of(result.validation)))
-    return min(errors)
-
-
-def _of(errors: SquaredErrors) -> float:
-    counted = errors.forces if errors.forces is not None else errors.energy
-    return math.inf if counted is None else math.sqrt(float(counted))
+    trainer.run(lambda result: None)
+    return trainer.best_loss

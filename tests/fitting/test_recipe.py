@@ -137,7 +137,7 @@ def test_ions_get_charges_and_a_run_goes_on_with_them(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="mliap_hybrid"):
         train(settings, Display(), last_epoch=1)
     assert read_training_file(RunFolder(settings.run).config).electrostatics.charges == "fitted"
-    assert "electrostatics.charges fitted (a short training with fitted charges has a validation error -" in caplog.text
+    assert "electrostatics.charges fitted (a short training with fitted charges has a validation loss -" in caplog.text
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="mliap_hybrid"):
         evaluations = train(settings, Display(), resume=True)
