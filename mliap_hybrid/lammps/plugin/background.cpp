@@ -1,5 +1,7 @@
 #include "background.h"
 
+#include "math_constants.h"
+
 #include "atom.h"
 #include "domain.h"
 #include "force.h"
@@ -8,8 +10,6 @@
 #include "pair.h"
 
 using namespace LAMMPS_NS;
-
-static const double PI = 3.14159265358979323846;
 
 /* ----------------------------------------------------------------------
    the energy goes as 1/V, so each diagonal element of the virial equals it

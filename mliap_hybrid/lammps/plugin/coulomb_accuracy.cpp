@@ -1,5 +1,7 @@
 #include "coulomb_accuracy.h"
 
+#include "math_constants.h"
+
 #include "atom.h"
 #include "domain.h"
 #include "error.h"
@@ -11,8 +13,6 @@
 #include <cmath>
 
 using namespace LAMMPS_NS;
-
-static const double PI = 3.14159265358979323846;
 
 /* ----------------------------------------------------------------------
    rms force error of PPPM in one dimension with mesh spacing h: leading

@@ -3,6 +3,7 @@
 #include "background.h"
 #include "failure.h"
 #include "kspace_handover.h"
+#include "math_constants.h"
 
 #include "atom.h"
 #include "comm.h"
@@ -17,8 +18,6 @@
 #include <cmath>
 
 using namespace LAMMPS_NS;
-
-static const double PI = 3.14159265358979323846;
 
 // a charge of 0 would hide its potential in KSpace's energies of atoms, which are q phi / 2
 
