@@ -14,8 +14,8 @@ from rich.console import Console
 
 from mliap_hybrid.config import parse_training_file, read_training_file
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report.evaluation import Evaluation
 from mliap_hybrid.fitting.run import train
+from mliap_hybrid.report.evaluation import Evaluation
 
 Row = dict[str, object]
 

@@ -13,15 +13,15 @@ from scipy.spatial.transform import Rotation
 
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.features.whitening import Whitening
-from mliap_hybrid.fitting.fixed_terms import make_features
+from mliap_hybrid.fitting.initial_fit import make_features
 from mliap_hybrid.lammps.data_file import write_data_file
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.lammps.inputs import potential_block
-from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.models.charge_network import ChargeNetwork
-from mliap_hybrid.models.charge_shift import ChargeShift
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.charge_network import ChargeNetwork
+from mliap_hybrid.model.charge_shift import ChargeShift
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 Row = dict[str, object]
@@ -55,7 +55,7 @@ def untrained_model(charges: Literal["none", "fixed", "predicted"]) -> HybridMod
     torch.manual_seed(0)
     settings = parse_training_file({"data": {"files": ["none"]}, "network": {"hidden": [128, 128]}}, "the benchmark")
     features = make_features(settings, (1, 8))
-    whitening = Whitening.fit(features(frame_to_batch(water(64), features.cutoff).environments()), damping=1e-3)
+    whitening = Whitening.fit(features(frame_to_batch(water(64), features.cutoff).geometry()), damping=1e-3)
     n_inputs = whitening.matrix.shape[1]
     network = AtomicNetwork(n_inputs, settings.network.hidden, 2)
     charge_network = ChargeNetwork(n_inputs, settings.electrostatics.charge_hidden, 2, largest=0.5)

@@ -34,7 +34,7 @@ from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import load_data, train
-from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.units import ENERGY_UNITS
 
@@ -237,10 +237,10 @@ def label(atoms: Atoms, energy: float, forces: np.ndarray, split: str) -> Atoms:
 def time_of_forces(evaluator: Evaluator, batches: list) -> float:
     """µs/atom of energies and pair forces of several frames together, the fastest of ten."""
     batch = join_batches(batches)
-    environments, best = batch.environments(), float("inf")
+    geometry, best = batch.geometry(), float("inf")
     for _ in range(10):
         start = time.perf_counter()
-        evaluator.local_terms(environments)
+        evaluator.local_terms(geometry)
         best = min(best, time.perf_counter() - start)
     return 1e6 * best / batch.n_atoms
 

@@ -15,17 +15,17 @@ from few_labels_data import DataSet, Frames
 from few_labels_methods import HEADS, SHARED, Settings, merged
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
-from mliap_hybrid.fitting.report.force_angles import mean_force_angle
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
-from mliap_hybrid.fitting.weak_supervision.displaced_copies import displaced
-from mliap_hybrid.fitting.weak_supervision.displacements import random_displacements
-from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.report.force_angles import mean_force_angle
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.closed_loop import loop_work
+from mliap_hybrid.weak_supervision.displaced_copies import displaced
+from mliap_hybrid.weak_supervision.displacements import random_displacements
 
 N_LOOPS, LOOP_SIZE = 30, 0.1
 """Triangles round which the work of direct forces is taken, and the largest component of their sides, Å."""
@@ -147,7 +147,7 @@ class Training:
         }
         return parse_training_file(merged(SHARED, own, changes), "the benchmark")
 
-    def _errors(self, part: TrainedPart, frames: Sequence[PreparedFrames]) -> tuple[float, float, float]:
+    def _errors(self, part: TrainableModel, frames: Sequence[TrainingFrames]) -> tuple[float, float, float]:
         """RMSE of energies and of forces, and the angle of these."""
         energies, forces, labels = [], [], []
         with torch.no_grad():
@@ -163,7 +163,7 @@ class Training:
             mean_force_angle(reference.numpy(), predicted.numpy()),
         )
 
-    def _work_round_loops(self, settings: TrainingFile, part: TrainedPart) -> float:
+    def _work_round_loops(self, settings: TrainingFile, part: TrainableModel) -> float:
         """Of direct forces, round triangles that begin at test frames."""
         evaluator = Evaluator(make_model(settings, self.features, self.terms, part))
         random = np.random.default_rng(0)
@@ -179,7 +179,7 @@ class Training:
         return self.data.force_scale * rms(torch.tensor(found))
 
 
-def without_forces(frames: Sequence[PreparedFrames]) -> list[PreparedFrames]:
+def without_forces(frames: Sequence[TrainingFrames]) -> list[TrainingFrames]:
     """The frames without labels of forces."""
     return [replace(frame, forces=None) for frame in frames]
 

@@ -27,10 +27,10 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.kernels.library import instruction_sets, open_library
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.native import native_networks
-from mliap_hybrid.structure import Batch, Environments
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.native import native_networks
+from mliap_hybrid.structure import Batch, Geometry
 
 PUBLISHED_MICROSECONDS = 2600.0
 """The published C++ featuriser at r_c = 8 Å, features and derivatives, on a core of this kind."""
@@ -78,20 +78,20 @@ def time_features(
     table: Table, case: str, batch: Batch, cutoff: float, threads: list[int], peaks: dict[str, float]
 ) -> None:
     """20 features: torch and native, forward and forward + vjp."""
-    environments, n_atoms = batch.environments(), batch.n_atoms
+    geometry, n_atoms = batch.geometry(), batch.n_atoms
     features = GaussianMultipoles((0, 1, 2, 3), (0.25, 0.5, 0.75, 1.0, 1.25), cutoff, elements_of(batch))
     case = f"{case}, {features.n_features} features"
     slopes = torch.randn(n_atoms, features.n_features, dtype=torch.float64)
 
     torch.set_num_threads(1)
-    alone = best_time(lambda: features(environments), repeats=5)
-    both = best_time(lambda: features.gradient(environments, slopes, features.forward_with_state(environments)[1]), 5)
+    alone = best_time(lambda: features(geometry), repeats=5)
+    both = best_time(lambda: features.gradient(geometry, slopes, features.forward_with_state(geometry)[1]), 5)
     table.add(f"{case}, forward, torch f64, 1 core", 1e6 * alone / n_atoms, "µs/atom")
     table.add(f"{case}, forward+vjp, torch f64, 1 core", 1e6 * both / n_atoms, "µs/atom")
     for name, dtype in DTYPES.items():
         for n_threads in threads:
             native = NativeMultipoles(features, dtype=dtype, n_threads=n_threads)
-            pairs, weights = native.sort(environments), slopes.to(dtype)
+            pairs, weights = native.sort(geometry), slopes.to(dtype)
 
             def forward_and_vjp(native=native, pairs=pairs, weights=weights) -> None:
                 _, moments = native.forward_with_moments(pairs)
@@ -103,7 +103,7 @@ def time_features(
             table.add(f"{case}, forward, native {name}, {cores}", 1e6 * forward / n_atoms, "µs/atom")
             table.add(f"{case}, forward+vjp, native {name}, {cores}", 1e6 * total / n_atoms, "µs/atom")
             if n_threads == 1:
-                rate = 1e-9 * operations(features, environments) / total
+                rate = 1e-9 * operations(features, geometry) / total
                 table.add(f"{case}, forward+vjp, native {name}, arithmetic", rate, "GFLOP/s")
                 table.add(f"{case}, forward+vjp, native {name}, of the peak", 100.0 * rate / peaks[name], "%")
                 table.add(f"{case}, forward+vjp, torch f64 over native {name}", both / total, "x")
@@ -116,7 +116,7 @@ def time_model(
     table: Table, case: str, batch: Batch, cutoff: float, threads: list[int], peaks: dict[str, float]
 ) -> None:
     """The set `gmp-2c3` with a network: energies and forces."""
-    environments, n_atoms = batch.environments(), batch.n_atoms
+    geometry, n_atoms = batch.geometry(), batch.n_atoms
     of_set = FEATURE_SETS["gmp-2c3"]
     features = GaussianMultipoles(
         (0, 1, 2, 3),
@@ -136,7 +136,7 @@ def time_model(
     for name, dtype in DTYPES.items():
         for n_threads in threads:
             native = native_networks(model, dtype, n_threads)
-            pairs = native.sort(environments)
+            pairs = native.sort(geometry)
 
             def forces(native=native, pairs=pairs) -> torch.Tensor:
                 _, gradients = native.mean_energy(pairs)
@@ -147,12 +147,12 @@ def time_model(
             cores = "1 core" if n_threads == 1 else f"{n_threads} cores"
             table.add(f"{case}, native {name}, {cores}", 1e6 * total / n_atoms, "µs/atom")
             if n_threads == 1:
-                rate = 1e-9 * (operations(features, environments) + in_network) / total
+                rate = 1e-9 * (operations(features, geometry) + in_network) / total
                 table.add(f"{case}, native {name}, arithmetic", rate, "GFLOP/s")
                 table.add(f"{case}, native {name}, of the peak", 100.0 * rate / peaks[name], "%")
 
 
-def operations(features: GaussianMultipoles, environments: Environments) -> float:
+def operations(features: GaussianMultipoles, geometry: Geometry) -> float:
     """Floating-point operations that forward and vjp cannot do without; shuffles, copies and padding do not count."""
     probes = len(features.channels) * len(features.widths)
     n_components = sum(2 * n + 1 for n in features.orders)
@@ -161,8 +161,8 @@ def operations(features: GaussianMultipoles, environments: Environments) -> floa
     back = 4 * n_components * probes + 2 * len(features.orders) * probes
     harmonics = 10 * n_components
     in_products = 6 * features.n_features * (2 * max(features.orders) + 1)
-    n_pairs = len(environments.pair_vectors)
-    return n_pairs * (20 + radial + moments + back + harmonics) + environments.n_centres * in_products
+    n_pairs = len(geometry.pair_vectors)
+    return n_pairs * (20 + radial + moments + back + harmonics) + geometry.n_centres * in_products
 
 
 def fma_peak(dtype: torch.dtype) -> float:

@@ -34,15 +34,15 @@ from torch import Tensor
 
 from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_training_file
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
-from mliap_hybrid.fitting.fixed_terms import make_features
-from mliap_hybrid.fitting.prepared import PreparedFrames, prepare_frame
+from mliap_hybrid.fitting.initial_fit import make_features
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, RawFeatures, whitened_jacobian
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import Trainer
-from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.fitting.training_frames import TrainingFrames, prepare_frame
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Batch
 
 COLUMNS = ("no model", "trained", "left out", "stand-in", "one-hot")
@@ -86,7 +86,7 @@ class Features:
         """Whether these features, made for the other elements, do not take a structure with the element."""
         others = make_features(self.settings, tuple(z for z in self.elements if z != element))
         try:
-            others(self.question.samples[self.question.tests_of(element)[0]].batch.environments())
+            others(self.question.samples[self.question.tests_of(element)[0]].batch.geometry())
         except InputError:
             return True
         return False
@@ -101,7 +101,7 @@ class Model:
         used = [(s, raw) for s, raw in used if left_out not in s.batch.numbers.tolist()]
         self.whitening = Whitening.fit(torch.cat([raw.features for _, raw in used]), damping=1e-3)
         torch.manual_seed(seed)
-        part = TrainedPart(SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1))
+        part = TrainableModel(SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1))
         settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, weight_decay=1e-5)
         frames = [self._frame(sample, raw) for sample, raw in used]
         trainer = Trainer(
@@ -121,7 +121,7 @@ class Model:
         with torch.no_grad():
             return self.part(self._frame(sample, raw))
 
-    def _frame(self, sample: Sample, raw: RawFeatures) -> PreparedFrames:
+    def _frame(self, sample: Sample, raw: RawFeatures) -> TrainingFrames:
         forces = self.features.question.forces
         batch = replace(sample.batch, energies=torch.tensor([sample.energy]))  # of a dimer: more than its own
         if not forces:  # pairs are not needed either

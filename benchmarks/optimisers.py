@@ -21,7 +21,7 @@ from features_table import rmd17
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.preparation import Prepared, prepare
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 

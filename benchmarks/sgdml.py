@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from mliap_hybrid.fitting.gdml.molecules import Molecules
-from mliap_hybrid.fitting.gdml.npz import write_gdml_data
-from mliap_hybrid.fitting.gdml.sampling import stratified_sample
-from mliap_hybrid.fitting.gdml.search import molecule_errors, symmetries_of
-from mliap_hybrid.fitting.gdml.trainer import GDMLOptions, train_gdml
-from mliap_hybrid.models.gdml import GDMLModel
+from mliap_hybrid.model.molecules.gdml import GDMLModel
+from mliap_hybrid.sgdml.molecules import Molecules
+from mliap_hybrid.sgdml.npz import write_gdml_data
+from mliap_hybrid.sgdml.sampling import stratified_sample
+from mliap_hybrid.sgdml.search import molecule_errors, symmetries_of
+from mliap_hybrid.sgdml.trainer import GDMLOptions, train_gdml
 from mliap_hybrid.units import KCAL_PER_MOL
 
 Row = dict[str, Any]

@@ -44,17 +44,17 @@ from torch import Tensor
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.fitting.feature_cache import Track
-from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import join_frames
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.raw_features import ComputedFeatures
 from mliap_hybrid.fitting.training_data import load_data
+from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.models.derivatives import assemble
-from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.structure import Batch, Environments, join_batches
+from mliap_hybrid.model.derivatives import assemble
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.structure import Batch, Geometry, join_batches
 
 HERE = Path(__file__).parent
 FRAMES_OF_A_STEP = {"ethanol": 8, "NaCl 64": 4}
@@ -204,7 +204,7 @@ def with_kernels(settings: TrainingFile, training: Sequence[Batch], validation: 
     model = trainable_model(settings, training, track)
     assert isinstance(model.features, GaussianMultipoles)
     native = NativeMultipoles(model.features, n_threads=torch.get_num_threads())
-    return each_step(model, training, lambda environments: differentiable_features(native, environments))
+    return each_step(model, training, lambda geometry: differentiable_features(native, geometry))
 
 
 def with_torch(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
@@ -220,13 +220,13 @@ def trainable_model(settings: TrainingFile, training: Sequence[Batch], track: Tr
     return make_model(settings, prepared.features, prepared.terms, part).double()
 
 
-def each_step(model: HybridModel, training: Sequence[Batch], features: Callable[[Environments], Tensor]) -> Way:
+def each_step(model: HybridModel, training: Sequence[Batch], features: Callable[[Geometry], Tensor]) -> Way:
     """Energies from the positions, and forces by differentiation that can be differentiated again."""
 
     def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         batch = join_batches([training[index] for index in indices])
         vectors = batch.pair_vectors().detach().requires_grad_()  # (n_pairs, 3)
-        values = features(batch.environments(vectors))  # (n_atoms, n_features)
+        values = features(batch.geometry(vectors))  # (n_atoms, n_features)
         atomic = model.network_energies(values, batch.numbers)  # (n_atoms,)
         (gradients,) = torch.autograd.grad(atomic.sum(), vectors, create_graph=True)  # (n_pairs, 3)
         prediction = assemble(batch, atomic, gradients)

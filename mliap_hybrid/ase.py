@@ -12,12 +12,12 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.lammps.model_file import Manifest, encode_records, parse_records, restore_model
-from mliap_hybrid.models.description import describe
-from mliap_hybrid.models.dipoles import dipole_moments
-from mliap_hybrid.models.evaluator import Evaluator
-from mliap_hybrid.models.hybrid import HybridModel
-from mliap_hybrid.models.spread import committee_spread
+from mliap_hybrid.model.description import describe
+from mliap_hybrid.model.dipoles import dipole_moments
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.model_file import Manifest, encode_records, parse_records, restore_model
+from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.structure import with_total_charge
 
 SPREADS = ("energy_spread", "force_spread")
@@ -29,7 +29,7 @@ class HybridCalculator(Calculator):
 
     A model with charges also gives these (e) and, for molecules, the dipole moment about the origin (e Å). A model with
     direct forces has no `free_energy`, which for ASE is the energy that the forces conserve; see `is_conservative`.
-    A committee gives on request (`get_property`) how far its members are apart, as in models/spread.py: `energy_spread`
+    A committee gives on request (`get_property`) how far its members are apart, as in model/spread.py: `energy_spread`
     (eV), and `force_spread` of each atom (eV/Å). Copies and pickles, for the images of a path or other processes, are
     independent of the original and of the file.
     """

@@ -1,4 +1,4 @@
-"""The two containers that models see: `Environments` (what a local energy needs) and `Batch` (whole structures)."""
+"""The two containers that models see: `Geometry` (what a local energy needs) and `Batch` (whole structures)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class AtomTags:
 
 
 @dataclass(frozen=True)
-class Environments:
+class Geometry:
     """Atoms with an energy and the vectors to their neighbours: all that a strictly local term may look at.
 
     The same container is filled from a `Batch` in training and from LAMMPS' arrays in a run.
@@ -124,9 +124,9 @@ class Batch:
         translations = torch.einsum("px,pxy->py", shifts, pair_cells)  # (n_pairs, 3)
         return positions[self.pair_j] + translations - positions[self.pair_i]
 
-    def environments(self, pair_vectors: Tensor | None = None) -> Environments:
+    def geometry(self, pair_vectors: Tensor | None = None) -> Geometry:
         """The local view of all atoms; `pair_vectors` (n_pairs, 3) may carry gradients or another dtype."""
-        return Environments(
+        return Geometry(
             centre_numbers=self.numbers,
             neighbour_numbers=self.numbers[self.pair_j],
             pair_i=self.pair_i,

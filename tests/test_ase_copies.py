@@ -12,8 +12,8 @@ from ase.optimize import FIRE
 
 from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.models.evaluator import Evaluator
-from mliap_hybrid.models.member_models import committee_model
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.member_models import committee_model
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt

@@ -48,10 +48,10 @@ def evaluate(
     from mliap_hybrid.data.doubts import doubts
     from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
-    from mliap_hybrid.fitting.report.error_tables import error_table
-    from mliap_hybrid.fitting.report.evaluation import evaluate as compare
-    from mliap_hybrid.fitting.report.parity_plots import write_parity_plots
-    from mliap_hybrid.fitting.report.report import Report, charges_in_words, facts_of, write_report
+    from mliap_hybrid.report.error_tables import error_table
+    from mliap_hybrid.report.evaluation import evaluate as compare
+    from mliap_hybrid.report.parity_plots import write_parity_plots
+    from mliap_hybrid.report.report import Report, charges_in_words, facts_of, write_report
     from mliap_hybrid.structure import with_total_charge
 
     potential = load_any_model(model, which)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from mliap_hybrid.models.hybrid import HybridModel
+    from mliap_hybrid.model.hybrid import HybridModel
     from mliap_hybrid.structure import Batch
 
 Precision = Literal["double", "single"]
@@ -65,8 +65,8 @@ def _trained(run: Path, which: str) -> tuple[HybridModel, Batch | None, dict[str
     """The model, a structure that it knows, and where it comes from."""
     from mliap_hybrid.config import read_training_file
     from mliap_hybrid.fitting.checkpoint import load_checkpoint
-    from mliap_hybrid.fitting.gdml.known_molecules import imported_model
     from mliap_hybrid.fitting.run_folder import RunFolder
+    from mliap_hybrid.sgdml.known_molecules import imported_model
 
     if run.suffix == ".npz" and not run.is_dir():
         return imported_model(run), None, {"imported from": run.name}

@@ -63,10 +63,10 @@ def featurize(
     from mliap_hybrid.features.statistics import feature_statistics
     from mliap_hybrid.fitting.feature_cache import FeatureCache
     from mliap_hybrid.fitting.featurise import featurise, write_npz
-    from mliap_hybrid.fitting.fixed_terms import make_features
+    from mliap_hybrid.fitting.initial_fit import make_features
     from mliap_hybrid.fitting.recipe import complete
     from mliap_hybrid.kernels.plan import is_supported
-    from mliap_hybrid.models.feature_description import describe_features
+    from mliap_hybrid.model.feature_description import describe_features
 
     with shown() as display:
         frames = display.track(read_frames(settings.data.all_files), "reading frames")

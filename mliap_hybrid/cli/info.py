@@ -15,8 +15,8 @@ def info(
     """Print the terms, elements and settings of a model, and the errors that its run reported."""
     from mliap_hybrid.cli.load import load_any_model
     from mliap_hybrid.fitting.run_folder import RunFolder
-    from mliap_hybrid.models.committee import members_of
-    from mliap_hybrid.models.description import describe
+    from mliap_hybrid.model.committee import members_of
+    from mliap_hybrid.model.description import describe
 
     potential = load_any_model(model, which)
     description, tensors = describe(potential)

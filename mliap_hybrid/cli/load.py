@@ -13,10 +13,10 @@ from mliap_hybrid.data.labels import LABELS
 from mliap_hybrid.data.missing_labels import frames_with_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.gdml.known_molecules import imported_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.sgdml.known_molecules import imported_model
 
 
 def load_any_model(path: Path, which: str = "best") -> HybridModel:

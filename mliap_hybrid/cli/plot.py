@@ -35,7 +35,7 @@ def features(
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.errors import InputError
     from mliap_hybrid.features.pictures import feature_figure
-    from mliap_hybrid.fitting.fixed_terms import make_features
+    from mliap_hybrid.fitting.initial_fit import make_features
 
     if config is not None and feature_set is not None:
         raise InputError("--set and --config exclude each other: give one of them")
@@ -53,7 +53,7 @@ def features(
     batch = frame_to_batch(frame, settings.features.cutoff, units=settings.data.units)
     elements = tuple(int(z) for z in batch.numbers.unique())
     made = make_features(settings, elements)
-    values = made(batch.environments()).detach().numpy()  # (n_atoms, n_features)
+    values = made(batch.geometry()).detach().numpy()  # (n_atoms, n_features)
     title = f"{frame.atoms.get_chemical_formula()}: {settings.features.set}, {made.n_features} features"
     feature_figure(made, batch.numbers.numpy(), values, title).savefig(output)
     typer.echo(f"wrote {output}: {made.n_features} features of {batch.n_atoms} atoms")
@@ -73,7 +73,7 @@ def learning_curve(
     Of one run the errors of training and validation are shown, of several those of validation.
     """
     from mliap_hybrid.errors import InputError
-    from mliap_hybrid.fitting.report.learning_curves import learning_curve_figure, read_runs, write_figure
+    from mliap_hybrid.report.learning_curves import learning_curve_figure, read_runs, write_figure
 
     if against not in ("epoch", "time"):
         raise InputError(f"--against {against}: expected epoch or time")

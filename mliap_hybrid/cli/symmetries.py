@@ -23,9 +23,9 @@ def symmetries(
 
     from mliap_hybrid.cli.console import shown
     from mliap_hybrid.data.reading import read_frames
-    from mliap_hybrid.fitting.gdml.molecules import geometries_from_frames
-    from mliap_hybrid.fitting.gdml.symmetries import evenly_chosen, find_symmetries
-    from mliap_hybrid.fitting.gdml.symmetries_group import cycle_notation
+    from mliap_hybrid.sgdml.molecules import geometries_from_frames
+    from mliap_hybrid.sgdml.symmetries import evenly_chosen, find_symmetries
+    from mliap_hybrid.sgdml.symmetries_group import cycle_notation
 
     numbers, positions, cell = geometries_from_frames(read_frames(data))
     chosen = positions.numpy()[evenly_chosen(len(positions), frames)]  # (n_chosen, n_atoms, 3)

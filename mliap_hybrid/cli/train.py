@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from mliap_hybrid.config import TrainingFile
-    from mliap_hybrid.fitting.processes.team import Team
+    from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 
 
 def train(
@@ -43,30 +43,30 @@ def train(
 
     import torch  # after the training file is checked: a typing mistake is answered at once
 
-    from mliap_hybrid.fitting.processes.distributed_team import joined_team
+    from mliap_hybrid.fitting.processes.distributed_group import joined_group
     from mliap_hybrid.fitting.processes.launcher import run_together
-    from mliap_hybrid.fitting.processes.team import Team
+    from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 
     if threads is not None:
         torch.set_num_threads(threads)
     work = functools.partial(_train, settings, resume, overwrite)
     if torch.distributed.is_torchelastic_launched():
-        with joined_team() as team:
-            work(team)
+        with joined_group() as group:
+            work(group)
     elif processes > 1:
         run_together(work, processes, threads)
     else:
-        work(Team())
+        work(ProcessGroup())
 
 
-def _train(settings: TrainingFile, resume: bool, overwrite: bool, team: Team) -> None:
-    """Train as one of the processes of a team, of which the first one is heard."""
+def _train(settings: TrainingFile, resume: bool, overwrite: bool, group: ProcessGroup) -> None:
+    """Train as one of the processes of a group, of which the first one is heard."""
     from rich.console import Console
 
     from mliap_hybrid.cli.console import shown
     from mliap_hybrid.fitting.progress import Display
     from mliap_hybrid.fitting.run import train as run_training
 
-    with shown() if team.is_first else Display(Console(quiet=True)) as display:
-        run_training(settings, display, resume=resume, overwrite=overwrite, team=team)
+    with shown() if group.is_first else Display(Console(quiet=True)) as display:
+        run_training(settings, display, resume=resume, overwrite=overwrite, group=group)
         display.say(f"run folder: {settings.run}")

@@ -29,7 +29,7 @@ from mliap_hybrid.features.acsf_terms import (
 from mliap_hybrid.features.elements import ElementRows
 from mliap_hybrid.features.settings import check_elements, check_range
 from mliap_hybrid.features.triplets import PairGeometry, Triplets, pair_geometry, triplets_within
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 _BLOCK = 16_384
 """Triplets evaluated at a time: what one block needs stays in a core's cache."""
@@ -118,8 +118,8 @@ class SymmetryFunctions(torch.nn.Module):
             labels += [f"{kind} eta={eta:g} zeta={zeta:g} lambda={sign:+g}" for eta, zeta, sign in self.angular]
         return labels
 
-    def forward(self, environments: Environments) -> Tensor:
-        """Features (n_centres, n_features) of the centres of `environments`.
+    def forward(self, geometry: Geometry) -> Tensor:
+        """Features (n_centres, n_features) of the centres of `geometry`.
 
         Raises
         ------
@@ -127,67 +127,65 @@ class SymmetryFunctions(torch.nn.Module):
             If an atom is of an element that this instance was not made for, a pair vector is not finite, or two atoms
             sit at one place.
         """
-        return self.forward_with_state(environments)[0]
+        return self.forward_with_state(geometry)[0]
 
-    def forward_with_state(self, environments: Environments) -> tuple[Tensor, SymmetryState]:
+    def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, SymmetryState]:
         """Features (n_centres, n_features), and what `gradient` needs of the way to them."""
-        state = self._prepare(environments)
+        state = self._prepare(geometry)
         n_elements, n_kinds = len(self.elements), len(self._kinds)
         values = self._radial_terms.values(state.pairs.distances)  # (n_pairs, n_radial)
-        radial = values.new_zeros((environments.n_centres * n_elements, len(self.radial)))
-        radial.index_add_(0, environments.pair_i * n_elements + state.rows, values)
-        angular = values.new_zeros((environments.n_centres * n_kinds, len(self.angular)))
-        for triplets in self._triplets(environments, state):
-            place = environments.pair_i[triplets.p] * n_kinds + self._kind(triplets, state)  # (n_triplets,)
+        radial = values.new_zeros((geometry.n_centres * n_elements, len(self.radial)))
+        radial.index_add_(0, geometry.pair_i * n_elements + state.rows, values)
+        angular = values.new_zeros((geometry.n_centres * n_kinds, len(self.angular)))
+        for triplets in self._triplets(geometry, state):
+            place = geometry.pair_i[triplets.p] * n_kinds + self._kind(triplets, state)  # (n_triplets,)
             angular.index_add_(0, place, self._angular_terms.values(triplets))
-        n_centres = environments.n_centres
+        n_centres = geometry.n_centres
         columns = [radial.view(n_centres, self._n_radial), angular.view(n_centres, self.n_features - self._n_radial)]
         return torch.cat(columns, dim=1), state
 
-    def gradient(
-        self, environments: Environments, feature_gradient: Tensor, state: SymmetryState | None = None
-    ) -> Tensor:
+    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: SymmetryState | None = None) -> Tensor:
         """Vector-Jacobian product: dE/dr_p from dE/dF, exact to rounding, without autograd.
 
         Parameters
         ----------
-        environments : Environments
+        geometry : Geometry
         feature_gradient : Tensor, shape (n_centres, n_features)
             dE/dF.
         state : SymmetryState, optional
-            From `forward_with_state` of the same environments; computed if not given.
+            From `forward_with_state` of the same geometry; computed if not given.
 
         Returns
         -------
         Tensor, shape (n_pairs, 3)
             dE/dr_p of each pair vector r_p = r_j - r_i.
         """
-        state = self._prepare(environments) if state is None else state
+        state = self._prepare(geometry) if state is None else state
         radial = feature_gradient[:, : self._n_radial].unflatten(1, (len(self.elements), len(self.radial)))
         angular = feature_gradient[:, self._n_radial :].unflatten(1, (len(self._kinds), len(self.angular)))
         slopes = self._radial_terms.slopes(state.pairs.distances)  # (n_pairs, n_radial)
-        along = (slopes * radial[environments.pair_i, state.rows]).sum(1)  # (n_pairs,)
+        along = (slopes * radial[geometry.pair_i, state.rows]).sum(1)  # (n_pairs,)
         result = along[:, None] * state.pairs.directions  # (n_pairs, 3)
-        for triplets in self._triplets(environments, state):
-            weights = angular[environments.pair_i[triplets.p], self._kind(triplets, state)]  # (n_triplets, n_angular)
+        for triplets in self._triplets(geometry, state):
+            weights = angular[geometry.pair_i[triplets.p], self._kind(triplets, state)]  # (n_triplets, n_angular)
             factors = self._angular_terms.factors(triplets) @ weights[:, :, None]  # (n_triplets, 3, 1)
             for one in (triplets, triplets.turned()):
                 result.index_add_(0, one.p, (factors * self._angular_terms.vectors(one)).sum(1))
         return result
 
-    def jacobian(self, environments: Environments) -> Tensor:
+    def jacobian(self, geometry: Geometry) -> Tensor:
         """Derivative of each centre's features by each of its own pair vectors; there are no others.
 
         Parameters
         ----------
-        environments : Environments
+        geometry : Geometry
 
         Returns
         -------
         Tensor, shape (n_pairs, 3, n_features)
             dF_f(i of p)/dr_p.
         """
-        state = self._prepare(environments)
+        state = self._prepare(geometry)
         directions = state.pairs.directions
         n_pairs, n_kinds, n_angular = len(directions), len(self._kinds), len(self.angular)
         result = directions.new_zeros((n_pairs, 3, self.n_features))
@@ -196,7 +194,7 @@ class SymmetryFunctions(torch.nn.Module):
         radial[torch.arange(n_pairs, device=slopes.device), :, state.rows] = directions[:, :, None] * slopes[:, None]
 
         angular = directions.new_zeros((n_pairs * n_kinds, 3, n_angular))
-        for triplets in self._triplets(environments, state):
+        for triplets in self._triplets(geometry, state):
             kind = self._kind(triplets, state)  # (n_triplets,)
             factors = self._angular_terms.factors(triplets)  # (n_triplets, 3, n_angular)
             for one in (triplets, triplets.turned()):
@@ -206,14 +204,14 @@ class SymmetryFunctions(torch.nn.Module):
         result[..., self._n_radial :].unflatten(2, (n_kinds, n_angular)).copy_(angular)
         return result
 
-    def _prepare(self, environments: Environments) -> SymmetryState:
-        self.rows_of(environments.centre_numbers)  # centres of unknown elements are an error too
-        return SymmetryState(pair_geometry(environments), self.rows_of(environments.neighbour_numbers))
+    def _prepare(self, geometry: Geometry) -> SymmetryState:
+        self.rows_of(geometry.centre_numbers)  # centres of unknown elements are an error too
+        return SymmetryState(pair_geometry(geometry), self.rows_of(geometry.neighbour_numbers))
 
-    def _triplets(self, environments: Environments, state: SymmetryState) -> Iterable[Triplets]:
+    def _triplets(self, geometry: Geometry, state: SymmetryState) -> Iterable[Triplets]:
         if not self.angular:
             return ()
-        return triplets_within(self.cutoff, environments.pair_i, state.pairs, _BLOCK, closed=self._angular_terms.closed)
+        return triplets_within(self.cutoff, geometry.pair_i, state.pairs, _BLOCK, closed=self._angular_terms.closed)
 
     def _kind(self, triplets: Triplets, state: SymmetryState) -> Tensor:
         """(n_triplets,) int64: which unordered pair of elements the two neighbours are."""

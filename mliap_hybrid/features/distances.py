@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 CLOSEST = 1e-3
 """Å: two atoms nearer than this are one atom given twice."""
 
 
-def check_distances(distances: Tensor, environments: Environments) -> None:
+def check_distances(distances: Tensor, geometry: Geometry) -> None:
     """Refuse positions that are not numbers, and two atoms at one place.
 
     Parameters
     ----------
     distances : Tensor, any shape, Å
-        Of the pairs of `environments`, in any order; others beside them do no harm.
-    environments : Environments
+        Of the pairs of `geometry`, in any order; others beside them do no harm.
+    geometry : Geometry
         To say which atoms they are.
 
     Raises
@@ -32,10 +32,10 @@ def check_distances(distances: Tensor, environments: Environments) -> None:
         return
     shortest, longest = distances.detach().aminmax()  # NaN if any is
     if not (float(shortest) >= CLOSEST and math.isfinite(float(longest))):
-        vectors = environments.pair_vectors.detach()  # (n_pairs, 3)
+        vectors = geometry.pair_vectors.detach()  # (n_pairs, 3)
         lengths = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
         p = int((~(lengths.isfinite() & (lengths >= CLOSEST))).nonzero()[0])
         raise InputError(
-            f"atom {int(environments.pair_i[p])} has a neighbour at {vectors[p].tolist()} Å from it; expected three "
+            f"atom {int(geometry.pair_i[p])} has a neighbour at {vectors[p].tolist()} Å from it; expected three "
             f"finite numbers and a distance of at least {CLOSEST} Å; look for a wrong position or a duplicate atom"
         )

@@ -41,7 +41,7 @@ from mliap_hybrid.features.settings import (
     check_third_order,
 )
 from mliap_hybrid.features.triples import MomentTriples, couplings_up_to, joined_probes
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 _Y_00 = 1.0 / math.sqrt(4.0 * math.pi)
 
@@ -198,8 +198,8 @@ class GaussianMultipoles(torch.nn.Module):
         assert isinstance(products, MomentProducts)
         return products
 
-    def forward(self, environments: Environments) -> Tensor:
-        """Features (n_centres, n_features) of the centres of `environments`.
+    def forward(self, geometry: Geometry) -> Tensor:
+        """Features (n_centres, n_features) of the centres of `geometry`.
 
         Raises
         ------
@@ -207,17 +207,17 @@ class GaussianMultipoles(torch.nn.Module):
             If an atom is of an element that this instance was not made for, a position is not a number, or two atoms
             sit at one place.
         """
-        return self.forward_with_state(environments)[0]
+        return self.forward_with_state(geometry)[0]
 
-    def forward_with_state(self, environments: Environments) -> tuple[Tensor, MultipoleState]:
+    def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, MultipoleState]:
         """Features (n_centres, n_features), and what `gradient` needs of the way to them."""
-        slots, n_slots = slots_of_pairs(environments.pair_i, environments.n_centres)
-        vectors, rows = self._lay_out(environments, slots, n_slots)  # (n_centres, 3, n_slots), (n_centres, n_slots)
+        slots, n_slots = slots_of_pairs(geometry.pair_i, geometry.n_centres)
+        vectors, rows = self._lay_out(geometry, slots, n_slots)  # (n_centres, 3, n_slots), (n_centres, n_slots)
         distances = (vectors * vectors).sum(1).sqrt()  # (n_centres, n_slots)
-        check_distances(distances, environments)
+        check_distances(distances, geometry)
         radial = self.radial(distances, rows)  # (n_centres, n_slots, n_channels)
         harmonics = solid_harmonics(vectors, max(*self.orders, 0))
-        centre_rows = self.rows_of(environments.centre_numbers)  # (n_centres,)
+        centre_rows = self.rows_of(geometry.centre_numbers)  # (n_centres,)
         own = self._constant("own_density", vectors)[centre_rows]  # (n_centres, n_channels)
 
         moments: dict[int, Tensor] = {}
@@ -233,18 +233,16 @@ class GaussianMultipoles(torch.nn.Module):
         state = MultipoleState(slots, vectors, distances, rows, radial, harmonics, moments, torch.cat(squares, dim=-1))
         return self._take_root(state.squares), state
 
-    def gradient(
-        self, environments: Environments, feature_gradient: Tensor, state: MultipoleState | None = None
-    ) -> Tensor:
+    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: MultipoleState | None = None) -> Tensor:
         """Vector-Jacobian product: dE/dr_p from dE/dF, exact to rounding, without autograd.
 
         Parameters
         ----------
-        environments : Environments
+        geometry : Geometry
         feature_gradient : Tensor, shape (n_centres, n_features)
             dE/dF.
         state : MultipoleState, optional
-            From `forward_with_state` of the same environments; computed if not given.
+            From `forward_with_state` of the same geometry; computed if not given.
 
         Returns
         -------
@@ -252,7 +250,7 @@ class GaussianMultipoles(torch.nn.Module):
             dE/dr_p of each pair vector r_p = r_j - r_i.
         """
         if state is None:
-            state = self.forward_with_state(environments)[1]
+            state = self.forward_with_state(geometry)[1]
         weights = feature_gradient * self._root_slope(state.squares)  # dE/d(squares): (n_centres, n_features)
         radial = state.radial.transpose(1, 2)  # (n_centres, n_channels, n_slots)
         slopes = self.radial.derivative(state.distances, state.rows).transpose(1, 2)
@@ -275,19 +273,19 @@ class GaussianMultipoles(torch.nn.Module):
         result = result + state.vectors * (along / positive(state.distances))[:, None]
         return result.transpose(1, 2).reshape(-1, 3)[state.slots]
 
-    def jacobian(self, environments: Environments) -> Tensor:
+    def jacobian(self, geometry: Geometry) -> Tensor:
         """Derivative of each centre's features by each of its own pair vectors; there are no others.
 
         Parameters
         ----------
-        environments : Environments
+        geometry : Geometry
 
         Returns
         -------
         Tensor, shape (n_pairs, 3, n_features)
             dF_f(i of p)/dr_p.
         """
-        state = self.forward_with_state(environments)[1]
+        state = self.forward_with_state(geometry)[1]
         changes = moment_changes(state, self.radial.derivative(state.distances, state.rows), self.radial_blocks)
         result = state.vectors.new_zeros((len(state.slots), 3, self.n_features))
         partials = [] if self.triples is None else self.triples.partials(state.moments)
@@ -298,7 +296,7 @@ class GaussianMultipoles(torch.nn.Module):
                 by_moments = partial(self.triples.derivative, partials, n)
                 result[..., self.triple_block] += change.through(by_moments).flatten(0, 1)[state.slots]
         if self.root_offset is not None:
-            result *= self._root_slope(state.squares)[environments.pair_i, None]
+            result *= self._root_slope(state.squares)[geometry.pair_i, None]
         return result
 
     def _make_triples(self, norms: Mapping[int, Tensor]) -> MomentTriples | None:
@@ -309,13 +307,13 @@ class GaussianMultipoles(torch.nn.Module):
         probes = [joined_probes(self.third_order, coupling, n_channels, n_widths) for coupling in couplings]
         return MomentTriples(norms, couplings, probes)
 
-    def _lay_out(self, environments: Environments, slots: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
+    def _lay_out(self, geometry: Geometry, slots: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
         """Pair vectors (n_centres, 3, n_slots) and element rows (n_centres, n_slots), empty places filled."""
-        vectors = environments.pair_vectors
-        shape = (environments.n_centres, n_slots)
+        vectors = geometry.pair_vectors
+        shape = (geometry.n_centres, n_slots)
         beyond = vectors.new_tensor([2.0 * self.cutoff, 0.0, 0.0])  # where the radial functions vanish
         places = fill_slots(vectors, slots, shape[0] * n_slots, beyond).view(*shape, 3)  # (n_centres, n_slots, 3)
-        pair_rows = self.rows_of(environments.neighbour_numbers)  # (n_pairs,)
+        pair_rows = self.rows_of(geometry.neighbour_numbers)  # (n_pairs,)
         rows = fill_slots(pair_rows, slots, shape[0] * n_slots, pair_rows.new_zeros(()))
         return places.transpose(1, 2).contiguous(), rows.view(shape)
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 
 class Featuriser(Protocol):
@@ -27,7 +27,7 @@ class Featuriser(Protocol):
     def feature_labels(self) -> list[str]:
         """One short label for each feature, in order."""
 
-    def __call__(self, environments: Environments) -> Tensor:
+    def __call__(self, geometry: Geometry) -> Tensor:
         """Features (n_centres, n_features), differentiable twice by autograd.
 
         Raises
@@ -36,11 +36,11 @@ class Featuriser(Protocol):
             If an atom is of none of the elements, its position is not a number, or two atoms sit at one place.
         """
 
-    def forward_with_state(self, environments: Environments) -> tuple[Tensor, Any]:
+    def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, Any]:
         """Features (n_centres, n_features), and what `gradient` needs of the way to them."""
 
-    def gradient(self, environments: Environments, feature_gradient: Tensor, state: Any = None) -> Tensor:
+    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: Any = None) -> Tensor:
         """dE/dr_p (n_pairs, 3) of each pair vector from dE/dF, `feature_gradient` (n_centres, n_features)."""
 
-    def jacobian(self, environments: Environments) -> Tensor:
+    def jacobian(self, geometry: Geometry) -> Tensor:
         """Derivatives (n_pairs, 3, n_features) of each centre's features by its pair vectors."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 
 class NoFeatures:
@@ -26,18 +26,18 @@ class NoFeatures:
         """No labels."""
         return []
 
-    def __call__(self, environments: Environments) -> Tensor:
+    def __call__(self, geometry: Geometry) -> Tensor:
         """Nothing for each centre: (n_centres, 0)."""
-        return environments.pair_vectors.new_zeros(environments.n_centres, 0)
+        return geometry.pair_vectors.new_zeros(geometry.n_centres, 0)
 
-    def forward_with_state(self, environments: Environments) -> tuple[Tensor, None]:
+    def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, None]:
         """Nothing for each centre (n_centres, 0), and no state."""
-        return self(environments), None
+        return self(geometry), None
 
-    def gradient(self, environments: Environments, feature_gradient: Tensor, state: Any = None) -> Tensor:
+    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: Any = None) -> Tensor:
         """Zeros (n_pairs, 3)."""
-        return torch.zeros_like(environments.pair_vectors)
+        return torch.zeros_like(geometry.pair_vectors)
 
-    def jacobian(self, environments: Environments) -> Tensor:
+    def jacobian(self, geometry: Geometry) -> Tensor:
         """Nothing for each pair: (n_pairs, 3, 0)."""
-        return environments.pair_vectors.new_zeros(len(environments.pair_vectors), 3, 0)
+        return geometry.pair_vectors.new_zeros(len(geometry.pair_vectors), 3, 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.distances import CLOSEST, check_distances
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class Triplets:
         return Triplets(self.q, self.p, self.r_q, self.r_p, self.r_jk, self.u_q, self.u_p, -self.u_jk)
 
 
-def pair_geometry(environments: Environments) -> PairGeometry:
-    """Lengths and directions of the pair vectors of `environments`; differentiable.
+def pair_geometry(geometry: Geometry) -> PairGeometry:
+    """Lengths and directions of the pair vectors of `geometry`; differentiable.
 
     Raises
     ------
     InputError
         If a pair vector is not finite, or two atoms sit at one place.
     """
-    vectors = environments.pair_vectors
+    vectors = geometry.pair_vectors
     distances = vectors.square().sum(1).sqrt()  # (n_pairs,)
-    check_distances(distances, environments)
+    check_distances(distances, geometry)
     return PairGeometry(distances, vectors / distances[:, None])
 
 

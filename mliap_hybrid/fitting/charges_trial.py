@@ -16,7 +16,7 @@ import torch
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.trainer import Trainer

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.whitening import Whitening
-from mliap_hybrid.fitting.fixed_terms import FixedTerms
+from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.models.description import ModelDescription, build, describe
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.description import ModelDescription, build, describe
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file
@@ -36,7 +36,7 @@ class Checkpoint:
 
     model: HybridModel
     """With the averaged weights: what is evaluated and exported."""
-    terms: FixedTerms | None
+    terms: InitialFit | None
     """The fixed terms, so that a resumed run need not fit them again; None for a model trained in closed form."""
     trainer: dict[str, Any]
     """State of the `Trainer`; of a model trained in closed form, how it was found."""
@@ -109,7 +109,7 @@ def _checkpoint_of(content: dict[str, Any], path: Path) -> Checkpoint:
     )
 
 
-def _content_of(terms: FixedTerms) -> dict[str, Any]:
+def _content_of(terms: InitialFit) -> dict[str, Any]:
     """The fixed terms, but the molecules, which the model has."""
     return {
         "elements": list(terms.elements),
@@ -122,8 +122,8 @@ def _content_of(terms: FixedTerms) -> dict[str, Any]:
     }
 
 
-def _terms_of(content: dict[str, Any], model: HybridModel) -> FixedTerms:
-    return FixedTerms(
+def _terms_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
+    return InitialFit(
         elements=tuple(content["elements"]),
         whitening=Whitening(content["whitening.mean"], content["whitening.matrix"]),
         baseline=content["baseline"],

@@ -9,7 +9,7 @@ import torch
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting import charges_trial
-from mliap_hybrid.fitting.processes.team import Team
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.recipe import complete
 from mliap_hybrid.structure import Batch
@@ -22,7 +22,7 @@ def complete_settings(
     training: Sequence[Batch],
     validation: Sequence[Batch],
     display: Display,
-    team: Team | None = None,
+    group: ProcessGroup | None = None,
 ) -> TrainingFile:
     """Choose what the training file leaves open, and say what was chosen and why.
 
@@ -34,7 +34,7 @@ def complete_settings(
         One labelled structure each.
     display : Display
         Shows progress.
-    team : Team, optional
+    group : ProcessGroup, optional
         Processes that do the same.
 
     Returns
@@ -47,13 +47,13 @@ def complete_settings(
     InputError
         As `preparation.prepare`, or if the processes do not come to the same.
     """
-    team = team or Team()
+    group = group or ProcessGroup()
     recipe = complete(settings, training)
     chosen, reasons = recipe.settings, recipe.reasons
     if charges_trial.is_open(chosen, training, validation):
         trial = charges_trial.try_charges(chosen, training, validation, display)
         chosen, reasons = trial.settings, [*reasons, trial.reason]
-        team.check_same(torch.tensor([float(chosen.electrostatics.charges == "fitted")]), "trials of charges")
+        group.check_same(torch.tensor([float(chosen.electrostatics.charges == "fitted")]), "trials of charges")
     if reasons:
         logger.info("The training file leaves open, chosen from the frames:\n  %s", "\n  ".join(reasons))
     return chosen

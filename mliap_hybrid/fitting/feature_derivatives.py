@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.kernels.autograd import differentiable_gradient
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.structure import Geometry
 
 if TYPE_CHECKING:
-    from mliap_hybrid.fitting.prepared import PreparedFrames
+    from mliap_hybrid.fitting.training_frames import TrainingFrames
 
 
 class FeatureDerivatives(Protocol):
@@ -35,12 +35,12 @@ class FeatureDerivatives(Protocol):
     def n_bytes(self) -> int:
         """Memory that they take."""
 
-    def pair_gradients(self, frames: PreparedFrames, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: TrainingFrames, slopes: Tensor) -> Tensor:
         """dE/dr_p of each pair, differentiable once in the slopes.
 
         Parameters
         ----------
-        frames : PreparedFrames
+        frames : TrainingFrames
             Those that the derivatives are of.
         slopes : Tensor, shape (n_atoms, n_kept), eV
             dE_i/dx_i.
@@ -69,19 +69,19 @@ class KernelDerivatives:
             Which the kernels must know (`kernels.plan.is_supported`).
         whitening : Whitening
         elements : sequence of int
-            Atomic numbers of the model, ascending: those of `PreparedFrames.rows`.
+            Atomic numbers of the model, ascending: those of `TrainingFrames.rows`.
         """
         self.features = features
         self._matrix = {dtype: whitening.matrix.T.to(dtype).contiguous() for dtype in (torch.float32, torch.float64)}
         self._numbers = torch.tensor(elements)
         self._native: dict[torch.dtype, NativeMultipoles] = {}
 
-    def pair_gradients(self, frames: PreparedFrames, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: TrainingFrames, slopes: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
         native = self._native_in(slopes.dtype)
         numbers = self._numbers.index_select(0, frames.rows)  # (n_atoms,)
         of_neighbours = numbers.index_select(0, frames.pair_j)  # (n_pairs,)
-        pairs = native.sort(Environments(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
+        pairs = native.sort(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
         return differentiable_gradient(native, pairs, slopes @ self._matrix[slopes.dtype])
 
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> KernelDerivatives:
@@ -107,7 +107,7 @@ class StoredDerivatives:
         """Memory that they take."""
         return sum(jacobian.nbytes for jacobian in self.jacobians)
 
-    def pair_gradients(self, frames: PreparedFrames, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: TrainingFrames, slopes: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
         pair_i = frames.pair_i.split([len(jacobian) for jacobian in self.jacobians])
         # Row times matrix: several times faster than matrix times column, here and in the backward pass.

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.label_masks import labelled_errors
-from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.models.derivatives import Prediction
-from mliap_hybrid.models.dipoles import dipole_moments
+from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.model.dipoles import dipole_moments
 
 ENERGY_SCALE = 1000.0
 """Brings (eV/atom)^2 to the size of (eV/Å)^2 at usual errors; part of the definition of `loss.energy`."""
@@ -57,7 +57,7 @@ class SquaredErrors:
 
 def squared_errors(
     prediction: Prediction,
-    frames: PreparedFrames,
+    frames: TrainingFrames,
     force_transition: float | None = None,
     energy_transition: float | None = None,
 ) -> SquaredErrors:
@@ -66,7 +66,7 @@ def squared_errors(
     Parameters
     ----------
     prediction : Prediction
-    frames : PreparedFrames
+    frames : TrainingFrames
         With the labels.
     force_transition : float, optional, eV/Å
         As in `LossSettings`.
@@ -102,7 +102,7 @@ def _mean_square(errors: Tensor | None, transition: float | None = None) -> Tens
     return (squares if transition is None else pseudo_huber(squares, transition)).mean()
 
 
-def _charge_errors(prediction: Prediction, frames: PreparedFrames) -> dict[str, Tensor | None]:
+def _charge_errors(prediction: Prediction, frames: TrainingFrames) -> dict[str, Tensor | None]:
     """Mean squared errors of predicted charges, dipole moments and Born charges, by name."""
     labels, charges = frames.predicted, prediction.charges
     if labels is None or charges is None:
@@ -143,7 +143,7 @@ def total_loss(errors: SquaredErrors, weights: LossSettings) -> Tensor:
     return loss
 
 
-def label_counts(frames: PreparedFrames) -> dict[str, int]:
+def label_counts(frames: TrainingFrames) -> dict[str, int]:
     """How many frames, or atoms, each error of `SquaredErrors` is the mean over; 0 without labels."""
     charges, n_atoms = frames.predicted, len(frames.features)
     labels = {
@@ -173,7 +173,7 @@ class RunningErrors:
         self._sums = {f.name: 0.0 for f in fields(SquaredErrors)}
         self._sizes = dict.fromkeys(self._sums, 0)
 
-    def add(self, errors: SquaredErrors, frames: PreparedFrames) -> None:
+    def add(self, errors: SquaredErrors, frames: TrainingFrames) -> None:
         """Count the errors of one batch."""
         for name, size in label_counts(frames).items():
             value = getattr(errors, name)

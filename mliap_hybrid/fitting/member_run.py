@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
-from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.preparation import Prepared
-from mliap_hybrid.fitting.processes.team import Team
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.progress import Display, epoch_line
-from mliap_hybrid.fitting.report.metrics import MetricsFile
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.fitting.typical_charges import typical_charges
+from mliap_hybrid.report.metrics import MetricsFile
 from mliap_hybrid.structure import Batch
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def train_member(
     display: Display,
     checkpoint: Checkpoint | None = None,
     last_epoch: int | None = None,
-    team: Team | None = None,
+    group: ProcessGroup | None = None,
 ) -> bool:
     """Train a network, or the member of a committee, from where its checkpoint is.
 
@@ -54,7 +54,7 @@ def train_member(
         The member's last one, to go on from.
     last_epoch : int, optional
         Stop after this epoch, as if interrupted.
-    team : Team, optional
+    group : ProcessGroup, optional
         Processes that train together; the first one writes.
 
     Returns
@@ -67,7 +67,7 @@ def train_member(
     InputError
         As `Trainer.run`.
     """
-    team = team or Team()
+    group = group or ProcessGroup()
     n_epochs, n_members = settings.optimisation.epochs, settings.committee.n_members
     settings = settings.model_copy(update={"seed": settings.seed + number})
     trainer = Trainer(
@@ -79,7 +79,7 @@ def train_member(
         settings.seed,
         prepared.weak_supervision,
         prepared.noisy,
-        team,
+        group,
         [batch.sources[0] for batch in batches["train"]],
     )
     if n_members > 1:
@@ -87,7 +87,7 @@ def train_member(
     if checkpoint is not None:
         trainer.load_state_dict(checkpoint.trainer)
         logger.info("Going on after epoch %d", trainer.epoch)
-    metrics = MetricsFile(folder.metrics, trainer.epoch) if team.is_first else None
+    metrics = MetricsFile(folder.metrics, trainer.epoch) if group.is_first else None
 
     def after_epoch(result: EpochResult) -> None:
         if metrics is None:

@@ -16,10 +16,10 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.frames_on_disk import without_derivatives
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, label_counts, squared_errors, total_loss
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
-from mliap_hybrid.fitting.processes.team import Team
-from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.weak_supervision.supervision import WeakSupervision
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
+from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
+from mliap_hybrid.weak_supervision.supervision import WeakSupervision
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,30 @@ class Objective:
 
     def __init__(
         self,
-        part: TrainedPart,
-        training: Sequence[PreparedFrames],
+        part: TrainableModel,
+        training: Sequence[TrainingFrames],
         loss: LossSettings,
-        piece_size: int,
+        micro_batch_size: int,
         weak_supervision: WeakSupervision | None = None,
-        noisy: Sequence[Sequence[PreparedFrames]] = (),
-        team: Team | None = None,
+        noisy: Sequence[Sequence[TrainingFrames]] = (),
+        group: ProcessGroup | None = None,
         names: Sequence[str] = (),
     ):
         """Take the frames.
 
         Parameters
         ----------
-        part : TrainedPart
-        training : sequence of PreparedFrames
+        part : TrainableModel
+        training : sequence of TrainingFrames
             One frame each.
         loss : LossSettings
-        piece_size : int
+        micro_batch_size : int
             Frames that are in work at a time.
         weak_supervision : WeakSupervision, optional
             Terms to add to the loss.
-        noisy : sequence of sequences of PreparedFrames, optional
+        noisy : sequence of sequences of TrainingFrames, optional
             What stands for `training`, each in its turn for one epoch.
-        team : Team, optional
+        group : ProcessGroup, optional
             Processes that share the work, all with the same frames; this one alone by default.
         names : sequence of str, optional
             What the user calls the training frames.
@@ -75,14 +75,14 @@ class Objective:
         self.part = part
         self.training = training
         self.loss = loss
-        self.piece_size = piece_size
+        self.micro_batch_size = micro_batch_size
         self.weak_supervision = weak_supervision
         self.noisy = noisy
-        self.team = team or Team()
+        self.group = group or ProcessGroup()
         self.names = names or [f"training frame {index}" for index in range(len(training))]
         self.parameters = list(part.parameters())
         self._counts = [label_counts(frame) for frame in without_derivatives(training)]
-        self.frames: Sequence[PreparedFrames] = training
+        self.frames: Sequence[TrainingFrames] = training
         """Those of the epoch: the training frames, or noisy ones."""
         self._weak = weak_supervision
 
@@ -123,20 +123,20 @@ class Objective:
             parameter.grad = torch.zeros_like(parameter)
         sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what weak supervision adds to it
         totals = self.count(indices)
-        for piece in _pieces(self.team.share(indices), self.piece_size):
-            frames = join_frames([self.frames[index] for index in piece])
+        for micro_batch in _micro_batches(self.group.share(indices), self.micro_batch_size):
+            frames = join_frames([self.frames[index] for index in micro_batch])
             prediction = self.part(frames)
-            of_piece = squared_errors(prediction, frames, self.loss.force_transition, self.loss.energy_transition)
-            loss = total_loss(_weighted(of_piece, self.count(piece), totals), self.loss)
+            of_micro_batch = squared_errors(prediction, frames, self.loss.force_transition, self.loss.energy_transition)
+            loss = total_loss(_weighted(of_micro_batch, self.count(micro_batch), totals), self.loss)
             if self._weak is not None:
-                term = self._weak.loss(self.part, prediction, frames, piece) * (len(piece) / len(indices))
+                term = self._weak.loss(self.part, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
                 sums[1] += term.item()
                 loss = loss + term
             loss.backward()
             sums[0] += loss.item()
-            errors.add(of_piece, frames)
-        if self.team.size > 1:
-            sums = self._sum_over_team(sums)
+            errors.add(of_micro_batch, frames)
+        if self.group.size > 1:
+            sums = self._sum_over_group(sums)
         norm = torch.nn.utils.get_total_norm(_gradients(self.parameters))
         return BatchResult(float(sums[0]), None if self._weak is None else float(sums[1]), float(norm))
 
@@ -149,15 +149,15 @@ class Objective:
         alone = Objective(self.part, self.training, self.loss, 1, self.weak_supervision, self.noisy)
         alone.frames, alone._weak = self.frames, self._weak
         found = torch.zeros(self.n_frames)
-        for index in self.team.share(indices):
+        for index in self.group.share(indices):
             found[index] = not alone.gradient([index], RunningErrors()).is_finite
-        return self.team.sum(found).nonzero().flatten().tolist()
+        return self.group.sum(found).nonzero().flatten().tolist()
 
-    def _sum_over_team(self, sums: Tensor) -> Tensor:
+    def _sum_over_group(self, sums: Tensor) -> Tensor:
         """Add up the processes' gradients, and what else is to be added up."""
         gradients = _gradients(self.parameters)
         flat = torch.cat([*(gradient.flatten().double() for gradient in gradients), sums])
-        *parts, sums = self.team.sum(flat).split([*(gradient.numel() for gradient in gradients), len(sums)])
+        *parts, sums = self.group.sum(flat).split([*(gradient.numel() for gradient in gradients), len(sums)])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
         return sums
@@ -167,7 +167,7 @@ def _gradients(parameters: Sequence[torch.nn.Parameter]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def _pieces(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def _micro_batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     for start in range(0, len(indices), size):
         yield indices[start : start + size]
 

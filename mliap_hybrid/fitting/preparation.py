@@ -15,26 +15,26 @@ from mliap_hybrid.data.baseline import compositions, fit_baseline, warn_if_degen
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.selection import select_features
-from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives, KernelDerivatives, StoredDerivatives
-from mliap_hybrid.fitting.fitted_charges import unit_predictions
-from mliap_hybrid.fitting.fixed_terms import FixedTerms, make_features, make_repulsion
-from mliap_hybrid.fitting.frame_physics import FramePhysics, fixed_physics, frame_physics
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
-from mliap_hybrid.fitting.gdml.known_molecules import molecules_of
+from mliap_hybrid.fitting.initial_fit import InitialFit, make_features, make_repulsion
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
-from mliap_hybrid.fitting.prepared import PreparedFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, fast_features, whitened_jacobian
-from mliap_hybrid.fitting.weak_supervision.consistency import needs_of
-from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
-from mliap_hybrid.fitting.weak_supervision.noise import noisy_frames
-from mliap_hybrid.fitting.weak_supervision.supervision import WeakSupervision
+from mliap_hybrid.fitting.residual_labels import FramePhysics, fixed_physics, frame_physics
+from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.kernels.plan import is_supported
-from mliap_hybrid.models.derivatives import Prediction
-from mliap_hybrid.models.feature_description import describe_features
+from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.model.feature_description import describe_features
+from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.sgdml.known_molecules import molecules_of
 from mliap_hybrid.structure import Batch
+from mliap_hybrid.weak_supervision.consistency import needs_of
+from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
+from mliap_hybrid.weak_supervision.noise import noisy_frames
+from mliap_hybrid.weak_supervision.supervision import WeakSupervision
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +44,12 @@ class Prepared:
     """All that training needs."""
 
     features: Featuriser
-    terms: FixedTerms
-    training: Sequence[PreparedFrames]
-    validation: Sequence[PreparedFrames]
+    terms: InitialFit
+    training: Sequence[TrainingFrames]
+    validation: Sequence[TrainingFrames]
     weak_supervision: WeakSupervision | None = None
     """Terms of the loss at displaced copies of the training frames, if there are any."""
-    noisy: Sequence[Sequence[PreparedFrames]] = ()
+    noisy: Sequence[Sequence[TrainingFrames]] = ()
     """Noisy training frames that take turns with each other, if there are any."""
 
 
@@ -58,7 +58,7 @@ def prepare(
     training: Sequence[Batch],
     validation: Sequence[Batch],
     track: Track,
-    terms: FixedTerms | None = None,
+    terms: InitialFit | None = None,
     n_processes: int = 1,
 ) -> Prepared:
     """Fit the fixed terms to the training frames, and compute the constants of all frames.
@@ -70,7 +70,7 @@ def prepare(
         One labelled structure each.
     track : Track
         Shows progress.
-    terms : FixedTerms, optional
+    terms : InitialFit, optional
         Those of a run that goes on; fitted where not given.
     n_processes : int
         Processes that do the same and share the memory.
@@ -155,7 +155,7 @@ def _memory_of_weak_supervision(
 
 
 def make_weak_supervision(
-    settings: TrainingFile, training: Sequence[Batch], features: Featuriser, terms: FixedTerms, track: Track
+    settings: TrainingFile, training: Sequence[Batch], features: Featuriser, terms: InitialFit, track: Track
 ) -> WeakSupervision:
     """Weak supervision with its copies, of which the cache knows nothing.
 
@@ -166,7 +166,7 @@ def make_weak_supervision(
     training : sequence of Batch
         One structure each.
     features : Featuriser
-    terms : FixedTerms
+    terms : InitialFit
         Of the same settings, weak supervision apart.
     track : Track
         Shows progress.
@@ -204,7 +204,7 @@ def _feature_source(
 
 
 def _representation(
-    features: Featuriser, terms: FixedTerms, source: FeatureSource, in_memory: bool
+    features: Featuriser, terms: InitialFit, source: FeatureSource, in_memory: bool
 ) -> Callable[[Batch], tuple[Tensor, FeatureDerivatives]]:
     """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
     whitening = terms.whitening
@@ -238,7 +238,7 @@ def _fit_terms(
     elements: tuple[int, ...],
     charges: Tensor | None,
     whitening: Whitening,
-) -> FixedTerms:
+) -> InitialFit:
     """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
     counts = compositions(training, elements)  # (n_training, n_elements)
     energies = {row: batch.energies for row, batch in enumerate(training) if batch.energies is not None}  # (1,) each
@@ -248,10 +248,10 @@ def _fit_terms(
     baseline = fit_baseline(counts[rows], without)  # (n_elements,)
     units = [p.units.energies for p in (physics[row] for row in rows) if p.units is not None]  # (1, n_products) each
     unit_baseline = fit_baseline(counts[rows], torch.cat(units)) if units else None  # (n_elements, n_products)
-    return FixedTerms(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
+    return InitialFit(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
 
 
-def _remainder(batch: Batch, fixed: Prediction, terms: FixedTerms) -> Prediction:
+def _remainder(batch: Batch, fixed: Prediction, terms: InitialFit) -> Prediction:
     """Labels minus fixed physics minus baseline; zeros stand where there is no label."""
     baseline = compositions([batch], terms.elements) @ terms.baseline  # (1,)
     return Prediction(
@@ -265,7 +265,7 @@ def _label(label: Tensor | None, like: Tensor) -> Tensor:
     return like if label is None else label
 
 
-def _without_baseline(batch: Batch, units: Prediction | None, terms: FixedTerms) -> Prediction | None:
+def _without_baseline(batch: Batch, units: Prediction | None, terms: InitialFit) -> Prediction | None:
     if units is None or terms.unit_baseline is None:
         return None
     baseline = compositions([batch], terms.elements) @ terms.unit_baseline  # (1, n_products)

@@ -25,7 +25,7 @@ MASKS = {"charges": "has_charges", "dipoles": "has_dipole", "born_charges": "has
 
 
 @dataclass(frozen=True)
-class PreparedCharges:
+class ChargeConstants:
     """Constants and labels of one or more frames, float32.
 
     Labels are None where no frame has them. Where some frames lack a label, zeros stand for it, and `has_charges`,
@@ -76,7 +76,7 @@ class PreparedCharges:
         )
 
 
-def prepare_charges(batch: Batch, smearing: float, with_virial: bool) -> PreparedCharges:
+def prepare_charges(batch: Batch, smearing: float, with_virial: bool) -> ChargeConstants:
     """Constants of one frame.
 
     Parameters
@@ -89,7 +89,7 @@ def prepare_charges(batch: Batch, smearing: float, with_virial: bool) -> Prepare
 
     Returns
     -------
-    PreparedCharges
+    ChargeConstants
         In float64; `single` makes it small.
 
     Raises
@@ -97,7 +97,7 @@ def prepare_charges(batch: Batch, smearing: float, with_virial: bool) -> Prepare
     InputError
         If the structure is periodic in one direction.
     """
-    return PreparedCharges(
+    return ChargeConstants(
         total_charges=batch.total_charges,
         positions=batch.positions,
         periodic=batch.periodic.any(1),
@@ -108,9 +108,9 @@ def prepare_charges(batch: Batch, smearing: float, with_virial: bool) -> Prepare
     )
 
 
-def single(prepared: PreparedCharges) -> PreparedCharges:
+def single(prepared: ChargeConstants) -> ChargeConstants:
     """The same in float32."""
-    return PreparedCharges(
+    return ChargeConstants(
         total_charges=prepared.total_charges.float(),
         positions=prepared.positions.float(),
         periodic=prepared.periodic,
@@ -124,7 +124,7 @@ def single(prepared: PreparedCharges) -> PreparedCharges:
     )
 
 
-def join_charges(frames: Sequence[PreparedCharges]) -> PreparedCharges:
+def join_charges(frames: Sequence[ChargeConstants]) -> ChargeConstants:
     """Lay frames end to end; at least one. They may have different labels."""
     n_frames = [len(frame.total_charges) for frame in frames]
     n_atoms = [len(frame.positions) for frame in frames]
@@ -133,7 +133,7 @@ def join_charges(frames: Sequence[PreparedCharges]) -> PreparedCharges:
         values, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
         n_rows = n_frames if label == "dipoles" else n_atoms
         labels[label], labels[mask] = join_labels(values, masks, n_rows, n_frames)
-    return PreparedCharges(
+    return ChargeConstants(
         total_charges=torch.cat([frame.total_charges for frame in frames]),
         positions=torch.cat([frame.positions for frame in frames]),
         periodic=torch.cat([frame.periodic for frame in frames]),

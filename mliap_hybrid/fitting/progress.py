@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mliap_hybrid.fitting.losses import SquaredErrors
-from mliap_hybrid.fitting.report.metrics import milli_rmse
 from mliap_hybrid.fitting.trainer import EpochResult
+from mliap_hybrid.report.metrics import milli_rmse
 
 PLAIN_LINES = 40
 """About as many epochs are printed where there is no terminal; the log file has them all."""

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
-from mliap_hybrid.features.whitening import Whitening
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.kernels.plan import is_supported
-from mliap_hybrid.structure import Batch, Environments
+from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.structure import Batch, Geometry
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class ComputedFeatures:
     def features(self, batch: Batch) -> Tensor:
         """Features (n_atoms, n_features), float64, of one structure."""
         with torch.no_grad():
-            return self._compute(batch.environments())
+            return self._compute(batch.geometry())
 
     def raw(self, batch: Batch) -> RawFeatures:
         """Features and derivatives of one structure."""
-        environments = batch.environments()
+        geometry = batch.geometry()
         with torch.no_grad():
-            return RawFeatures(self.featuriser(environments), self.featuriser.jacobian(environments).float())
+            return RawFeatures(self.featuriser(geometry), self.featuriser.jacobian(geometry).float())
 
 
 class FeatureFunction(Protocol):
@@ -68,7 +68,7 @@ class FeatureFunction(Protocol):
     cutoff: float
     """Å."""
 
-    def __call__(self, environments: Environments) -> Tensor:
+    def __call__(self, geometry: Geometry) -> Tensor:
         """Features (n_centres, n_features), differentiable twice by autograd."""
 
 
@@ -79,9 +79,9 @@ class KernelFeatures:
         self.cutoff = features.cutoff
         self._native = NativeMultipoles(features)
 
-    def __call__(self, environments: Environments) -> Tensor:
+    def __call__(self, geometry: Geometry) -> Tensor:
         """Features (n_centres, n_features), differentiable twice by autograd."""
-        return differentiable_features(self._native, environments)
+        return differentiable_features(self._native, geometry)
 
 
 def fast_features(featuriser: Featuriser) -> FeatureFunction:

@@ -12,17 +12,17 @@ from mliap_hybrid.config import TrainingFile, read_training_file, with_unsaid_of
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.complete_settings import complete_settings
-from mliap_hybrid.fitting.gdml.closed_form import fit_molecule
 from mliap_hybrid.fitting.member_run import train_member
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.processes.team import Team
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report.evaluation import Evaluation
-from mliap_hybrid.fitting.report.run_report import report_run
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.run_log import RunLog
 from mliap_hybrid.fitting.training_data import load_data
-from mliap_hybrid.models.member_models import committee_model
+from mliap_hybrid.model.member_models import committee_model
+from mliap_hybrid.report.evaluation import Evaluation
+from mliap_hybrid.report.run_report import report_run
+from mliap_hybrid.sgdml.closed_form import fit_molecule
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
 
@@ -39,7 +39,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     last_epoch: int | None = None,
-    team: Team | None = None,
+    group: ProcessGroup | None = None,
 ) -> dict[str, Evaluation] | None:
     """Train as a training file says, and leave everything in its run folder.
 
@@ -55,7 +55,7 @@ def train(
         Move a run that is in the folder to a backup.
     last_epoch : int, optional
         Stop after this epoch, as if interrupted; without a report.
-    team : Team, optional
+    group : ProcessGroup, optional
         Processes that all call this at once; the first one writes, and reports.
 
     Returns
@@ -68,10 +68,10 @@ def train(
     InputError
         For every mistake in settings, data or folder; nothing of an earlier run is lost.
     """
-    team = team or Team()
+    group = group or ProcessGroup()
     folder = RunFolder(settings.run)
     settings = _as_before(settings, folder, resume)
-    if team.is_first:
+    if group.is_first:
         _check_folder(settings, folder, resume, overwrite)
     with RunLog() as log:
         # Everything that can be wrong with settings and data shows before the folder is touched.
@@ -79,15 +79,15 @@ def train(
         logger.info("mliap_hybrid %s; frames: %s", __version__, ", ".join(f"{len(b)} {n}" for n, b in batches.items()))
         data = fingerprint([*batches["train"], *batches["validation"]])
         if settings.gdml is not None:
-            return _train_in_closed_form(settings, folder, batches, data, log, display) if team.is_first else None
-        settings = complete_settings(settings, batches["train"], batches["validation"], display, team)
+            return _train_in_closed_form(settings, folder, batches, data, log, display) if group.is_first else None
+        settings = complete_settings(settings, batches["train"], batches["validation"], display, group)
         folders = folder.members(settings.committee.n_members)
         checkpoints = [_last_checkpoint(of_member, data) if resume else None for of_member in folders]
         terms = next((checkpoint.terms for checkpoint in checkpoints if checkpoint), None)
-        with team.in_turn(settings.data.cache is not None):
-            prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms, team.size)
-        team.check_same(prepared.terms.whitening.matrix, "features")
-        if team.is_first:
+        with group.in_turn(settings.data.cache is not None):
+            prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms, group.size)
+        group.check_same(prepared.terms.whitening.matrix, "features")
+        if group.is_first:
             if not resume:
                 backup = folder.create(settings.committee.n_members)
                 for each in {folder, *folders}:  # so that a member can be evaluated and exported like a run
@@ -97,10 +97,10 @@ def train(
             log.write_to(folder.log)
 
         finished = [
-            train_member(settings, number, prepared, batches, data, of_member, display, checkpoint, last_epoch, team)
+            train_member(settings, number, prepared, batches, data, of_member, display, checkpoint, last_epoch, group)
             for number, (of_member, checkpoint) in enumerate(zip(folders, checkpoints, strict=True))
         ]
-        if not all(finished) or not team.is_first:
+        if not all(finished) or not group.is_first:
             return None
         if len(folders) > 1:
             _join_members(folder, folders)

@@ -16,10 +16,10 @@ from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps, Progress
 from mliap_hybrid.fitting.optimisers.lbfgs_steps import LBFGSSteps
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt_steps import LevenbergMarquardtSteps
-from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.fitting.processes.team import Team
-from mliap_hybrid.fitting.shortcut import TrainedPart
-from mliap_hybrid.fitting.weak_supervision.supervision import WeakSupervision
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
+from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.weak_supervision.supervision import WeakSupervision
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Steps(Protocol):
     """Whether there is no step that lowers the loss."""
 
     @property
-    def average(self) -> TrainedPart:
+    def average(self) -> TrainableModel:
         """The weights that are validated and exported, averaged where the steps are a matter of chance."""
 
     def run_epoch(self, epoch: int, objective: Objective) -> Progress:
@@ -66,28 +66,28 @@ class Steps(Protocol):
 
 
 class Trainer:
-    """Finds the parameters of a `TrainedPart`; its state after an epoch determines all that follows, bit for bit."""
+    """Finds the parameters of a `TrainableModel`; its state after an epoch determines all that follows, bit for bit."""
 
     def __init__(
         self,
-        part: TrainedPart,
-        training: Sequence[PreparedFrames],
-        validation: Sequence[PreparedFrames],
+        part: TrainableModel,
+        training: Sequence[TrainingFrames],
+        validation: Sequence[TrainingFrames],
         loss: LossSettings,
         optimisation: OptimisationSettings,
         seed: int,
         weak_supervision: WeakSupervision | None = None,
-        noisy: Sequence[Sequence[PreparedFrames]] = (),
-        team: Team | None = None,
+        noisy: Sequence[Sequence[TrainingFrames]] = (),
+        group: ProcessGroup | None = None,
         names: Sequence[str] = (),
     ):
         """Set up the first epoch.
 
         Parameters
         ----------
-        part : TrainedPart
+        part : TrainableModel
             Changed in place.
-        training, validation : sequence of PreparedFrames
+        training, validation : sequence of TrainingFrames
             One frame each; not empty.
         loss : LossSettings
         optimisation : OptimisationSettings
@@ -95,9 +95,9 @@ class Trainer:
             Seed of the order of the frames.
         weak_supervision : WeakSupervision, optional
             Terms to add to the loss.
-        noisy : sequence of sequences of PreparedFrames, optional
+        noisy : sequence of sequences of TrainingFrames, optional
             What stands for `training`, each in its turn for one epoch.
-        team : Team, optional
+        group : ProcessGroup, optional
             Processes that train together, each with a `Trainer` like this; this one alone by default.
         names : sequence of str, optional
             What the user calls the training frames, for messages.
@@ -106,16 +106,16 @@ class Trainer:
         self.validation = validation
         self.loss = loss
         self.settings = optimisation
-        self.team = team or Team()
+        self.group = group or ProcessGroup()
         size = optimisation.batch_size
-        self.objective = Objective(part, training, loss, size, weak_supervision, noisy, self.team, names)
+        self.objective = Objective(part, training, loss, size, weak_supervision, noisy, self.group, names)
         self.steps = _make_steps(part, optimisation, seed)
         self.epoch = 0
         self.best_epoch = 0
         self.best_loss = math.inf
 
     @property
-    def average(self) -> TrainedPart:
+    def average(self) -> TrainableModel:
         """The averaged weights, which are validated and exported."""
         return self.steps.average
 
@@ -147,7 +147,7 @@ class Trainer:
         while self.why_finished is None and (last_epoch is None or self.epoch < last_epoch):
             start, epoch = time.perf_counter(), self.epoch + 1
             progress = self.steps.run_epoch(epoch, self.objective)
-            training = self._of_team(progress.errors)
+            training = self._of_group(progress.errors)
             validation = self.validate()
             validation_loss = float(total_loss(validation, self.loss))
             self.steps.after_epoch(validation_loss)
@@ -170,14 +170,14 @@ class Trainer:
     def validate(self) -> SquaredErrors:
         """Errors of the averaged weights on the validation frames."""
         errors, average = RunningErrors(), self.average.eval()
-        for index in self.team.share(range(len(self.validation))):
+        for index in self.group.share(range(len(self.validation))):
             frame = self.validation[index]
             with torch.no_grad():
                 prediction = average(frame)
                 errors.add(
                     squared_errors(prediction, frame, self.loss.force_transition, self.loss.energy_transition), frame
                 )
-        return self._of_team(errors)
+        return self._of_group(errors)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain numbers."""
@@ -197,12 +197,12 @@ class Trainer:
         self.best_epoch = state.get("best_epoch", self.epoch)  # not there in older ones
         self.best_loss = state["best_loss"]
 
-    def _of_team(self, errors: RunningErrors) -> SquaredErrors:
+    def _of_group(self, errors: RunningErrors) -> SquaredErrors:
         """Mean errors of all processes together."""
-        return RunningErrors.of_totals(self.team.sum(errors.totals())).mean()
+        return RunningErrors.of_totals(self.group.sum(errors.totals())).mean()
 
 
-def _make_steps(part: TrainedPart, settings: OptimisationSettings, seed: int) -> Steps:
+def _make_steps(part: TrainableModel, settings: OptimisationSettings, seed: int) -> Steps:
     if settings.optimiser == "lbfgs":
         return LBFGSSteps(part)
     if settings.optimiser == "lm":

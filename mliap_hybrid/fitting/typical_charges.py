@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.fitting.training_frames import TrainingFrames
 
 SAMPLE = 16
 """Frames that the mean is taken over, evenly spaced in the training set."""
 
 
-def typical_charges(part: TrainedPart, frames: Sequence[PreparedFrames]) -> Tensor | None:
+def typical_charges(part: TrainableModel, frames: Sequence[TrainingFrames]) -> Tensor | None:
     """Mean charge of each element in some of the frames.
 
     Parameters
     ----------
-    part : TrainedPart
-    frames : sequence of PreparedFrames
+    part : TrainableModel
+    frames : sequence of TrainingFrames
         One frame each.
 
     Returns

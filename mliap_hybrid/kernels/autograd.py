@@ -13,16 +13,16 @@ from torch import Tensor
 
 from mliap_hybrid.kernels.batched_gradients import one_by_one
 from mliap_hybrid.kernels.multipoles import NativeMultipoles, SortedPairs
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 
-def differentiable_features(native: NativeMultipoles, environments: Environments) -> Tensor:
+def differentiable_features(native: NativeMultipoles, geometry: Geometry) -> Tensor:
     """Features (n_centres, n_features), differentiable twice in the pair vectors.
 
     Parameters
     ----------
     native : NativeMultipoles
-    environments : Environments
+    geometry : Geometry
         Its pair vectors may require gradients.
 
     Returns
@@ -35,8 +35,8 @@ def differentiable_features(native: NativeMultipoles, environments: Environments
     InputError
         If an element is not one of the features', or two atoms sit at one place.
     """
-    pairs = native.sort(replace(environments, pair_vectors=environments.pair_vectors.detach()))
-    return _Features.apply(environments.pair_vectors, native, pairs)
+    pairs = native.sort(replace(geometry, pair_vectors=geometry.pair_vectors.detach()))
+    return _Features.apply(geometry.pair_vectors, native, pairs)
 
 
 def differentiable_gradient(native: NativeMultipoles, pairs: SortedPairs, feature_gradient: Tensor) -> Tensor:

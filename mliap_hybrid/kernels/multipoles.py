@@ -29,19 +29,19 @@ from mliap_hybrid.kernels.library import (
     open_library,
 )
 from mliap_hybrid.kernels.plan import NetworkWeights, feature_settings, is_supported, network_settings
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 
 @dataclass(frozen=True)
 class SortedPairs:
-    """Environments as the kernels read them."""
+    """Geometry as the kernels read them."""
 
     pairs: PairList
     """Pointers into the tensors below."""
-    environments: Environments
+    geometry: Geometry
     """Where they come from."""
     order: Tensor | None
-    """(n_pairs,) int64: place in the environments of each pair here; None where they were sorted by centre already."""
+    """(n_pairs,) int64: place in the geometry of each pair here; None where they were sorted by centre already."""
     vectors: Tensor
     """(n_pairs, 3) float64, Å."""
     kept: tuple[Tensor, ...]
@@ -50,7 +50,7 @@ class SortedPairs:
     @property
     def n_centres(self) -> int:
         """Number of centres."""
-        return self.environments.n_centres
+        return self.geometry.n_centres
 
 
 class NativeMultipoles:
@@ -119,34 +119,34 @@ class NativeMultipoles:
         # A copy, also one in another process or on another processor, has memory of the library for itself.
         return _restore, (*self._arguments, self.n_threads)
 
-    def sort(self, environments: Environments) -> SortedPairs:
-        """The environments as the kernels read them; every method below takes either.
+    def sort(self, geometry: Geometry) -> SortedPairs:
+        """The geometry as the kernels read them; every method below takes either.
 
         Raises
         ------
         InputError
             If an atom is of an element that the features were not made for.
         """
-        pairs = self._sort_sorted(environments)
+        pairs = self._sort_sorted(geometry)
         if pairs is not None:
             return pairs
-        order = torch.argsort(environments.pair_i, stable=True)  # (n_pairs,)
+        order = torch.argsort(geometry.pair_i, stable=True)  # (n_pairs,)
         pairs = self._sort_sorted(
             replace(
-                environments,
-                pair_i=environments.pair_i[order],
-                neighbour_numbers=environments.neighbour_numbers[order],
-                pair_vectors=environments.pair_vectors.detach()[order],
+                geometry,
+                pair_i=geometry.pair_i[order],
+                neighbour_numbers=geometry.neighbour_numbers[order],
+                pair_vectors=geometry.pair_vectors.detach()[order],
             )
         )
         assert pairs is not None
         return replace(pairs, order=order)
 
-    def _sort_sorted(self, environments: Environments) -> SortedPairs | None:
+    def _sort_sorted(self, geometry: Geometry) -> SortedPairs | None:
         """The same for pairs that are sorted by centre; None if they are not."""
-        n_centres, n_pairs = environments.n_centres, len(environments.pair_i)
-        vectors = environments.pair_vectors.detach().to(torch.float64).contiguous()
-        given = [environments.pair_i, environments.centre_numbers, environments.neighbour_numbers]
+        n_centres, n_pairs = geometry.n_centres, len(geometry.pair_i)
+        vectors = geometry.pair_vectors.detach().to(torch.float64).contiguous()
+        given = [geometry.pair_i, geometry.centre_numbers, geometry.neighbour_numbers]
         given = [tensor.contiguous() for tensor in given]
         offsets = torch.empty(n_centres + 1, dtype=torch.int64)
         centre_rows = torch.empty(n_centres, dtype=torch.int32)
@@ -161,12 +161,12 @@ class NativeMultipoles:
         if answer == UNSORTED:
             return None
         if answer == UNKNOWN_ELEMENT:
-            self.features.rows_of(torch.cat([environments.centre_numbers, environments.neighbour_numbers]))
+            self.features.rows_of(torch.cat([geometry.centre_numbers, geometry.neighbour_numbers]))
         kept = (offsets, vectors, centre_rows, neighbour_rows)
         pairs = PairList(n_centres, *(tensor.data_ptr() for tensor in kept))
-        return SortedPairs(pairs, environments, None, vectors, kept)
+        return SortedPairs(pairs, geometry, None, vectors, kept)
 
-    def forward(self, environments: Environments | SortedPairs) -> Tensor:
+    def forward(self, geometry: Geometry | SortedPairs) -> Tensor:
         """Features (n_centres, n_features) of the centres, in `dtype`.
 
         Raises
@@ -174,57 +174,55 @@ class NativeMultipoles:
         InputError
             If an element is not one of the features', or two atoms sit at one place.
         """
-        return self.forward_with_moments(environments)[0]
+        return self.forward_with_moments(geometry)[0]
 
-    def forward_with_moments(self, environments: Environments | SortedPairs) -> tuple[Tensor, Tensor]:
+    def forward_with_moments(self, geometry: Geometry | SortedPairs) -> tuple[Tensor, Tensor]:
         """Features (n_centres, n_features), and the moments (n_centres, n_moments) that `vjp` can start from."""
-        pairs = self._sorted(environments)
+        pairs = self._sorted(geometry)
         values = torch.empty((pairs.n_centres, self.n_features), dtype=self.dtype)
         moments = torch.empty((pairs.n_centres, self.n_moments), dtype=self.dtype)
         self._call("forward", pairs, values.data_ptr(), moments.data_ptr())
         return values, moments
 
-    def vjp(
-        self, environments: Environments | SortedPairs, feature_gradient: Tensor, moments: Tensor | None = None
-    ) -> Tensor:
+    def vjp(self, geometry: Geometry | SortedPairs, feature_gradient: Tensor, moments: Tensor | None = None) -> Tensor:
         """dE/dr_p of each pair from dE/dF.
 
         Parameters
         ----------
-        environments : Environments or SortedPairs
+        geometry : Geometry or SortedPairs
         feature_gradient : Tensor, shape (n_centres, n_features)
         moments : Tensor, optional
-            From `forward_with_moments` of the same environments; computed again if not given.
+            From `forward_with_moments` of the same geometry; computed again if not given.
 
         Returns
         -------
         Tensor, shape (n_pairs, 3), float64
         """
-        pairs = self._sorted(environments)
+        pairs = self._sorted(geometry)
         weights = self._rows(feature_gradient, pairs)
         gradients = torch.empty_like(pairs.vectors)
         known = None if moments is None else moments.data_ptr()
         self._call("vjp", pairs, weights.data_ptr(), known, gradients.data_ptr())
         return _in_given_order(gradients, pairs)
 
-    def jvp(self, environments: Environments | SortedPairs, displacements: Tensor) -> Tensor:
+    def jvp(self, geometry: Geometry | SortedPairs, displacements: Tensor) -> Tensor:
         """Change of the features (n_centres, n_features) when each r_p changes by displacements (n_pairs, 3)."""
-        pairs = self._sorted(environments)
+        pairs = self._sorted(geometry)
         moved = _in_sorted_order(displacements, pairs)
         changes = torch.empty((pairs.n_centres, self.n_features), dtype=self.dtype)
         self._call("jvp", pairs, moved.data_ptr(), changes.data_ptr())
         return changes
 
-    def hvp(self, environments: Environments | SortedPairs, feature_gradient: Tensor, displacements: Tensor) -> Tensor:
+    def hvp(self, geometry: Geometry | SortedPairs, feature_gradient: Tensor, displacements: Tensor) -> Tensor:
         """Change of `vjp` (n_pairs, 3) when each r_p changes by displacements (n_pairs, 3), with dE/dF held fixed."""
-        pairs = self._sorted(environments)
+        pairs = self._sorted(geometry)
         weights = self._rows(feature_gradient, pairs)
         moved = _in_sorted_order(displacements, pairs)
         changes = torch.empty_like(pairs.vectors)
         self._call("hvp", pairs, weights.data_ptr(), moved.data_ptr(), changes.data_ptr())
         return _in_given_order(changes, pairs)
 
-    def each_energy(self, environments: Environments | SortedPairs) -> tuple[Tensor, Tensor]:
+    def each_energy(self, geometry: Geometry | SortedPairs) -> tuple[Tensor, Tensor]:
         """Energies of all networks, each with its own gradient.
 
         Returns
@@ -233,13 +231,13 @@ class NativeMultipoles:
         pair_gradients : Tensor, shape (n_networks, n_pairs, 3), float64, eV/Å
             dE/dr_p of the sum over the centres.
         """
-        pairs = self._sorted(environments)
+        pairs = self._sorted(geometry)
         energies = torch.empty((self.n_networks, pairs.n_centres), dtype=torch.float64)
         gradients = torch.empty((self.n_networks, *pairs.vectors.shape), dtype=torch.float64)
         self._call("each_energy", pairs, energies.data_ptr(), gradients.data_ptr())
         return energies, torch.stack([_in_given_order(of_network, pairs) for of_network in gradients])
 
-    def mean_energy(self, environments: Environments | SortedPairs) -> tuple[Tensor, Tensor]:
+    def mean_energy(self, geometry: Geometry | SortedPairs) -> tuple[Tensor, Tensor]:
         """Energies of all networks, with the gradient of their mean.
 
         Returns
@@ -248,14 +246,14 @@ class NativeMultipoles:
         pair_gradients : Tensor, shape (n_pairs, 3), float64, eV/Å
             dE/dr_p of the sum over the centres.
         """
-        pairs = self._sorted(environments)
+        pairs = self._sorted(geometry)
         energies = torch.empty((self.n_networks, pairs.n_centres), dtype=torch.float64)
         gradients = torch.empty_like(pairs.vectors)
         self._call("mean_energy", pairs, energies.data_ptr(), gradients.data_ptr())
         return energies, _in_given_order(gradients, pairs)
 
-    def _sorted(self, environments: Environments | SortedPairs) -> SortedPairs:
-        return environments if isinstance(environments, SortedPairs) else self.sort(environments)
+    def _sorted(self, geometry: Geometry | SortedPairs) -> SortedPairs:
+        return geometry if isinstance(geometry, SortedPairs) else self.sort(geometry)
 
     def _rows(self, feature_gradient: Tensor, pairs: SortedPairs) -> Tensor:
         expected = (pairs.n_centres, self.n_features)
@@ -267,7 +265,7 @@ class NativeMultipoles:
         function = getattr(self._library, f"mliap_features_{name}")
         error = function(self._handle, ctypes.byref(pairs.pairs), self.n_threads, *arguments)
         if error == BAD_DISTANCE:
-            check_distances(pairs.vectors.norm(dim=1), pairs.environments)
+            check_distances(pairs.vectors.norm(dim=1), pairs.geometry)
         if error:
             raise InputError(f"the native kernels stopped: {self._library.mliap_kernels_error(error).decode()}")
 

@@ -21,7 +21,7 @@ from mliap_hybrid.kernels.plan import MAX_LAYERS
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """Parameters of a SiLU network with a linear term for each element (models/atomic_network.py), of one precision."""
+    """Parameters of a SiLU network with a linear term for each element (model/atomic_network.py), of one precision."""
 
     weights: Sequence[Tensor]
     """(n_outputs, n_inputs) of each layer, the last one with one output."""

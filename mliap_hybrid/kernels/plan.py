@@ -39,7 +39,7 @@ def is_supported(features: object) -> TypeGuard[GaussianMultipoles]:
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """A SiLU network with a linear term for each element, on features - shift (models/atomic_network.py)."""
+    """A SiLU network with a linear term for each element, on features - shift (model/atomic_network.py)."""
 
     weights: list[Tensor]
     """(n_outputs, n_inputs) of each layer."""

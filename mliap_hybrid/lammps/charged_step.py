@@ -2,7 +2,7 @@
 
     features -> raw charges -> charges with the right sum -> potentials phi_i = dE/dq_i -> one gradient for all
 
-The maps from raw to right charges are those of models/charge_shift.py and models/charge_increments.py; here the sums
+The maps from raw to right charges are those of model/charge_shift.py and model/charge_increments.py; here the sums
 and the neighbours' values come from other ranks. Every rank makes every exchange in every step, also without atoms.
 """
 
@@ -17,14 +17,14 @@ from torch import Tensor
 
 from mliap_hybrid.lammps.coulomb_engines import CoulombEngine
 from mliap_hybrid.lammps.exchange import listed_atoms
-from mliap_hybrid.models.charge_increments import ChargeIncrements, exchanged, window, window_gradients
-from mliap_hybrid.models.charge_model import ChargeModel
-from mliap_hybrid.models.evaluator import Evaluator
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.model.charge_increments import ChargeIncrements, exchanged, window, window_gradients
+from mliap_hybrid.model.charge_model import ChargeModel
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.structure import Geometry
 
 
 def charged_step(
-    evaluator: Evaluator, engine: CoulombEngine, data: Any, environments: Environments, energy_unit: float
+    evaluator: Evaluator, engine: CoulombEngine, data: Any, geometry: Geometry, energy_unit: float
 ) -> tuple[Tensor, Tensor]:
     """Local energies, and the gradient of the whole energy but for the forces at fixed charges. Collective.
 
@@ -35,7 +35,7 @@ def charged_step(
     engine : CoulombEngine
     data : object
         The plugin's data object.
-    environments : Environments
+    geometry : Geometry
         Listed atoms of this rank.
     energy_unit : float, eV
         LAMMPS' unit of energy.
@@ -47,9 +47,9 @@ def charged_step(
     """
     model = evaluator.model
     assert model.charge_model is not None
-    forward = evaluator.begin(environments, 0.0 if np.isnan(data.total_charge) else data.total_charge)
-    neutrality = NEUTRALITY[model.charge_model.neutrality](model.charge_model, data, environments)
-    charges = neutrality.charges(forward.charges, model.rows[environments.centre_numbers])  # (n_centres,)
+    forward = evaluator.begin(geometry, 0.0 if np.isnan(data.total_charge) else data.total_charge)
+    neutrality = NEUTRALITY[model.charge_model.neutrality](model.charge_model, data, geometry)
+    charges = neutrality.charges(forward.charges, model.rows[geometry.centre_numbers])  # (n_centres,)
     potentials = engine.solve(data, charges, energy_unit)  # (n_centres,)
     response = neutrality.response(potentials)  # (n_centres,) dE/draw_i
     gradients = forward.gradient(response)  # (n_pairs, 3)
@@ -60,10 +60,10 @@ def charged_step(
 class Neutrality(ABC):
     """A map from raw numbers to charges with the right sum, and its derivative, for one step."""
 
-    def __init__(self, charge_model: ChargeModel, data: Any, environments: Environments):
+    def __init__(self, charge_model: ChargeModel, data: Any, geometry: Geometry):
         self.charge_model = charge_model
         self.data = data
-        self.environments = environments
+        self.geometry = geometry
 
     @abstractmethod
     def charges(self, raw: Tensor, rows: Tensor) -> Tensor:
@@ -102,20 +102,20 @@ class IncrementsOverRanks(Neutrality):
 
     def charges(self, raw: Tensor, rows: Tensor) -> Tensor:
         """q_i (n_centres,), e."""
-        self.weights = window(self.environments.pair_vectors, self.charge_model.cutoff)  # (n_pairs,)
+        self.weights = window(self.geometry.pair_vectors, self.charge_model.cutoff)  # (n_pairs,)
         self.raw, self.neighbour_raw = raw, self._of_neighbours(raw)
-        moved = exchanged(raw, self.neighbour_raw, self.environments.pair_i, self.weights)  # (n_centres,)
+        moved = exchanged(raw, self.neighbour_raw, self.geometry.pair_i, self.weights)  # (n_centres,)
         return self.charge_model.element_charges[rows] + moved
 
     def response(self, potentials: Tensor) -> Tensor:
         """dE/du_i (n_centres,), eV/e."""
-        return exchanged(potentials, self._of_neighbours(potentials), self.environments.pair_i, self.weights)
+        return exchanged(potentials, self._of_neighbours(potentials), self.geometry.pair_i, self.weights)
 
     def pair_gradients(self, potentials: Tensor) -> Tensor:
         """phi_i dw/dr_p (u_j - u_i) (n_pairs, 3), eV/Å."""
-        environments, cutoff = self.environments, self.charge_model.cutoff
+        geometry, cutoff = self.geometry, self.charge_model.cutoff
         return window_gradients(
-            self.raw, self.neighbour_raw, potentials, environments.pair_i, environments.pair_vectors, cutoff
+            self.raw, self.neighbour_raw, potentials, geometry.pair_i, geometry.pair_vectors, cutoff
         )
 
     def _of_neighbours(self, values: Tensor) -> Tensor:

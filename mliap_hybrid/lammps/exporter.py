@@ -9,10 +9,10 @@ from typing import Any, Literal
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.models.description import describe, fold_whitening
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.description import describe, fold_whitening
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.structure import Batch
 
 
@@ -42,7 +42,7 @@ def export_model(
     allow_small_box : bool
         Whether to run periodic boxes narrower than the cutoff sphere.
     allow_non_conservative : bool
-        Whether to write a model whose forces are not the gradient of its energy (models/direct_forces.py).
+        Whether to write a model whose forces are not the gradient of its energy (model/direct_forces.py).
     dtype : {"float64", "float32"}
         Precision of features and network in a run.
     coulomb_engine : {"kspace", "exact"}

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.models.molecule_order import MoleculeOrder
-from mliap_hybrid.models.molecule_term import MoleculeTerm
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.model.molecules.order import MoleculeOrder
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.structure import Geometry
 
 
 class RunOrders:
@@ -29,7 +29,7 @@ class RunOrders:
         self._found: dict[int, list[int]] = {}
         self._last_tag = -1
 
-    def begin(self, data: Any, term: MoleculeTerm, environments: Environments) -> None:
+    def begin(self, data: Any, term: MoleculeTerm, geometry: Geometry) -> None:
         """Find the orders anew if a run begins: the step is not the one after the last. Collective where it begins.
 
         Parameters
@@ -38,7 +38,7 @@ class RunOrders:
             The data object of LAMMPS. Without steps, every call begins a run.
         term : MoleculeTerm
             That asks this object for places.
-        environments : Environments
+        geometry : Geometry
             Of this rank.
 
         Raises
@@ -51,7 +51,7 @@ class RunOrders:
         if step is not None and before is not None and step == before + 1:
             return
         self._known, self._found, self._last_tag = None, {}, -1
-        term.energies_and_gradients(environments)
+        term.energies_and_gradients(geometry)
         comm = getattr(data, "comm", None)
         of_ranks = [(self._found, self._last_tag)]
         if comm is not None and comm.Get_size() > 1:

@@ -28,7 +28,11 @@ from mliap_hybrid.lammps.exchange import (
 from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
 from mliap_hybrid.lammps.foreign_models import is_foreign, is_zip, open_trusted, untrusted
 from mliap_hybrid.lammps.instance_data import InstanceData
-from mliap_hybrid.lammps.model_file import (
+from mliap_hybrid.lammps.molecule_orders import RunOrders
+from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
+from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.model_file import (
     Manifest,
     encode_records,
     is_model_file,
@@ -36,12 +40,8 @@ from mliap_hybrid.lammps.model_file import (
     read_model,
     restore_model,
 )
-from mliap_hybrid.lammps.molecule_orders import RunOrders
-from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
-from mliap_hybrid.lammps.safe_records import is_checkpoint
-from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
-from mliap_hybrid.models.evaluator import Evaluator
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.model.safe_records import is_checkpoint
+from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import lammps_energy_unit
 
 
@@ -150,15 +150,15 @@ class HybridUnified:
         device = self._device(data)
         synchronise(device)
         complete = self._connected(data)
-        environments, rows = self._environments(complete, device)
-        self._check_run(complete, environments)
+        geometry, rows = self._geometry(complete, device)
+        self._check_run(complete, geometry)
         if self._orders is not None and self.model.molecules is not None:
-            self._orders.begin(complete, self.model.molecules, environments)
+            self._orders.begin(complete, self.model.molecules, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         if self.predicts_charges:
-            energies, gradients = charged_step(self.evaluator, self.engine, complete, environments, unit)
+            energies, gradients = charged_step(self.evaluator, self.engine, complete, geometry, unit)
         else:
-            energies, gradients = self.evaluator.local_terms(environments, smearing_correction=True)
+            energies, gradients = self.evaluator.local_terms(geometry, smearing_correction=True)
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
             all_rows = gradients.new_zeros((data.npairs, 3))
             all_rows[rows] = gradients
@@ -187,18 +187,18 @@ class HybridUnified:
             self._element_numbers = self._element_numbers.to(device)
         return device
 
-    def _environments(self, data: Any, device: torch.device) -> tuple[Environments, Tensor | None]:
+    def _geometry(self, data: Any, device: torch.device) -> tuple[Geometry, Tensor | None]:
         """Local view of the listed atoms, and the rows of their pairs (None: all rows)."""
         n_centres, n_pairs = int(data.nlistatoms), int(data.npairs)
         if n_centres == 0:
             rows = None if n_pairs == 0 else torch.zeros(0, dtype=torch.int64, device=device)
-            return _no_environments(device), rows
+            return _no_geometry(device), rows
         elements = as_tensor(data.elems).long()  # (n_total,): index into element_types
         numbers = self._element_numbers[elements]  # (n_total,)
         listed = as_tensor(data.iatoms)[:n_centres].long()  # (n_centres,): atom of each listed position
         tags = None if self.model.molecules is None else atom_tags(data, listed)
         if n_pairs == 0:
-            return replace(_no_environments(device), centre_numbers=numbers[listed], tags=tags), None
+            return replace(_no_geometry(device), centre_numbers=numbers[listed], tags=tags), None
         centre_of_atom = torch.full_like(elements, -1)  # (n_total,)
         centre_of_atom[listed] = torch.arange(n_centres, device=device)
         # index_select takes LAMMPS' int32 as it is, and a quarter of the time of brackets.
@@ -206,12 +206,12 @@ class HybridUnified:
         neighbour_numbers = numbers.index_select(0, as_tensor(data.pair_j))  # (n_pairs,)
         vectors = as_tensor(data.rij)  # (n_pairs, 3)
         if int(pair_i.min()) >= 0:
-            return Environments(numbers[listed], neighbour_numbers, pair_i, vectors, tags), None
+            return Geometry(numbers[listed], neighbour_numbers, pair_i, vectors, tags), None
         rows = (pair_i >= 0).nonzero().squeeze(1)
         tags = None if tags is None else tags.of_pairs(rows)
-        return Environments(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows], tags), rows
+        return Geometry(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows], tags), rows
 
-    def _check_run(self, data: Any, environments: Environments) -> None:
+    def _check_run(self, data: Any, geometry: Geometry) -> None:
         """What can change in a run is looked at again when the data object says so; the box at each step."""
         if not self.manifest.allow_small_box:
             run_checks.check_box(data, self.model.cutoff)
@@ -221,7 +221,7 @@ class HybridUnified:
         if self.point_charges and (first or getattr(data, "check_run", False)):
             run_checks.check_kspace(data)
             check_dielectric(data)
-            numbers = environments.centre_numbers.cpu().numpy()
+            numbers = geometry.centre_numbers.cpu().numpy()
             run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)
         if not first:
             return
@@ -283,6 +283,6 @@ def open_unified(path: str, trusted: bool = False) -> Any:
     return HybridUnified(*read_model(file))
 
 
-def _no_environments(device: torch.device) -> Environments:
+def _no_geometry(device: torch.device) -> Geometry:
     integers = torch.zeros(0, dtype=torch.int64, device=device)
-    return Environments(integers, integers, integers, torch.zeros((0, 3), dtype=torch.float64, device=device))
+    return Geometry(integers, integers, integers, torch.zeros((0, 3), dtype=torch.float64, device=device))

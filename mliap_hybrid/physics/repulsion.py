@@ -6,7 +6,7 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor
 
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import BOHR, COULOMB_CONSTANT
 
 SCREENING_AMPLITUDES = (0.18175, 0.50986, 0.28022, 0.02817)
@@ -69,27 +69,27 @@ class ZBLRepulsion(torch.nn.Module):
         # Cordero et al., Dalton Trans. 2008, 2832, as tabulated by ASE; index = atomic number.
         self.register_buffer("radii", torch.tensor(covalent_radii, dtype=torch.float64), persistent=False)
 
-    def forward(self, environments: Environments) -> Tensor:
+    def forward(self, geometry: Geometry) -> Tensor:
         """Repulsion of each centre: half of that of its pairs.
 
         Parameters
         ----------
-        environments : Environments
+        geometry : Geometry
 
         Returns
         -------
         Tensor, shape (n_centres,), eV
         """
-        distances = torch.linalg.vector_norm(environments.pair_vectors, dim=1)  # (n_pairs,)
-        energies = distances.new_zeros(environments.n_centres)
-        return energies.index_add(0, environments.pair_i, self.pair_energies(environments, distances))
+        distances = torch.linalg.vector_norm(geometry.pair_vectors, dim=1)  # (n_pairs,)
+        energies = distances.new_zeros(geometry.n_centres)
+        return energies.index_add(0, geometry.pair_i, self.pair_energies(geometry, distances))
 
-    def pair_energies(self, environments: Environments, distances: Tensor) -> Tensor:
+    def pair_energies(self, geometry: Geometry, distances: Tensor) -> Tensor:
         """Half of each pair's repulsion, as its centre has it.
 
         Parameters
         ----------
-        environments : Environments
+        geometry : Geometry
         distances : Tensor, shape (n_pairs,), Å
             Lengths of the pair vectors.
 
@@ -99,14 +99,14 @@ class ZBLRepulsion(torch.nn.Module):
         """
         radii = self.radii.to(distances.dtype)
         # index_select, since indexing with brackets takes four times as long.
-        centre_radii = radii.index_select(0, environments.centre_numbers)  # (n_centres,) Å
-        sums = centre_radii.index_select(0, environments.pair_i)  # (n_pairs,) Å
-        sums = sums + radii.index_select(0, environments.neighbour_numbers)
+        centre_radii = radii.index_select(0, geometry.centre_numbers)  # (n_centres,) Å
+        sums = centre_radii.index_select(0, geometry.pair_i)  # (n_pairs,) Å
+        sums = sums + radii.index_select(0, geometry.neighbour_numbers)
         reach = (REACH * sums).clamp(max=self.cutoff)  # (n_pairs,) Å
         close = (distances.detach() < reach).nonzero().squeeze(1)  # few pairs, none in an ordinary structure
         if len(close) == 0:
             return 0.0 * distances  # still a function of the distances, for autograd
-        z_i = environments.centre_numbers[environments.pair_i[close]].to(distances.dtype)
-        z_j = environments.neighbour_numbers[close].to(distances.dtype)
+        z_i = geometry.centre_numbers[geometry.pair_i[close]].to(distances.dtype)
+        z_j = geometry.neighbour_numbers[close].to(distances.dtype)
         energies = 0.5 * zbl_energy(distances[close], z_i, z_j) * envelope(distances[close] / reach[close])
         return torch.zeros_like(distances).index_add(0, close, energies)

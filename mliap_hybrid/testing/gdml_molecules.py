@@ -9,11 +9,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 
 from mliap_hybrid.data.frames import Frame
-from mliap_hybrid.fitting.gdml.closed_form import model_of_molecules
-from mliap_hybrid.fitting.gdml.molecules import Molecules
-from mliap_hybrid.fitting.gdml.trainer import train_gdml
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.sgdml.closed_form import model_of_molecules
+from mliap_hybrid.sgdml.molecules import Molecules
+from mliap_hybrid.sgdml.trainer import train_gdml
 
 AMMONIA = torch.tensor([[0.0, 0.0, 0.1], [0.94, 0.0, -0.27], [-0.47, 0.81, -0.27], [-0.47, -0.81, -0.27]])
 """N and three H, Å."""

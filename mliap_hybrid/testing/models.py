@@ -10,14 +10,14 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.whitening import Whitening
-from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.models.charge_increments import ChargeIncrements
-from mliap_hybrid.models.charge_model import ChargeModel
-from mliap_hybrid.models.charge_network import ChargeNetwork
-from mliap_hybrid.models.charge_shift import ChargeShift
-from mliap_hybrid.models.direct_forces import ForceNetwork
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.charge_increments import ChargeIncrements
+from mliap_hybrid.model.charge_model import ChargeModel
+from mliap_hybrid.model.charge_network import ChargeNetwork
+from mliap_hybrid.model.charge_shift import ChargeShift
+from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.testing.structures import rock_salt
 
@@ -150,7 +150,7 @@ def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whiten
     )
     if not whitened:
         return features, None, features.n_features
-    samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).environments())  # (64, n_features)
+    samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).geometry())  # (64, n_features)
     whitening = Whitening.fit(samples, damping=1e-2)
     return features, whitening, whitening.matrix.shape[1]
 

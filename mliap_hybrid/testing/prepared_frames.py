@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from mliap_hybrid.fitting.prepared import PreparedFrames
+from mliap_hybrid.fitting.training_frames import TrainingFrames
 
 
-def in_double(frames: PreparedFrames) -> PreparedFrames:
+def in_double(frames: TrainingFrames) -> TrainingFrames:
     """The same with every floating-point tensor in float64, predicted charges and stored derivatives apart."""
     values = {f.name: getattr(frames, f.name) for f in fields(frames)}
     doubled: dict[str, Any] = {

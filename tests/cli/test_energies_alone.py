@@ -9,8 +9,8 @@ from ase.io import read
 
 from mliap_hybrid.cli import main as module
 from mliap_hybrid.config import write_training_file
-from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.lammps.exporter import load_exported
+from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 

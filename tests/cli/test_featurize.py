@@ -12,7 +12,7 @@ from ase import Atoms
 from mliap_hybrid.cli import main as module
 from mliap_hybrid.config import write_training_file
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.fixed_terms import make_features
+from mliap_hybrid.fitting.initial_fit import make_features
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.structures import rock_salt
 
@@ -56,7 +56,7 @@ def test_file_holds_the_features(run, direct, tmp_path):
     batches, features = direct
     with np.load(tmp_path / "f.npz") as file:
         assert set(file) == {"features", "frame", "numbers", "labels", "selected", "settings"}
-        expected = torch.cat([features(batch.environments()) for batch in batches])
+        expected = torch.cat([features(batch.geometry()) for batch in batches])
         np.testing.assert_allclose(file["features"], expected.numpy(), rtol=1e-10, atol=1e-13)  # by the kernels
         assert file["frame"].tolist() == [0] * 8 + [1, 1, 2]
         assert file["numbers"].tolist() == [z for atoms in FRAMES for z in atoms.numbers]
@@ -77,8 +77,8 @@ def test_derivatives_lead_from_one_structure_to_the_next(run, direct, tmp_path):
         frames = [atoms.copy() for atoms in FRAMES]
         for atoms, change in zip(frames, np.split(step, [8, 10]), strict=True):
             atoms.positions += sign * change
-        moved = [frame_to_batch(atoms, direct[1].cutoff).environments() for atoms in frames]
-        ends.append(torch.cat([direct[1](environments) for environments in moved]).numpy())
+        moved = [frame_to_batch(atoms, direct[1].cutoff).geometry() for atoms in frames]
+        ends.append(torch.cat([direct[1](geometry) for geometry in moved]).numpy())
     with np.load(tmp_path / "f.npz") as file:
         along = np.einsum("pxf,px->pf", file["jacobian"], step[file["pair_j"]] - step[file["pair_i"]])
         change = np.zeros_like(file["features"])

@@ -7,7 +7,7 @@ import pytest
 from ase.build import molecule
 
 from mliap_hybrid.cli import main as module
-from mliap_hybrid.fitting.gdml.npz import write_gdml_data
+from mliap_hybrid.sgdml.npz import write_gdml_data
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames
 
 

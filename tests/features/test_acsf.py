@@ -16,7 +16,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.features import acsf
 from mliap_hybrid.features.acsf import SymmetryFunctions, default_symmetry_functions
 from mliap_hybrid.features.triplets import pairs_of_pairs
-from mliap_hybrid.structure import Batch, Environments, join_batches
+from mliap_hybrid.structure import Batch, Geometry, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
@@ -38,7 +38,7 @@ def structure(periodic: bool = True) -> Atoms:
 
 
 def evaluate(atoms: Atoms, functions: SymmetryFunctions) -> Tensor:
-    return functions(frame_to_batch(atoms, functions.cutoff).environments())
+    return functions(frame_to_batch(atoms, functions.cutoff).geometry())
 
 
 def random_weights(*shape: int) -> Tensor:
@@ -124,7 +124,7 @@ def test_sums_of_a_crystal_and_of_molecules(functions: SymmetryFunctions, atoms:
 def test_a_triangle_by_hand() -> None:
     """O with two H at a right angle, 1 Å each, and H-H sqrt(2) Å; f_c is known at these distances for r_c = 2 Å."""
     vectors = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
-    triangle = Environments(torch.tensor([8]), torch.tensor([1, 1]), torch.tensor([0, 0]), vectors)
+    triangle = Geometry(torch.tensor([8]), torch.tensor([1, 1]), torch.tensor([0, 0]), vectors)
     f_jk = 0.5 * (math.cos(math.pi / math.sqrt(2.0)) + 1.0)
     for form, expected in (("G4", 2.0**-3 * math.exp(-0.4) * 0.25 * f_jk), ("G5", 2.0**-3 * math.exp(-0.2) * 0.25)):
         functions = SymmetryFunctions([1, 8], 2.0, [(1.0, 0.5)], [(0.1, 4.0, 1.0)], angular_form=form)
@@ -165,19 +165,19 @@ def test_permutation_of_atoms_and_of_pairs(functions: SymmetryFunctions, batch: 
     expected = evaluate(structure(), functions)
     assert_equal_by_feature(evaluate(structure()[order], functions), expected[order], 1e-12)
 
-    environments = batch.environments()
+    geometry = batch.geometry()
     shuffle = torch.randperm(batch.n_pairs, generator=torch.Generator().manual_seed(0))
-    shuffled = Environments(
-        environments.centre_numbers,
-        environments.neighbour_numbers[shuffle],
-        environments.pair_i[shuffle],
-        environments.pair_vectors[shuffle],
+    shuffled = Geometry(
+        geometry.centre_numbers,
+        geometry.neighbour_numbers[shuffle],
+        geometry.pair_i[shuffle],
+        geometry.pair_vectors[shuffle],
     )
     assert_equal_by_feature(functions(shuffled), expected, 1e-12)
     weights = random_weights(*expected.shape)
-    found, expected = functions.gradient(shuffled, weights), functions.gradient(environments, weights)[shuffle]
+    found, expected = functions.gradient(shuffled, weights), functions.gradient(geometry, weights)[shuffle]
     assert relative_difference(found, expected) < 1e-12
-    assert relative_difference(functions.jacobian(shuffled), functions.jacobian(environments)[shuffle]) < 1e-12
+    assert relative_difference(functions.jacobian(shuffled), functions.jacobian(geometry)[shuffle]) < 1e-12
 
 
 def test_periodic_images(functions: SymmetryFunctions) -> None:
@@ -192,11 +192,11 @@ def test_periodic_images(functions: SymmetryFunctions) -> None:
 def test_blocks_of_triplets_change_nothing(
     functions: SymmetryFunctions, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environments = join_batches([batch, frame_to_batch(structure(periodic=False), CUTOFF)]).environments()
-    weights = random_weights(environments.n_centres, functions.n_features)
-    expected = functions(environments), functions.gradient(environments, weights), functions.jacobian(environments)
+    geometry = join_batches([batch, frame_to_batch(structure(periodic=False), CUTOFF)]).geometry()
+    weights = random_weights(geometry.n_centres, functions.n_features)
+    expected = functions(geometry), functions.gradient(geometry, weights), functions.jacobian(geometry)
     monkeypatch.setattr(acsf, "_BLOCK", 7)
-    found = functions(environments), functions.gradient(environments, weights), functions.jacobian(environments)
+    found = functions(geometry), functions.gradient(geometry, weights), functions.jacobian(geometry)
     for one, other in zip(found, expected, strict=True):
         assert relative_difference(one, other) < 1e-13
 
@@ -220,13 +220,13 @@ def test_forces_by_finite_differences(functions: SymmetryFunctions) -> None:
     atoms = structure()
     batch = frame_to_batch(atoms, CUTOFF)
     weights = random_weights(len(atoms), functions.n_features)
-    weights = weights / functions(batch.environments()).abs().amax(0).clamp_min(1e-6)
+    weights = weights / functions(batch.geometry()).abs().amax(0).clamp_min(1e-6)
 
     def energy(positions: np.ndarray, cell: np.ndarray) -> float:
         moved = Atoms(atoms.numbers, positions, cell=cell, pbc=atoms.pbc)
         return float((weights * evaluate(moved, functions)).sum())
 
-    gradient = functions.gradient(batch.environments(), weights)  # (n_pairs, 3)
+    gradient = functions.gradient(batch.geometry(), weights)  # (n_pairs, 3)
     forces = torch.zeros(len(atoms), 3, dtype=torch.float64)
     forces.index_add_(0, batch.pair_i, gradient).index_add_(0, batch.pair_j, -gradient)
     expected = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-4)
@@ -235,9 +235,9 @@ def test_forces_by_finite_differences(functions: SymmetryFunctions) -> None:
 
 def test_gradient_and_jacobian_equal_autograd(functions: SymmetryFunctions, batch: Batch) -> None:
     vectors = batch.pair_vectors().requires_grad_()
-    environments = batch.environments(vectors)
-    values, state = functions.forward_with_state(environments)
-    jacobian = functions.jacobian(batch.environments())
+    geometry = batch.geometry(vectors)
+    values, state = functions.forward_with_state(geometry)
+    jacobian = functions.jacobian(batch.geometry())
     assert jacobian.shape == (batch.n_pairs, 3, functions.n_features)
     for feature in range(functions.n_features):
         (expected,) = torch.autograd.grad(values[:, feature].sum(), vectors, retain_graph=True)
@@ -247,8 +247,8 @@ def test_gradient_and_jacobian_equal_autograd(functions: SymmetryFunctions, batc
     weights = random_weights(*values.shape)
     (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
     for found in (
-        functions.gradient(batch.environments(), weights),
-        functions.gradient(environments, weights, state).detach(),
+        functions.gradient(batch.geometry(), weights),
+        functions.gradient(geometry, weights, state).detach(),
         torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
     ):
         assert relative_difference(found, expected) < 1e-13
@@ -259,10 +259,10 @@ def test_twice_differentiable(functions: SymmetryFunctions) -> None:
     vectors = [[0.9, 0.2, -0.4], [-0.5, 1.7, 0.6], [-1.8, -0.4, 0.8], [1.9, 0.3, 2.0]]  # the first and third opposite
 
     inputs = torch.tensor(vectors, dtype=torch.float64).requires_grad_()
-    filled = functions(Environments(numbers, neighbours, pair_i, inputs.detach() * torch.tensor([1.0, 0.9, 1.1]))) != 0
+    filled = functions(Geometry(numbers, neighbours, pair_i, inputs.detach() * torch.tensor([1.0, 0.9, 1.1]))) != 0
 
     def values(vectors: Tensor) -> Tensor:
-        return functions(Environments(numbers, neighbours, pair_i, vectors))[filled]
+        return functions(Geometry(numbers, neighbours, pair_i, vectors))[filled]
 
     assert torch.autograd.gradcheck(values, (inputs,))
     assert torch.autograd.gradgradcheck(values, (inputs,))
@@ -272,12 +272,12 @@ def test_the_pull_of_a_neighbour_ends_at_the_cutoff(functions: SymmetryFunctions
     """Value and slope go to zero with the right powers of the gap: 2 and 1 for the cosine, 3 and 2 for tanh^3."""
     near = torch.tensor([[0.0, 1.1, 0.3], [0.4, -0.2, 1.6]], dtype=torch.float64)
     numbers, pair_i = torch.tensor([8]), torch.tensor([0, 0, 0])
-    alone = functions(Environments(numbers, torch.tensor([1, 11]), pair_i[:2], near))
+    alone = functions(Geometry(numbers, torch.tensor([1, 11]), pair_i[:2], near))
     power = 2 if functions.cutoff_function == "cosine" else 3
 
     def with_far(gap: float) -> tuple[float, float]:
         far = torch.tensor([[0.6, 0.8, 0.0]], dtype=torch.float64) * (CUTOFF - gap)
-        both = Environments(numbers, torch.tensor([1, 11, 17]), pair_i, torch.cat([near, far]))
+        both = Geometry(numbers, torch.tensor([1, 11, 17]), pair_i, torch.cat([near, far]))
         return float((functions(both) - alone).abs().max()), float(functions.jacobian(both)[2].abs().max())
 
     (value, slope), (value_nearer, slope_nearer) = with_far(1e-2), with_far(1e-3)
@@ -295,7 +295,7 @@ def test_neighbours_that_part_beyond_the_cutoff() -> None:
     for form, angle, seen in (("G4", 70, True), ("G4", 90, False), ("G5", 90, True)):
         phi = math.radians(angle)
         vectors = torch.tensor([[a, 0, 0], [a * math.cos(phi), a * math.sin(phi), 0]], dtype=torch.float64)
-        values = functions_of(form)(Environments(numbers, torch.tensor([1, 17]), torch.tensor([0, 0]), vectors))
+        values = functions_of(form)(Geometry(numbers, torch.tensor([1, 17]), torch.tensor([0, 0]), vectors))
         assert bool(values[:, len(ELEMENTS) * len(RADIAL) :].any()) == seen
 
 
@@ -336,22 +336,22 @@ def test_element_pairs_do_not_mix() -> None:
     functions = functions_of()
     vectors = torch.tensor([[1.0, 0.2, 0.0], [0.1, 1.3, 0.4]], dtype=torch.float64)
     for neighbours in ([17, 1], [1, 17]):
-        values = functions(Environments(torch.tensor([8]), torch.tensor(neighbours), torch.tensor([0, 0]), vectors))[0]
+        values = functions(Geometry(torch.tensor([8]), torch.tensor(neighbours), torch.tensor([0, 0]), vectors))[0]
         filled = {label.split()[1] for label, value in zip(functions.feature_labels, values, strict=True) if value > 0}
         assert filled == {"H", "Cl", "H-Cl"}
 
 
 def test_only_radial_or_only_angular(batch: Batch) -> None:
-    environments = batch.environments()
+    geometry = batch.geometry()
     both, radial, angular = functions_of(), functions_of(angular=()), functions_of(radial=())
     assert both.feature_labels == radial.feature_labels + angular.feature_labels
-    assert torch.equal(both(environments), torch.cat([radial(environments), angular(environments)], dim=1))
-    split = torch.cat([radial.jacobian(environments), angular.jacobian(environments)], dim=2)
-    assert torch.equal(both.jacobian(environments), split)
-    weights = random_weights(environments.n_centres, radial.n_features)
-    jacobian = radial.jacobian(environments)
-    expected = torch.einsum("pxf,pf->px", jacobian, weights[environments.pair_i])
-    assert relative_difference(radial.gradient(environments, weights), expected) < 1e-13
+    assert torch.equal(both(geometry), torch.cat([radial(geometry), angular(geometry)], dim=1))
+    split = torch.cat([radial.jacobian(geometry), angular.jacobian(geometry)], dim=2)
+    assert torch.equal(both.jacobian(geometry), split)
+    weights = random_weights(geometry.n_centres, radial.n_features)
+    jacobian = radial.jacobian(geometry)
+    expected = torch.einsum("pxf,pf->px", jacobian, weights[geometry.pair_i])
+    assert relative_difference(radial.gradient(geometry, weights), expected) < 1e-13
 
 
 # Edges
@@ -360,7 +360,7 @@ def test_only_radial_or_only_angular(batch: Batch) -> None:
 def test_no_neighbours_and_no_centres(functions: SymmetryFunctions) -> None:
     none, vectors = torch.zeros(0, dtype=torch.int64), torch.zeros(0, 3, dtype=torch.float64)
     for centres in (torch.tensor([8, 1]), none):
-        empty = Environments(centres, none, none, vectors)
+        empty = Geometry(centres, none, none, vectors)
         values = functions(empty)
         assert values.shape == (len(centres), functions.n_features)
         assert not values.any()
@@ -369,24 +369,24 @@ def test_no_neighbours_and_no_centres(functions: SymmetryFunctions) -> None:
 
 
 def test_centre_without_neighbours_among_others(functions: SymmetryFunctions, batch: Batch) -> None:
-    environments = batch.environments()
-    numbers = torch.cat([torch.tensor([17]), environments.centre_numbers, torch.tensor([1])])
-    more = Environments(numbers, environments.neighbour_numbers, environments.pair_i + 1, environments.pair_vectors)
+    geometry = batch.geometry()
+    numbers = torch.cat([torch.tensor([17]), geometry.centre_numbers, torch.tensor([1])])
+    more = Geometry(numbers, geometry.neighbour_numbers, geometry.pair_i + 1, geometry.pair_vectors)
     values = functions(more)
-    assert torch.equal(values[1:-1], functions(environments))
+    assert torch.equal(values[1:-1], functions(geometry))
     assert not values[[0, -1]].any()
 
 
 def test_single_precision(functions: SymmetryFunctions, batch: Batch) -> None:
-    environments = batch.environments()
-    expected, single = functions(environments), batch.environments(environments.pair_vectors.float())
+    geometry = batch.geometry()
+    expected, single = functions(geometry), batch.geometry(geometry.pair_vectors.float())
     found, state = functions.forward_with_state(single)
     assert found.dtype == torch.float32
     assert_equal_by_feature(found.double(), expected, 1e-4)
     weights = torch.ones_like(expected)
     gradient = functions.gradient(single, weights.float(), state)
     assert gradient.dtype == functions.jacobian(single).dtype == torch.float32
-    assert relative_difference(gradient.double(), functions.gradient(environments, weights)) < 1e-4
+    assert relative_difference(gradient.double(), functions.gradient(geometry, weights)) < 1e-4
 
 
 def test_nothing_to_learn_and_nothing_to_store() -> None:
@@ -402,7 +402,7 @@ def test_element_that_was_not_announced() -> None:
     vector = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
     for centre, neighbour in ((6, 8), (8, 6)):
         with pytest.raises(InputError, match=r"an atom of C \(Z = 6\).*H O Na Cl"):
-            functions(Environments(torch.tensor([centre]), torch.tensor([neighbour]), torch.tensor([0]), vector))
+            functions(Geometry(torch.tensor([centre]), torch.tensor([neighbour]), torch.tensor([0]), vector))
 
 
 @pytest.mark.parametrize(
@@ -416,9 +416,9 @@ def test_element_that_was_not_announced() -> None:
 )
 def test_atoms_at_one_place_or_at_none(functions: SymmetryFunctions, vectors: list, message: str) -> None:
     numbers, pair_i = torch.tensor([1, 1, 1, 8]), torch.tensor([3, 3])
-    wrong = Environments(numbers, torch.tensor([1, 17]), pair_i, torch.tensor(vectors, dtype=torch.float64))
+    wrong = Geometry(numbers, torch.tensor([1, 17]), pair_i, torch.tensor(vectors, dtype=torch.float64))
     weights = torch.ones(4, functions.n_features, dtype=torch.float64)
-    for evaluation in (functions, functions.jacobian, lambda environments: functions.gradient(environments, weights)):
+    for evaluation in (functions, functions.jacobian, lambda geometry: functions.gradient(geometry, weights)):
         with pytest.raises(InputError, match=message):
             evaluation(wrong)
 

@@ -57,12 +57,12 @@ def test_g_there_and_back(tmp_path: Path, table: DensityTable) -> None:
 
 
 def test_features_are_the_same_from_either_format(tmp_path: Path, table: DensityTable) -> None:
-    environments = frame_to_batch(random_structure(8, ["Na", "Cl"], None, seed=3), 5.0).environments()
+    geometry = frame_to_batch(random_structure(8, ["Na", "Cl"], None, seed=3), 5.0).geometry()
     settings = {"orders": (0, 1, 2), "widths": (0.5, 1.0), "cutoff": 5.0, "elements": (11, 17)}
     write_g_folder(tmp_path / "g", table.subset([11, 17]))
     write_gpsp(tmp_path / "table.gpsp", table)
-    from_g = GaussianMultipoles(table=tmp_path / "g", **settings)(environments)
-    from_gpsp = GaussianMultipoles(table=tmp_path / "table.gpsp", **settings)(environments)
+    from_g = GaussianMultipoles(table=tmp_path / "g", **settings)(geometry)
+    from_gpsp = GaussianMultipoles(table=tmp_path / "table.gpsp", **settings)(geometry)
     np.testing.assert_allclose(from_g, from_gpsp, rtol=1e-13)
 
 

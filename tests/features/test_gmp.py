@@ -11,7 +11,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.density import channel_densities
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.structure import Batch, Environments
+from mliap_hybrid.structure import Batch, Geometry
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 ELEMENTS = (1, 8, 11, 17)
@@ -44,11 +44,11 @@ def structure(periodic: bool = True) -> Atoms:
 
 
 def evaluate(atoms: Atoms, features: GaussianMultipoles) -> Tensor:
-    return features(frame_to_batch(atoms, CUTOFF).environments())
+    return features(frame_to_batch(atoms, CUTOFF).geometry())
 
 
-def with_vectors(environments: Environments, vectors: Tensor) -> Environments:
-    return Environments(environments.centre_numbers, environments.neighbour_numbers, environments.pair_i, vectors)
+def with_vectors(geometry: Geometry, vectors: Tensor) -> Geometry:
+    return Geometry(geometry.centre_numbers, geometry.neighbour_numbers, geometry.pair_i, vectors)
 
 
 def assert_equal_by_feature(found: Tensor, expected: Tensor, tolerance: float) -> None:
@@ -87,18 +87,18 @@ def test_permutation_of_atoms_and_of_pairs(features: GaussianMultipoles, batch: 
     expected = evaluate(structure(), features)
     assert_equal_by_feature(evaluate(structure()[order], features), expected[order], 1e-11)
 
-    environments = batch.environments()
+    geometry = batch.geometry()
     shuffle = torch.randperm(batch.n_pairs, generator=torch.Generator().manual_seed(0))
-    shuffled = Environments(
-        environments.centre_numbers,
-        environments.neighbour_numbers[shuffle],
-        environments.pair_i[shuffle],
-        environments.pair_vectors[shuffle],
+    shuffled = Geometry(
+        geometry.centre_numbers,
+        geometry.neighbour_numbers[shuffle],
+        geometry.pair_i[shuffle],
+        geometry.pair_vectors[shuffle],
     )
     assert_equal_by_feature(features(shuffled), expected, 1e-11)
     weights = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
-        features.gradient(shuffled, weights), features.gradient(environments, weights)[shuffle], rtol=1e-9, atol=1e-9
+        features.gradient(shuffled, weights), features.gradient(geometry, weights)[shuffle], rtol=1e-9, atol=1e-9
     )
 
 
@@ -121,8 +121,8 @@ def test_forces_by_finite_differences() -> None:
     weights = torch.randn(
         len(atoms), features.n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
-    weights = weights / features(batch.environments()).abs().amax(0)
-    gradient = features.gradient(batch.environments(), weights)  # (n_pairs, 3)
+    weights = weights / features(batch.geometry()).abs().amax(0)
+    gradient = features.gradient(batch.geometry(), weights)  # (n_pairs, 3)
     positions_gradient = torch.zeros(len(atoms), 3, dtype=torch.float64)
     positions_gradient.index_add_(0, batch.pair_j, gradient).index_add_(0, batch.pair_i, -gradient)
     step = 1e-4
@@ -139,9 +139,9 @@ def test_forces_by_finite_differences() -> None:
 
 def test_gradient_and_jacobian_equal_autograd(features: GaussianMultipoles, batch: Batch) -> None:
     vectors = batch.pair_vectors().requires_grad_()
-    environments = batch.environments(vectors)
-    values, state = features.forward_with_state(environments)
-    jacobian = features.jacobian(batch.environments()).detach()
+    geometry = batch.geometry(vectors)
+    values, state = features.forward_with_state(geometry)
+    jacobian = features.jacobian(batch.geometry()).detach()
     assert jacobian.shape == (batch.n_pairs, 3, features.n_features)
     for feature in range(features.n_features):
         (expected,) = torch.autograd.grad(values[:, feature].sum(), vectors, retain_graph=True)
@@ -152,8 +152,8 @@ def test_gradient_and_jacobian_equal_autograd(features: GaussianMultipoles, batc
     (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
     atol = 1e-11 * float(expected.abs().max())
     for found in (
-        features.gradient(batch.environments(), weights),
-        features.gradient(environments, weights, state).detach(),
+        features.gradient(batch.geometry(), weights),
+        features.gradient(geometry, weights, state).detach(),
         torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
     ):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=atol)
@@ -163,7 +163,7 @@ def test_gradient_and_jacobian_equal_autograd(features: GaussianMultipoles, batc
 def test_twice_differentiable(form: str) -> None:
     features = features_of(form, orders=(-1, 0, 1, 2), widths=(0.6,), cutoff=3.5)
     vectors = torch.tensor([[0.9, 0.2, -0.4], [-0.5, 1.7, 0.6], [1.9, 0.3, 2.0]], dtype=torch.float64).requires_grad_()
-    pairs = Environments(torch.tensor([8, 1]), torch.tensor([1, 11, 17]), torch.tensor([0, 0, 1]), vectors)
+    pairs = Geometry(torch.tensor([8, 1]), torch.tensor([1, 11, 17]), torch.tensor([0, 0, 1]), vectors)
 
     def scaled(x: Tensor) -> Tensor:
         return features(with_vectors(pairs, x)) / scale
@@ -177,10 +177,10 @@ def test_features_and_forces_are_continuous_at_the_cutoff() -> None:
     features = features_of()
     numbers, pair_i = torch.tensor([8]), torch.tensor([0, 0])
     companion = torch.tensor([[0.0, 1.1, 0.3]], dtype=torch.float64)
-    alone = features(Environments(numbers, torch.tensor([1]), pair_i[:1], companion))
+    alone = features(Geometry(numbers, torch.tensor([1]), pair_i[:1], companion))
     for gap, tolerance in ((1e-3, 1e-9), (-1e-9, 0.0)):
         far = torch.tensor([[CUTOFF - gap, 0.0, 0.0]], dtype=torch.float64)
-        both = Environments(numbers, torch.tensor([1, 17]), pair_i, torch.cat([companion, far]))
+        both = Geometry(numbers, torch.tensor([1, 17]), pair_i, torch.cat([companion, far]))
         assert (features(both) - alone).abs().max() <= tolerance * alone.abs().max()
         jacobian = features.jacobian(both)
         assert jacobian[1].abs().max() <= 1e4 * tolerance * jacobian[0].abs().max()
@@ -192,17 +192,17 @@ def test_features_and_forces_are_continuous_at_the_cutoff() -> None:
 def test_order_minus_one_is_the_squared_density_at_the_centre() -> None:
     features = features_of("exact", orders=(-1,))
     r = torch.tensor([[0.0, 1.2, 0.9], [-1.4, 0.0, 0.1]], dtype=torch.float64)
-    environments = Environments(torch.tensor([8]), torch.tensor([1, 17]), torch.tensor([0, 0]), r)
+    geometry = Geometry(torch.tensor([8]), torch.tensor([1, 17]), torch.tensor([0, 0]), r)
     density = features.densities[8](np.array(0.0))
     density += sum(features.densities[z](v.norm().numpy()) for z, v in zip((1, 17), r, strict=True))
-    assert float(features(environments)) == pytest.approx(float(density) ** 2, rel=1e-12)
+    assert float(features(geometry)) == pytest.approx(float(density) ** 2, rel=1e-12)
 
 
 def test_normalizations_differ_by_constants_of_the_probe() -> None:
     """Unit norm: the integral of (4 pi/(2n+1)) sum_m |A exp(-r^2/2s^2) S_nm|^2 with the paper's K_n divided out."""
     probe, paper = (features_of("exact", normalization=name, orders=(0, 1, 2, 3)) for name in ("probe", "paper"))
-    environments = frame_to_batch(structure(), CUTOFF).environments()
-    ratio = (paper(environments) / probe(environments)).mean(0).reshape(4, len(WIDTHS))
+    geometry = frame_to_batch(structure(), CUTOFF).geometry()
+    ratio = (paper(geometry) / probe(geometry)).mean(0).reshape(4, len(WIDTHS))
     r = np.linspace(0.0, 20.0, 200_001)
     for n, k_n in enumerate((1, 1, 6, 90)):
         for k, s in enumerate(WIDTHS):
@@ -212,23 +212,23 @@ def test_normalizations_differ_by_constants_of_the_probe() -> None:
 
 
 def test_root() -> None:
-    environments = frame_to_batch(structure(), CUTOFF).environments()
-    squares, roots = features_of()(environments), features_of("root")(environments)
+    geometry = frame_to_batch(structure(), CUTOFF).geometry()
+    squares, roots = features_of()(geometry), features_of("root")(geometry)
     torch.testing.assert_close(roots, (squares + 0.01).sqrt() - 0.1)
 
 
 def test_spline_and_exact_agree() -> None:
-    environments = frame_to_batch(structure(), CUTOFF).environments()
-    assert_equal_by_feature(features_of()(environments), features_of("exact")(environments), 2e-8)
+    geometry = frame_to_batch(structure(), CUTOFF).geometry()
+    assert_equal_by_feature(features_of()(geometry), features_of("exact")(geometry), 2e-8)
 
 
 def test_number_of_features_does_not_depend_on_the_elements() -> None:
     few, many = features_of(elements=(1,)), features_of(elements=(1, 6, 7, 8, 11, 13, 17, 29, 79))
     assert few.n_features == many.n_features == len(few.feature_labels) == 1 + 5 * len(WIDTHS)
-    environments = Environments(
+    geometry = Geometry(
         torch.tensor([1]), torch.tensor([1]), torch.tensor([0]), torch.tensor([[0.7, 0.2, 0.0]], dtype=torch.float64)
     )
-    torch.testing.assert_close(few(environments), many(environments), rtol=1e-13, atol=0)
+    torch.testing.assert_close(few(geometry), many(geometry), rtol=1e-13, atol=0)
     assert few.feature_labels[:3] == ["density", "n=0 s=0.3", "n=0 s=0.7"]
 
 
@@ -238,7 +238,7 @@ def test_number_of_features_does_not_depend_on_the_elements() -> None:
 def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
     none = torch.zeros(0, dtype=torch.int64)
     vectors = torch.zeros(0, 3, dtype=torch.float64, requires_grad=True)
-    isolated = features(Environments(torch.tensor([8, 1]), none, none, vectors))
+    isolated = features(Geometry(torch.tensor([8, 1]), none, none, vectors))
     assert isolated.shape == (2, features.n_features)
     labels = np.array(features.feature_labels)
     spherical = torch.from_numpy(np.char.startswith(labels, "n=0") | (np.char.find(labels, "density") >= 0))
@@ -250,7 +250,7 @@ def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
     (gradient,) = torch.autograd.grad(isolated.sum(), vectors, allow_unused=True, materialize_grads=True)
     assert gradient.shape == (0, 3)
     for centres in (torch.tensor([8, 1]), none):
-        empty = Environments(centres, none, none, vectors.detach())
+        empty = Geometry(centres, none, none, vectors.detach())
         n = len(centres)
         assert features(empty).shape == (n, features.n_features)
         assert features.gradient(empty, torch.ones(n, features.n_features, dtype=torch.float64)).shape == (0, 3)
@@ -258,26 +258,26 @@ def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
 
 
 def test_centre_without_neighbours_among_others(features: GaussianMultipoles, batch: Batch) -> None:
-    environments = batch.environments()
-    with_ghost = Environments(
-        torch.cat([environments.centre_numbers, torch.tensor([17])]),
-        environments.neighbour_numbers,
-        environments.pair_i,
-        environments.pair_vectors,
+    geometry = batch.geometry()
+    with_ghost = Geometry(
+        torch.cat([geometry.centre_numbers, torch.tensor([17])]),
+        geometry.neighbour_numbers,
+        geometry.pair_i,
+        geometry.pair_vectors,
     )
-    assert_equal_by_feature(features(with_ghost)[:-1], features(environments), 1e-13)
+    assert_equal_by_feature(features(with_ghost)[:-1], features(geometry), 1e-13)
 
 
 def test_single_precision(features: GaussianMultipoles, batch: Batch) -> None:
-    environments = batch.environments()
-    expected, single = features(environments), batch.environments(environments.pair_vectors.float())
+    geometry = batch.geometry()
+    expected, single = features(geometry), batch.geometry(geometry.pair_vectors.float())
     found, state = features.forward_with_state(single)
     assert found.dtype == torch.float32
     assert_equal_by_feature(found.double(), expected, 1e-4)
     weights = torch.ones_like(expected) / expected.abs().amax(0)
     gradient = features.gradient(single, weights.float(), state)
     assert gradient.dtype == torch.float32
-    reference = features.gradient(environments, weights)
+    reference = features.gradient(geometry, weights)
     assert (gradient - reference).abs().max() < 1e-4 * reference.abs().max()
     assert features.jacobian(single).dtype == torch.float32
 
@@ -296,7 +296,7 @@ def test_element_that_was_not_announced() -> None:
     zero = torch.tensor([0])
     for centre, neighbour in ((6, 8), (8, 6)):
         with pytest.raises(InputError, match=r"an atom of C \(Z = 6\).*H O Na Cl"):
-            features(Environments(torch.tensor([centre]), torch.tensor([neighbour]), zero, vector))
+            features(Geometry(torch.tensor([centre]), torch.tensor([neighbour]), zero, vector))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_element_that_was_not_announced() -> None:
 )
 def test_atoms_at_one_place_or_at_none(vector: list[float]) -> None:
     vectors = torch.tensor([[1.0, 0.0, 0.0], vector], dtype=torch.float64)
-    wrong = Environments(torch.tensor([1, 8]), torch.tensor([1, 17]), torch.tensor([0, 1]), vectors)
+    wrong = Geometry(torch.tensor([1, 8]), torch.tensor([1, 17]), torch.tensor([0, 1]), vectors)
     with pytest.raises(InputError, match=r"atom 1 has a neighbour at .* three finite numbers and a distance of at"):
         features_of()(wrong)
 
@@ -343,11 +343,11 @@ def test_settings_that_make_no_sense(changes: dict, message: str) -> None:
 
 
 def test_products_hold_the_squares_and_one_another() -> None:
-    environments = frame_to_batch(structure(), CUTOFF).environments()
+    geometry = frame_to_batch(structure(), CUTOFF).geometry()
     all_pairs = features_of(channels=("valence", "count"), products="all", orders=(1, 2))
     squares = features_of(channels=("valence", "count"), orders=(1, 2))
-    values = dict(zip(all_pairs.feature_labels, all_pairs(environments).T, strict=True))
-    for label, square in zip(squares.feature_labels, squares(environments).T, strict=True):
+    values = dict(zip(all_pairs.feature_labels, all_pairs(geometry).T, strict=True))
+    for label, square in zip(squares.feature_labels, squares(geometry).T, strict=True):
         torch.testing.assert_close(values[label], square, rtol=1e-12, atol=0)
     n_probes = 2 * len(WIDTHS)
     assert all_pairs.n_features == 2 * n_probes * (n_probes + 1) // 2
@@ -377,9 +377,9 @@ def test_the_core_channel_integrates_to_the_core_electrons() -> None:
 
 def test_third_order_features_follow_the_others() -> None:
     plain, more = features_of("channels"), features_of("channels", third_order="diagonal")
-    environments = frame_to_batch(structure(), CUTOFF).environments()
+    geometry = frame_to_batch(structure(), CUTOFF).geometry()
     n = plain.n_features
-    assert torch.equal(more(environments)[:, :n], plain(environments))
+    assert torch.equal(more(geometry)[:, :n], plain(geometry))
     assert more.feature_labels[:n] == plain.feature_labels
     assert more.triple_block == slice(n, n + 4 * 4)  # 4 couplings of the orders 1, 2, 3, and 4 probes
     assert more.feature_labels[n] == "n=1,1,2 valence s=0.3"

@@ -55,7 +55,7 @@ def test_features_and_derivatives(setting: str) -> None:
         )
         atoms = Atoms(**data)
         batch = frame_to_batch(atoms, CUTOFF)
-        values = features(batch.environments()).numpy()
+        values = features(batch.geometry()).numpy()
         expected = reference[f"{name}/features"].copy()
         if configuration.get("scaling_mode") == "both":
             expected[:, orders == 9] *= WRONG_CONSTANT_OF_ORDER_9
@@ -65,7 +65,7 @@ def test_features_and_derivatives(setting: str) -> None:
         assert (np.abs(values - expected) <= FEATURE_TOLERANCE * scale).all(), name
 
         # d feature / d position, atom by atom: neighbours move with r_p, the centre against it.
-        jacobian = features.jacobian(batch.environments()).transpose(1, 2)  # (n_pairs, n_features, 3)
+        jacobian = features.jacobian(batch.geometry()).transpose(1, 2)  # (n_pairs, n_features, 3)
         total = torch.zeros(len(atoms), len(atoms), *jacobian.shape[1:], dtype=torch.float64)
         total.index_put_((batch.pair_i, batch.pair_j), jacobian, accumulate=True)
         total.index_put_((batch.pair_i, batch.pair_i), -jacobian, accumulate=True)

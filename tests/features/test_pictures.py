@@ -16,7 +16,7 @@ from mliap_hybrid.features.pictures import draw_densities, draw_radial_functions
 
 
 def values_of(features, atoms: Atoms) -> np.ndarray:
-    return features(frame_to_batch(atoms, features.cutoff).environments()).detach().numpy()
+    return features(frame_to_batch(atoms, features.cutoff).geometry()).detach().numpy()
 
 
 def standardised(figure: Figure) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_radial_functions_are_those_of_the_features(orders: tuple[int, ...]) -> 
     assert [axes.get_title() for axes in panels] == [f"n = {n}" for n in orders]
     distances = np.linspace(0.0, 5.0, 400)
     pairs = [frame_to_batch(Atoms("HC", [[0, 0, 0], [0, 0, r]]), 5.0) for r in distances[50:390:20]]
-    seen = np.array([features(pair.environments())[0].numpy() for pair in pairs])  # (n_distances, n_features)
+    seen = np.array([features(pair.geometry())[0].numpy() for pair in pairs])  # (n_distances, n_features)
     for n, axes in zip(orders, panels, strict=True):
         if n < 1:
             continue

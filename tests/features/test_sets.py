@@ -39,7 +39,7 @@ def make(name: str, elements: tuple[int, ...] = (1, 6, 8, 17), radial: str = "sp
 
 
 def evaluate(features: GaussianMultipoles, atoms: Atoms) -> Tensor:
-    return features(frame_to_batch(atoms, features.cutoff).environments())
+    return features(frame_to_batch(atoms, features.cutoff).geometry())
 
 
 def largest_error(found: Tensor, expected: Tensor) -> float:
@@ -108,13 +108,13 @@ def test_forces_by_finite_differences(name: str, radial: str) -> None:
     batch = frame_to_batch(atoms, features.cutoff)
     random = torch.Generator().manual_seed(0)
     weights = torch.randn(len(atoms), features.n_features, dtype=torch.float64, generator=random)
-    weights = weights / features(batch.environments()).abs().amax(0)
+    weights = weights / features(batch.geometry()).abs().amax(0)
 
     def energy(positions: np.ndarray, cell: np.ndarray) -> float:
         return float((weights * evaluate(features, Atoms(atoms.numbers, positions))).sum())
 
-    gradient = features.gradient(batch.environments(), weights)  # (n_pairs, 3)
-    jacobian = features.jacobian(batch.environments())  # (n_pairs, 3, n_features)
+    gradient = features.gradient(batch.geometry(), weights)  # (n_pairs, 3)
+    jacobian = features.jacobian(batch.geometry())  # (n_pairs, 3, n_features)
     forces = torch.zeros(len(atoms), 3, dtype=torch.float64)
     forces.index_add_(0, batch.pair_j, -gradient).index_add_(0, batch.pair_i, gradient)
     expected = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-5)

@@ -10,7 +10,7 @@ from torch import Tensor
 from mliap_hybrid.features.couplings import COUPLINGS
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.triples import MomentTriples, couplings_up_to, joined_probes
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 N_CHANNELS, N_WIDTHS = 2, 2
 N_PROBES = N_CHANNELS * N_WIDTHS
@@ -147,7 +147,7 @@ def test_they_tell_apart_what_products_of_two_confuse() -> None:
         angles = 2 * np.pi * np.array(corners) / 8
         vectors = 1.5 * np.stack([np.cos(angles), np.sin(angles), np.zeros(4)], axis=1)
         oxygen = torch.tensor([8, 8, 8, 8])
-        pairs = Environments(oxygen[:1], oxygen, torch.zeros(4, dtype=torch.int64), torch.from_numpy(vectors))
+        pairs = Geometry(oxygen[:1], oxygen, torch.zeros(4, dtype=torch.int64), torch.from_numpy(vectors))
         values.append(features(pairs)[0])
     difference = (values[0] - values[1]).abs() / (values[0].abs() + values[1].abs()).clamp_min(1e-12)
     assert difference[: features.triple_block.start].max() < 1e-12

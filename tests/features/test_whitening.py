@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mliap_hybrid.features.whitening import Whitening
+from mliap_hybrid.model.whitening import Whitening
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report.metrics import COLUMNS, MetricsFile, read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.report.metrics import COLUMNS, MetricsFile, read_metrics
 from mliap_hybrid.testing.labelled import TRUE_CHARGE, small_settings, write_labelled_frames
 
 

@@ -12,15 +12,15 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.fixed_terms import make_model, make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, squared_errors, total_loss
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames, memory_of_frames
 from mliap_hybrid.fitting.prepared_charges import prepare_charges
+from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames, memory_of_frames
 from mliap_hybrid.fitting.typical_charges import typical_charges
-from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.models.dipoles import dipole_moments
-from mliap_hybrid.models.evaluator import Evaluator
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.dipoles import dipole_moments
+from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
@@ -86,7 +86,7 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
     return settings, batches, prepared, part
 
 
-def double(frames: PreparedFrames) -> PreparedFrames:
+def double(frames: TrainingFrames) -> TrainingFrames:
     def of(container, skipped):
         values = {f.name: getattr(container, f.name) for f in dataclasses.fields(container) if f.name != skipped}
         floating = {n: v.double() for n, v in values.items() if v is not None and v.is_floating_point()}

@@ -11,14 +11,14 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_checkpoint, load_model, read_checkpoint
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.models.evaluator import Evaluator
-from mliap_hybrid.models.spread import committee_spread
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.spread import committee_spread
+from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 N_MEMBERS = 3

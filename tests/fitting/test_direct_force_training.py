@@ -9,20 +9,20 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.fixed_terms import make_model, make_repulsion, make_trained_part
-from mliap_hybrid.fitting.frame_physics import fixed_physics
+from mliap_hybrid.fitting.initial_fit import make_model, make_repulsion, make_trained_part
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import join_frames
 from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.fitting.residual_labels import fixed_physics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.fitting.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals
-from mliap_hybrid.fitting.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, displaced
-from mliap_hybrid.fitting.weak_supervision.model_surface import surface_of
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.fitting.training_frames import join_frames
+from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
+from mliap_hybrid.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals
+from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, displaced
+from mliap_hybrid.weak_supervision.model_surface import surface_of
 
 EVERYTHING = {"taylor": "trapezoid", "spatial": "all", "spatial_order": "trapezoid", "n_copies": 1}
 
@@ -132,9 +132,9 @@ def residuals(ready_made, size, taylor, spatial):
     batch, frame = batches[0], in_double(prepared.training[0])
     needs = needs_of(taylor, spatial)
     with pytest.MonkeyPatch.context() as patch:  # float32 would hide what is small
-        patch.setattr("mliap_hybrid.fitting.weak_supervision.displaced_copies._float32", lambda copies: copies)
+        patch.setattr("mliap_hybrid.weak_supervision.displaced_copies._float32", lambda copies: copies)
         copies = copy_frame(batch, ways_of(batch, size), needs, prepared.features, terms.whitening, physics)
-    frame = dataclasses.replace(frame, features=terms.whitening(prepared.features(batch.environments())))
+    frame = dataclasses.replace(frame, features=terms.whitening(prepared.features(batch.geometry())))
     surface = surface_of(part, part(frame), frame, copies)
     of_taylor = taylor_residuals(surface, taylor).abs().sum().item()
     return of_taylor, spatial_residuals(surface, spatial).abs().sum().item()

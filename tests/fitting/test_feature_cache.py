@@ -26,7 +26,7 @@ from mliap_hybrid.fitting.feature_shards import ABANDONED
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.models.feature_description import describe_features
+from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.models import DENSITIES
 
@@ -44,14 +44,14 @@ class Features(GaussianMultipoles):
         self.fails_at = fails_at
         self.factor = factor
 
-    def forward(self, environments):
-        return super().forward(environments) * self.factor
+    def forward(self, geometry):
+        return super().forward(geometry) * self.factor
 
-    def jacobian(self, environments):
+    def jacobian(self, geometry):
         self.calls += 1
         if self.calls == self.fails_at:
             raise KeyboardInterrupt
-        return super().jacobian(environments)
+        return super().jacobian(geometry)
 
 
 class Deadly(Features):
@@ -79,9 +79,9 @@ def moved(batch):
 def assert_holds(cache, batches):
     features = Features()
     for batch in batches:
-        raw, environments = cache.raw(batch), batch.environments()
-        assert torch.equal(raw.features, features(environments))
-        assert torch.equal(raw.jacobian, features.jacobian(environments).float())
+        raw, geometry = cache.raw(batch), batch.geometry()
+        assert torch.equal(raw.features, features(geometry))
+        assert torch.equal(raw.jacobian, features.jacobian(geometry).float())
         assert torch.equal(cache.features(batch), raw.features)
 
 
@@ -117,9 +117,9 @@ def test_features_of_another_kind(tmp_path, batches):
         cache = cache_of(tmp_path, features)
         assert cache.fill(batches[:2], pass_on) == computed
         for batch in batches[:2]:
-            raw, environments = cache.raw(batch), batch.environments()
-            assert torch.equal(raw.features, features(environments))
-            assert torch.equal(raw.jacobian, features.jacobian(environments).float())
+            raw, geometry = cache.raw(batch), batch.geometry()
+            assert torch.equal(raw.features, features(geometry))
+            assert torch.equal(raw.jacobian, features.jacobian(geometry).float())
 
 
 def test_manifest_says_what_the_folder_is(full):
@@ -212,7 +212,7 @@ def test_code_that_computes_other_features_makes_the_cache_again(full, tmp_path,
     assert changed.fill(batches[:2], pass_on) == 2
     assert "The code now computes other features" in caplog.text
     assert len(shards(changed)) == 1
-    assert torch.equal(changed.features(batches[0]), 1.001 * Features()(batches[0].environments()))
+    assert torch.equal(changed.features(batches[0]), 1.001 * Features()(batches[0].geometry()))
 
 
 def test_rounding_does_not_make_the_cache_again(full, tmp_path, batches):
@@ -248,7 +248,7 @@ def test_two_processes_at_once_do_each_other_no_harm(full, tmp_path, batches):
         from mliap_hybrid.data.reading import frame_to_batch
         from mliap_hybrid.features.gmp import GaussianMultipoles
         from mliap_hybrid.fitting import feature_cache
-        from mliap_hybrid.models.feature_description import describe_features
+        from mliap_hybrid.model.feature_description import describe_features
         from mliap_hybrid.testing.labelled import labelled_frames
         from mliap_hybrid.testing.models import DENSITIES
         feature_cache.SHARD_FRAMES = 2

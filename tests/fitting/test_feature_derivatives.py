@@ -6,7 +6,7 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.feature_derivatives import KernelDerivatives, StoredDerivatives
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import join_frames
+from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 
@@ -35,7 +35,7 @@ def test_both_kinds_are_the_derivatives_of_the_features(both):
     expected = []
     for batch, of_frame in zip(batches, slopes.split([batch.n_atoms for batch in batches]), strict=True):
         vectors = batch.pair_vectors().requires_grad_()
-        features = by_kernels.terms.whitening(by_kernels.features(batch.environments(vectors)))
+        features = by_kernels.terms.whitening(by_kernels.features(batch.geometry(vectors)))
         expected.append(torch.autograd.grad((features * of_frame).sum(), vectors)[0])
     size = float(torch.cat(expected).abs().max())
     for which, tolerance in zip(frames, (1e-10, 1e-5), strict=True):  # stored ones are float32

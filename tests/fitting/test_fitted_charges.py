@@ -5,14 +5,14 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.charge_sources import find_charges
-from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.fitted_charges import (
+from mliap_hybrid.fitting.charge_products import (
     FittedCharges,
     electronegative_is_negative,
     element_pairs,
     unit_predictions,
 )
+from mliap_hybrid.fitting.charge_sources import find_charges
+from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.physics.ewald import gaussian_charge_energy

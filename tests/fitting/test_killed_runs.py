@@ -10,9 +10,9 @@ import torch
 from mliap_hybrid.config import write_training_file
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.testing.labelled import small_settings
 
 KILLS = {

@@ -7,7 +7,7 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers import levenberg_marquardt_steps as steps_module
@@ -15,7 +15,7 @@ from mliap_hybrid.fitting.optimisers.levenberg_marquardt import Damping, LinearM
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt_steps import LevenbergMarquardtSteps
 from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import join_frames
+from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 

@@ -6,15 +6,15 @@ import torch
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.losses import RunningErrors, pseudo_huber, squared_errors, total_loss
-from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.model.derivatives import Prediction
 
 
 def frames_and_prediction(force_errors):
     """Two frames, of one atom and of as many as are left; only the forces are wrong."""
     n_atoms = len(force_errors)
     zeros = torch.zeros(n_atoms, 3, dtype=torch.float64)
-    frames = PreparedFrames(
+    frames = TrainingFrames(
         features=torch.zeros(n_atoms, 1),
         derivatives=StoredDerivatives((torch.zeros(0, 3, 1),)),
         pair_i=torch.zeros(0, dtype=torch.int64),

@@ -12,15 +12,15 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.data.baseline import compositions, fit_baseline
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.prepared import PreparedFrames, join_frames
-from mliap_hybrid.fitting.prepared_charges import PreparedCharges
+from mliap_hybrid.fitting.prepared_charges import ChargeConstants
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.training_data import load_data
-from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
+from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 WEIGHTS = LossSettings(virial=1.0, energy_transition=0.5, force_transition=0.5)
@@ -35,10 +35,10 @@ def frame(n_atoms, labels, seed):
     shapes |= {"charges": (n_atoms,), "dipoles": (1, 3), "born_charges": (n_atoms, 3, 3)}
     values = {name: torch.randn(shape, generator=random) if name in labels else None for name, shape in shapes.items()}
     positions = torch.randn(n_atoms, 3, generator=random)
-    charges = PreparedCharges(
+    charges = ChargeConstants(
         torch.zeros(1), positions, torch.tensor([False]), (), **{name: values[name] for name in OF_CHARGES}
     )
-    return PreparedFrames(
+    return TrainingFrames(
         features=torch.zeros(n_atoms, 1),
         derivatives=StoredDerivatives((torch.zeros(0, 3, 1),)),
         pair_i=torch.zeros(0, dtype=torch.int64),

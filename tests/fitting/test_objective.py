@@ -7,18 +7,18 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps
 from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.processes.team import Team
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 N_FRAMES = 7
 
 
-class OneOf(Team):
+class OneOf(ProcessGroup):
     """A process whose partners are looked at one after the other, so that its sums are its own share."""
 
     def __init__(self, rank, size):
@@ -48,14 +48,14 @@ def gradient_of(objective, indices):
 
 
 @pytest.mark.parametrize("indices", [[0, 1, 2, 3, 4, 5, 6], [1, 2], [5]])
-@pytest.mark.parametrize(("size", "piece_size"), [(1, 1), (1, 3), (2, 8), (3, 1), (9, 4)])
-def test_parts_add_up_to_the_whole(setup, indices, size, piece_size):
+@pytest.mark.parametrize(("size", "micro_batch_size"), [(1, 1), (1, 3), (2, 8), (3, 1), (9, 4)])
+def test_parts_add_up_to_the_whole(setup, indices, size, micro_batch_size):
     settings, part, frames = setup
     whole, expected, errors_of_whole = gradient_of(Objective(part, frames, settings.loss, 8), indices)
     loss, gradient, totals = 0.0, torch.zeros_like(expected), torch.zeros_like(errors_of_whole.totals())
     for rank in range(size):
-        team = OneOf(rank, size)
-        objective = Objective(part, frames, settings.loss, piece_size, team=team)
+        group = OneOf(rank, size)
+        objective = Objective(part, frames, settings.loss, micro_batch_size, group=group)
         result, part_of_it, errors = gradient_of(objective, indices)
         loss, gradient, totals = loss + result.loss, gradient + part_of_it, totals + errors.totals()
     assert loss == pytest.approx(whole.loss, rel=1e-6)

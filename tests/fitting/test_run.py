@@ -16,7 +16,7 @@ from mliap_hybrid.fitting.optimisers.soap import SOAP
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
 

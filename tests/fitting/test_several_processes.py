@@ -15,9 +15,9 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.processes.launcher import run_together
 from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.report.metrics import read_metrics
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.testing.labelled import small_settings
 
 
@@ -48,12 +48,12 @@ def test_several_processes_train_as_one_does(tmp_path, monkeypatch):
     assert (RunFolder(together).report / "errors.md").exists()
 
 
-def fail(kind, team):
-    if kind == "killed" and not team.is_first:
+def fail(kind, group):
+    if kind == "killed" and not group.is_first:
         os.kill(os.getpid(), signal.SIGKILL)
-    if kind == "bug" and team.is_first:
+    if kind == "bug" and group.is_first:
         raise ZeroDivisionError
-    team.sum(torch.zeros(1))
+    group.sum(torch.zeros(1))
     time.sleep(60)
 
 

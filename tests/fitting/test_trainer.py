@@ -5,7 +5,7 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.fixed_terms import make_trained_part
+from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings

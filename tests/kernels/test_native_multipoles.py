@@ -15,7 +15,7 @@ from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.kernels.plan import is_supported
-from mliap_hybrid.structure import Environments
+from mliap_hybrid.structure import Geometry
 
 ELEMENTS = (1, 6, 8, 26, 79)
 
@@ -38,14 +38,14 @@ SETTINGS = {
 }
 
 
-def surroundings(counts: list[int], seed: int = 0, elements=ELEMENTS, closest: float = 0.7) -> Environments:
+def surroundings(counts: list[int], seed: int = 0, elements=ELEMENTS, closest: float = 0.7) -> Geometry:
     """Centres with so many neighbours each, at random; some of them beyond the cutoff."""
     random = torch.Generator().manual_seed(seed)
     n_pairs = sum(counts)
     directions = torch.nn.functional.normalize(torch.randn(n_pairs, 3, generator=random, dtype=torch.float64), dim=1)
     distances = closest + 5.0 * torch.rand(n_pairs, 1, generator=random, dtype=torch.float64)
     numbers = torch.tensor(elements)
-    return Environments(
+    return Geometry(
         centre_numbers=numbers[torch.randint(len(elements), (len(counts),), generator=random)],
         neighbour_numbers=numbers[torch.randint(len(elements), (n_pairs,), generator=random)],
         pair_i=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts, dtype=torch.int64)),
@@ -80,50 +80,50 @@ class TestAgainstTorch:
     """Every instruction set of this processor gives the numbers of features/gmp.py."""
 
     def test_features(self, features, instruction_set):
-        environments = surroundings(COUNTS)
+        geometry = surroundings(COUNTS)
         native = NativeMultipoles(features, instruction_set=instruction_set)
-        assert_close(native.forward(environments), features(environments), 1e-12)
+        assert_close(native.forward(geometry), features(geometry), 1e-12)
 
     def test_gradient(self, features, instruction_set):
-        environments = surroundings(COUNTS)
-        values, state = features.forward_with_state(environments)
+        geometry = surroundings(COUNTS)
+        values, state = features.forward_with_state(geometry)
         weights = random_like(values) / values.abs().amax(0)
-        expected = features.gradient(environments, weights, state)
+        expected = features.gradient(geometry, weights, state)
         native = NativeMultipoles(features, instruction_set=instruction_set)
-        _, moments = native.forward_with_moments(environments)
-        assert_close(native.vjp(environments, weights, moments), expected, 1e-11)
-        assert_close(native.vjp(environments, weights), expected, 1e-11)
+        _, moments = native.forward_with_moments(geometry)
+        assert_close(native.vjp(geometry, weights, moments), expected, 1e-11)
+        assert_close(native.vjp(geometry, weights), expected, 1e-11)
 
     def test_change_of_features(self, features, instruction_set):
-        environments = surroundings(COUNTS)
-        moved = random_like(environments.pair_vectors)
-        by_pair = torch.einsum("pc,pcf->pf", moved, features.jacobian(environments))
+        geometry = surroundings(COUNTS)
+        moved = random_like(geometry.pair_vectors)
+        by_pair = torch.einsum("pc,pcf->pf", moved, features.jacobian(geometry))
         expected = torch.zeros(len(COUNTS), features.n_features, dtype=torch.float64)
-        expected.index_add_(0, environments.pair_i, by_pair)
+        expected.index_add_(0, geometry.pair_i, by_pair)
         native = NativeMultipoles(features, instruction_set=instruction_set)
-        assert_close(native.jvp(environments, moved), expected, 1e-11)
+        assert_close(native.jvp(geometry, moved), expected, 1e-11)
 
     def test_change_of_gradient(self, features, instruction_set):
-        environments = surroundings([7, 2, 12])
-        vectors = environments.pair_vectors.clone().requires_grad_()
-        values = features(replace(environments, pair_vectors=vectors))
+        geometry = surroundings([7, 2, 12])
+        vectors = geometry.pair_vectors.clone().requires_grad_()
+        values = features(replace(geometry, pair_vectors=vectors))
         weights = random_like(values) / values.detach().abs().amax(0)
         (gradient,) = torch.autograd.grad((values * weights).sum(), vectors, create_graph=True)
         moved = random_like(vectors)
         (expected,) = torch.autograd.grad((gradient * moved).sum(), vectors)
         native = NativeMultipoles(features, instruction_set=instruction_set)
-        assert_close(native.hvp(environments, weights, moved), expected, 1e-10)
+        assert_close(native.hvp(geometry, weights, moved), expected, 1e-10)
 
     def test_single_precision(self, features, instruction_set):
-        environments = surroundings(COUNTS)
-        values, state = features.forward_with_state(environments)
+        geometry = surroundings(COUNTS)
+        values, state = features.forward_with_state(geometry)
         weights = random_like(values) / values.abs().amax(0)
         native = NativeMultipoles(features, dtype=torch.float32, instruction_set=instruction_set)
-        assert native.forward(environments).dtype == torch.float32
-        assert_close(native.forward(environments), values, 2e-5)
-        expected = features.gradient(environments, weights, state)
-        assert (native.vjp(environments, weights) - expected).abs().max() < 2e-4 * expected.abs().max()
-        assert (native.vjp(environments, weights) - expected).square().mean() < (1e-5 * expected.abs().max()) ** 2
+        assert native.forward(geometry).dtype == torch.float32
+        assert_close(native.forward(geometry), values, 2e-5)
+        expected = features.gradient(geometry, weights, state)
+        assert (native.vjp(geometry, weights) - expected).abs().max() < 2e-4 * expected.abs().max()
+        assert (native.vjp(geometry, weights) - expected).square().mean() < (1e-5 * expected.abs().max()) ** 2
 
     @settings(max_examples=40, deadline=None)
     @given(
@@ -149,18 +149,18 @@ class TestAgainstTorch:
             third_order=third_order,
             elements=sorted(elements),
         )
-        environments = surroundings(counts, seed, tuple(elements), closest=1.5)
+        geometry = surroundings(counts, seed, tuple(elements), closest=1.5)
         native = NativeMultipoles(features)
-        values, state = features.forward_with_state(environments)
+        values, state = features.forward_with_state(geometry)
         if not counts:
-            assert native.forward(environments).shape == (0, features.n_features)
+            assert native.forward(geometry).shape == (0, features.n_features)
             return
         # Where an element has no density of a channel, its features are zero to rounding.
         size = values.abs().amax(0).clamp(min=1e-12)
-        assert ((native.forward(environments) - values).abs() / size).max() < 1e-10
+        assert ((native.forward(geometry) - values).abs() / size).max() < 1e-10
         weights = random_like(values, seed) / size
-        expected = features.gradient(environments, weights, state)
-        found = native.vjp(environments, weights)
+        expected = features.gradient(geometry, weights, state)
+        found = native.vjp(geometry, weights)
         assert torch.allclose(found, expected, rtol=0, atol=1e-9 * max([1e-3, *expected.abs().flatten().tolist()]))
 
 
@@ -170,23 +170,23 @@ class TestRadialTable:
     def test_error_of_the_table(self):
         exact = make_features(**DEFAULT_SET, radial="exact", widths=(0.25, 0.5, 1.0, 2.0))
         native = NativeMultipoles(make_features(**DEFAULT_SET, widths=(0.25, 0.5, 1.0, 2.0)))
-        environments = surroundings([30] * 20)
-        assert_close(native.forward(environments), exact(environments), 1e-8)
+        geometry = surroundings([30] * 20)
+        assert_close(native.forward(geometry), exact(geometry), 1e-8)
 
     def test_gradient_is_that_of_the_table(self, features):
-        environments = surroundings([9, 4])
+        geometry = surroundings([9, 4])
         native = NativeMultipoles(features)
-        weights = random_like(native.forward(environments))
-        weights = weights / native.forward(environments).abs().amax(0)
-        found = native.vjp(environments, weights)
+        weights = random_like(native.forward(geometry))
+        weights = weights / native.forward(geometry).abs().amax(0)
+        found = native.vjp(geometry, weights)
         step = 1e-5
         for p in range(len(found)):
             for c in range(3):
                 ends = []
                 for sign in (1.0, -1.0):
-                    vectors = environments.pair_vectors.clone()
+                    vectors = geometry.pair_vectors.clone()
                     vectors[p, c] += sign * step
-                    ends.append((native.forward(replace(environments, pair_vectors=vectors)) * weights).sum())
+                    ends.append((native.forward(replace(geometry, pair_vectors=vectors)) * weights).sum())
                 assert abs((ends[0] - ends[1]) / (2 * step) - found[p, c]) < 1e-7 * found.abs().max()
 
 
@@ -196,21 +196,21 @@ class TestAutograd:
     def test_first_and_second_derivatives(self):
         features = make_features(**DEFAULT_SET, widths=(0.5, 1.0))
         native = NativeMultipoles(features)
-        environments = surroundings([3, 2], closest=1.2)
-        size = features(environments).abs().amax(0)
+        geometry = surroundings([3, 2], closest=1.2)
+        size = features(geometry).abs().amax(0)
 
         def scaled(vectors: torch.Tensor) -> torch.Tensor:
-            return differentiable_features(native, replace(environments, pair_vectors=vectors)) / size
+            return differentiable_features(native, replace(geometry, pair_vectors=vectors)) / size
 
-        vectors = environments.pair_vectors.clone().requires_grad_()
+        vectors = geometry.pair_vectors.clone().requires_grad_()
         assert torch.autograd.gradcheck(scaled, vectors, atol=1e-6, rtol=1e-5)
         assert torch.autograd.gradgradcheck(scaled, vectors, atol=1e-5, rtol=1e-4)
 
     def test_gradient_of_a_loss_on_forces(self):
         features = make_features(**DEFAULT_SET)
-        environments = surroundings(COUNTS)
-        size = features(environments).std(0)
-        target = random_like(environments.pair_vectors)
+        geometry = surroundings(COUNTS)
+        size = features(geometry).std(0)
+        target = random_like(geometry.pair_vectors)
         gradients = {}
         for name, evaluate in {
             "torch": features,
@@ -220,8 +220,8 @@ class TestAutograd:
             network = torch.nn.Sequential(
                 torch.nn.Linear(features.n_features, 7), torch.nn.SiLU(), torch.nn.Linear(7, 1)
             ).double()
-            vectors = environments.pair_vectors.clone().requires_grad_()
-            energy = network(evaluate(replace(environments, pair_vectors=vectors)) / size).sum()
+            vectors = geometry.pair_vectors.clone().requires_grad_()
+            energy = network(evaluate(replace(geometry, pair_vectors=vectors)) / size).sum()
             (forces,) = torch.autograd.grad(energy, vectors, create_graph=True)
             (forces - target).square().mean().backward()
             gradients[name] = [*(p.grad for p in network.parameters() if p.grad is not None), vectors.grad]
@@ -234,56 +234,56 @@ class TestArrangement:
 
     def test_an_atom_alone_or_among_others_is_the_same_to_the_last_bit(self, instruction_set):
         native = NativeMultipoles(make_features(**DEFAULT_SET), instruction_set=instruction_set)
-        environments = surroundings(COUNTS)
-        together = native.forward(environments)
+        geometry = surroundings(COUNTS)
+        together = native.forward(geometry)
         for i, n in enumerate(COUNTS):
-            pairs = environments.pair_i == i
-            alone = Environments(
-                environments.centre_numbers[i : i + 1],
-                environments.neighbour_numbers[pairs],
+            pairs = geometry.pair_i == i
+            alone = Geometry(
+                geometry.centre_numbers[i : i + 1],
+                geometry.neighbour_numbers[pairs],
                 torch.zeros(n, dtype=torch.int64),
-                environments.pair_vectors[pairs],
+                geometry.pair_vectors[pairs],
             )
             assert torch.equal(native.forward(alone)[0], together[i])
 
     def test_unsorted_pairs(self):
         native = NativeMultipoles(make_features(**DEFAULT_SET))
-        environments = surroundings(COUNTS)
-        order = torch.randperm(len(environments.pair_i), generator=torch.Generator().manual_seed(3))
-        mixed = Environments(
-            environments.centre_numbers,
-            environments.neighbour_numbers[order],
-            environments.pair_i[order],
-            environments.pair_vectors[order],
+        geometry = surroundings(COUNTS)
+        order = torch.randperm(len(geometry.pair_i), generator=torch.Generator().manual_seed(3))
+        mixed = Geometry(
+            geometry.centre_numbers,
+            geometry.neighbour_numbers[order],
+            geometry.pair_i[order],
+            geometry.pair_vectors[order],
         )
-        values = native.forward(environments)
+        values = native.forward(geometry)
         weights = random_like(values) / values.abs().amax(0)
-        moved = random_like(environments.pair_vectors)
+        moved = random_like(geometry.pair_vectors)
         assert_close(native.forward(mixed), values, 1e-12)
-        assert_close(native.vjp(mixed, weights), native.vjp(environments, weights)[order], 1e-11)
-        assert_close(native.jvp(mixed, moved[order]), native.jvp(environments, moved), 1e-11)
-        assert_close(native.hvp(mixed, weights, moved[order]), native.hvp(environments, weights, moved)[order], 1e-11)
+        assert_close(native.vjp(mixed, weights), native.vjp(geometry, weights)[order], 1e-11)
+        assert_close(native.jvp(mixed, moved[order]), native.jvp(geometry, moved), 1e-11)
+        assert_close(native.hvp(mixed, weights, moved[order]), native.hvp(geometry, weights, moved)[order], 1e-11)
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
     def test_threads(self, dtype):
         features = make_features(**DEFAULT_SET)
-        environments = surroundings(COUNTS * 40)
+        geometry = surroundings(COUNTS * 40)
         one, three = (NativeMultipoles(features, dtype=dtype, n_threads=n) for n in (1, 3))
-        values = one.forward(environments)
-        assert torch.equal(values, three.forward(environments))
-        assert torch.equal(one.vjp(environments, values), three.vjp(environments, values))
+        values = one.forward(geometry)
+        assert torch.equal(values, three.forward(geometry))
+        assert torch.equal(one.vjp(geometry, values), three.vjp(geometry, values))
 
     def test_nothing_beyond_the_cutoff_counts(self):
         native = NativeMultipoles(make_features(**DEFAULT_SET))
-        environments = surroundings([6])
+        geometry = surroundings([6])
         far = torch.tensor([[0.0, 0.0, 5.0], [4.0, 4.0, 4.0]], dtype=torch.float64)
-        more = Environments(
-            environments.centre_numbers,
-            torch.cat([environments.neighbour_numbers, torch.tensor([6, 8])]),
+        more = Geometry(
+            geometry.centre_numbers,
+            torch.cat([geometry.neighbour_numbers, torch.tensor([6, 8])]),
             torch.zeros(8, dtype=torch.int64),
-            torch.cat([environments.pair_vectors, far]),
+            torch.cat([geometry.pair_vectors, far]),
         )
-        assert torch.equal(native.forward(environments), native.forward(more))
+        assert torch.equal(native.forward(geometry), native.forward(more))
         assert native.vjp(more, native.forward(more))[-2:].abs().max() == 0.0
 
 
@@ -295,18 +295,18 @@ class TestMistakes:
         [((0.0, 0.0, 0.0), "duplicate atom"), ((float("nan"), 0.0, 0.0), "nan"), ((0.0, float("inf"), 0.0), "inf")],
     )
     def test_bad_positions(self, place, message):
-        environments = surroundings([4, 5])
-        environments.pair_vectors[6] = torch.tensor(place, dtype=torch.float64)
+        geometry = surroundings([4, 5])
+        geometry.pair_vectors[6] = torch.tensor(place, dtype=torch.float64)
         native = NativeMultipoles(make_features())
         with pytest.raises(InputError, match=message):
-            native.forward(environments)
+            native.forward(geometry)
         with pytest.raises(InputError, match="atom 1"):
-            native.vjp(environments, torch.zeros(2, native.n_features))
+            native.vjp(geometry, torch.zeros(2, native.n_features))
 
     def test_unknown_element(self):
-        environments = replace(surroundings([2]), centre_numbers=torch.tensor([7]))
+        geometry = replace(surroundings([2]), centre_numbers=torch.tensor([7]))
         with pytest.raises(InputError, match="N"):
-            NativeMultipoles(make_features()).forward(environments)
+            NativeMultipoles(make_features()).forward(geometry)
 
     @pytest.mark.parametrize(
         "settings", [{"orders": (0, 7)}, {"orders": (-1, 0)}, {"root_offset": 0.1}, {"radial": "exact"}]
@@ -322,10 +322,10 @@ class TestMistakes:
             NativeMultipoles(make_features(), instruction_set="avx9")
 
     def test_wrong_shapes(self):
-        native, environments = NativeMultipoles(make_features()), surroundings([2])
+        native, geometry = NativeMultipoles(make_features()), surroundings([2])
         with pytest.raises(ValueError, match="expected dE/dF of shape"):
-            native.vjp(environments, torch.zeros(1, 3))
+            native.vjp(geometry, torch.zeros(1, 3))
         with pytest.raises(ValueError, match="expected displacements"):
-            native.jvp(environments, torch.zeros(1, 3))
+            native.jvp(geometry, torch.zeros(1, 3))
         with pytest.raises(InputError, match="without a network"):
-            native.mean_energy(environments)
+            native.mean_energy(geometry)

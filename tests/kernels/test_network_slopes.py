@@ -8,7 +8,7 @@ import torch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.network_slopes import LayerWeights, energies_and_slopes
-from mliap_hybrid.models.atomic_network import AtomicNetwork
+from mliap_hybrid.model.atomic_network import AtomicNetwork
 
 SIZES = [
     (7, 3, (5,)),  # less than a vector

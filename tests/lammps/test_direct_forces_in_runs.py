@@ -8,9 +8,9 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.check import check_model, lammps_result
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.inputs import potential_block
-from mliap_hybrid.lammps.model_file import SCHEMA_VERSION
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.model_file import SCHEMA_VERSION
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, direct_force_model
 from mliap_hybrid.testing.structures import random_structure, rock_salt

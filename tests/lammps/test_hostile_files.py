@@ -19,10 +19,10 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import FORMAT
 from mliap_hybrid.lammps.exporter import export_model, load_exported
-from mliap_hybrid.lammps.model_file import _digest, read_model
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
-from mliap_hybrid.models.evaluator import Evaluator
-from mliap_hybrid.models.member_models import committee_model
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.member_models import committee_model
+from mliap_hybrid.model.model_file import _digest, read_model
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt

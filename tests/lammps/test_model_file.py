@@ -11,9 +11,9 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import exporter
 from mliap_hybrid.lammps.exporter import export_model, load_exported
-from mliap_hybrid.lammps.model_file import read_model
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
-from mliap_hybrid.models.derivatives import predict
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.model_file import read_model
 from mliap_hybrid.testing.models import sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt
 

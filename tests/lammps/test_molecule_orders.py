@@ -9,14 +9,14 @@ from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.gdml.closed_form import model_of_molecules
 from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.molecule_orders import RunOrders
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.models.gdml import GDMLModel
-from mliap_hybrid.models.molecule_term import MoleculeTerm
-from mliap_hybrid.structure import AtomTags, Environments
+from mliap_hybrid.model.molecules.gdml import GDMLModel
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.sgdml.closed_form import model_of_molecules
+from mliap_hybrid.structure import AtomTags, Geometry
 from mliap_hybrid.testing.gdml_molecules import shuffled
 from mliap_hybrid.testing.mliap_data import PluginData, rank_arrays
 from mliap_hybrid.units import KCAL_PER_MOL
@@ -92,29 +92,29 @@ class Ranks:
         return [mine, self.other]
 
 
-def _environments(atoms, tags=None):
+def _geometry(atoms, tags=None):
     batch = frame_to_batch(atoms, 7.0)
-    environments = batch.environments()
+    geometry = batch.geometry()
     if tags is None:
-        return environments
-    fields = {name: getattr(environments, name) for name in ("centre_numbers", "neighbour_numbers", "pair_i")}
-    return Environments(**fields, pair_vectors=environments.pair_vectors, tags=AtomTags(tags, tags[batch.pair_j]))
+        return geometry
+    fields = {name: getattr(geometry, name) for name in ("centre_numbers", "neighbour_numbers", "pair_i")}
+    return Geometry(**fields, pair_vectors=geometry.pair_vectors, tags=AtomTags(tags, tags[batch.pair_j]))
 
 
 def test_a_run_keeps_its_orders_until_another_begins(kernel, box):
     term, mixed = MoleculeTerm(kernel), box[0]
     term.orders = orders = RunOrders(term.order)
     comm = Ranks()
-    orders.begin(SimpleNamespace(step=10, comm=comm), term, _environments(mixed))
+    orders.begin(SimpleNamespace(step=10, comm=comm), term, _geometry(mixed))
     n_asked = term.order.n_reordered
     assert n_asked > 0
-    energies = [float(term.energies_and_gradients(_environments(mixed))[0].sum())]
+    energies = [float(term.energies_and_gradients(_geometry(mixed))[0].sum())]
     for step in (11, 12):
-        orders.begin(SimpleNamespace(step=step, comm=comm), term, _environments(mixed))
-        energies.append(float(term.energies_and_gradients(_environments(mixed))[0].sum()))
+        orders.begin(SimpleNamespace(step=step, comm=comm), term, _geometry(mixed))
+        energies.append(float(term.energies_and_gradients(_geometry(mixed))[0].sum()))
     assert (comm.n_gathers, term.order.n_reordered) == (1, n_asked)
     assert energies == [energies[0]] * 3
-    orders.begin(SimpleNamespace(step=12, comm=comm), term, _environments(mixed))  # `run` again, at the same step
+    orders.begin(SimpleNamespace(step=12, comm=comm), term, _geometry(mixed))  # `run` again, at the same step
     assert (comm.n_gathers, term.order.n_reordered) == (2, 2 * n_asked)
 
 
@@ -122,13 +122,13 @@ def test_a_molecule_that_moves_here_keeps_the_order_that_its_rank_has_found(kern
     """This rank never saw it before, and takes the places from the other one."""
     mixed = box[0]
     alone = MoleculeTerm(kernel)
-    expected = float(alone.energies_and_gradients(_environments(mixed[9:18]))[0].sum())
+    expected = float(alone.energies_and_gradients(_geometry(mixed[9:18]))[0].sum())
     places = alone.order.places(torch.tensor(mixed.positions[9:18])[None], np.array([9]))[0].tolist()
     term = MoleculeTerm(kernel)
     term.orders = orders = RunOrders(term.order)
-    orders.begin(SimpleNamespace(step=0, comm=Ranks(({9: places}, 44))), term, _environments(mixed[:9]))
+    orders.begin(SimpleNamespace(step=0, comm=Ranks(({9: places}, 44))), term, _geometry(mixed[:9]))
     n_asked = term.order.n_reordered
-    found, _ = term.energies_and_gradients(_environments(mixed[9:18], torch.arange(9, 18)))
+    found, _ = term.energies_and_gradients(_geometry(mixed[9:18], torch.arange(9, 18)))
     assert float(found.sum()) == pytest.approx(expected, abs=1e-9)
     assert term.order.n_reordered == n_asked
 
@@ -137,11 +137,11 @@ def test_a_molecule_that_is_inserted_must_have_the_order_of_training(kernel, box
     mixed, order = box
     term = MoleculeTerm(kernel)
     term.orders = orders = RunOrders(term.order)
-    orders.begin(SimpleNamespace(step=0, comm=Ranks()), term, _environments(mixed[:9]))
+    orders.begin(SimpleNamespace(step=0, comm=Ranks()), term, _geometry(mixed[:9]))
     later = torch.arange(9, 18)
     in_order = mixed[np.argsort(order)][9:18]
     expected = float(kernel.predict(torch.tensor(in_order.positions)[None]).energies[0])
-    energies, _ = term.energies_and_gradients(_environments(in_order, later))
+    energies, _ = term.energies_and_gradients(_geometry(in_order, later))
     assert float(energies.sum()) == pytest.approx(expected, abs=1e-9)
     with pytest.raises(InputError, match="molecule of atom 10 was inserted during the run"):
-        term.energies_and_gradients(_environments(mixed[9:18], later))
+        term.energies_and_gradients(_geometry(mixed[9:18], later))

@@ -10,9 +10,9 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.models.atomic_network import AtomicNetwork
-from mliap_hybrid.models.derivatives import predict
-from mliap_hybrid.models.hybrid import HybridModel
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, box_of_ammonia, molecule_model
 
 MASSES = "mass 1 1.008\nmass 2 14.007\n"

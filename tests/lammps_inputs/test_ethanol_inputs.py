@@ -22,7 +22,7 @@ from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
-from mliap_hybrid.lammps.model_file import read_model
+from mliap_hybrid.model.model_file import read_model
 from mliap_hybrid.testing.toy_models import LennardJones
 
 INPUTS = Path(__file__).parents[2] / "lammps_inputs"

@@ -42,12 +42,12 @@ def test_forces_and_reach():
 
     def energy(positions, cell):
         atoms = Atoms("NaClNa", positions=positions)
-        return float(term(frame_to_batch(atoms, 6.0).environments()).sum())
+        return float(term(frame_to_batch(atoms, 6.0).geometry()).sum())
 
     positions = np.array([[0.0, 0.0, 0.0], [0.3, 0.1, 1.1], [0.2, 1.3, -0.4]])
     batch = frame_to_batch(Atoms("NaClNa", positions=positions), 6.0)
     vectors = batch.pair_vectors().requires_grad_()
-    (g,) = torch.autograd.grad(term(batch.environments(vectors)).sum(), vectors)
+    (g,) = torch.autograd.grad(term(batch.geometry(vectors)).sum(), vectors)
     forces = torch.zeros_like(batch.positions).index_add(0, batch.pair_i, g).index_add(0, batch.pair_j, -g)
     assert relative_difference(forces, forces_by_differences(energy, positions, np.eye(3), step=1e-5)) < 1e-6
     assert float(forces[0, 2]) < 0  # pushed away from the chlorine above

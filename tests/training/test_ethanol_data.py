@@ -8,8 +8,8 @@ from ase.build import molecule
 
 from mliap_hybrid.config import read_training_file
 from mliap_hybrid.data.reading import read_frames
-from mliap_hybrid.fitting.gdml.molecules import molecules_from_frames
-from mliap_hybrid.fitting.gdml.search import search_sigma, symmetries_of
+from mliap_hybrid.sgdml.molecules import molecules_from_frames
+from mliap_hybrid.sgdml.search import search_sigma, symmetries_of
 
 FOLDER = Path(__file__).parents[2] / "training" / "ethanol"
 SCRIPTS = ("prepare",)

@@ -17,7 +17,7 @@ from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import BatchResult, Objective
 from mliap_hybrid.fitting.optimisers.schedules import make_schedule
 from mliap_hybrid.fitting.optimisers.soap import SOAP
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"soap": SOAP, "adamw": torch.optim.AdamW}
 """`optimisation.optimiser` -> what takes the steps."""
@@ -41,12 +41,12 @@ class BatchSteps:
     is_stuck = False
     """Chance leads out of every minimum."""
 
-    def __init__(self, part: TrainedPart, settings: OptimisationSettings, seed: int):
+    def __init__(self, part: TrainableModel, settings: OptimisationSettings, seed: int):
         """Set up the first step.
 
         Parameters
         ----------
-        part : TrainedPart
+        part : TrainableModel
             Changed in place.
         settings : OptimisationSettings
         seed : int

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 
 class FlatParameters:
     """Reads and writes all parameters of a part."""
 
-    def __init__(self, part: TrainedPart):
+    def __init__(self, part: TrainableModel):
         self.parameters = list(part.parameters())
         self.sizes = [parameter.numel() for parameter in self.parameters]
 

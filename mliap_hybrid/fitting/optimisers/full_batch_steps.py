@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from mliap_hybrid.fitting.optimisers.flat_parameters import FlatParameters
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 
 class FullBatchSteps:
     """No chance is in them, and weights are not averaged."""
 
-    def __init__(self, part: TrainedPart):
+    def __init__(self, part: TrainableModel):
         """Take the weights.
 
         Parameters
         ----------
-        part : TrainedPart
+        part : TrainableModel
             Changed in place.
         """
         self.part = part
@@ -22,7 +22,7 @@ class FullBatchSteps:
         self.is_stuck = False
 
     @property
-    def average(self) -> TrainedPart:
+    def average(self) -> TrainableModel:
         """The weights themselves."""
         return self.part
 

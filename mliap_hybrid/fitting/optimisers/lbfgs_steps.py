@@ -12,18 +12,18 @@ from mliap_hybrid.fitting.objective import BatchResult, Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
 from mliap_hybrid.fitting.optimisers.full_batch_steps import FullBatchSteps
 from mliap_hybrid.fitting.optimisers.lbfgs import LBFGS
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 
 class LBFGSSteps(FullBatchSteps):
     """After an epoch its state determines all that follows, bit for bit."""
 
-    def __init__(self, part: TrainedPart):
+    def __init__(self, part: TrainableModel):
         """Set up the first step.
 
         Parameters
         ----------
-        part : TrainedPart
+        part : TrainableModel
             Changed in place.
         """
         super().__init__(part)

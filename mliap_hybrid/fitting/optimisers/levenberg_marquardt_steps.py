@@ -18,8 +18,8 @@ from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
 from mliap_hybrid.fitting.optimisers.full_batch_steps import FullBatchSteps
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt import FIRST_DAMPING, Damping, LinearModel, best_step
 from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
-from mliap_hybrid.fitting.prepared import join_frames
-from mliap_hybrid.fitting.shortcut import TrainedPart
+from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.fitting.training_frames import join_frames
 
 ROWS = 64
 """Rows of the Jacobian that are computed at a time."""
@@ -28,12 +28,12 @@ ROWS = 64
 class LevenbergMarquardtSteps(FullBatchSteps):
     """After an epoch its state determines all that follows, bit for bit."""
 
-    def __init__(self, part: TrainedPart, settings: OptimisationSettings):
+    def __init__(self, part: TrainableModel, settings: OptimisationSettings):
         """Set up the first step.
 
         Parameters
         ----------
-        part : TrainedPart
+        part : TrainableModel
             Changed in place; without predicted charges.
         settings : OptimisationSettings
         """
@@ -131,7 +131,7 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         return squares + self.settings.weight_decay * float(position.square().sum())
 
     def _check(self, n_residuals: int, objective: Objective) -> None:
-        if objective.team.size > 1:
+        if objective.group.size > 1:
             raise InputError("optimisation.optimiser lm works in one process: leave out --processes")
         n = len(self.position)
         smaller = min(n, n_residuals)

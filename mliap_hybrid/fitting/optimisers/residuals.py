@@ -16,18 +16,18 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.label_masks import labelled_errors
 from mliap_hybrid.fitting.losses import ENERGY_SCALE, VIRIAL_SCALE
-from mliap_hybrid.fitting.prepared import PreparedFrames
-from mliap_hybrid.models.derivatives import Prediction
+from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.model.derivatives import Prediction
 
 
-def residuals(prediction: Prediction, frames: PreparedFrames, loss: LossSettings, totals: Mapping[str, int]) -> Tensor:
+def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings, totals: Mapping[str, int]) -> Tensor:
     """Residuals of energies, forces and virials.
 
     Parameters
     ----------
     prediction : Prediction
         Without predicted charges.
-    frames : PreparedFrames
+    frames : TrainingFrames
     loss : LossSettings
     totals : mapping of str to int
         As `losses.label_counts`: how many labels the whole sum has, of which these frames may be a part.
@@ -52,7 +52,7 @@ def count_residuals(loss: LossSettings, totals: Mapping[str, int]) -> int:
 
 
 def _errors(
-    prediction: Prediction, frames: PreparedFrames, loss: LossSettings
+    prediction: Prediction, frames: TrainingFrames, loss: LossSettings
 ) -> Iterator[tuple[str, float, float | None, Tensor | None]]:
     """Name, weight, transition and errors (n_labelled, ...) of each kind."""
     n_atoms = frames.atoms_per_frame  # (n_frames,)

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.processes.distributed_team import joined_team
-from mliap_hybrid.fitting.processes.team import Team
+from mliap_hybrid.fitting.processes.distributed_group import joined_group
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 
 GRACE = 1.0
 """Seconds to wait, after one process failed, for what others say: the first to say something need not be the cause."""
@@ -38,13 +38,13 @@ class Failure:
     message: str
 
 
-def run_together(work: Callable[[Team], None], n_processes: int, n_threads: int | None = None) -> None:
+def run_together(work: Callable[[ProcessGroup], None], n_processes: int, n_threads: int | None = None) -> None:
     """Do something in several new processes.
 
     Parameters
     ----------
     work : callable
-        Called with the team in each process; a function of a module, or a partial of one.
+        Called with the group in each process; a function of a module, or a partial of one.
     n_processes : int
     n_threads : int, optional
         Of each process; by default they share the cores.
@@ -115,14 +115,19 @@ def _reason(exit_code: int) -> str:
 
 
 def _run(
-    work: Callable[[Team], None], rank: int, n_processes: int, n_threads: int, meeting_point: str, connection: Any
+    work: Callable[[ProcessGroup], None],
+    rank: int,
+    n_processes: int,
+    n_threads: int,
+    meeting_point: str,
+    connection: Any,
 ) -> None:
     """What each process does; says in the end None, or how it failed."""
     failure = None
     try:
         torch.set_num_threads(n_threads)
-        with joined_team(rank, n_processes, meeting_point) as team:
-            work(team)
+        with joined_group(rank, n_processes, meeting_point) as group:
+            work(group)
     except InputError as error:
         failure = Failure(MISTAKE, str(error))
     except KeyboardInterrupt:

@@ -1,0 +1,74 @@
+"""The network that turns the features of an atom into its energy: shared by all elements, with a linear term for each.
+
+    E_i = w(Z_i) . x_i + b(Z_i) + network(x_i)
+
+The linear term is a pair potential where the features hold moments of order 0: the network need not learn the steep
+part that every element has of its own, and the whole extrapolates as a pair potential does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.kernels.network_slopes import LayerWeights, energies_and_slopes
+from mliap_hybrid.model.silu_layers import silu_layers, through
+
+
+class AtomicNetwork(torch.nn.Module):
+    """Fully connected SiLU network plus a linear term for each element: features of an atom -> its energy in eV."""
+
+    def __init__(self, n_inputs: int, hidden: Sequence[int], n_elements: int):
+        """Make the network with weights from the current random state; the linear terms start at zero.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of features.
+        hidden : sequence of int
+            Widths of the hidden layers; empty makes a linear model.
+        n_elements : int
+            Number of elements, each with its row of the linear term.
+        """
+        super().__init__()
+        self.hidden = tuple(hidden)
+        self.layers = silu_layers([n_inputs, *hidden, 1])
+        self.linear = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))  # w
+        self.offset = torch.nn.Parameter(torch.zeros(n_elements))  # b
+
+    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
+        """Energies of atoms.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_atoms, n_inputs)
+        rows : Tensor, shape (n_atoms,), int64
+            Index of each atom's element.
+
+        Returns
+        -------
+        Tensor, shape (n_atoms,), eV
+        """
+        linear = (self.linear[rows] * features).sum(1) + self.offset[rows]  # (n_atoms,)
+        return through(self.layers, features).squeeze(1) + linear
+
+    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies of atoms and their derivatives by the features, differentiable once in the weights.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_atoms, n_inputs)
+            Constants, in the precision of the weights.
+        rows : Tensor, shape (n_atoms,), int64
+            Index of each atom's element.
+
+        Returns
+        -------
+        energies : Tensor, shape (n_atoms,), eV
+        slopes : Tensor, shape (n_atoms, n_inputs), eV
+        """
+        parameters = list(self.layers.parameters())  # weight and bias of one layer after the other
+        layers = LayerWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
+        return energies_and_slopes(features, rows, layers)

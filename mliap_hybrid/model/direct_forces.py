@@ -1,0 +1,56 @@
+"""Direct forces: a second network stands for the derivative of the energy by the features. They conserve no energy.
+
+Forces of a conservative model follow from g_p = dE/dr_p = sum_f (dE_i/dx_if) (dx_if/dr_p), i the centre of the pair p.
+Here a network h of its own gives the first factor, one number for each feature, and is the gradient of nothing:
+
+    g_p = h(x_i) . dx_i/dr_p,      f_i = +sum_p g_p,   f_j = -sum_p g_p.
+
+So forces turn with the atoms and sum to zero, and they cost the same derivatives of the features; with h = dE/dx they
+are the conservative ones. Otherwise the work along a path depends on the path, and a run gains or loses energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.model.silu_layers import silu_layers, start_small, through
+
+
+class ForceNetwork(torch.nn.Module):
+    """Fully connected SiLU network and a constant for each element: features of an atom -> as many slopes, in eV."""
+
+    def __init__(self, n_inputs: int, hidden: Sequence[int], n_elements: int):
+        """Make the network with weights from the current random state; the constants start at zero.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of features.
+        hidden : sequence of int
+            Widths of the hidden layers; empty makes the slopes linear in the features.
+        n_elements : int
+        """
+        super().__init__()
+        self.hidden = tuple(hidden)
+        self.layers = silu_layers([n_inputs, *hidden, n_inputs])
+        start_small(self.layers)
+        # A pair potential has the same slopes everywhere: those of the linear term of the energy's network.
+        self.offset = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
+
+    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
+        """What stands for the derivative of the energy by the features.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_atoms, n_inputs)
+        rows : Tensor, shape (n_atoms,), int64
+            Index of each atom's element.
+
+        Returns
+        -------
+        Tensor, shape (n_atoms, n_inputs), eV
+        """
+        return through(self.layers, features) + self.offset[rows]

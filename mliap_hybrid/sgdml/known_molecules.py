@@ -1,0 +1,43 @@
+"""A kernel model that was trained before: from a run folder, or from a file of the sgdml package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.checkpoint import load_model
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.sgdml.closed_form import model_of_molecules
+from mliap_hybrid.sgdml.molecules import stretched
+from mliap_hybrid.sgdml.npz import read_gdml_model
+
+
+def imported_model(file: Path) -> HybridModel:
+    """A model of the sgdml package (.npz), with a cutoff that all its training geometries fit into.
+
+    Raises
+    ------
+    InputError
+        If the file is no such model.
+    """
+    gdml = read_gdml_model(file)
+    return model_of_molecules(gdml, stretched(1.0 / float(gdml.descriptors.min())))
+
+
+def molecules_of(settings: TrainingFile) -> MoleculeTerm | None:
+    """The energy of molecules that a training file names; None where it names none.
+
+    Raises
+    ------
+    InputError
+        If what it names is not a kernel model.
+    """
+    if settings.molecules is None:
+        return None
+    path = settings.molecules.model
+    model = imported_model(path) if path.suffix == ".npz" else load_model(path)
+    if model.molecules is None or model.network is not None:
+        raise InputError(f"molecules.model is {path}, which is no kernel model: expected a run with `gdml`, or an .npz")
+    return model.molecules

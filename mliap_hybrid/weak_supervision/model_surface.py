@@ -1,0 +1,106 @@
+"""Energies, works and curvatures of a network at displaced copies of frames: what consistency.py compares.
+
+Along an edge PQ with the displacement d and the derivatives x' and x'' of the features at P,
+
+    W(PQ) = -sum_i s_i . x'_i,      d . H d = -dW/dt = sum_i s'_i . x'_i + s_i . x''_i,
+
+s_i being the slopes dE_i/dx_i, or those of a force network where forces are direct, and s'_i their change along x'_i.
+So the second order of direct forces is their own: they are expanded, and the energy is compared with what they say.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.weak_supervision.consistency import Surface, curvature, work
+from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies
+
+
+def surface_of(
+    part: TrainableModel, prediction: Prediction, frames: TrainingFrames, copies: DisplacedCopies
+) -> Surface:
+    """The surface of a model at a frame and its copies, differentiable in the weights.
+
+    Parameters
+    ----------
+    part : TrainableModel
+        Without a charge model.
+    prediction : Prediction
+        Of the trained part at the frames themselves.
+    frames : TrainingFrames
+    copies : DisplacedCopies
+        Of the same frames.
+
+    Returns
+    -------
+    Surface
+        Energies without the baseline and without the energy that the fixed terms have at A.
+    """
+    atoms, n_frames = frames.frame_of_atom, frames.n_frames
+    energies, works, curvatures = {"A": prediction.energies}, {}, {}  # (n_frames,) each
+    for edge, displacements in copies.displacements.items():
+        works[edge] = work(displacements, prediction.forces, atoms, n_frames)
+    displaced, slopes_at = _energies_and_slopes(part, frames, copies)
+    energies |= displaced
+    for edge, slopes in copies.slopes.items():
+        if edge[0] != "A":
+            works[edge] = -work(slopes, slopes_at[edge[0]], atoms, n_frames)
+    for edge, bends in copies.bends.items():
+        curvatures[edge] = _curvature(part, frames, copies.slopes[edge], bends)
+    if part.charges is not None and frames.unit_energies is not None:
+        products = part.charges.products()  # (n_products,)
+        for p, units in copies.unit_energies.items():
+            energies[p] = energies[p] + (frames.unit_energies + units) @ products
+        for edge, units in copies.unit_works.items():
+            # At A itself they are among the forces, unless these have no labels.
+            if edge[0] != "A" or frames.unit_forces is None:
+                works[edge] = works[edge] + units @ products
+        for edge, units in copies.unit_curvatures.items():
+            curvatures[edge] = curvatures[edge] + units @ products
+    return Surface(
+        {p: e if p == "A" else e + copies.fixed_energies[p] for p, e in energies.items()},
+        {edge: w + copies.fixed_works[edge] for edge, w in works.items()},
+        {edge: c + copies.fixed_curvatures[edge] for edge, c in curvatures.items()},
+    )
+
+
+def _energies_and_slopes(
+    part: TrainableModel, frames: TrainingFrames, copies: DisplacedCopies
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """By displaced point: energies (n_frames,), and slopes (n_atoms, n_kept) where a work needs them."""
+    points = list(copies.features)
+    n_atoms = len(frames.rows)
+    features = torch.cat([copies.features[p] for p in points])  # (n_points n_atoms, n_kept)
+    rows = frames.rows.repeat(len(points))  # (n_points n_atoms,)
+    slopes_at: dict[str, Tensor] = {}
+    if all(edge[0] == "A" for edge in copies.slopes):
+        atomic = part.network(features, rows)  # (n_points n_atoms,)
+    else:
+        atomic, slopes = part.energies_and_slopes(features, rows)  # (n_points n_atoms,), (n_points n_atoms, n_kept)
+        slopes_at = dict(zip(points, slopes.split(n_atoms), strict=True))
+    energies = {
+        p: of_point.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_point)
+        for p, of_point in zip(points, atomic.split(n_atoms), strict=True)
+    }
+    return energies, slopes_at
+
+
+def _curvature(part: TrainableModel, frames: TrainingFrames, slopes: Tensor, bends: Tensor) -> Tensor:
+    """d . H d (n_frames,) of the networks at A from x' and x'' (n_atoms, n_kept)."""
+    force_network = part.force_network
+    if force_network is not None:
+
+        def minus_work(features: Tensor, change: Tensor) -> Tensor:
+            return work(change, force_network(features, frames.rows), frames.frame_of_atom, frames.n_frames)
+
+        return torch.func.jvp(minus_work, (frames.features, slopes), (slopes, bends))[1]
+
+    def energy(features: Tensor) -> Tensor:
+        atomic = part.network(features, frames.rows)  # (n_atoms,)
+        return atomic.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, atomic)
+
+    return curvature(energy, frames.features, slopes) + torch.func.jvp(energy, (frames.features,), (bends,))[1]

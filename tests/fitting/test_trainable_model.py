@@ -1,0 +1,123 @@
+"""The prepared shortcut is exact: it equals the full model, and what it minimises is the derivative of an energy."""
+
+import copy
+
+import pytest
+import torch
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
+from mliap_hybrid.fitting.losses import squared_errors, total_loss
+from mliap_hybrid.fitting.preparation import prepare
+from mliap_hybrid.fitting.training_frames import join_frames, memory_of_frames
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.testing.labelled import labelled_frames, small_settings
+from mliap_hybrid.testing.prepared_frames import in_double
+
+WAYS = ["gmp-2c3", "acsf"]
+"""Features whose derivatives the native kernels apply, and features whose derivatives are stored."""
+
+
+def pass_on(items, what):
+    return items
+
+
+def ready(tmp_path, charges, features="gmp-2c3"):
+    """Settings, labelled batches, prepared frames and an untrained part whose charges are off their start."""
+    settings = small_settings(tmp_path, electrostatics={"charges": charges}, features={"set": features})
+    keys, cutoff = settings.data.keys, settings.features.cutoff
+    batches = [frame_to_batch(atoms, cutoff, keys) for atoms in labelled_frames(5)]
+    prepared = prepare(settings, batches[:4], batches[4:], pass_on)
+    part = make_trained_part(settings, prepared.terms).double().train()
+    if part.charges is not None:
+        part.charges.coordinates.data += 0.3
+    return settings, batches, prepared, part
+
+
+@pytest.mark.parametrize("features", WAYS)
+@pytest.mark.parametrize("charges", ["none", "reference", "formal", "fitted", {"Na": 0.4, "Cl": -0.4}], ids=str)
+def test_shortcut_equals_the_full_model(tmp_path, charges, features):
+    """Shortcut minus its labels is the full model minus the data's labels: energies, forces, virials."""
+    settings, batches, prepared, part = ready(tmp_path, charges, features)
+    model = make_model(settings, prepared.features, prepared.terms, part)
+    for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
+        short, full = part(frame := in_double(frame)), predict(model, batch)
+        torch.testing.assert_close(
+            short.energies - frame.energies, full.energies - batch.energies, rtol=0, atol=1e-5, check_dtype=False
+        )
+        torch.testing.assert_close(short.forces - frame.forces, full.forces - batch.forces, rtol=0, atol=2e-6)
+        torch.testing.assert_close(short.virials - frame.virials, full.virials - batch.virials, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", WAYS)
+def test_frames_together_are_the_frames_one_by_one(tmp_path, features):
+    _, _, prepared, part = ready(tmp_path, "fitted", features)
+    frames = [in_double(frame) for frame in prepared.training]
+    joined, single = part(join_frames(frames)), [part(frame) for frame in frames]
+    for name in ("energies", "forces", "virials"):
+        torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(s, name) for s in single]))
+
+
+@pytest.mark.parametrize("features", WAYS)
+@pytest.mark.parametrize("charges", ["none", "fitted"])
+def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges, features):
+    settings, _, prepared, part = ready(tmp_path, charges, features)
+    frames = in_double(join_frames(prepared.training))
+
+    def loss():
+        return total_loss(squared_errors(part(frames), frames), settings.loss)
+
+    loss().backward()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in part.parameters():
+        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        ends = []
+        for sign in (1.0, -1.0):
+            parameter.data += sign * 1e-5 * direction
+            ends.append(loss().item())
+            parameter.data -= sign * 1e-5 * direction
+        expected = (ends[0] - ends[1]) / 2e-5
+        # float32 buffers of the fitted charges do not matter: both sides use the same ones.
+        assert (parameter.grad * direction).sum().item() == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+def test_forces_carry_no_net_force_and_virials_are_symmetric(tmp_path):
+    _, _, prepared, part = ready(tmp_path, "none")
+    prediction = part(in_double(prepared.training[0]))
+    assert prediction.forces.sum(0).abs().max() < 1e-5
+    torch.testing.assert_close(prediction.virials, prediction.virials.transpose(1, 2), rtol=0, atol=1e-5)
+
+
+def test_labels_that_are_not_used_are_left_out(tmp_path):
+    settings = small_settings(tmp_path, data={"keys": {"forces": None}}, loss={"virial": 0.0})
+    batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
+    prepared = prepare(settings, batches[:2], batches[2:], pass_on)
+    frames = join_frames(prepared.training)
+    assert frames.forces is None
+    assert frames.virials is None
+    errors = squared_errors(make_trained_part(settings, prepared.terms)(frames), frames)
+    assert (errors.forces, errors.virial) == (None, None)
+    assert total_loss(errors, settings.loss).item() == pytest.approx(1000.0 * errors.energy.item())
+
+
+@pytest.mark.parametrize("features", WAYS)
+def test_memory_is_foreseen(tmp_path, features):
+    _, batches, prepared, _ = ready(tmp_path, "none", features)
+    frames = join_frames([*prepared.training, *prepared.validation])
+    n_kept = prepared.terms.whitening.matrix.shape[1]
+    foreseen = memory_of_frames(batches, n_kept, stores_derivatives=features == "acsf")
+    assert frames.n_bytes <= foreseen <= 1.3 * frames.n_bytes
+
+
+def test_single_precision_is_precise_enough(tmp_path):
+    """What a training sees of forces is off by 1e-5 of them, and so is what it makes of the weights."""
+    _, _, prepared, part = ready(tmp_path, "none")
+    found = []
+    single = copy.deepcopy(part).float()
+    for of_part, frames in ((part, in_double(prepared.training[0])), (single, prepared.training[0])):
+        forces = of_part(frames).forces
+        forces.square().sum().backward()
+        weights = torch.cat([parameter.grad.flatten().double() for parameter in of_part.parameters()])
+        found.append((forces.detach().double(), weights))
+    for exact, rounded in zip(*found, strict=True):
+        assert (rounded - exact).norm() < 2e-5 * exact.norm()

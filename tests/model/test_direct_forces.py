@@ -1,0 +1,213 @@
+"""Direct forces: symmetries they must have, the conservation they lack, and when they are the conservative ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.features.acsf import default_symmetry_functions
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.description import build, describe, fold_whitening
+from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.structure import join_batches
+from mliap_hybrid.testing.closed_loop import loop_work
+from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
+from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, direct_force_model, sodium_chloride_model
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure, rock_salt
+
+
+def crystal() -> Atoms:
+    """Triclinic, some atoms near enough for the repulsion."""
+    return random_structure(8, ["Na", "Cl"], TRICLINIC_CELL, seed=6, closest=2.0)
+
+
+def with_gradient_as_forces(model: HybridModel, matrix: torch.Tensor) -> None:
+    """Give the model the energy w . x + x . A x / 2 with an A for all elements, and its gradient as direct forces."""
+    n = len(matrix)
+    slopes = torch.randn((2, n), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    class Quadratic(AtomicNetwork):
+        def forward(self, features, rows):
+            return (slopes[rows] * features).sum(1) + 0.5 * torch.einsum("if,fg,ig->i", features, matrix, features)
+
+    model.network = Quadratic(n, (), 2).double()
+    model.force_network = ForceNetwork(n, (), 2).double()
+    model.force_network.layers[0].weight.data = matrix
+    model.force_network.layers[0].bias.data.zero_()
+    model.force_network.offset.data = slopes
+
+
+@pytest.mark.parametrize("order", ["linear", "quadratic"])
+@pytest.mark.parametrize("charges", [None, ION_CHARGES], ids=["short-range", "charged"])
+def test_gradient_of_an_energy_gives_the_conservative_forces(order, charges):
+    model, batch = sodium_chloride_model(charges), frame_to_batch(crystal(), 4.5)
+    assert model.whitening is not None
+    n = model.whitening.matrix.shape[1]
+    matrix = torch.zeros((n, n), dtype=torch.float64)
+    if order == "quadratic":
+        random = torch.randn((n, n), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        matrix = 0.3 * (random + random.T)
+    with_gradient_as_forces(model, matrix)
+    direct = predict(model, batch)
+    model.force_network = None
+    conservative = predict(model, batch)
+    for name in ("energies", "forces", "virials"):
+        torch.testing.assert_close(getattr(direct, name), getattr(conservative, name), rtol=1e-10, atol=1e-10)
+
+
+def test_forces_turn_with_the_atoms_and_sum_to_zero():
+    model, atoms = direct_force_model(), crystal()
+    reference = predict(model, frame_to_batch(atoms, model.cutoff))
+    assert reference.forces.abs().max() > 0.1
+    assert reference.forces.sum(0).abs().max() < 1e-10
+
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]  # a rotation with a reflection or without
+    turned = Atoms(atoms.numbers, atoms.positions @ turn.T, cell=atoms.cell.array @ turn.T, pbc=True)
+    found = predict(model, frame_to_batch(turned, model.cutoff))
+    assert float(found.energies[0]) == pytest.approx(float(reference.energies[0]), abs=1e-10)
+    assert relative_difference(found.forces, reference.forces.numpy() @ turn.T) < 1e-9
+    assert relative_difference(found.virials[0], turn @ reference.virials[0].numpy() @ turn.T) < 1e-9
+
+    shifted = atoms.copy()
+    shifted.positions += [0.3, -1.7, 9.1]
+    assert relative_difference(predict(model, frame_to_batch(shifted, 4.5)).forces, reference.forces) < 1e-9
+
+    order = np.random.default_rng(1).permutation(len(atoms))
+    found = predict(model, frame_to_batch(atoms[order], model.cutoff))
+    assert relative_difference(found.forces, reference.forces[torch.from_numpy(order)]) < 1e-9
+
+    doubled = predict(model, frame_to_batch(atoms.repeat((1, 2, 1)), model.cutoff))
+    assert relative_difference(doubled.forces, torch.cat([reference.forces] * 2)) < 1e-9
+    assert relative_difference(doubled.virials[0], 2 * reference.virials[0]) < 1e-9
+
+
+def test_fixed_terms_stay_conservative():
+    """Without slopes, repulsion and charges are left, and their forces are differences of their energy."""
+    model, atoms = direct_force_model(), crystal()
+    assert model.force_network is not None
+    for parameter in model.force_network.parameters():
+        parameter.data.zero_()
+    batch = frame_to_batch(atoms, model.cutoff)
+    charges = torch.tensor([ION_CHARGES[z] for z in atoms.numbers], dtype=torch.float64)
+
+    def energy(positions, cell):
+        moved = frame_to_batch(Atoms(atoms.numbers, positions, cell=cell, pbc=True), model.cutoff)
+        local = model.explicit_energies(moved.geometry()).sum()
+        return float(local + gaussian_charge_energy(moved, charges, model.smearing).energies[0])
+
+    expected = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-4)
+    assert relative_difference(predict(model, batch).forces, expected) < 1e-6
+
+
+@pytest.mark.parametrize("structures", [[crystal()], [rock_salt(1), Atoms("Cl", positions=[[1, 2, 3]]), crystal()]])
+@pytest.mark.parametrize("charges", [None, ION_CHARGES], ids=["short-range", "charged"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 3e-4)])
+def test_kernels_give_what_the_definition_says(structures, charges, dtype, tolerance):
+    model = direct_force_model(charges)
+    batch = join_batches([frame_to_batch(atoms, model.cutoff) for atoms in structures])
+    evaluator, expected = Evaluator(model, dtype), predict(model, batch)
+    assert evaluator.native is not None
+    found = [evaluator.predict(batch)]
+    if dtype == torch.float64:
+        evaluator.native = None
+        found.append(evaluator.predict(batch))
+    for prediction in found:
+        for name in ("energies", "forces", "virials"):
+            a, b = getattr(prediction, name), getattr(expected, name)
+            assert a.dtype == torch.float64
+            assert not a.requires_grad
+            assert (a - b).abs().max() < tolerance * max(1.0, float(b.abs().max())), name
+
+
+def test_symmetry_functions_and_no_repulsion():
+    features = default_symmetry_functions((11, 17), 4.5)
+    network = AtomicNetwork(features.n_features, (4,), 2).double()
+    slopes = ForceNetwork(features.n_features, (4,), 2).double()
+    model = HybridModel(features, None, network, dict.fromkeys((11, 17), -1.0), force_network=slopes).double()
+    batch = frame_to_batch(crystal(), model.cutoff)
+    found, expected = Evaluator(model).predict(batch), predict(model, batch)
+    torch.testing.assert_close(found.forces, expected.forces, rtol=0, atol=1e-11)
+    assert expected.forces.abs().max() > 1e-6
+    alone = predict(model, frame_to_batch(Atoms("Na", positions=[[0, 0, 0]]), model.cutoff))
+    assert not alone.forces.any()
+
+
+def test_work_round_a_loop_shows_what_is_not_conserved():
+    """Zero for the conservative model; for the direct one it grows with the area, its force with the size."""
+    atoms = random_structure(5, ["Na", "Cl"], None, seed=3, closest=2.0)
+    random = np.random.default_rng(0)
+    corners = [torch.from_numpy(random.normal(size=(5, 3))) for _ in range(3)]
+
+    def force_of(model, size):
+        def forces(positions):
+            moved = Atoms(atoms.numbers, positions.numpy())
+            return predict(model, frame_to_batch(moved, model.cutoff)).forces
+
+        start = torch.from_numpy(atoms.positions)
+        return loop_work(forces, [start + size * corner for corner in corners]).force
+
+    assert force_of(sodium_chloride_model(None), 0.02) < 1e-8
+    small, large = (force_of(direct_force_model(None), size) for size in (0.002, 0.004))
+    assert small > 1e-5
+    assert large / small == pytest.approx(2.0, rel=0.05)
+
+
+def test_work_round_a_loop_in_a_field_with_a_known_curl():
+    """F = (-y, x, 0) has curl 2 z: its work round a loop in the plane is twice the area."""
+
+    def forces(positions):
+        return torch.stack([-positions[:, 1], positions[:, 0], torch.zeros(len(positions))], dim=1)
+
+    corners = [torch.tensor([[x, y, 0.0]]) for x, y in ((0.0, 0.0), (3.0, 0.0), (0.0, 4.0))]
+    result = loop_work(forces, corners)
+    assert result.work == pytest.approx(12.0)
+    assert result.perimeter == pytest.approx(12.0)
+    assert result.force == pytest.approx(1.0)
+
+
+def test_plain_data_and_folding_make_the_same_model():
+    model, batch = direct_force_model(), frame_to_batch(rock_salt(1), 4.5)
+    expected = predict(model, batch)
+    description, tensors = describe(model)
+    again = build(type(description).model_validate_json(description.model_dump_json()), tensors)
+    assert torch.equal(predict(again, batch).forces, expected.forces)
+    assert not again.is_conservative
+    for folded in (fold_whitening(model), fold_whitening(direct_force_model(hidden=()))):
+        assert folded.whitening is None
+        assert not folded.is_conservative
+    found = predict(fold_whitening(model), batch)
+    torch.testing.assert_close(found.energies, expected.energies, rtol=0, atol=1e-9)
+    assert relative_difference(found.forces, expected.forces) < 1e-9
+    linear = direct_force_model(hidden=())
+    assert relative_difference(predict(fold_whitening(linear), batch).forces, predict(linear, batch).forces) < 1e-9
+
+
+def test_forces_start_small():
+    """A tenth of a layer as it is usually made, and nothing of the elements."""
+    torch.manual_seed(0)
+    network = ForceNetwork(50, (64, 64), 3)
+    slopes = network(torch.randn(200, 50), torch.zeros(200, dtype=torch.int64))
+    assert slopes.square().mean().sqrt() < 0.03
+    assert not network.offset.any()
+
+
+def test_predicted_charges_are_refused():
+    model = charge_predicting_model()
+    with pytest.raises(ValueError, match="expected direct forces or predicted charges, got both"):
+        HybridModel(
+            model.features,
+            model.whitening,
+            model.network,
+            {11: 0.0, 17: 0.0},
+            ZBLRepulsion(4.5),
+            charge_model=model.charge_model,
+            force_network=direct_force_model().force_network,
+        )

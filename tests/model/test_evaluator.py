@@ -1,0 +1,124 @@
+"""The fast evaluation of a model against its definition by automatic differentiation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ase import Atoms
+
+from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.acsf import default_symmetry_functions
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.structure import Batch, join_batches
+from mliap_hybrid.testing.finite_differences import relative_difference
+from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure, rock_salt
+
+CUTOFF = 4.5
+CHARGED = {11: 1.0, 17: -0.4}
+
+
+def with_a_close_pair(cell) -> Atoms:
+    """Two of the atoms near enough for the repulsion."""
+    atoms = random_structure(12, ["Na", "Cl"], cell, seed=4, closest=1.8)
+    atoms.positions[1] = atoms.positions[0] + [0.0, 0.9, 1.2]
+    return atoms
+
+
+STRUCTURES = {
+    "triclinic": [with_a_close_pair(TRICLINIC_CELL)],
+    "molecule": [with_a_close_pair(None)],
+    "isolated atom": [Atoms("Na", positions=[[0, 0, 0]])],
+    "several": [rock_salt(1), with_a_close_pair(None), Atoms("Cl", positions=[[1, 2, 3]]), rock_salt(1, seed=3)],
+}
+
+
+def batch_of(structures: list[Atoms]) -> Batch:
+    return join_batches([frame_to_batch(atoms, CUTOFF) for atoms in structures])
+
+
+def assert_same(found, expected, tolerance):
+    """Energies, forces and virials differ by less than `tolerance` of the largest of each, or of 1."""
+    for name in ("energies", "forces", "virials"):
+        a, b = getattr(found, name), getattr(expected, name)
+        assert a.dtype == torch.float64
+        assert not a.requires_grad
+        assert (a - b).abs().max() < tolerance * max(1.0, float(b.abs().max())), name
+
+
+@pytest.mark.parametrize("structures", STRUCTURES.values(), ids=STRUCTURES.keys())
+@pytest.mark.parametrize("charges", [None, ION_CHARGES, CHARGED], ids=["none", "ions", "charged"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 1e-4)])
+def test_equals_the_definition(structures, charges, dtype, tolerance):
+    model = sodium_chloride_model(charges)
+    batch = batch_of(structures)
+    evaluator = Evaluator(model, dtype)
+    assert evaluator.native is not None
+    assert_same(evaluator.predict(batch), predict(model, batch), tolerance)
+
+
+@pytest.mark.parametrize("structures", STRUCTURES.values(), ids=STRUCTURES.keys())
+@pytest.mark.parametrize("kind", ["gmp", "acsf"])
+def test_features_that_the_kernels_do_not_know_run_on_torch(structures, kind):
+    elements = (11, 17)
+    features = (
+        GaussianMultipoles((-1, 0, 1), (0.5,), CUTOFF, elements)
+        if kind == "gmp"
+        else default_symmetry_functions(elements, CUTOFF)
+    )
+    network = AtomicNetwork(features.n_features, (4,), 2).double()
+    baseline = dict.fromkeys(elements, -1.0)
+    model = HybridModel(features, None, network, baseline, ZBLRepulsion(CUTOFF), ION_CHARGES).double()
+    batch = batch_of(structures)
+    evaluator = Evaluator(model)
+    assert evaluator.native is None
+    assert_same(evaluator.predict(batch), predict(model, batch), 1e-11)
+
+
+@pytest.mark.parametrize("on_kernels", [True, False])
+def test_terms_of_a_run(on_kernels):
+    # The correction, written out; without it the local terms are the prediction less its long-range term.
+    model = sodium_chloride_model(ION_CHARGES)
+    batch = batch_of([with_a_close_pair(TRICLINIC_CELL)])
+    evaluator = Evaluator(model)
+    if not on_kernels:
+        evaluator.native = None
+    geometry = batch.geometry()
+    plain, plain_gradients = evaluator.local_terms(geometry)
+    energies, gradients = evaluator.local_terms(geometry, smearing_correction=True)
+
+    vectors = batch.pair_vectors().requires_grad_()
+    distances, q = vectors.norm(dim=1), model.charges[batch.numbers]
+    pairs = -0.5 * 14.399645 * q[batch.pair_i] * q[batch.pair_j] * torch.erfc(distances / (2**0.5 * 0.8)) / distances
+    selves = 14.399645 * q**2 / ((2 * torch.pi) ** 0.5 * 0.8)
+    expected = selves.index_add(0, batch.pair_i, pairs)
+    (expected_gradients,) = torch.autograd.grad(pairs.sum(), vectors)
+    assert relative_difference(energies - plain, expected.detach()) < 1e-7
+    assert relative_difference(gradients - plain_gradients, expected_gradients) < 1e-7
+
+    total = evaluator.predict(batch).energies - gaussian_charge_energy(batch, q, model.smearing).energies
+    assert float(total[0]) == pytest.approx(float(plain.sum()), rel=1e-12)
+
+
+def test_the_model_can_still_be_trained():
+    model = sodium_chloride_model()
+    batch = batch_of([rock_salt(1)])
+    Evaluator(model).predict(batch)
+    model.atomic_energies(batch.geometry()).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.network.parameters())
+
+
+@pytest.mark.parametrize("on_kernels", [True, False])
+def test_unknown_element_is_named(on_kernels):
+    evaluator = Evaluator(sodium_chloride_model())
+    if not on_kernels:
+        evaluator.native = None
+    with pytest.raises(InputError, match="no element K"):
+        evaluator.predict(batch_of([Atoms("KCl", positions=[[0, 0, 0], [0, 0, 2.5]])]))
