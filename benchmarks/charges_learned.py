@@ -25,8 +25,8 @@ from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.report.evaluation import Evaluation
 
 Row = dict[str, object]

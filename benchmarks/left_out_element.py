@@ -41,8 +41,8 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.fitting.training_frames import TrainingFrames, prepare_frame
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 
 COLUMNS = ("no model", "trained", "left out", "stand-in", "one-hot")

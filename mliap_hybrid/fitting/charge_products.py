@@ -17,8 +17,8 @@ from ase.data import atomic_numbers
 from pymatgen.core import Element
 from torch import Tensor
 
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 
 NO_ELECTRONEGATIVITY = ("He", "Ne", "Ar")

@@ -13,8 +13,8 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.label_masks import labelled_errors
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.dipoles import dipole_moments
+from mliap_hybrid.prediction import Prediction
 
 ENERGY_SCALE = 1000.0
 """Brings (eV/atom)^2 to the size of (eV/Å)^2 at usual errors; part of the definition of `loss.energy`."""

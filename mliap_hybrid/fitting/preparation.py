@@ -26,9 +26,9 @@ from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, f
 from mliap_hybrid.fitting.residual_labels import FramePhysics, fixed_physics, frame_physics
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.kernels.plan import is_supported
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.known_molecules import molecules_of
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.weak_supervision.consistency import needs_of

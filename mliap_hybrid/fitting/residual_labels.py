@@ -11,10 +11,11 @@ from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.initial_fit import make_repulsion
 from mliap_hybrid.fitting.prepared_charges import ChargeConstants, prepare_charges, single
-from mliap_hybrid.model.derivatives import Prediction, assemble
+from mliap_hybrid.model.derivatives import assemble
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 
 

@@ -20,8 +20,8 @@ from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.kernels.pair_sums import PairSums
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.charge_model import ChargedAtoms, ChargeModel
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.prediction import Prediction
 
 
 class TrainableModel(torch.nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives
 from mliap_hybrid.fitting.label_masks import join_labels
 from mliap_hybrid.fitting.prepared_charges import ChargeConstants, join_charges, memory_of_charges
-from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 
 MASKS = {"energies": "has_energy", "forces": "has_forces", "virials": "has_virial"}

@@ -11,8 +11,6 @@ forces are direct, a second network stands for the network's part of the gradien
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -20,25 +18,8 @@ from mliap_hybrid.model.charge_model import charged_atoms
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.ewald_result import GaussianChargeResult
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch, Geometry
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of a batch."""
-
-    energies: Tensor
-    """(n_structures,) float64, eV."""
-    forces: Tensor
-    """(n_atoms, 3) float64, eV/Å."""
-    virials: Tensor
-    """(n_structures, 3, 3) float64, eV: -dE/d(strain)."""
-    charges: Tensor | None = None
-    """(n_atoms,) float64, e; None without a long-range term."""
-    potentials: Tensor | None = None
-    """(n_atoms,) float64, V: derivative of the long-range energy by each charge; None without a long-range term."""
-    born_charges: Tensor | None = None
-    """(n_atoms, 3, 3) float64, e: dM_a/dr_b of the dipole moment; None where not asked for."""
 
 
 def predict(model: HybridModel, batch: Batch) -> Prediction:

@@ -16,11 +16,12 @@ from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.charge_model import charged_atoms
 from mliap_hybrid.model.committee import CommitteeNetwork, members_of
-from mliap_hybrid.model.derivatives import Prediction, add_long_range, assemble
+from mliap_hybrid.model.derivatives import add_long_range, assemble
 from mliap_hybrid.model.forward_pass import ForwardPass
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import has_native_networks, native_networks
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch, Geometry
 
 

@@ -22,11 +22,11 @@ from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.fitting.charge_sources import find_charges
 from mliap_hybrid.fitting.initial_fit import make_repulsion
 from mliap_hybrid.fitting.residual_labels import fixed_physics
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.kernel_matrix import Track
 from mliap_hybrid.sgdml.molecules import Molecules, geometries_from_frames, molecule_cutoff
 from mliap_hybrid.sgdml.sampling import stratified_sample

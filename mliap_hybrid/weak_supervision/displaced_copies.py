@@ -20,9 +20,9 @@ from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.raw_features import FeatureFunction
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.weak_supervision.consistency import Needs
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.weak_supervision.consistency import Surface, curvature, work
 from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies
 

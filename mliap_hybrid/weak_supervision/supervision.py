@@ -15,8 +15,8 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_cache import Track
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.model.derivatives import Prediction
 from mliap_hybrid.physics.model_hessian import model_hessian
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.weak_supervision.consistency import (
     Surface,

@@ -7,7 +7,7 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.losses import RunningErrors, pseudo_huber, squared_errors, total_loss
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.prediction import Prediction
 
 
 def frames_and_prediction(force_errors):

@@ -20,7 +20,7 @@ from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
-from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 WEIGHTS = LossSettings(virial=1.0, energy_transition=0.5, force_transition=0.5)

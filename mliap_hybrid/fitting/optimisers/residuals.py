@@ -17,7 +17,7 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.label_masks import labelled_errors
 from mliap_hybrid.fitting.losses import ENERGY_SCALE, VIRIAL_SCALE
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.model.derivatives import Prediction
+from mliap_hybrid.prediction import Prediction
 
 
 def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings, totals: Mapping[str, int]) -> Tensor:
