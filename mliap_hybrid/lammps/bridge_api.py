@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 5
+BRIDGE_VERSION = 6
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -41,8 +41,9 @@ SOLVER = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
 COULOMB_WRITER = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
 """Type of ``add_coulomb``: addresses of the step, the charges, the potentials, the forces and the virial."""
 
-SUM = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int32)
-"""Type of ``sum_over_ranks``: addresses of the step and of the array, and its length."""
+COLLECTIVE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int32)
+"""Type of ``sum_over_ranks`` and the exchanges: addresses of the step and of the array, and the length of it, or of its
+rows."""
 
 
 class Step(ctypes.Structure):
@@ -89,8 +90,9 @@ class Step(ctypes.Structure):
         ("update_pair_forces", WRITER),
         ("solve_coulomb", SOLVER),
         ("add_coulomb", COULOMB_WRITER),
-        ("forward_exchange", WRITER),
-        ("sum_over_ranks", SUM),
+        ("forward_exchange", COLLECTIVE),
+        ("reverse_exchange", COLLECTIVE),
+        ("sum_over_ranks", COLLECTIVE),
     ]
 
 

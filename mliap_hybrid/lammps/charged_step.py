@@ -122,7 +122,7 @@ class IncrementsOverRanks(Neutrality):
         """Value of the neighbour of each pair (n_pairs,) from those of the centres (n_centres,)."""
         of_all = np.zeros(self.data.ntotal)
         of_all[listed_atoms(self.data)] = values.numpy()
-        of_all = self.data.forward_exchange(of_all)
+        self.data.forward_exchange(of_all, of_all, 1)
         return torch.from_numpy(of_all[self.data.pair_j] if self.data.npairs else np.zeros(0))
 
 

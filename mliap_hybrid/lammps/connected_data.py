@@ -50,16 +50,6 @@ class ConnectedData(InstanceData):
         if not instance.has_id("fix", fix):
             raise InputError(f"the model predicts charges and expects {FIX_LINES.format(fix)} in the input")
 
-    def forward_exchange(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Give ghosts the values (ntotal,) of their owners. Collective; every rank gets those of all atoms."""
-        exchanged = np.array(values, dtype=np.float64)
-        n_owned, tags = int(self._data.nlocal), self.tag
-        of_all_tags = np.concatenate(self.comm.allgather(np.array(tags[:n_owned], dtype=np.int64)))
-        of_all = np.concatenate(self.comm.allgather(exchanged[:n_owned]))
-        order = np.argsort(of_all_tags)
-        exchanged[:] = of_all[order[np.searchsorted(of_all_tags, tags, sorter=order)]]
-        return exchanged
-
     def add_coulomb(self, charges: ArrayLike, potentials: ArrayLike, forces: ArrayLike, virial: ArrayLike) -> None:
         """Add a Coulomb energy 1/2 sum_i q_i phi_i, its forces and virial. Collective; as `MLIAPData.add_coulomb`.
 

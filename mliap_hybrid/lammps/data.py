@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mliap_hybrid.lammps.bridge_api import Model, Step
+from mliap_hybrid.lammps.exchange_arrays import exchange_rows
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -69,7 +70,7 @@ class MLIAPData:
         atoms.
 
     Models whose charges follow the atoms call `solve_coulomb` (or `add_coulomb`) once in each step. That method,
-    `forward_exchange` and `sum_over_ranks` are collective: all ranks make the same calls, also those without atoms.
+    the exchanges and `sum_over_ranks` are collective: all ranks make the same calls, also those without atoms.
     """
 
     def __init__(self, step: Step, model: Model) -> None:
@@ -80,6 +81,7 @@ class MLIAPData:
         self._solve_coulomb = step.solve_coulomb
         self._add_coulomb = step.add_coulomb
         self._forward_exchange = step.forward_exchange
+        self._reverse_exchange = step.reverse_exchange
         self._sum_over_ranks = step.sum_over_ranks
         self._views: dict[str, NDArray[Any]] = {}
         self._comm: Comm | None = None
@@ -310,27 +312,54 @@ class MLIAPData:
         )
         _check(self._add_coulomb(self._address, *map(_address_of, arrays)))
 
-    def forward_exchange(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Give ghost atoms the values of their owners. Collective.
+    # what other ranks know
+
+    def forward_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Give ghost atoms the values of their owners. Collective; named and called as in upstream's KOKKOS version.
 
         Parameters
         ----------
-        values : array_like, shape (ntotal,)
-            Those of owned atoms count.
-
-        Returns
-        -------
-        array, shape (ntotal,)
-            The same with the ghosts' values filled in.
+        copy_from : numpy array, or tensor on the processor, shape (ntotal, vec_len), float64 or float32
+            Values of each atom; those of ghosts do not count.
+        copy_to : the same kind of array
+            Gets the values of owned atoms, and for each ghost those of its owner.
+        vec_len : int
+            Numbers of each atom, the same on all ranks.
 
         Raises
         ------
-        ValueError
-            If the shape is another.
+        TypeError, ValueError
+            If the type or the shape of an array is another, or its memory has gaps.
         """
-        exchanged = np.array(_checked("forward_exchange", values, (self.ntotal,)))
-        _check(self._forward_exchange(self._address, _address_of(exchanged)))
-        return exchanged
+
+        def exchange(rows: NDArray[np.float64]) -> None:
+            _check(self._forward_exchange(self._address, _address_of(rows), vec_len))
+
+        exchange_rows("forward_exchange", copy_from, copy_to, vec_len, self.ntotal, exchange)
+
+    def reverse_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Add the values of all ghosts to those of their owners: the adjoint of `forward_exchange`. Collective.
+
+        Parameters
+        ----------
+        copy_from : numpy array, or tensor on the processor, shape (ntotal, vec_len), float64 or float32
+            Values of each owned atom and ghost.
+        copy_to : the same kind of array
+            Gets for each owned atom the sum of its own values and of those of all its ghosts, on all ranks; 0 for
+            ghosts.
+        vec_len : int
+            Numbers of each atom, the same on all ranks.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the type or the shape of an array is another, or its memory has gaps.
+        """
+
+        def exchange(rows: NDArray[np.float64]) -> None:
+            _check(self._reverse_exchange(self._address, _address_of(rows), vec_len))
+
+        exchange_rows("reverse_exchange", copy_from, copy_to, vec_len, self.ntotal, exchange)
 
     def sum_over_ranks(self, values: ArrayLike) -> NDArray[np.float64]:
         """Sum of an array, or of a number, over all ranks. Collective.

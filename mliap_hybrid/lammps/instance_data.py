@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.exchange_arrays import exchange_rows
+from mliap_hybrid.lammps.exchange_by_tags import forward_by_tags, reverse_by_tags
 
 
 class InstanceData:
@@ -93,6 +95,26 @@ class InstanceData:
         total = np.array(values, dtype=np.float64, order="C")
         self.comm.Allreduce(total.copy(), total)
         return total
+
+    def forward_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Give ghosts the values of their owners. Collective; as `MLIAPData.forward_exchange`."""
+        self._exchange("forward_exchange", forward_by_tags, copy_from, copy_to, vec_len)
+
+    def reverse_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Add the values of ghosts to those of their owners. Collective; as `MLIAPData.reverse_exchange`."""
+        self._exchange("reverse_exchange", reverse_by_tags, copy_from, copy_to, vec_len)
+
+    def _exchange(self, name: str, by_tags: Any, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """By LAMMPS where its arrays are on a GPU, else by atom IDs, which any LAMMPS has."""
+        if runs_on_gpu(self._instance) and hasattr(self._data, name):
+            getattr(self._data, name)(copy_from, copy_to, vec_len)
+            return
+        n_owned, tags, comm = int(self._data.nlocal), self.tag, self.comm
+
+        def exchange(rows: NDArray[np.float64]) -> None:
+            by_tags(comm, tags, n_owned, rows)
+
+        exchange_rows(name, copy_from, copy_to, vec_len, int(self._data.ntotal), exchange)
 
     def _of_all_atoms(self, name: str) -> NDArray[Any]:
         if runs_on_gpu(self._instance):

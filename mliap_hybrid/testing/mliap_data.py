@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from mliap_hybrid.lammps.exchange_arrays import exchange_rows
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch
@@ -43,6 +44,20 @@ class RankArrays:
     """(n_pairs,) int32."""
     rij: np.ndarray
     """(n_pairs, 3) float64, Å: x_j - x_i."""
+
+    def forward_exchange(self, rows: np.ndarray) -> None:
+        """Give ghosts the rows (n_total, n_columns) of their owners, in place, on a rank that owns all atoms."""
+        rows[:] = rows[self._owned_index()]
+
+    def reverse_exchange(self, rows: np.ndarray) -> None:
+        """Add the rows of ghosts to those of their owners and set them to 0, likewise."""
+        sums = np.zeros_like(rows)
+        np.add.at(sums, self._owned_index(), rows)
+        rows[:] = sums
+
+    def _owned_index(self) -> np.ndarray:
+        """(n_total,): local index of the owner of each atom or ghost."""
+        return np.argsort(self.owner[: self.nlocal])[self.owner]
 
 
 def rank_arrays(
@@ -256,17 +271,22 @@ class PluginData(UpstreamData):
 
     def add_coulomb(self, charges: np.ndarray, potentials: np.ndarray, forces: np.ndarray, virial: np.ndarray) -> None:
         """Add a Coulomb energy that the model has solved for: q_i phi_i / 2 for each atom."""
-        full = np.zeros(self.ntotal)
-        full[self._arrays.iatoms] = charges
-        self.q = self.forward_exchange(full)
+        self.q = np.zeros(self.ntotal)
+        self.q[self._arrays.iatoms] = charges
+        self.forward_exchange(self.q, self.q, 1)
         self._coulomb_energies = 0.5 * np.asarray(charges) * np.asarray(potentials)
         self._forces[self._arrays.iatoms] += forces
         self._virial += virial
 
-    def forward_exchange(self, values: np.ndarray) -> np.ndarray:
-        """Values of all atoms, (n_total,), the ghosts' taken from their owners."""
-        index_of_atom = np.argsort(self._arrays.owner[: self.nlocal])  # (n_atoms,): this rank owns all
-        return np.asarray(values)[index_of_atom[self._arrays.owner]]
+    def forward_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Values of all atoms, (n_total, vec_len), the ghosts' taken from their owners."""
+        forward, n_total = self._arrays.forward_exchange, self.ntotal
+        exchange_rows("forward_exchange", copy_from, copy_to, vec_len, n_total, forward)
+
+    def reverse_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Values of all atoms, (n_total, vec_len), the ghosts' added to those of their owners and set to 0."""
+        reverse, n_total = self._arrays.reverse_exchange, self.ntotal
+        exchange_rows("reverse_exchange", copy_from, copy_to, vec_len, n_total, reverse)
 
     def sum_over_ranks(self, values: Any) -> np.ndarray:
         """Sum of an array or number over the ranks of `comm`."""
@@ -296,6 +316,9 @@ class DeviceArray:
 
 class KokkosData(_Results):
     """The KOKKOS version: arrays on a device, `eatoms` a view without a setter, writers for either side."""
+
+    columns_on_processors = 3
+    """Numbers of an atom that its buffers surely hold on processors; more are written past their end."""
 
     def __init__(self, arrays: RankArrays, device: str = "cpu", had_rows: bool = False):
         super().__init__(arrays)
@@ -337,6 +360,31 @@ class KokkosData(_Results):
         assert fij.is_contiguous()
         assert fij.dtype == torch.float64
         self._add_pair_forces(fij.cpu().numpy())
+
+    def forward_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Ghosts get the values of their owners."""
+        self._exchange(self._arrays.forward_exchange, copy_from, copy_to, vec_len)
+
+    def reverse_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """Owners get the sum of their ghosts' values and their own, ghosts 0."""
+        self._exchange(self._arrays.reverse_exchange, copy_from, copy_to, vec_len)
+
+    def _exchange(self, exchange: Any, copy_from: Any, copy_to: Any, vec_len: int) -> None:
+        """As LAMMPS, which takes the addresses of two tensors and believes their size; no numpy array has those."""
+        if copy_from.dtype != copy_to.dtype:
+            raise TypeError("Types of copy_from and copy_to mismatch")
+        if not hasattr(copy_from, "data_ptr"):
+            raise AttributeError("'memoryview' object has no attribute 'ptr'")
+        assert copy_from.dtype in (torch.float32, torch.float64)
+        for tensor in (copy_from, copy_to):  # what LAMMPS would read or write elsewhere
+            assert tensor.is_contiguous()
+            assert tensor.device == self._device
+            assert tensor.numel() == self.ntotal * vec_len
+        if self.dev == 0:
+            assert vec_len <= self.columns_on_processors
+        rows = copy_from.detach().cpu().numpy().reshape(self.ntotal, vec_len).copy()
+        exchange(rows)
+        copy_to.copy_(torch.from_numpy(rows).reshape(copy_to.shape))
 
     def result(self, n_atoms: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         """As the base class, with the energies fetched from the device."""

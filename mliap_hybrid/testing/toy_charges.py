@@ -113,7 +113,7 @@ class CoordinationCharges:
             charges = self.base[elements] + self.slopes[elements] * coordination
             total, n_atoms = data.sum_over_ranks([charges.sum(), data.nlistatoms])
             return charges + (data.total_charge - total) / n_atoms, raw
-        raw = data.forward_exchange(raw)
+        data.forward_exchange(raw, raw, 1)
         steps = window * (raw[data.pair_j] - raw[data.pair_i])  # (n_pairs,)
         return self.base[elements] + np.bincount(centre, steps, minlength=data.nlistatoms), raw
 
@@ -138,7 +138,7 @@ class CoordinationCharges:
             return (per_charge * self.slopes[elements])[centre] * window_slope
         phi = np.zeros(data.ntotal)
         phi[data.iatoms[: data.nlistatoms]] = potentials
-        phi = data.forward_exchange(phi)
+        data.forward_exchange(phi, phi, 1)
         differences = window * (phi[data.pair_j] - phi[data.pair_i])  # (n_pairs,)
         per_raw = np.bincount(centre, differences, minlength=data.nlistatoms)  # (n_list_atoms,): dE/du_i
         direct = phi[data.pair_i] * (raw[data.pair_j] - raw[data.pair_i])  # (n_pairs,)

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 5
+#define MLIAP_BRIDGE_VERSION 6
 
 extern "C" {
 
@@ -93,8 +93,9 @@ struct mliap_step {
   int (*update_pair_energy)(mliap_step *, const double *eij);
   int (*update_pair_forces)(mliap_step *, const double *fij);
 
-  // for charges that follow the atoms.  All ranks must make the same calls,
-  // also those without atoms.  Potentials are dE/dq of the Coulomb energy E
+  // for values that other ranks need, and for charges that follow the atoms.
+  // All ranks must make the same calls, also those without atoms.
+  // Potentials are dE/dq of the Coulomb energy E
 
   int (*solve_coulomb)(mliap_step *, const double *charges,    // [nlistatoms]
                        double *potentials);                    // [nlistatoms], written
@@ -102,7 +103,9 @@ struct mliap_step {
                      const double *potentials,                 // [nlistatoms]
                      const double *forces,                     // [nlistatoms][3]
                      const double *virial);    // [6] xx,yy,zz,xy,xz,yz: this rank's share
-  int (*forward_exchange)(mliap_step *, double *values);    // [ntotal], ghosts written
+  int (*forward_exchange)(mliap_step *, double *values, int32_t n);    // [ntotal][n], ghosts written
+  int (*reverse_exchange)(mliap_step *, double *values, int32_t n);    // [ntotal][n], ghosts added to
+                                                                       // their owners and set to 0
   int (*sum_over_ranks)(mliap_step *, double *values, int32_t n);
 };
 

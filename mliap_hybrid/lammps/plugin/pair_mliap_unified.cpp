@@ -22,20 +22,24 @@
 
 using namespace LAMMPS_NS;
 
+// LAMMPS sets up its buffers for so many numbers of an atom; longer rows go in several messages
+
+static constexpr int MESSAGE_COLUMNS = 16;
+
 static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 32-bit integers");
 
 /* ---------------------------------------------------------------------- */
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
-    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0), checks(lmp), exchanged(nullptr)
+    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0), checks(lmp), exchanged(nullptr),
+    row_length(0), column(0), ncolumns(0)
 {
   single_enable = 0;
   restartinfo = 0;
   one_coeff = 1;
   manybody_flag = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
-  comm_forward = 1;
-  comm_reverse_off = 18;    // force, virial and centroid virial of an atom
+  comm_forward = comm_reverse_off = MESSAGE_COLUMNS;
   offer_functions();
 }
 

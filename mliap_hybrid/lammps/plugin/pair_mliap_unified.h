@@ -54,7 +54,8 @@ class PairMLIAPUnified : public Pair {
   NeighborPairs pairs;
   std::vector<double> eatoms;
   std::unique_ptr<CoulombSolver> coulomb;    // null if the model predicts no charges
-  double *exchanged;                         // what forward communication carries
+  double *exchanged;                         // [ntotal][row_length]: what communication carries,
+  int row_length, column, ncolumns;          // and which columns of it in this message
   std::exception_ptr failure;                // of a function that Python has called
 
   void allocate();
@@ -65,13 +66,18 @@ class PairMLIAPUnified : public Pair {
   void tally_energy();
   void send_ghosts_home();
   void clear_ghosts();
+  void clear_ghosts(double *, int);
+  double *rows_of(double **) const;
+  double *exchanged_columns(int) const;
   void v_tally(int, int, const double *, const double *);
   void cv_tally(int, const double *, const double *);
   void update_pair_energy(const double *);
   void update_pair_forces(const double *);
   void solve_coulomb(const double *, double *);
   void add_coulomb(const double *, const double *, const double *, const double *);
-  void forward_exchange(double *);
+  void forward_exchange(double *, int);
+  void reverse_exchange(double *, int);
+  template <typename Message> void by_columns(double *, int, Message);
 
   void offer_functions();
   template <typename Work> static int guarded(mliap_step *, Work);

@@ -49,8 +49,11 @@ void PairMLIAPUnified::offer_functions()
                         const double *v) {
     return guarded(s, [=](Me *pair) { pair->add_coulomb(q, phi, f, v); });
   };
-  step.forward_exchange = [](mliap_step *s, double *values) {
-    return guarded(s, [=](Me *pair) { pair->forward_exchange(values); });
+  step.forward_exchange = [](mliap_step *s, double *values, int32_t n) {
+    return guarded(s, [=](Me *pair) { pair->forward_exchange(values, n); });
+  };
+  step.reverse_exchange = [](mliap_step *s, double *values, int32_t n) {
+    return guarded(s, [=](Me *pair) { pair->reverse_exchange(values, n); });
   };
   step.sum_over_ranks = [](mliap_step *s, double *values, int32_t n) {
     return guarded(s, [=](Me *pair) {
@@ -137,7 +140,7 @@ void PairMLIAPUnified::solve_coulomb(const double *charges, double *potentials)
     stop_one(lmp, "Only a model with predicts_charges and without solves_coulomb can call "
                   "solve_coulomb()");
   coulomb->write_charges(pairs, charges);
-  forward_exchange(atom->q);
+  forward_exchange(atom->q, 1);
   coulomb->solve(pairs);
   for (int ii = 0; ii < pairs.nlistatoms; ii++)
     potentials[ii] = coulomb->potentials[pairs.iatoms[ii]];
@@ -153,6 +156,6 @@ void PairMLIAPUnified::add_coulomb(const double *charges, const double *potentia
   if (!coulomb || !model.solves_coulomb)
     stop_one(lmp, "Only a model with predicts_charges and solves_coulomb can call add_coulomb()");
   coulomb->write_charges(pairs, charges);
-  forward_exchange(atom->q);
+  forward_exchange(atom->q, 1);
   coulomb->add(pairs, potentials, forces, virial_share);
 }

@@ -9,15 +9,57 @@
 #include "comm.h"
 
 #include <algorithm>
+#include <cstddef>
 
 using namespace LAMMPS_NS;
 
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   a row of numbers for each atom: as many at a time as a message holds
+------------------------------------------------------------------------- */
 
-void PairMLIAPUnified::forward_exchange(double *values)
+template <typename Message>
+void PairMLIAPUnified::by_columns(double *values, int n, Message message)
 {
   exchanged = values;
-  comm->forward_comm(this);
+  row_length = n;
+  for (column = 0; column < n; column += ncolumns) {
+    ncolumns = std::min(n - column, comm_forward);
+    message(ncolumns);
+  }
+}
+
+/* ----------------------------------------------------------------------
+   ghosts get the rows of their owners
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::forward_exchange(double *values, int n)
+{
+  by_columns(values, n, [this](int size) { comm->forward_comm(this, size); });
+}
+
+/* ----------------------------------------------------------------------
+   owners get the sum of their own row and those of all their ghosts
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::reverse_exchange(double *values, int n)
+{
+  by_columns(values, n, [this](int size) { comm->reverse_comm(this, size); });
+  clear_ghosts(values, n);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::clear_ghosts(double *values, int n)
+{
+  std::fill_n(values + static_cast<std::size_t>(atom->nlocal) * n,
+              static_cast<std::size_t>(atom->nghost) * n, 0.0);
+}
+
+/* ---------------------------------------------------------------------- */
+
+double *PairMLIAPUnified::exchanged_columns(int i) const
+{
+  return exchanged + static_cast<std::size_t>(i) * row_length + column;
 }
 
 /* ---------------------------------------------------------------------- */
@@ -25,15 +67,34 @@ void PairMLIAPUnified::forward_exchange(double *values)
 int PairMLIAPUnified::pack_forward_comm(int n, int *list, double *buf, int /*pbc_flag*/,
                                         int * /*pbc*/)
 {
-  for (int ii = 0; ii < n; ii++) buf[ii] = exchanged[list[ii]];
-  return n;
+  for (int ii = 0; ii < n; ii++) buf = std::copy_n(exchanged_columns(list[ii]), ncolumns, buf);
+  return n * ncolumns;
 }
 
 /* ---------------------------------------------------------------------- */
 
 void PairMLIAPUnified::unpack_forward_comm(int n, int first, double *buf)
 {
-  std::copy_n(buf, n, &exchanged[first]);
+  for (int i = first; i < first + n; i++, buf += ncolumns)
+    std::copy_n(buf, ncolumns, exchanged_columns(i));
+}
+
+/* ---------------------------------------------------------------------- */
+
+int PairMLIAPUnified::pack_reverse_comm(int n, int first, double *buf)
+{
+  for (int i = first; i < first + n; i++) buf = std::copy_n(exchanged_columns(i), ncolumns, buf);
+  return n * ncolumns;
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairMLIAPUnified::unpack_reverse_comm(int n, int *list, double *buf)
+{
+  for (int ii = 0; ii < n; ii++) {
+    double *const values = exchanged_columns(list[ii]);
+    for (int k = 0; k < ncolumns; k++) values[k] += *buf++;
+  }
 }
 
 /* ----------------------------------------------------------------------
@@ -44,45 +105,23 @@ void PairMLIAPUnified::unpack_forward_comm(int n, int first, double *buf)
 
 void PairMLIAPUnified::send_ghosts_home()
 {
-  const int size = 3 + (vflag_atom ? 6 : 0) + (cvflag_atom ? 9 : 0);
-  comm->reverse_comm(this, size);
-  clear_ghosts();
+  reverse_exchange(rows_of(atom->f), 3);
+  if (vflag_atom) reverse_exchange(rows_of(vatom), 6);
+  if (cvflag_atom) reverse_exchange(rows_of(cvatom), 9);
 }
 
 /* ---------------------------------------------------------------------- */
 
 void PairMLIAPUnified::clear_ghosts()
 {
-  for (int i = atom->nlocal; i < atom->nlocal + atom->nghost; i++) {
-    std::fill_n(atom->f[i], 3, 0.0);
-    if (vflag_atom) std::fill_n(vatom[i], 6, 0.0);
-    if (cvflag_atom) std::fill_n(cvatom[i], 9, 0.0);
-  }
+  clear_ghosts(rows_of(atom->f), 3);
+  if (vflag_atom) clear_ghosts(rows_of(vatom), 6);
+  if (cvflag_atom) clear_ghosts(rows_of(cvatom), 9);
 }
 
 /* ---------------------------------------------------------------------- */
 
-int PairMLIAPUnified::pack_reverse_comm(int n, int first, double *buf)
+double *PairMLIAPUnified::rows_of(double **array) const
 {
-  double *end = buf;
-  for (int i = first; i < first + n; i++) {
-    end = std::copy_n(atom->f[i], 3, end);
-    if (vflag_atom) end = std::copy_n(vatom[i], 6, end);
-    if (cvflag_atom) end = std::copy_n(cvatom[i], 9, end);
-  }
-  return static_cast<int>(end - buf);
-}
-
-/* ---------------------------------------------------------------------- */
-
-void PairMLIAPUnified::unpack_reverse_comm(int n, int *list, double *buf)
-{
-  for (int ii = 0; ii < n; ii++) {
-    const int i = list[ii];
-    for (int k = 0; k < 3; k++) atom->f[i][k] += *buf++;
-    if (vflag_atom)
-      for (int k = 0; k < 6; k++) vatom[i][k] += *buf++;
-    if (cvflag_atom)
-      for (int k = 0; k < 9; k++) cvatom[i][k] += *buf++;
-  }
+  return atom->nlocal + atom->nghost ? array[0] : nullptr;
 }
