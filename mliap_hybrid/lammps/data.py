@@ -331,35 +331,21 @@ class MLIAPData:
         TypeError, ValueError
             If the type or the shape of an array is another, or its memory has gaps.
         """
-
-        def exchange(rows: NDArray[np.float64]) -> None:
-            _check(self._forward_exchange(self._address, _address_of(rows), vec_len))
-
-        exchange_rows("forward_exchange", copy_from, copy_to, vec_len, self.ntotal, exchange)
+        self._exchange("forward_exchange", self._forward_exchange, copy_from, copy_to, vec_len)
 
     def reverse_exchange(self, copy_from: Any, copy_to: Any, vec_len: int) -> None:
-        """Add the values of all ghosts to those of their owners: the adjoint of `forward_exchange`. Collective.
+        """Add the values of all ghosts to those of their owners. Collective; the adjoint of `forward_exchange`.
 
-        Parameters
-        ----------
-        copy_from : numpy array, or tensor on the processor, shape (ntotal, vec_len), float64 or float32
-            Values of each owned atom and ghost.
-        copy_to : the same kind of array
-            Gets for each owned atom the sum of its own values and of those of all its ghosts, on all ranks; 0 for
-            ghosts.
-        vec_len : int
-            Numbers of each atom, the same on all ranks.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the type or the shape of an array is another, or its memory has gaps.
+        `copy_to` gets for each owned atom the sum of its own values in `copy_from` and those of all its ghosts, of
+        all ranks, and 0 for ghosts. Parameters and errors are those of `forward_exchange`.
         """
+        self._exchange("reverse_exchange", self._reverse_exchange, copy_from, copy_to, vec_len)
 
+    def _exchange(self, name: str, function: Any, copy_from: Any, copy_to: Any, vec_len: int) -> None:
         def exchange(rows: NDArray[np.float64]) -> None:
-            _check(self._reverse_exchange(self._address, _address_of(rows), vec_len))
+            _check(function(self._address, _address_of(rows), vec_len))
 
-        exchange_rows("reverse_exchange", copy_from, copy_to, vec_len, self.ntotal, exchange)
+        exchange_rows(name, copy_from, copy_to, vec_len, self.ntotal, exchange)
 
     def sum_over_ranks(self, values: ArrayLike) -> NDArray[np.float64]:
         """Sum of an array, or of a number, over all ranks. Collective.

@@ -9,6 +9,7 @@ make the same calls, also those without atoms, and differentiate what came of th
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -58,10 +59,9 @@ class Ranks:
         InputError
             If LAMMPS does not offer the exchange.
         """
-        listed, neighbours = self._indices(values)
         of_atoms = values.new_zeros((int(self._data.ntotal), values.shape[1]))  # (n_total, k)
-        of_atoms = of_atoms.index_add(0, listed, values)
-        return _ToGhosts.apply(of_atoms, self._data).index_select(0, neighbours)
+        of_atoms = of_atoms.index_add(0, self._listed.to(values.device), values)
+        return _ToGhosts.apply(of_atoms, self._data).index_select(0, self._neighbours.to(values.device))
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over all ranks. Collective, and differentiable once.
@@ -82,13 +82,20 @@ class Ranks:
         """
         return _Sum.apply(values, self._data)
 
-    def _indices(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Local index of each centre (n_centres,), and of the neighbour of each pair (n_pairs,)."""
-        none = torch.zeros(0, dtype=torch.int64, device=values.device)
+    # The gradient of an index_select by LAMMPS' int32 would take ten times as long as by int64.
+
+    @cached_property
+    def _listed(self) -> Tensor:
+        """(n_centres,) int64: local index of each centre."""
         n_centres = int(self._data.nlistatoms)
-        listed = as_tensor(self._data.iatoms)[:n_centres] if n_centres else none
-        neighbours = as_tensor(self._data.pair_j) if int(self._data.npairs) else none
-        return listed, neighbours if self._rows is None else neighbours[self._rows]
+        return as_tensor(self._data.iatoms)[:n_centres].long() if n_centres else torch.zeros(0, dtype=torch.int64)
+
+    @cached_property
+    def _neighbours(self) -> Tensor:
+        """(n_pairs,) int64: local index of the neighbour of each pair."""
+        n_pairs = int(self._data.npairs)
+        neighbours = as_tensor(self._data.pair_j).long() if n_pairs else torch.zeros(0, dtype=torch.int64)
+        return neighbours if self._rows is None else neighbours[self._rows]
 
 
 class _ToGhosts(torch.autograd.Function):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from mliap_hybrid.testing.mliap_data import RankArrays
+from mliap_hybrid.testing.rank_arrays import RankArrays
 
 
 class StandInInstance:

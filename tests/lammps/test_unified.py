@@ -13,8 +13,9 @@ from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch
-from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData, rank_arrays
+from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
+from mliap_hybrid.testing.rank_arrays import rank_arrays
 from mliap_hybrid.testing.structures import rock_salt
 from mliap_hybrid.units import KCAL_PER_MOL
 

@@ -17,7 +17,8 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.structure import AtomTags, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, virial_by_differences
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, ammonia, box_of_ammonia, molecule_model
-from mliap_hybrid.testing.mliap_data import PluginData, UpstreamData, rank_arrays
+from mliap_hybrid.testing.mliap_data import PluginData, UpstreamData
+from mliap_hybrid.testing.rank_arrays import rank_arrays
 
 CHARGES = {1: 0.2, 7: -0.6}
 

@@ -17,8 +17,9 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_file import Manifest
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.lammps_instance import StandInInstance
-from mliap_hybrid.testing.mliap_data import UpstreamData, rank_arrays
+from mliap_hybrid.testing.mliap_data import UpstreamData
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
+from mliap_hybrid.testing.rank_arrays import rank_arrays
 from mliap_hybrid.testing.structures import rock_salt
 
 CHARGES = {"Na": ION_CHARGES[11], "Cl": ION_CHARGES[17]}
