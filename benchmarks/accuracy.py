@@ -22,8 +22,8 @@ from features_table import FRAMES, KCAL, RECIPE, data_settings
 from rich.console import Console
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 
 N_MEMBERS = 4
 BEST: dict[str, Any] = {"features": {"set": "gmp-3c3w", "widths": [0.25, 0.5, 1.0, 2.0]}} | RECIPE

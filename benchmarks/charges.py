@@ -34,9 +34,9 @@ from charges_water import Row
 
 from mliap_hybrid.config import parse_training_file, read_training_file
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.lammps.exporter import export_model
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINING = ROOT / "training"

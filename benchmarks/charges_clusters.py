@@ -13,9 +13,9 @@ from typing import Any
 from rich.console import Console
 
 from mliap_hybrid.config import parse_training_file, read_training_file
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.report.evaluation import Evaluation
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 
 Row = dict[str, object]
 

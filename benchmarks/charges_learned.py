@@ -23,11 +23,11 @@ from rich.console import Console
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.report.evaluation import Evaluation
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 
 Row = dict[str, object]
 Settings = dict[str, Any]

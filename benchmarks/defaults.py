@@ -32,8 +32,8 @@ from features_table import rmd17
 from rich.console import Console
 
 from mliap_hybrid.config import parse_training_file
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 
 TRAINING = Path(__file__).parents[1] / "training"
 

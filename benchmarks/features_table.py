@@ -3,7 +3,7 @@
     python benchmarks/features_table.py [--quick] [--json FILE] [--data FOLDER] [--keep FOLDER] [--jobs 2]
 
 rMD17 ethanol and aspirin (950 training, 50 validation, 1000 test frames) and 3BPA at 300 to 1200 K (350, 50, 100),
-which has four elements. Everything is trained by `mliap_hybrid.fitting.run.train`, three seeds each; the test frames
+which has four elements. Everything is trained by `mliap_hybrid.runs.run.train`, three seeds each; the test frames
 are only looked at in the end. `--quick` trains the default set on ethanol once. `--keep` leaves the result of every run
 in a folder, and a run whose result is there is not repeated.
 """
@@ -32,9 +32,9 @@ from rich.table import Table
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import load_data, train
 from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import load_data, train
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.units import ENERGY_UNITS
 

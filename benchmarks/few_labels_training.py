@@ -15,13 +15,14 @@ from few_labels_data import DataSet, Frames
 from few_labels_methods import HEADS, SHARED, Settings, merged
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
+from mliap_hybrid.fitting.initial_fit import make_model
 from mliap_hybrid.fitting.trainable_model import TrainableModel
-from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.fitting.trainer import EpochResult
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.report.force_angles import mean_force_angle
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.preparation import Prepared, make_weak_supervision, prepare
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.closed_loop import loop_work
 from mliap_hybrid.weak_supervision.displaced_copies import displaced
@@ -109,16 +110,9 @@ class Training:
         if settings.noise.displacement > 0:
             own = settings.model_copy(update={"data": settings.data.model_copy(update={"cache": None})})
             noisy = [list(copy) for copy in prepare(own, self.batches, [], pass_on, self.terms).noisy]
-        trainer = Trainer(
-            make_trained_part(settings, self.terms),
-            self.training if has_forces else without_forces(self.training),
-            self.validation if has_forces else without_forces(self.validation),
-            settings.loss,
-            settings.optimisation,
-            self.seed,
-            weak,
-            noisy,
-        )
+        training = self.training if has_forces else without_forces(self.training)
+        validation = self.validation if has_forces else without_forces(self.validation)
+        trainer = make_trainer(settings, Prepared(self.features, self.terms, training, validation, weak, noisy))
         best: dict[str, torch.Tensor] = {}
 
         def after_epoch(result: EpochResult) -> None:

@@ -36,6 +36,8 @@ from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_traini
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.initial_fit import make_features
+from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.choice import make_steps
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, RawFeatures, whitened_jacobian
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import Trainer
@@ -104,9 +106,8 @@ class Model:
         part = TrainableModel(SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1))
         settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, weight_decay=1e-5)
         frames = [self._frame(sample, raw) for sample, raw in used]
-        trainer = Trainer(
-            part, frames, frames[:1], LossSettings(energy=1.0), settings, seed
-        )  # validation plays no part
+        objective = Objective(part, frames, LossSettings(energy=1.0), settings.batch_size)
+        trainer = Trainer(objective, make_steps(part, settings, seed), frames[:1], settings)  # validation plays no part
         trainer.run(lambda result: None)
         self.part = trainer.average
 

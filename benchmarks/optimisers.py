@@ -21,9 +21,9 @@ from features_table import rmd17
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.initial_fit import make_trained_part
-from mliap_hybrid.fitting.preparation import Prepared, prepare
-from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.fitting.trainer import EpochResult
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.preparation import Prepared, prepare
 
 N_VALIDATION = 200
 TASKS = {
@@ -89,8 +89,7 @@ def prepare_ethanol(settings: TrainingFile, n_frames: int, data: Path) -> Prepar
 
 def train(prepared: Prepared, settings: TrainingFile, seconds: float) -> tuple[float, float, int]:
     """Lowest validation RMSE in thousandths, processor time to within 2 % of it, and number of epochs."""
-    part = make_trained_part(settings, prepared.terms)
-    trainer = Trainer(part, prepared.training, prepared.validation, settings.loss, settings.optimisation, settings.seed)
+    trainer = make_trainer(settings, prepared)
     errors: list[float] = []
     times: list[float] = []
 

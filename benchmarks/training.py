@@ -45,15 +45,15 @@ from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.fitting.feature_cache import Track
 from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.raw_features import ComputedFeatures
-from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.model.derivatives import assemble
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.structure import Batch, Geometry, join_batches
 
 HERE = Path(__file__).parent
@@ -177,13 +177,13 @@ def in_memory(settings: TrainingFile, training: Sequence[Batch], validation: Seq
 
 def stored(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """The same where no kernel knows the features."""
-    with patch("mliap_hybrid.fitting.preparation.is_supported", lambda _: False):
+    with patch("mliap_hybrid.runs.preparation.is_supported", lambda _: False):
         return in_memory(settings, training, validation, track)
 
 
 def on_disk(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """The same on a machine whose memory is too small for the derivatives."""
-    with patch("mliap_hybrid.fitting.preparation.fits", lambda *_: False):
+    with patch("mliap_hybrid.runs.preparation.fits", lambda *_: False):
         return stored(settings, training, validation, track)
 
 
@@ -191,7 +191,7 @@ def featurised_anew(
     settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track
 ) -> Way:
     """Features and derivatives by torch for each step on them."""
-    preparation = "mliap_hybrid.fitting.preparation"
+    preparation = "mliap_hybrid.runs.preparation"
     with (
         patch(f"{preparation}.fits", lambda *_: False),
         patch(f"{preparation}._feature_source", lambda _, features, *__: ComputedFeatures(features)),

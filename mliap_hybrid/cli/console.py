@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.runs.progress import Display
 
 
 @contextmanager

@@ -64,9 +64,9 @@ def featurize(
     from mliap_hybrid.fitting.feature_cache import FeatureCache
     from mliap_hybrid.fitting.featurise import featurise, write_npz
     from mliap_hybrid.fitting.initial_fit import make_features
-    from mliap_hybrid.fitting.recipe import complete
     from mliap_hybrid.kernels.plan import is_supported
     from mliap_hybrid.model.feature_description import describe_features
+    from mliap_hybrid.runs.recipe import complete
 
     with shown() as display:
         frames = display.track(read_frames(settings.data.all_files), "reading frames")

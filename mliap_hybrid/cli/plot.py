@@ -73,7 +73,8 @@ def learning_curve(
     Of one run the errors of training and validation are shown, of several those of validation.
     """
     from mliap_hybrid.errors import InputError
-    from mliap_hybrid.report.learning_curves import learning_curve_figure, read_runs, write_figure
+    from mliap_hybrid.report.learning_curves import learning_curve_figure, write_figure
+    from mliap_hybrid.runs.compared_runs import read_runs
 
     if against not in ("epoch", "time"):
         raise InputError(f"--against {against}: expected epoch or time")

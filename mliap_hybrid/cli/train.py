@@ -64,8 +64,8 @@ def _train(settings: TrainingFile, resume: bool, overwrite: bool, group: Process
     from rich.console import Console
 
     from mliap_hybrid.cli.console import shown
-    from mliap_hybrid.fitting.progress import Display
-    from mliap_hybrid.fitting.run import train as run_training
+    from mliap_hybrid.runs.progress import Display
+    from mliap_hybrid.runs.run import train as run_training
 
     with shown() if group.is_first else Display(Console(quiet=True)) as display:
         run_training(settings, display, resume=resume, overwrite=overwrite, group=group)

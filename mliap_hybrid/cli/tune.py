@@ -52,8 +52,8 @@ def tune(
     import torch  # after the training file is checked: a typing mistake is answered at once
 
     from mliap_hybrid.cli.console import shown
-    from mliap_hybrid.weak_supervision.tune import tune as run_trials
-    from mliap_hybrid.weak_supervision.tune_trials import NONE, best_candidate, table_of_trials
+    from mliap_hybrid.runs.tune import tune as run_trials
+    from mliap_hybrid.runs.tune_trials import NONE, best_candidate, table_of_trials
 
     if threads is not None:
         torch.set_num_threads(threads)

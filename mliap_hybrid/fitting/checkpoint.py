@@ -11,8 +11,9 @@ import torch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.model.description import ModelDescription, build, describe
+from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.model_description import ModelDescription
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -24,8 +24,25 @@ from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Geometry
 
-if TYPE_CHECKING:
-    from mliap_hybrid.fitting.training_frames import TrainingFrames
+
+class FramePairs(Protocol):
+    """Atoms and neighbour pairs of one or more frames, as `TrainingFrames` have them."""
+
+    @property
+    def rows(self) -> Tensor:
+        """(n_atoms,) int64: index of each atom's element."""
+
+    @property
+    def pair_i(self) -> Tensor:
+        """(n_pairs,) int64: centre of each pair; sorted."""
+
+    @property
+    def pair_j(self) -> Tensor:
+        """(n_pairs,) int64: neighbour of each pair."""
+
+    @property
+    def pair_vectors(self) -> Tensor:
+        """(n_pairs, 3) float64, Å: r_p."""
 
 
 class FeatureDerivatives(Protocol):
@@ -35,12 +52,12 @@ class FeatureDerivatives(Protocol):
     def n_bytes(self) -> int:
         """Memory that they take."""
 
-    def pair_gradients(self, frames: TrainingFrames, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
         """dE/dr_p of each pair, differentiable once in the slopes.
 
         Parameters
         ----------
-        frames : TrainingFrames
+        frames : FramePairs
             Those that the derivatives are of.
         slopes : Tensor, shape (n_atoms, n_kept), eV
             dE_i/dx_i.
@@ -69,14 +86,14 @@ class KernelDerivatives:
             Which the kernels must know (`kernels.plan.is_supported`).
         whitening : Whitening
         elements : sequence of int
-            Atomic numbers of the model, ascending: those of `TrainingFrames.rows`.
+            Atomic numbers of the model, ascending: those of `FramePairs.rows`.
         """
         self.features = features
         self._matrix = {dtype: whitening.matrix.T.to(dtype).contiguous() for dtype in (torch.float32, torch.float64)}
         self._numbers = torch.tensor(elements)
         self._native: dict[torch.dtype, NativeMultipoles] = {}
 
-    def pair_gradients(self, frames: TrainingFrames, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
         native = self._native_in(slopes.dtype)
         numbers = self._numbers.index_select(0, frames.rows)  # (n_atoms,)
@@ -107,7 +124,7 @@ class StoredDerivatives:
         """Memory that they take."""
         return sum(jacobian.nbytes for jacobian in self.jacobians)
 
-    def pair_gradients(self, frames: TrainingFrames, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
         pair_i = frames.pair_i.split([len(jacobian) for jacobian in self.jacobians])
         # Row times matrix: several times faster than matrix times column, here and in the backward pass.

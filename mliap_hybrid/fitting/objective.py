@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.config import LossSettings
+from mliap_hybrid.fitting.added_terms import AddedTerms
 from mliap_hybrid.fitting.frames_on_disk import without_derivatives
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
-from mliap_hybrid.weak_supervision.supervision import WeakSupervision
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class BatchResult:
     loss: float
     """Of all terms."""
     added: float | None
-    """What weak supervision added to it; None where it added nothing."""
+    """What other terms than those of labels added to it; None where there are none."""
     norm: float
     """Of the gradient."""
 
@@ -48,7 +48,7 @@ class Objective:
         training: Sequence[TrainingFrames],
         loss: LossSettings,
         micro_batch_size: int,
-        weak_supervision: WeakSupervision | None = None,
+        added_terms: AddedTerms | None = None,
         noisy: Sequence[Sequence[TrainingFrames]] = (),
         group: ProcessGroup | None = None,
         names: Sequence[str] = (),
@@ -63,8 +63,8 @@ class Objective:
         loss : LossSettings
         micro_batch_size : int
             Frames that are in work at a time.
-        weak_supervision : WeakSupervision, optional
-            Terms to add to the loss.
+        added_terms : AddedTerms, optional
+            To be added to the loss.
         noisy : sequence of sequences of TrainingFrames, optional
             What stands for `training`, each in its turn for one epoch.
         group : ProcessGroup, optional
@@ -76,7 +76,7 @@ class Objective:
         self.training = training
         self.loss = loss
         self.micro_batch_size = micro_batch_size
-        self.weak_supervision = weak_supervision
+        self.added_terms = added_terms
         self.noisy = noisy
         self.group = group or ProcessGroup()
         self.names = names or [f"training frame {index}" for index in range(len(training))]
@@ -84,7 +84,7 @@ class Objective:
         self._counts = [label_counts(frame) for frame in without_derivatives(training)]
         self.frames: Sequence[TrainingFrames] = training
         """Those of the epoch: the training frames, or noisy ones."""
-        self._weak = weak_supervision
+        self._added = added_terms
 
     @property
     def n_frames(self) -> int:
@@ -94,14 +94,14 @@ class Objective:
     @property
     def changes(self) -> bool:
         """Whether each epoch has another loss, of other copies of the frames."""
-        return self.weak_supervision is not None or bool(self.noisy)
+        return self.added_terms is not None or bool(self.noisy)
 
     def start_epoch(self, epoch: int) -> None:
-        """Choose the frames, and the copies of weak supervision, of an epoch (from 1)."""
+        """Choose the frames, and the terms that are added, of an epoch (from 1)."""
         self.frames = self.noisy[epoch % len(self.noisy)] if self.noisy else self.training
-        self._weak = self.weak_supervision
-        if self._weak is not None and not self._weak.start_epoch(epoch, self.part, self.training):
-            self._weak = None
+        self._added = self.added_terms
+        if self._added is not None and not self._added.start_epoch(epoch, self.part, self.training):
+            self._added = None
         self.part.train()
 
     def gradient(self, indices: Sequence[int], errors: RunningErrors) -> BatchResult:
@@ -121,15 +121,15 @@ class Objective:
         """
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
-        sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what weak supervision adds to it
+        sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what is added to it
         totals = self.count(indices)
         for micro_batch in _micro_batches(self.group.share(indices), self.micro_batch_size):
             frames = join_frames([self.frames[index] for index in micro_batch])
             prediction = self.part(frames)
             of_micro_batch = squared_errors(prediction, frames, self.loss.force_transition, self.loss.energy_transition)
             loss = total_loss(_weighted(of_micro_batch, self.count(micro_batch), totals), self.loss)
-            if self._weak is not None:
-                term = self._weak.loss(self.part, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
+            if self._added is not None:
+                term = self._added.loss(self.part, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
                 sums[1] += term.item()
                 loss = loss + term
             loss.backward()
@@ -138,7 +138,7 @@ class Objective:
         if self.group.size > 1:
             sums = self._sum_over_group(sums)
         norm = torch.nn.utils.get_total_norm(_gradients(self.parameters))
-        return BatchResult(float(sums[0]), None if self._weak is None else float(sums[1]), float(norm))
+        return BatchResult(float(sums[0]), None if self._added is None else float(sums[1]), float(norm))
 
     def count(self, indices: Sequence[int]) -> Mapping[str, int]:
         """How many labels of each kind the frames have."""
@@ -146,8 +146,8 @@ class Objective:
 
     def not_finite_at(self, indices: Sequence[int]) -> list[int]:
         """Those frames of a batch whose loss or gradient is not finite by itself; overwrites gradients."""
-        alone = Objective(self.part, self.training, self.loss, 1, self.weak_supervision, self.noisy)
-        alone.frames, alone._weak = self.frames, self._weak
+        alone = Objective(self.part, self.training, self.loss, 1, self.added_terms, self.noisy)
+        alone.frames, alone._added = self.frames, self._added
         found = torch.zeros(self.n_frames)
         for index in self.group.share(indices):
             found[index] = not alone.gradient([index], RunningErrors()).is_finite

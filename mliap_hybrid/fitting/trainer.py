@@ -6,20 +6,16 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from mliap_hybrid.config import LossSettings, OptimisationSettings
+from mliap_hybrid.config import OptimisationSettings
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, squared_errors, total_loss
 from mliap_hybrid.fitting.objective import Objective
-from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps, Progress
-from mliap_hybrid.fitting.optimisers.lbfgs_steps import LBFGSSteps
-from mliap_hybrid.fitting.optimisers.levenberg_marquardt_steps import LevenbergMarquardtSteps
-from mliap_hybrid.fitting.processes.process_group import ProcessGroup
+from mliap_hybrid.fitting.steps import Steps
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.weak_supervision.supervision import WeakSupervision
 
 
 @dataclass(frozen=True)
@@ -38,31 +34,8 @@ class EpochResult:
     is_best: bool
     """Whether no epoch before had a lower validation loss."""
     seconds: float
-    weak_supervision: float | None = None
-    """Mean over the steps of what weak supervision added to the loss; None where it added nothing."""
-
-
-class Steps(Protocol):
-    """What moves the weights; after an epoch its state determines all that follows, bit for bit."""
-
-    is_stuck: bool
-    """Whether there is no step that lowers the loss."""
-
-    @property
-    def average(self) -> TrainableModel:
-        """The weights that are validated and exported, averaged where the steps are a matter of chance."""
-
-    def run_epoch(self, epoch: int, objective: Objective) -> Progress:
-        """Take the steps of an epoch (from 1)."""
-
-    def after_epoch(self, validation_loss: float) -> None:
-        """Take note of the validation loss."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on besides its number, as tensors and plain numbers."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state_dict` returned."""
+    added_loss: float | None = None
+    """Mean over the steps of what other terms than those of labels added to the loss; None where there were none."""
 
 
 class Trainer:
@@ -70,46 +43,30 @@ class Trainer:
 
     def __init__(
         self,
-        part: TrainableModel,
-        training: Sequence[TrainingFrames],
+        objective: Objective,
+        steps: Steps,
         validation: Sequence[TrainingFrames],
-        loss: LossSettings,
         optimisation: OptimisationSettings,
-        seed: int,
-        weak_supervision: WeakSupervision | None = None,
-        noisy: Sequence[Sequence[TrainingFrames]] = (),
-        group: ProcessGroup | None = None,
-        names: Sequence[str] = (),
     ):
         """Set up the first epoch.
 
         Parameters
         ----------
-        part : TrainableModel
-            Changed in place.
-        training, validation : sequence of TrainingFrames
+        objective : Objective
+            Of the part that is trained, on its training frames.
+        steps : Steps
+            Of the same part, which they change in place.
+        validation : sequence of TrainingFrames
             One frame each; not empty.
-        loss : LossSettings
         optimisation : OptimisationSettings
-        seed : int
-            Seed of the order of the frames.
-        weak_supervision : WeakSupervision, optional
-            Terms to add to the loss.
-        noisy : sequence of sequences of TrainingFrames, optional
-            What stands for `training`, each in its turn for one epoch.
-        group : ProcessGroup, optional
-            Processes that train together, each with a `Trainer` like this; this one alone by default.
-        names : sequence of str, optional
-            What the user calls the training frames, for messages.
         """
-        self.part = part
+        self.part = objective.part
+        self.loss = objective.loss
+        self.group = objective.group
+        self.objective = objective
+        self.steps = steps
         self.validation = validation
-        self.loss = loss
         self.settings = optimisation
-        self.group = group or ProcessGroup()
-        size = optimisation.batch_size
-        self.objective = Objective(part, training, loss, size, weak_supervision, noisy, self.group, names)
-        self.steps = _make_steps(part, optimisation, seed)
         self.epoch = 0
         self.best_epoch = 0
         self.best_loss = math.inf
@@ -163,7 +120,7 @@ class Trainer:
                     validation_loss=validation_loss,
                     is_best=is_best,
                     seconds=time.perf_counter() - start,
-                    weak_supervision=progress.added,
+                    added_loss=progress.added,
                 )
             )
 
@@ -200,11 +157,3 @@ class Trainer:
     def _of_group(self, errors: RunningErrors) -> SquaredErrors:
         """Mean errors of all processes together."""
         return RunningErrors.of_totals(self.group.sum(errors.totals())).mean()
-
-
-def _make_steps(part: TrainableModel, settings: OptimisationSettings, seed: int) -> Steps:
-    if settings.optimiser == "lbfgs":
-        return LBFGSSteps(part)
-    if settings.optimiser == "lm":
-        return LevenbergMarquardtSteps(part, settings)
-    return BatchSteps(part, settings, seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,9 +10,7 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.direct_forces import ForceNetwork
-
-if TYPE_CHECKING:
-    from mliap_hybrid.model.description import ModelDescription
+from mliap_hybrid.model.model_description import ModelDescription
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -11,16 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.report.metrics import QUANTITIES, read_metrics
+from mliap_hybrid.report.metrics import QUANTITIES, Rows, read_metrics
 from mliap_hybrid.report.parity_plots import COLOURS, STYLE
 
 RUN_COLOURS = ("#1f6fb2", "#e08e0b", "#2a9d6f", "#c0392b", "#8e5ea2", "#6b7280", "#17a2b8", "#b5651d")
 """Of several runs in one picture; after the last the first comes again."""
-
-Rows = Sequence[Mapping[str, float]]
-"""Lines of a metrics file."""
 
 
 def write_learning_curve(metrics: Path | Mapping[str, Path], folder: Path) -> Path | None:
@@ -44,53 +39,6 @@ def write_learning_curve(metrics: Path | Mapping[str, Path], folder: Path) -> Pa
     path = folder / "learning_curve.png"
     write_figure(learning_curve_figure(runs), path)
     return path
-
-
-def read_runs(paths: Sequence[Path]) -> dict[str, Rows]:
-    """Metrics of runs, by the shortest end of their path that tells them apart.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Run folders or metrics files; of a committee, the folder of the run stands for all members.
-
-    Raises
-    ------
-    InputError
-        If there is no metrics file, it is damaged, or it has no epoch yet.
-    """
-    files = [file for path in paths for file in _metrics_files(path)]
-    files = list(dict.fromkeys(file.resolve() for file in files))
-    n_parts = 1
-    while len(names := {_name(file, n_parts) for file in files}) < len(files):
-        n_parts += 1
-    return {_name(file, n_parts): _read(file) for file in files} if names else {}
-
-
-def _metrics_files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    own = RunFolder(path).metrics
-    found = (
-        [own] if own.is_file() else sorted(path.glob("members/*/metrics.csv"), key=lambda file: int(file.parent.name))
-    )
-    if not found:
-        raise InputError(f"{path} has no metrics.csv: expected the folder of a run, or a metrics file")
-    return found
-
-
-def _name(file: Path, n_parts: int) -> str:
-    return "/".join(file.parent.parts[-n_parts:])
-
-
-def _read(file: Path) -> Rows:
-    try:
-        rows = read_metrics(file)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as a metrics file: {error}") from None
-    if not rows:
-        raise InputError(f"{file} has no finished epoch yet")
-    return rows
 
 
 def write_figure(figure: Figure, path: Path) -> None:

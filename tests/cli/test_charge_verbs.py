@@ -9,9 +9,9 @@ import pytest
 from verbs import run
 
 from mliap_hybrid.cli import main as module
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.lammps.exporter import load_exported
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings, write_labelled_frames
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from verbs import run
 
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
 

@@ -12,8 +12,8 @@ from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.data.splits import Split
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.training_data import load_data
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 

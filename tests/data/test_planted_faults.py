@@ -29,8 +29,8 @@ from mliap_hybrid.data.missing_labels import check_missing_labels, n_labelled_fr
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.suspect_frames import check_energies, suspicious_frames
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.training_data import load_data
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.testing.metal_alloy import alloy_frames
 from mliap_hybrid.units import BOHR, HARTREE, KCAL_PER_MOL, STRESS_UNITS
 

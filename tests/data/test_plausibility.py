@@ -16,8 +16,8 @@ from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.plausibility import atomic_energy, implausible_labels
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.data.work import compare_energy_and_work
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.training_data import load_data
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 from mliap_hybrid.testing.structures import rock_salt
 from mliap_hybrid.units import BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL

@@ -8,9 +8,9 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.selection import METHODS, select_features
 from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 

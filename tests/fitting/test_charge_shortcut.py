@@ -14,7 +14,6 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, squared_errors, total_loss
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared_charges import prepare_charges
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames, memory_of_frames
 from mliap_hybrid.fitting.typical_charges import typical_charges
@@ -23,6 +22,7 @@ from mliap_hybrid.model.dipoles import dipole_moments
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure

@@ -11,13 +11,13 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.initial_fit import make_model, make_repulsion, make_trained_part
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
-from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.residual_labels import fixed_physics
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals

@@ -23,10 +23,10 @@ from mliap_hybrid.fitting import feature_cache
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.feature_cache import FeatureCache
 from mliap_hybrid.fitting.feature_shards import ABANDONED
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.feature_description import describe_features
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.models import DENSITIES
 
@@ -338,7 +338,7 @@ def test_cache_holds_derivatives_where_they_are_needed(uncached, tmp_path):
 
 @pytest.mark.parametrize("uncached", ["acsf"], indirect=True)
 def test_more_frames_than_memory_are_trained_from_the_cache(uncached, tmp_path, monkeypatch):
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 100_000)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.available_memory", lambda: 100_000)
     settings = cached(uncached, tmp_path)
     train(settings, Display())
     assert "they stay in the feature cache" in RunFolder(settings.run).log.read_text()

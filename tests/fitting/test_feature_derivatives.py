@@ -5,8 +5,8 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.feature_derivatives import KernelDerivatives, StoredDerivatives
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.training_frames import join_frames
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 
@@ -21,7 +21,7 @@ def both(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, network={"hidden": [8], "whitening_damping": 1e-5})
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(3)]
     by_kernels = prepare(settings, batches[:2], batches[2:], pass_on)
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.is_supported", lambda _: False)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.is_supported", lambda _: False)
     stored = prepare(settings, batches[:2], batches[2:], pass_on, by_kernels.terms)
     return batches[:2], by_kernels, stored
 

@@ -13,9 +13,9 @@ from mliap_hybrid.fitting.charge_products import (
 )
 from mliap_hybrid.fitting.charge_sources import find_charges
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import TRUE_CHARGE, small_settings
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 

@@ -14,8 +14,8 @@ from mliap_hybrid.fitting.optimisers import levenberg_marquardt_steps as steps_m
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt import Damping, LinearModel, best_step
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt_steps import LevenbergMarquardtSteps
 from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.training_frames import join_frames
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 

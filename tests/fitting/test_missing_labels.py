@@ -14,13 +14,13 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.prepared_charges import ChargeConstants
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
-from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
 from mliap_hybrid.prediction import Prediction
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
+from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 WEIGHTS = LossSettings(virial=1.0, energy_transition=0.5, force_transition=0.5)

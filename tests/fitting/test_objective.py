@@ -11,8 +11,8 @@ from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 N_FRAMES = 7

@@ -8,9 +8,9 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.training_frames import join_frames, memory_of_frames
 from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 

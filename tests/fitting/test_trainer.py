@@ -5,9 +5,8 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.initial_fit import make_trained_part
-from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.trainer import Trainer
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 
@@ -20,8 +19,7 @@ def trainer(tmp_path):
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(3)]
     prepared = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
-    part = make_trained_part(settings, prepared.terms)
-    return Trainer(part, prepared.training, prepared.validation, settings.loss, settings.optimisation, seed=0)
+    return make_trainer(settings, prepared)
 
 
 def test_weights_decay_and_offsets_and_charges_do_not(trainer):

@@ -18,11 +18,11 @@ from pymatgen.core import Structure
 from mliap_hybrid.config import read_training_file
 from mliap_hybrid.data.reading import read_frames
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.model.model_file import read_model
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.toy_models import LennardJones
 
 INPUTS = Path(__file__).parents[2] / "lammps_inputs"

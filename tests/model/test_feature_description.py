@@ -11,8 +11,9 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.fitting.initial_fit import make_features
-from mliap_hybrid.model.description import FIRST_VERSION_FEATURES, ModelDescription, describe
+from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.feature_description import FeatureDescription, describe_features
+from mliap_hybrid.model.model_description import FIRST_VERSION_FEATURES, ModelDescription
 from mliap_hybrid.testing.models import sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure
 

@@ -16,10 +16,12 @@ from mliap_hybrid.fitting.memory import available_memory, check_memory
 from mliap_hybrid.fitting.trainer import EpochResult
 from mliap_hybrid.report.error_tables import error_table
 from mliap_hybrid.report.evaluation import ComparedFrame, Evaluation, Parity, evaluation_of
-from mliap_hybrid.report.learning_curves import learning_curve_figure, read_runs, write_learning_curve
-from mliap_hybrid.report.metrics import MetricsFile, read_metrics
+from mliap_hybrid.report.learning_curves import learning_curve_figure, write_learning_curve
+from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.report.parity_plots import write_error_sizes, write_parity_plots
 from mliap_hybrid.report.report import Report, write_report
+from mliap_hybrid.runs.compared_runs import read_runs
+from mliap_hybrid.runs.metrics_file import MetricsFile
 
 ENERGY = Parity(np.array([0.0, 0.1]), np.array([0.003, 0.096]))
 FORCES = Parity(np.array([3.0, -4.0, 0.0, 0.0]), np.array([3.0, -4.2, 0.0, 0.0]))

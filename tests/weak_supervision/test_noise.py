@@ -8,12 +8,12 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.weak_supervision.noise import noisy_frames
@@ -69,15 +69,7 @@ def test_copies_stand_for_the_frames_in_turn(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, noise=NOISE, optimisation={"batch_size": 2})
     batches = batches_of(settings)
     prepared = prepare(settings, batches[:2], batches[2:], pass_on)
-    trainer = Trainer(
-        make_trained_part(settings, prepared.terms),
-        prepared.training,
-        prepared.validation,
-        settings.loss,
-        settings.optimisation,
-        seed=0,
-        noisy=prepared.noisy,
-    )
+    trainer = make_trainer(settings, prepared)
     seen = []
     forward = trainer.part.forward
     monkeypatch.setattr(trainer.part, "forward", lambda frames: seen.append(frames.features.sum()) or forward(frames))

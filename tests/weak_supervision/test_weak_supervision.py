@@ -11,14 +11,15 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
 from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.physics.model_hessian import model_hessian
-from mliap_hybrid.report.metrics import MetricsFile, read_metrics
+from mliap_hybrid.report.metrics import read_metrics
+from mliap_hybrid.runs.metrics_file import MetricsFile
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals
@@ -237,7 +238,7 @@ def test_memory_is_foreseen(tmp_path, taylor, spatial):
 
 
 def test_copies_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 30_000)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.available_memory", lambda: 30_000)
     with pytest.raises(InputError, match=r"lower weak_supervision.n_copies"):
         ready(tmp_path, n_copies=100)
 
@@ -290,7 +291,7 @@ def test_derivatives_that_stay_on_disk_change_nothing(tmp_path, monkeypatch):
         data={"cache": str(tmp_path / "cache")},
     )
     train(settings, Display())
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 600_000)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.available_memory", lambda: 600_000)
     other = settings.model_copy(update={"run": tmp_path / "other"})
     train(other, Display())
     assert "they stay in the feature cache" in RunFolder(other.run).log.read_text()

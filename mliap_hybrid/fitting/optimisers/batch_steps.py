@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,25 +13,14 @@ import torch
 from mliap_hybrid.config import OptimisationSettings
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.losses import RunningErrors
-from mliap_hybrid.fitting.objective import BatchResult, Objective
+from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.schedules import make_schedule
 from mliap_hybrid.fitting.optimisers.soap import SOAP
+from mliap_hybrid.fitting.steps import Progress, not_finite
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"soap": SOAP, "adamw": torch.optim.AdamW}
 """`optimisation.optimiser` -> what takes the steps."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What the steps of an epoch came to."""
-
-    errors: RunningErrors
-    """Of this process' share of the frames, by the weights of the moment."""
-    rate: float
-    """Learning rate, or length of the step, at the end."""
-    added: float | None
-    """Mean over the steps of what weak supervision added to the loss."""
 
 
 class BatchSteps:
@@ -146,26 +134,3 @@ class BatchSteps:
         with torch.no_grad():
             for average, current in zip(self.average.parameters(), self.part.parameters(), strict=True):
                 average.lerp_(current, 1.0 - decay)
-
-
-def not_finite(objective: Objective, indices: list[int], result: BatchResult, where: str) -> InputError:
-    """What to say of a batch whose loss or gradient is not finite.
-
-    Parameters
-    ----------
-    objective : Objective
-    indices : list of int
-        Training frames of the batch.
-    result : BatchResult
-    where : str
-        Epoch and step.
-    """
-    culprits = objective.not_finite_at(indices)
-    what = f"the loss became {result.loss:.3g} (gradient {result.norm:.3g}) in {where}"
-    if 0 < len(culprits) < len(indices):
-        frames = "; ".join(objective.names[index] for index in culprits[:5]) + ("; ..." if len(culprits) > 5 else "")
-        return InputError(f"{what}, because of {frames}: look at these frames; the epochs before are kept")
-    return InputError(
-        f"{what}, at {'every frame' if culprits else 'no frame by itself'} of the batch: lower "
-        "optimisation.learning_rate or optimisation.gradient_clip; the epochs before are kept"
-    )

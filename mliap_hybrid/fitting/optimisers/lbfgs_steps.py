@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import BatchResult, Objective
-from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
 from mliap_hybrid.fitting.optimisers.full_batch_steps import FullBatchSteps
 from mliap_hybrid.fitting.optimisers.lbfgs import LBFGS
+from mliap_hybrid.fitting.steps import Progress, not_finite
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 

@@ -14,10 +14,10 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.losses import RunningErrors, squared_errors
 from mliap_hybrid.fitting.memory import available_memory, fits
 from mliap_hybrid.fitting.objective import BatchResult, Objective
-from mliap_hybrid.fitting.optimisers.batch_steps import Progress, not_finite
 from mliap_hybrid.fitting.optimisers.full_batch_steps import FullBatchSteps
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt import FIRST_DAMPING, Damping, LinearModel, best_step
 from mliap_hybrid.fitting.optimisers.residuals import count_residuals, residuals
+from mliap_hybrid.fitting.steps import Progress, not_finite
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import join_frames
 

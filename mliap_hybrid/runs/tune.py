@@ -10,21 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.complete_settings import complete_settings
-from mliap_hybrid.fitting.initial_fit import make_trained_part
-from mliap_hybrid.fitting.preparation import make_weak_supervision, prepare
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import fingerprint
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
-from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.report.metrics import milli_rmse
+from mliap_hybrid.runs.complete_settings import complete_settings
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.preparation import make_weak_supervision, prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import fingerprint
+from mliap_hybrid.runs.training_data import load_data
+from mliap_hybrid.runs.tune_trials import NONE, Candidate, Trial, read_trials, write_trials
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.weak_supervision.supervision import check_size
-from mliap_hybrid.weak_supervision.tune_trials import NONE, Candidate, Trial, read_trials, write_trials
 
 NO_EFFECT = ("run", "committee", "data.cache", "data.cache_workers")
 """Settings that trials do not depend on."""
@@ -110,15 +111,7 @@ def _train_all(
         else:
             of_size = candidate.applied(settings)  # with the seed of the file, for all seeds
             copies = make_weak_supervision(of_size, training, prepared.features, prepared.terms, display.track)
-        trainer = Trainer(
-            make_trained_part(own, prepared.terms),
-            prepared.training,
-            prepared.validation,
-            own.loss,
-            own.optimisation,
-            seed,
-            copies,
-        )
+        trainer = make_trainer(own, replace(prepared, weak_supervision=copies, noisy=()))
         yield _train(trainer, candidate, seed, display)
 
 

@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 from mliap_hybrid.cli.main import app
 from mliap_hybrid.config import read_training_file, write_training_file
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.report.metrics import read_metrics
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
+from mliap_hybrid.runs.tune import tune
+from mliap_hybrid.runs.tune_trials import NONE, Candidate, Trial, best_candidate, table_of_trials
 from mliap_hybrid.testing.labelled import small_settings
-from mliap_hybrid.weak_supervision.tune import tune
-from mliap_hybrid.weak_supervision.tune_trials import NONE, Candidate, Trial, best_candidate, table_of_trials
 
 HELPFUL = {"taylor": "central", "weak_labels": True, "n_copies": 2, "displacement": "thermal"}
 HARMFUL = {"taylor": "zeroth", "taylor_weight": 100.0, "n_copies": 1}

@@ -12,11 +12,11 @@ from ase.build import bulk, molecule
 from mliap_hybrid.config import parse_training_file, read_training_file
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.complete_settings import complete_settings
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.recipe import complete, typical_distance, typical_force
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
+from mliap_hybrid.runs.complete_settings import complete_settings
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.recipe import complete, typical_distance, typical_force
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint
-from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.member_models import member_models
 from mliap_hybrid.report.evaluation import Evaluation, evaluate
 from mliap_hybrid.report.report import Report, charges_in_words, facts_of, write_report
+from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.structure import Batch
 
 logger = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ from mliap_hybrid.config import read_training_file
 from mliap_hybrid.data.reading import read_frames
 from mliap_hybrid.data.splits import split_frames
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint
 from mliap_hybrid.fitting.optimisers.soap import SOAP
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.runs import run as run_module
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
 
@@ -209,7 +209,7 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(tmp_path):
 
 
 def test_too_little_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 100_000)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.available_memory", lambda: 100_000)
     with pytest.raises(InputError, match="use fewer"):
         train(small_settings(tmp_path), Display())
 

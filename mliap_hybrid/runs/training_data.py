@@ -18,7 +18,7 @@ from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.splits import Split, split_frames
 from mliap_hybrid.data.suspect_frames import check_energies
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.progress import Display
+from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.sgdml.molecules import check_same_molecule, molecule_cutoff
 from mliap_hybrid.structure import Batch
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 
 from mliap_hybrid.config import TrainingFile
-from mliap_hybrid.fitting import charges_trial
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.recipe import complete
+from mliap_hybrid.runs import charges_trial
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.recipe import complete
 from mliap_hybrid.structure import Batch
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ import torch
 
 from mliap_hybrid.config import write_training_file
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.report.metrics import read_metrics
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings
 
 KILLS = {
@@ -42,7 +42,7 @@ def killed(content, file):
 torch.save = killed
 """,
     "between the two checkpoints of an epoch": """
-from mliap_hybrid.fitting import member_run
+from mliap_hybrid.runs import member_run
 write = member_run.write_checkpoint
 def killed(checkpoint, path):
     write(checkpoint, path)
@@ -62,8 +62,8 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 {kill}
 from mliap_hybrid.config import read_training_file
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 train(read_training_file(Path(sys.argv[1])), Display())
 """
 

@@ -16,10 +16,9 @@ import torch
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.initial_fit import make_trained_part
-from mliap_hybrid.fitting.preparation import prepare
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.trainer import Trainer
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.structure import Batch
 
 GAIN = 0.2
@@ -121,13 +120,6 @@ def _with(settings: TrainingFile, charges: str) -> TrainingFile:
 def _lowest_loss(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> float:
     """Lowest validation loss."""
     prepared = prepare(settings, training, validation, lambda items, _: items)
-    trainer = Trainer(
-        make_trained_part(settings, prepared.terms),
-        prepared.training,
-        prepared.validation,
-        settings.loss,
-        settings.optimisation,
-        settings.seed,
-    )
+    trainer = make_trainer(settings, prepared)
     trainer.run(lambda result: None)
     return trainer.best_loss

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.evaluator import Evaluator
-from mliap_hybrid.report.metrics import COLUMNS, MetricsFile, read_metrics
+from mliap_hybrid.report.metrics import COLUMNS, read_metrics
+from mliap_hybrid.runs import run as run_module
+from mliap_hybrid.runs.metrics_file import MetricsFile
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import TRUE_CHARGE, small_settings, write_labelled_frames
 
 
@@ -111,7 +112,7 @@ def test_frames_that_stay_on_disk_train_the_same_weights(tmp_path, monkeypatch):
     train(held, Display())
     other = predicted_charges(tmp_path, **changes, data={"cache": str(tmp_path / "cache")})
     other = other.model_copy(update={"run": tmp_path / "on_disk"})
-    monkeypatch.setattr("mliap_hybrid.fitting.preparation.available_memory", lambda: 100_000)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.available_memory", lambda: 100_000)
     train(other, Display())
     a, b = (read_checkpoint(RunFolder(run.run).checkpoint("last")).trainer["part"] for run in (held, other))
     assert all(torch.equal(a[name], b[name]) for name in a)

@@ -8,10 +8,7 @@ from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.config import with_committee
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting import run as run_module
 from mliap_hybrid.fitting.checkpoint import load_checkpoint, load_model, read_checkpoint
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
@@ -19,6 +16,9 @@ from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.report.metrics import read_metrics
+from mliap_hybrid.runs import run as run_module
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 N_MEMBERS = 3

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.fitting.preparation import Prepared
+from mliap_hybrid.fitting.initial_fit import make_model
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
-from mliap_hybrid.fitting.progress import Display, epoch_line
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.fitting.trainer import EpochResult, Trainer
+from mliap_hybrid.fitting.trainer import EpochResult
 from mliap_hybrid.fitting.typical_charges import typical_charges
-from mliap_hybrid.report.metrics import MetricsFile
+from mliap_hybrid.runs.make_trainer import make_trainer
+from mliap_hybrid.runs.metrics_file import MetricsFile
+from mliap_hybrid.runs.preparation import Prepared
+from mliap_hybrid.runs.progress import Display, epoch_line
 from mliap_hybrid.structure import Batch
 
 logger = logging.getLogger(__name__)
@@ -70,18 +71,7 @@ def train_member(
     group = group or ProcessGroup()
     n_epochs, n_members = settings.optimisation.epochs, settings.committee.n_members
     settings = settings.model_copy(update={"seed": settings.seed + number})
-    trainer = Trainer(
-        make_trained_part(settings, prepared.terms),
-        prepared.training,
-        prepared.validation,
-        settings.loss,
-        settings.optimisation,
-        settings.seed,
-        prepared.weak_supervision,
-        prepared.noisy,
-        group,
-        [batch.sources[0] for batch in batches["train"]],
-    )
+    trainer = make_trainer(settings, prepared, group, [batch.sources[0] for batch in batches["train"]])
     if n_members > 1:
         logger.info("Member %d of %d", number + 1, n_members)
     if checkpoint is not None:
@@ -100,8 +90,8 @@ def train_member(
             write_checkpoint(checkpoint, folder.checkpoint("best"))
         write_checkpoint(checkpoint, folder.checkpoint("last"))
         logger.debug(epoch_line(result, n_epochs))
-        if result.weak_supervision is not None:
-            logger.debug("weak supervision adds %.3g to the loss", result.weak_supervision)
+        if result.added_loss is not None:
+            logger.debug("weak supervision adds %.3g to the loss", result.added_loss)
         display.epoch(result, n_epochs, "training" if n_members == 1 else f"member {number + 1}")
 
     first, start = trainer.epoch, time.perf_counter()

@@ -11,17 +11,17 @@ from typing import Any
 from mliap_hybrid.config import TrainingFile, read_training_file, with_unsaid_of, write_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.complete_settings import complete_settings
-from mliap_hybrid.fitting.member_run import train_member
-from mliap_hybrid.fitting.preparation import prepare
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
-from mliap_hybrid.fitting.progress import Display
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.fitting.run_log import RunLog
-from mliap_hybrid.fitting.training_data import load_data
 from mliap_hybrid.model.member_models import committee_model
 from mliap_hybrid.report.evaluation import Evaluation
-from mliap_hybrid.report.run_report import report_run
+from mliap_hybrid.runs.complete_settings import complete_settings
+from mliap_hybrid.runs.member_run import train_member
+from mliap_hybrid.runs.preparation import prepare
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run_log import RunLog
+from mliap_hybrid.runs.run_report import report_run
+from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.sgdml.closed_form import fit_molecule
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.progress import Display
-from mliap_hybrid.fitting.run import train
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.report.metrics import read_metrics
+from mliap_hybrid.runs.progress import Display
+from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings
 
 STANDSTILL = {"learning_rate": 1e-30, "weight_decay": 0.0, "patience": 2}

@@ -1,0 +1,43 @@
+"""The trainer of what was prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.fitting.initial_fit import make_trained_part
+from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.choice import make_steps
+from mliap_hybrid.fitting.processes.process_group import ProcessGroup
+from mliap_hybrid.fitting.trainer import Trainer
+from mliap_hybrid.runs.preparation import Prepared
+
+
+def make_trainer(
+    settings: TrainingFile, prepared: Prepared, group: ProcessGroup | None = None, names: Sequence[str] = ()
+) -> Trainer:
+    """A training before its first epoch.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+        Whose seed is that of the first weights and of the order of the frames.
+    prepared : Prepared
+        Not changed.
+    group : ProcessGroup, optional
+        Processes that train together, each with a `Trainer` like this; this one alone by default.
+    names : sequence of str, optional
+        What the user calls the training frames, for messages.
+    """
+    part, optimisation = make_trained_part(settings, prepared.terms), settings.optimisation
+    objective = Objective(
+        part,
+        prepared.training,
+        settings.loss,
+        optimisation.batch_size,
+        prepared.weak_supervision,
+        prepared.noisy,
+        group,
+        names,
+    )
+    return Trainer(objective, make_steps(part, optimisation, settings.seed), prepared.validation, optimisation)
