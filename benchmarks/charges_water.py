@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.build import molecule
+from mliap_hybrid.model.charge_network import ChargeNetwork
+from mliap_hybrid.model.charge_shift import ChargeShift
 from scipy.spatial.transform import Rotation
 
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.initial_fit import make_features
+from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.lammps.data_file import write_data_file
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.charge_network import ChargeNetwork
-from mliap_hybrid.model.charge_shift import ChargeShift
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.model.whitening import Whitening
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 Row = dict[str, object]
 """What was measured: `what`, `value`, `unit`."""
@@ -77,6 +77,6 @@ def untrained_model(charges: Literal["none", "fixed", "predicted"]) -> HybridMod
 def write_system(folder: Path, atoms: Atoms, model: Path, accuracy: float) -> str:
     """Write structure.data; return the input lines of the potential, with the PPPM that suits a cube."""
     _, manifest = load_exported(model)
-    write_data_file(folder / "structure.data", atoms, ELEMENTS, manifest.description.charges)
+    write_data_file(folder / "structure.data", atoms, ELEMENTS, manifest.description.constants("charge"))
     lines = potential_block(manifest, str(model.resolve()), ELEMENTS, accuracy)
     return lines + ("kspace_modify   diff ad\n" if "kspace_style" in lines else "")

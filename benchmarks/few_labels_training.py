@@ -15,7 +15,7 @@ from few_labels_data import DataSet, Frames
 from few_labels_methods import HEADS, SHARED, Settings, merged
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.fitting.initial_fit import make_model
+from mliap_hybrid.fitting.model_factory import make_model
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import EpochResult
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames

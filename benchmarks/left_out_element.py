@@ -35,7 +35,7 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
-from mliap_hybrid.fitting.initial_fit import make_features
+from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, RawFeatures, whitened_jacobian

@@ -60,7 +60,7 @@ def throughput(model: Path, n: int, steps: int, ranks: int) -> tuple[int, float,
     atoms = in_lammps_orientation(large_enough(example_atoms(manifest.example), manifest.description.cutoff))
     with tempfile.TemporaryDirectory() as folder:
         elements = manifest.description.elements
-        write_data_file(Path(folder) / "structure.data", atoms, elements, manifest.description.charges)
+        write_data_file(Path(folder) / "structure.data", atoms, elements, manifest.description.constants("charge"))
         script = Path(folder) / "in.bench"
         script.write_text(INPUT.format(n=n, steps=steps, potential=potential_block(manifest, str(model))))
         output = run_lammps(script, ranks)

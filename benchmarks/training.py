@@ -38,18 +38,18 @@ import ase.io
 import torch
 from ase import Atoms
 from features_table import rmd17
+from mliap_hybrid.model.derivatives import assemble
 from rich.console import Console
 from torch import Tensor
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.fitting.feature_cache import Track
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.raw_features import ComputedFeatures
 from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.model.derivatives import assemble
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
@@ -166,7 +166,7 @@ def resident_megabytes() -> float:
 def in_memory(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """Steps on prepared frames."""
     prepared = prepare(settings, training, validation, track)
-    part = make_trained_part(settings, prepared.terms)
+    part = make_trainable_model(settings, prepared.terms)
 
     def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         prediction = part(join_frames([prepared.training[index] for index in indices]))
@@ -216,7 +216,7 @@ def with_torch(settings: TrainingFile, training: Sequence[Batch], validation: Se
 def trainable_model(settings: TrainingFile, training: Sequence[Batch], track: Track) -> HybridModel:
     """A whole model in double precision, its fixed terms fitted to a few frames."""
     prepared = prepare(settings, training[:2], training[2:3], track)
-    part = make_trained_part(settings, prepared.terms)
+    part = make_trainable_model(settings, prepared.terms)
     return make_model(settings, prepared.features, prepared.terms, part).double()
 
 

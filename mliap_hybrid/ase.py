@@ -65,7 +65,7 @@ class HybridCalculator(Calculator):
         self.total_charge = self.manifest.total_charge if total_charge is None else total_charge
         self.is_conservative = self.model.is_conservative
         """Whether the forces are the gradient of the energy."""
-        if self.manifest.description.n_members > 1:
+        if len(self.model.heads.networks) > len(self.model.heads):
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
 
     @property

@@ -1,14 +1,17 @@
-"""The two containers that models see: `Geometry` (what a local energy needs) and `Batch` (whole structures)."""
+"""The two containers that models see: `Geometry` (what terms may look at) and `Batch` (whole structures)."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from mliap_hybrid.communication import Communication, Serial
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class AtomTags:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Atoms with an energy and the vectors to their neighbours: all that a strictly local term may look at.
+    """Atoms with an energy, the vectors to their neighbours, and the way to other atoms: all that a term may look at.
 
-    The same container is filled from a `Batch` in training and from LAMMPS' arrays in a run.
+    The same container is filled from a `Batch` in training and from LAMMPS' arrays in a run, on any device.
     """
 
     centre_numbers: Tensor
@@ -47,11 +50,36 @@ class Geometry:
     """(n_pairs, 3) float, Å: r_j - r_i. Full list: both (i, j) and (j, i) are there."""
     tags: AtomTags | None = None
     """Which atom is which, where that is known."""
+    pair_j: Tensor | None = None
+    """(n_pairs,) int64: neighbour of each pair: a centre, or on a rank a local atom, ghosts included. None where nobody
+    will ask."""
+    neighbours: Communication | None = None
+    """Exchange with the neighbours and sums over structures; None where nobody will ask."""
+    structures: Batch | None = None
+    """The whole structures, where they lie in one memory."""
 
     @property
     def n_centres(self) -> int:
         """Number of atoms that carry an energy."""
         return self.centre_numbers.shape[0]
+
+    @property
+    def communication(self) -> Communication:
+        """The way to other atoms.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if self.neighbours is None:
+            raise ValueError("expected a geometry with communication, such as that of a batch; this one has none")
+        return self.neighbours
+
+    @cached_property
+    def distances(self) -> Tensor:
+        """(n_pairs,) Å: lengths of the pair vectors, without their graph."""
+        return torch.linalg.vector_norm(self.pair_vectors.detach(), dim=1)
 
 
 @dataclass(frozen=True)
@@ -132,6 +160,9 @@ class Batch:
             pair_i=self.pair_i,
             pair_vectors=self.pair_vectors() if pair_vectors is None else pair_vectors,
             tags=AtomTags(torch.arange(self.n_atoms, device=self.pair_j.device), self.pair_j),
+            pair_j=self.pair_j,
+            neighbours=Serial(self.pair_j, self.structure_of_atom, self.total_charges),
+            structures=self,
         )
 
     def sum_over_structures(self, per_atom: Tensor) -> Tensor:

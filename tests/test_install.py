@@ -24,7 +24,7 @@ def test_pip_install_into_a_fresh_environment(tmp_path):
     subprocess.run([str(python), "-m", "pip", "install", "-q", str(ROOT)], check=True)
 
     manifest = export_model(sodium_chloride_model(), tmp_path / "model.pt")
-    write_data_file(tmp_path / "structure.data", rock_salt(2), ["Na", "Cl"], manifest.description.charges)
+    write_data_file(tmp_path / "structure.data", rock_salt(2), ["Na", "Cl"], manifest.description.constants("charge"))
     (tmp_path / "in.run").write_text(
         "units metal\natom_style charge\nread_data structure.data\n"
         + potential_block(manifest, "model.pt")

@@ -56,7 +56,7 @@ def export(
     )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1024:.0f} kB): {', '.join(manifest.description.elements)}")
     typer.echo(f"  terms: {'; '.join(manifest.terms)}; cutoff {manifest.description.cutoff} Å")
-    if manifest.description.direct_forces is not None:
+    if not manifest.description.is_conservative:
         typer.echo("  forces: direct; they do not conserve energy")
     typer.echo(f"next: mliap-hybrid check {output}; mliap-hybrid lammps-input {output}")
 

@@ -63,7 +63,7 @@ def featurize(
     from mliap_hybrid.features.statistics import feature_statistics
     from mliap_hybrid.fitting.feature_cache import FeatureCache
     from mliap_hybrid.fitting.featurise import featurise, write_npz
-    from mliap_hybrid.fitting.initial_fit import make_features
+    from mliap_hybrid.fitting.model_factory import make_features
     from mliap_hybrid.kernels.plan import is_supported
     from mliap_hybrid.model.feature_description import describe_features
     from mliap_hybrid.runs.recipe import complete

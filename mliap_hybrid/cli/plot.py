@@ -35,7 +35,7 @@ def features(
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.errors import InputError
     from mliap_hybrid.features.pictures import feature_figure
-    from mliap_hybrid.fitting.initial_fit import make_features
+    from mliap_hybrid.fitting.model_factory import make_features
 
     if config is not None and feature_set is not None:
         raise InputError("--set and --config exclude each other: give one of them")

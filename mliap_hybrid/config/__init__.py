@@ -9,8 +9,7 @@ from mliap_hybrid.config.fitting import (
     WeakSupervisionSettings,
 )
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
-from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
-from mliap_hybrid.config.section import Section
+from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.config.training_file import (
     TrainingFile,
     parse_training_file,
@@ -19,6 +18,9 @@ from mliap_hybrid.config.training_file import (
     with_unsaid_of,
     write_training_file,
 )
+from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
+from mliap_hybrid.model.terms.repulsion import RepulsionSettings
+from mliap_hybrid.section import Section
 
 __all__ = [
     "CommitteeSettings",

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mliap_hybrid.config.section import Fraction, Section
 from mliap_hybrid.errors import did_you_mean, quoted
+from mliap_hybrid.section import Fraction, Section
 from mliap_hybrid.units import ENERGY_UNITS, LENGTH_UNITS, STRESS_UNITS
 
 

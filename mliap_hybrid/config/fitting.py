@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mliap_hybrid.config.section import Fraction, NonNegative, Positive, Section
+from mliap_hybrid.section import Fraction, NonNegative, Positive, Section
 
 
 class LossSettings(Section):

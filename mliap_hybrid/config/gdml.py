@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mliap_hybrid.config.section import Positive, Section
+from mliap_hybrid.section import Positive, Section
 
 
 class GDMLSettings(Section):

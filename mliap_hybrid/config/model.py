@@ -1,20 +1,12 @@
-"""`features`, `network`, `repulsion`, `electrostatics`: what the model is made of."""
+"""`features` and `network`: what the networks see, and what they are."""
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from mliap_hybrid.config.section import Positive, Section
-from mliap_hybrid.errors import did_you_mean
-
-CHARGE_SOURCES = ("none", "formal", "reference", "fitted", "predicted")
-"""What `electrostatics.charges` may say, beside a table."""
-
-STARTING_CHARGES = ("zero", "formal", "reference")
-"""What `electrostatics.starting_charges` may say, beside a table."""
+from mliap_hybrid.section import Positive, Section
 
 
 class FeatureSettings(Section):
@@ -71,64 +63,3 @@ class NetworkSettings(Section):
         if self.force_hidden is not None and self.forces != "direct":
             raise ValueError("force_hidden has no effect unless forces is direct")
         return self
-
-
-class RepulsionSettings(Section):
-    """Screened nuclear repulsion (Ziegler, Biersack, Littmark 1985) at short distance."""
-
-    kind: Literal["zbl", "none"] = "zbl"
-    """zbl adds it, none leaves it out."""
-
-
-def _check_charges(value: Any, sources: tuple[str, ...], what: str) -> Any:
-    """The value, if it is one of the sources or a table of numbers."""
-    if isinstance(value, str) and value not in sources:
-        raise ValueError(f"unknown {what} '{value}': {did_you_mean(value, sources)}")
-    if isinstance(value, dict):
-        for symbol, charge in value.items():
-            if not isinstance(charge, int | float) or not math.isfinite(charge):
-                raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r}")
-    elif not isinstance(value, str):
-        raise ValueError("expected " + ", ".join(sources) + " or a table such as {Na: 1.0, Cl: -1.0}")
-    return value
-
-
-class ElectrostaticsSettings(Section):
-    """The long-range term: Gaussian charges, fixed for each element or predicted from the surroundings."""
-
-    charges: Literal["none", "formal", "reference", "fitted", "predicted"] | dict[str, float] = "none"
-    """Where the charges come from. none: no long-range term; formal: oxidation states (pymatgen);
-    reference: mean of the reference charges of each element; fitted: one for each element, learned with the network
-    from energies and forces; predicted: of each atom, by a second network from the same features; or a table such as
-    {Na: 1.0, Cl: -1.0} in e. The settings below, `smearing` apart, are for predicted charges. Where the file does not
-    say it: fitted, if all frames are periodic and neutral and a short training has a validation loss lower by more
-    than a fifth with them than without; else none."""
-    smearing: Positive = 1.0
-    """Smearing sigma of the charges in Å; at most cutoff / 5.5, where erfc(r / (sqrt(2) sigma)) has fallen to 4e-8."""
-    neutrality: Literal["shift", "increments"] = "shift"
-    """How predicted charges keep the total charge. shift: all atoms of a structure are moved by one number;
-    increments: neighbours give each other charge, so that systems far apart have the charges that each has alone, and
-    the total charge is that of the starting charges."""
-    starting_charges: Literal["zero", "formal", "reference"] | dict[str, float] = "formal"
-    """Charges q0 of the elements that predicted charges start from: zero, formal, reference or a table, as above."""
-    charge_hidden: list[Annotated[int, Field(gt=0)]] = Field(default=[64, 64])
-    """Widths of the hidden layers of the charge network."""
-    largest_charge: Positive = 2.0
-    """Bound b in e of what the charge network adds to q0: b tanh(network / b)."""
-    total_charge_input: bool = False
-    """Whether both networks see the total charge of the structure, for systems of several total charges."""
-
-    @field_validator("charges", mode="before")
-    @classmethod
-    def _known_charges(cls, value: Any) -> Any:
-        return _check_charges(value, CHARGE_SOURCES, "source of charges")
-
-    @field_validator("starting_charges", mode="before")
-    @classmethod
-    def _known_starting_charges(cls, value: Any) -> Any:
-        return _check_charges(value, STARTING_CHARGES, "source of starting charges")
-
-    @property
-    def predicts(self) -> bool:
-        """Whether charges are predicted."""
-        return self.charges == "predicted"

@@ -20,9 +20,11 @@ from mliap_hybrid.config.fitting import (
     WeakSupervisionSettings,
 )
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
-from mliap_hybrid.config.model import ElectrostaticsSettings, FeatureSettings, NetworkSettings, RepulsionSettings
-from mliap_hybrid.config.section import Section
+from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
+from mliap_hybrid.model.terms.repulsion import RepulsionSettings
+from mliap_hybrid.section import Section
 from mliap_hybrid.whole_file import whole_file
 
 MOST_OF_YAML = 500

@@ -1,6 +1,4 @@
-"""Charges of the elements as trained parameters, neutral by construction.
-
-The long-range energy is quadratic in the element charges,
+"""The long-range term while charges of the elements are fitted: neutral by construction, quadratic in them.
 
     E = sum_{a <= b} q_a q_b E_ab,
 
@@ -11,15 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from ase.data import atomic_numbers
 from pymatgen.core import Element
 from torch import Tensor
 
+from mliap_hybrid.model.parameter_values import ParameterValues
+from mliap_hybrid.model.term import Constants, Contribution, Term
+from mliap_hybrid.model.terms.electrostatics import ElectrostaticsDescription
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.prediction import Prediction
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.structure import Batch, Geometry
 
 NO_ELECTRONEGATIVITY = ("He", "Ne", "Ar")
 """Elements without a Pauling value."""
@@ -56,6 +59,65 @@ class FittedCharges(torch.nn.Module):
         """(n_products,) e^2: q_a q_b for a <= b, in the order of `element_pairs`."""
         charges = self()
         return torch.stack([charges[a] * charges[b] for a, b in element_pairs(len(charges))])
+
+
+class FittedElectrostatics(Term):
+    """The long-range energy of charges that are being fitted; of its constants alone."""
+
+    kind = "electrostatics"
+    cost = "solve"
+
+    def __init__(self, charges: FittedCharges):
+        super().__init__()
+        self.charges = charges
+
+    def energy(self, geometry: Geometry, parameters: ParameterValues) -> Tensor:
+        """Not divided among atoms: zeros (n_centres,)."""
+        return geometry.pair_vectors.new_zeros(geometry.n_centres)
+
+    def contribution(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Contribution:
+        """As in `Term`, from the charge products of the frames."""
+        assert isinstance(constants, ChargeProducts)
+        products = self.charges.products()  # (n_products,)
+        return Contribution(
+            structure_energies=constants.energies @ products,
+            forces=None if constants.forces is None else constants.forces @ products,
+            virials=None if constants.virials is None else constants.virials @ products,
+        )
+
+    def describe(self) -> ElectrostaticsDescription:
+        """Never in a model file: there, the charges are constants."""
+        raise NotImplementedError
+
+    @classmethod
+    def restore(cls, description: Any, arrays: Mapping[str, Tensor], cutoff: float) -> FittedElectrostatics:
+        """Never in a model file."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ChargeProducts(Constants):
+    """Long-range energies of frames for unit products of charges, float32."""
+
+    energies: Tensor
+    """(n_frames, n_products), eV/e^2: without what element energies say of them."""
+    forces: Tensor | None
+    """(n_atoms, 3, n_products), eV/(Å e^2); None where forces are not trained on."""
+    virials: Tensor | None
+    """(n_frames, 3, 3, n_products), eV/e^2."""
+
+    @property
+    def n_bytes(self) -> int:
+        """As in `Constants`."""
+        return sum(part.nbytes for part in (self.energies, self.forces, self.virials) if part is not None)
+
+    def followed_by(self, others: Sequence[Constants]) -> ChargeProducts:
+        """As in `Constants`."""
+        all_of_them = [self, *(other for other in others if isinstance(other, ChargeProducts))]
+        parts = ([getattr(one, name) for one in all_of_them] for name in ("energies", "forces", "virials"))
+        return ChargeProducts(*(None if part[0] is None else torch.cat(part) for part in parts))  # type: ignore[arg-type]
 
 
 def element_pairs(n_elements: int) -> list[tuple[int, int]]:

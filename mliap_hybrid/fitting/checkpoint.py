@@ -14,6 +14,7 @@ from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_description import ModelDescription
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
@@ -124,6 +125,7 @@ def _content_of(terms: InitialFit) -> dict[str, Any]:
 
 
 def _terms_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
+    molecules = model.term("molecules")
     return InitialFit(
         elements=tuple(content["elements"]),
         whitening=Whitening(content["whitening.mean"], content["whitening.matrix"]),
@@ -131,7 +133,7 @@ def _terms_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
         charges=content["charges"],
         unit_baseline=content["unit_baseline"],
         counts=content["counts"],
-        molecules=model.molecules,
+        molecules=molecules if isinstance(molecules, MoleculeTerm) else None,
     )
 
 

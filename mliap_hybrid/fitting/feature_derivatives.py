@@ -29,7 +29,7 @@ class FramePairs(Protocol):
     """Atoms and neighbour pairs of one or more frames, as `TrainingFrames` have them."""
 
     @property
-    def rows(self) -> Tensor:
+    def species(self) -> Tensor:
         """(n_atoms,) int64: index of each atom's element."""
 
     @property
@@ -96,7 +96,7 @@ class KernelDerivatives:
     def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
         native = self._native_in(slopes.dtype)
-        numbers = self._numbers.index_select(0, frames.rows)  # (n_atoms,)
+        numbers = self._numbers.index_select(0, frames.species)  # (n_atoms,)
         of_neighbours = numbers.index_select(0, frames.pair_j)  # (n_pairs,)
         pairs = native.sort(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
         return differentiable_gradient(native, pairs, slopes @ self._matrix[slopes.dtype])

@@ -1,109 +1,84 @@
-"""The terms without features, for one frame: repulsion, and the long-range term as far as its charges are known."""
+"""What is left of labels for the trained parts to explain, and what trained terms keep of the frames."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from mliap_hybrid.config import TrainingFile
-from mliap_hybrid.fitting.charge_products import unit_predictions
-from mliap_hybrid.fitting.initial_fit import make_repulsion
-from mliap_hybrid.fitting.prepared_charges import ChargeConstants, prepare_charges, single
-from mliap_hybrid.model.derivatives import assemble
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
-from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.data.baseline import compositions
+from mliap_hybrid.fitting.charge_products import ChargeProducts, unit_predictions
+from mliap_hybrid.fitting.explicit_terms import constants_of, energies_at_start, fits_charges, fixed_physics
+from mliap_hybrid.fitting.initial_fit import InitialFit
+from mliap_hybrid.model.term import Constants
+from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
 
 
 @dataclass(frozen=True)
-class FramePhysics:
-    """Fixed physics of one frame."""
+class FrameTerms:
+    """What the terms besides the network say of one frame."""
 
     fixed: Prediction
-    """Repulsion, fixed charges, and the energy of molecules."""
-    units: Prediction | None
+    """Of those without trained parameters."""
+    products: Prediction | None
     """Long-range term for unit products of charges, where they are fitted."""
-    predicted: ChargeConstants | None
-    """The long-range term but the charges, where they are predicted."""
+    constants: Mapping[str, Constants]
+    """Of the other trained terms."""
     energies: Tensor
-    """(1,) eV: what the baseline is fitted without: the fixed terms, and the long-range term of starting charges."""
+    """(1,) eV: what the baseline is fitted without: the fixed terms, and the trained ones as they start."""
 
 
-def frame_physics(
-    settings: TrainingFile,
-    batch: Batch,
-    charges: Tensor | None,
-    elements: tuple[int, ...],
-    molecules: MoleculeTerm | None = None,
-) -> FramePhysics:
+def frame_terms(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ...], with_virials: bool) -> FrameTerms:
     """Everything about a frame that no feature is needed for.
 
     Parameters
     ----------
-    settings : TrainingFile
     batch : Batch
         One structure.
-    charges : Tensor, shape (n_elements,), e, or None
-        Fixed, or where others start.
+    terms : sequence of MadeTerm
+        From `explicit_terms`.
     elements : tuple of int
         Atomic numbers, ascending.
-    molecules : MoleculeTerm, optional
-        Energy of the molecules.
+    with_virials : bool
+        Whether virials are trained on.
     """
-    electrostatics, repulsion = settings.electrostatics, make_repulsion(settings)
-    if electrostatics.predicts and charges is not None:
-        fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing, molecules)
-        predicted = prepare_charges(batch, electrostatics.smearing, settings.data.keys.with_virials)
-        start = charges[torch.searchsorted(torch.tensor(elements), batch.numbers)]  # (n_atoms,)
-        start = start + (batch.total_charges - start.sum()) / batch.n_atoms
-        return FramePhysics(fixed, None, single(predicted), fixed.energies + predicted.long_range(start).energies)
-    if electrostatics.charges == "fitted":
-        fixed = fixed_physics(batch, repulsion, None, elements, electrostatics.smearing, molecules)
-        units = unit_predictions(batch, elements, electrostatics.smearing)
-        return FramePhysics(fixed, units, None, fixed.energies)
-    fixed = fixed_physics(batch, repulsion, charges, elements, electrostatics.smearing, molecules)
-    return FramePhysics(fixed, None, None, fixed.energies)
-
-
-def fixed_physics(
-    batch: Batch,
-    repulsion: ZBLRepulsion | None,
-    charges: Tensor | None,
-    elements: tuple[int, ...],
-    smearing: float,
-    molecules: MoleculeTerm | None = None,
-) -> Prediction:
-    """Repulsion, fixed charges and molecules of a frame, with forces and virial.
-
-    Parameters
-    ----------
-    batch : Batch
-        One structure.
-    repulsion : ZBLRepulsion, optional
-    charges : Tensor, shape (n_elements,), e, or None
-    elements : tuple of int
-        Atomic numbers, ascending.
-    smearing : float, Å
-    molecules : MoleculeTerm, optional
-    """
-    vectors = batch.pair_vectors().requires_grad_()  # (n_pairs, 3)
-    atomic = batch.positions.new_zeros(batch.n_atoms)  # (n_atoms,)
-    gradients = torch.zeros_like(vectors)
-    if repulsion is not None:
-        atomic = repulsion(batch.geometry(vectors))
-        (gradients,) = torch.autograd.grad(atomic.sum(), vectors, allow_unused=True, materialize_grads=True)
-    if molecules is not None:
-        of_molecules, molecule_gradients = molecules.energies_and_gradients(batch.geometry())
-        atomic, gradients = atomic + of_molecules, gradients + molecule_gradients
-    local = assemble(batch, atomic.detach(), gradients)
-    if charges is None:
-        return local
-    index = torch.searchsorted(torch.tensor(elements), batch.numbers)  # (n_atoms,)
-    long_range = gaussian_charge_energy(batch, charges[index], smearing)
-    return Prediction(
-        local.energies + long_range.energies, local.forces + long_range.forces, local.virials + long_range.virials
+    fixed = fixed_physics(batch, terms, elements)
+    smearings = [made.term.smearing for made in terms if fits_charges(made)]
+    return FrameTerms(
+        fixed=fixed,
+        products=unit_predictions(batch, elements, smearings[0]) if smearings else None,  # type: ignore[arg-type]
+        constants=constants_of(batch, terms, with_virials),
+        energies=fixed.energies + energies_at_start(batch, terms, elements),
     )
+
+
+def residual_labels(batch: Batch, fixed: Prediction, fit: InitialFit) -> Prediction:
+    """Labels minus fixed terms minus element energies; zeros stand where there is no label."""
+    baseline = compositions([batch], fit.elements) @ fit.baseline  # (1,)
+    return Prediction(
+        energies=_label(batch.energies, fixed.energies) - fixed.energies - baseline,
+        forces=_label(batch.forces, fixed.forces) - fixed.forces,
+        virials=_label(batch.virials, fixed.virials) - fixed.virials,
+    )
+
+
+def constants_of_frame(
+    batch: Batch, terms: FrameTerms, fit: InitialFit, use_forces: bool, use_virials: bool
+) -> dict[str, Constants]:
+    """What all trained terms keep of a frame, the products of fitted charges without what element energies say."""
+    constants = dict(terms.constants)
+    if terms.products is not None and fit.unit_baseline is not None:
+        baseline = compositions([batch], fit.elements) @ fit.unit_baseline  # (1, n_products)
+        constants["electrostatics"] = ChargeProducts(
+            (terms.products.energies - baseline).float(),
+            terms.products.forces.float() if use_forces else None,
+            terms.products.virials.float() if use_virials else None,
+        )
+    return constants
+
+
+def _label(label: Tensor | None, like: Tensor) -> Tensor:
+    return like if label is None else label

@@ -1,58 +1,54 @@
-"""Energies, forces and virials of prepared frames: exact, and many times faster than from the positions.
+"""What is trained: heads, and terms with parameters that are not known yet, on frames that were computed before.
 
-With g_i = dE_i/dF_i from the network alone and the constant derivatives dF_i/dr_p (feature_derivatives.py),
-
-    dE/dr_p = g_i(p) . dF_i/dr_p,      f_i = +sum_p dE/dr_p,   f_j = -sum_p dE/dr_p,      W = -sum_p r_p (x) dE/dr_p.
-
-Where forces are direct, g_i is what a network of its own says (model/direct_forces.py). Where charges are predicted,
-it is dE_i/dF_i + (dE/draw_i) draw_i/dF_i, and the long-range term at fixed charges comes on top: model/charge_model.py
-and fitting/prepared_charges.py.
+The sum of terms is that of every other evaluation (model/sum_of_terms.py); features, their derivatives and what terms
+keep of the frames are cached, which makes a step many times faster than from the positions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from mliap_hybrid.fitting.charge_products import FittedCharges
-from mliap_hybrid.fitting.prepared_charges import ChargeConstants
+from mliap_hybrid.fitting.cached_heads import CachedHeads
 from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.kernels.pair_sums import PairSums
-from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.charge_model import ChargedAtoms, ChargeModel
-from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model.born_charges import born_charges
+from mliap_hybrid.model.heads import Head, Heads
+from mliap_hybrid.model.parameters import Parameter, PredictedParameter
+from mliap_hybrid.model.sum_of_terms import sum_of_terms
+from mliap_hybrid.model.term import Term
 from mliap_hybrid.prediction import Prediction
 
 
 class TrainableModel(torch.nn.Module):
-    """The parameters that are trained: the networks, and the charges where they are fitted or predicted."""
+    """The parts of a model that training changes."""
 
     def __init__(
         self,
-        network: AtomicNetwork,
-        charges: FittedCharges | None = None,
-        charge_model: ChargeModel | None = None,
+        heads: Sequence[Head],
+        terms: Sequence[Term],
+        parameters: Sequence[Parameter] = (),
         total_charge_input: bool = False,
-        force_network: ForceNetwork | None = None,
     ):
         """Put the parts together.
 
         Parameters
         ----------
-        network : AtomicNetwork
-        charges : FittedCharges, optional
-        charge_model : ChargeModel, optional
+        heads : sequence of Head
+        terms : sequence of Term
+            Those with parameters that are fitted or predicted; the energy of the network is one.
+        parameters : sequence of Parameter
+            All that these terms take.
         total_charge_input : bool
             Whether the networks take the total charge of the frame as a last input.
-        force_network : ForceNetwork, optional
-            Where forces are direct; not together with a charge model.
         """
         super().__init__()
-        self.network = network
-        self.charges = charges
-        self.charge_model = charge_model
+        self.heads = Heads(heads)
+        self.terms = torch.nn.ModuleDict({term.kind: term for term in terms})
+        self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})
         self.total_charge_input = total_charge_input
-        self.force_network = force_network
 
     def forward(self, frames: TrainingFrames) -> Prediction:
         """What the trained part says of the frames, differentiable in its parameters.
@@ -66,102 +62,45 @@ class TrainableModel(torch.nn.Module):
         Prediction
             float32; to be compared with the labels of `frames`.
         """
-        if self.charge_model is not None and frames.predicted is not None:
-            return self._with_predicted_charges(self.charge_model, frames, frames.predicted)
-        atomic, slopes = self.energies_and_slopes(frames.features, frames.rows)  # (n_atoms,), (n_atoms, n_kept)
-        local = _collect(frames, atomic, frames.derivatives.pair_gradients(frames, slopes))
-        if self.charges is None or frames.unit_energies is None:
-            return local
-        products = self.charges.products()  # (n_products,)
+        heads = CachedHeads(self.heads, frames, self.inputs(frames), self.training)
+        geometry = frames.geometry
+        terms, parameters = self.terms.values(), self.theta.values()
+        total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants)  # type: ignore[arg-type]
+        sums = PairSums(frames.pair_i, frames.pair_j, frames.pair_vectors, frames.frame_of_atom, frames.n_frames)
+        forces, virials = sums(total.pair_gradients)
+        energies = geometry.communication.sum(total.energies)
         return Prediction(
-            energies=local.energies + frames.unit_energies @ products,
-            forces=local.forces if frames.unit_forces is None else local.forces + frames.unit_forces @ products,
-            virials=local.virials if frames.unit_virials is None else local.virials + frames.unit_virials @ products,
+            energies=energies if total.structure_energies is None else energies + total.structure_energies,
+            forces=forces if total.forces is None else forces + total.forces,
+            virials=virials if total.virials is None else virials + total.virials,
+            charges=total.parameters.get("charge"),
+            potentials=total.parameter_gradients.get("charge"),
+            born_charges=self._born_charges(frames, heads),
         )
 
-    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Energies of atoms, and the slopes that forces follow from, of a part that predicts no charges.
+    def fitted_parameters(self) -> list[torch.nn.Parameter]:
+        """What is trained besides the weights of networks: numbers of elements, with a learning rate of their own."""
+        return [*self.terms.parameters(), *self.theta.parameters()]
 
-        Parameters
-        ----------
-        features : Tensor, shape (n_atoms, n_kept)
-        rows : Tensor, shape (n_atoms,), int64
-            Index of each atom's element.
-
-        Returns
-        -------
-        energies : Tensor, shape (n_atoms,), eV
-        slopes : Tensor, shape (n_atoms, n_kept), eV
-            dE_i/dx_i, or what the force network says in its place.
-        """
-        if self.force_network is not None:
-            return self.network(features, rows), self.force_network(features, rows)
-        return self.network.energies_and_slopes(features, rows)
-
-    def predicted_charges(self, frames: TrainingFrames) -> Tensor:
-        """Charges (n_atoms,), e, of a part that predicts them."""
-        assert self.charge_model is not None
-        assert frames.predicted is not None
-        raw = self.charge_model.raw(self._inputs(frames.features, frames), frames.rows)  # (n_atoms,)
-        return self.charge_model.charges(raw, _charged_atoms(frames, frames.predicted))
-
-    def _with_predicted_charges(
-        self, charge_model: ChargeModel, frames: TrainingFrames, constants: ChargeConstants
-    ) -> Prediction:
-        atoms = _charged_atoms(frames, constants)
-        features = frames.features.detach().requires_grad_()  # (n_atoms, n_kept)
-        with torch.enable_grad():
-            inputs = self._inputs(features, frames)
-            atomic = self.network(inputs, frames.rows)  # (n_atoms,)
-            raw = charge_model.raw(inputs, frames.rows)  # (n_atoms,)
-            charges = charge_model.charges(raw, atoms)  # (n_atoms,)
-            long_range = constants.long_range(charges)
-            born_charges = None
-            if constants.born_charges is not None:
-                (raw_slopes,) = torch.autograd.grad(raw.sum(), features, retain_graph=True, create_graph=self.training)
-                of_pairs = frames.derivatives.pair_gradients(frames, raw_slopes)  # (n_pairs, 3) draw_i/dr_p
-                positions, periodic = constants.positions, constants.periodic
-                born_charges = charge_model.born_charges(raw, charges, of_pairs, atoms, positions, periodic)
-            weights = [torch.ones_like(atomic), charge_model.response(long_range.potentials, atoms)]
-            (slopes,) = torch.autograd.grad([atomic, raw], features, weights, create_graph=self.training)
-        gradients = frames.derivatives.pair_gradients(frames, slopes)  # (n_pairs, 3)
-        of_map = charge_model.pair_gradients(raw, long_range.potentials, atoms)
-        local = _collect(frames, atomic, gradients if of_map is None else gradients + of_map)
-        return Prediction(
-            energies=local.energies + long_range.energies,
-            forces=local.forces + long_range.forces,
-            virials=local.virials + long_range.virials,
-            charges=charges,
-            potentials=long_range.potentials,
-            born_charges=born_charges,
-        )
-
-    def _inputs(self, features: Tensor, frames: TrainingFrames) -> Tensor:
-        """What the networks see: whitened features, and the total charge where it is an input."""
+    def inputs(self, frames: TrainingFrames) -> Tensor:
+        """What the networks see (n_atoms, n_inputs): whitened features, and the total charge where it is an input."""
         if not self.total_charge_input:
-            return features
-        assert frames.predicted is not None
-        totals = frames.predicted.total_charges[frames.frame_of_atom]  # (n_atoms,)
-        return torch.cat([features, totals[:, None]], dim=1)
+            return frames.features
+        communication = frames.geometry.communication
+        totals = communication.to_centres(communication.total_charges)  # (n_atoms,)
+        return torch.cat([frames.features, totals[:, None]], dim=1)
 
+    def values(self, frames: TrainingFrames, name: str) -> Tensor:
+        """Values (n_atoms,) of a parameter."""
+        parameter = self.theta[name]
+        inputs = self.inputs(frames)
+        of_head = None if parameter.head is None else self.heads[parameter.head](inputs, frames.species)  # type: ignore[index]
+        return parameter(frames.geometry, frames.species, of_head)[0]
 
-def _charged_atoms(frames: TrainingFrames, constants: ChargeConstants) -> ChargedAtoms:
-    return ChargedAtoms(
-        frames.rows,
-        frames.frame_of_atom,
-        constants.total_charges,
-        frames.pair_i,
-        frames.pair_j,
-        frames.pair_vectors.to(frames.features.dtype),
-    )
-
-
-def _collect(frames: TrainingFrames, atomic: Tensor, gradients: Tensor) -> Prediction:
-    """Structures from atomic energies (n_atoms,) and dE/dr_p (n_pairs, 3)."""
-    sums = PairSums(frames.pair_i, frames.pair_j, frames.pair_vectors, frames.frame_of_atom, frames.n_frames)
-    forces, virials = sums(gradients)
-    return Prediction(_sum_by(frames.frame_of_atom, atomic, frames.n_frames), forces, virials)
-
-
-def _sum_by(index: Tensor, values: Tensor, n: int) -> Tensor:
-    return values.new_zeros((n, *values.shape[1:])).index_add(0, index, values)
+    def _born_charges(self, frames: TrainingFrames, heads: CachedHeads) -> Tensor | None:
+        """(n_atoms, 3, 3), e; None where there are no labels to compare with, or charges are not predicted."""
+        charge = dict(self.theta.items()).get("charge")
+        labels = frames.predicted
+        if not isinstance(charge, PredictedParameter) or labels is None or labels.born_charges is None:
+            return None
+        return born_charges(charge, frames.geometry, labels.positions, labels.periodic, frames.species, heads)

@@ -7,17 +7,20 @@ the map to pair gradients (feature_derivatives.py), and what is left of the labe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from mliap_hybrid.communication import Serial
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives
 from mliap_hybrid.fitting.label_masks import join_labels
-from mliap_hybrid.fitting.prepared_charges import ChargeConstants, join_charges, memory_of_charges
+from mliap_hybrid.fitting.prepared_charges import ChargeConstants, join_charges
+from mliap_hybrid.model.term import Constants
 from mliap_hybrid.prediction import Prediction
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.structure import Batch, Geometry
 
 MASKS = {"energies": "has_energy", "forces": "has_forces", "virials": "has_virial"}
 """Label -> what says which frames have it."""
@@ -41,8 +44,10 @@ class TrainingFrames:
     """(n_pairs,) int64: neighbour of each pair."""
     pair_vectors: Tensor
     """(n_pairs, 3) float64, Å: r_p."""
-    rows: Tensor
+    species: Tensor
     """(n_atoms,) int64: index of each atom's element."""
+    numbers: Tensor
+    """(n_atoms,) int64: atomic numbers."""
     frame_of_atom: Tensor
     """(n_atoms,) int64."""
     atoms_per_frame: Tensor
@@ -53,12 +58,8 @@ class TrainingFrames:
     """(n_atoms, 3), eV/Å: label minus the fixed terms."""
     virials: Tensor | None
     """(n_frames, 3, 3), eV: label minus the fixed terms."""
-    unit_energies: Tensor | None = None
-    """(n_frames, n_products), eV/e^2: long-range energy for unit products of charges (fitting/charge_products.py)."""
-    unit_forces: Tensor | None = None
-    """(n_atoms, 3, n_products), eV/(Å e^2)."""
-    unit_virials: Tensor | None = None
-    """(n_frames, 3, 3, n_products), eV/e^2."""
+    constants: Mapping[str, Constants] = field(default_factory=dict)
+    """Kind of a trained term -> what it keeps of these frames."""
     predicted: ChargeConstants | None = None
     """What predicted charges need, and their labels."""
     has_energy: Tensor | None = None
@@ -77,8 +78,24 @@ class TrainingFrames:
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
         values = [getattr(self, f.name) for f in fields(self)]
+        values += list(self.constants.values())
         return sum(
-            value.nbytes if isinstance(value, Tensor) else value.n_bytes for value in values if value is not None
+            value.nbytes if isinstance(value, Tensor) else value.n_bytes
+            for value in values
+            if value is not None and not isinstance(value, Mapping)
+        )
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """What terms may look at, in the precision of the features."""
+        totals = self.features.new_zeros(self.n_frames) if self.predicted is None else self.predicted.total_charges
+        return Geometry(
+            centre_numbers=self.numbers,
+            neighbour_numbers=self.numbers.index_select(0, self.pair_j),
+            pair_i=self.pair_i,
+            pair_vectors=self.pair_vectors.to(self.features.dtype),
+            pair_j=self.pair_j,
+            neighbours=Serial(self.pair_j, self.frame_of_atom, totals),
         )
 
 
@@ -88,7 +105,7 @@ def prepare_frame(
     features: Tensor,
     derivatives: FeatureDerivatives,
     elements: Sequence[int],
-    units: Prediction | None = None,
+    constants: Mapping[str, Constants] | None = None,
     predicted: ChargeConstants | None = None,
     use_forces: bool = True,
     use_virials: bool = True,
@@ -107,8 +124,8 @@ def prepare_frame(
         Of the whitened features.
     elements : sequence of int
         Atomic numbers of the model, ascending.
-    units : Prediction, optional
-        Long-range energies, forces and virials for unit products of charges, along a last axis.
+    constants : mapping of str to Constants, optional
+        Kind of a trained term -> what it keeps of the frame.
     predicted : ChargeConstants, optional
         Where charges are predicted; already float32.
     use_forces, use_virials : bool
@@ -124,15 +141,14 @@ def prepare_frame(
         pair_i=batch.pair_i,
         pair_j=batch.pair_j,
         pair_vectors=batch.pair_vectors(),
-        rows=torch.searchsorted(torch.tensor(elements), batch.numbers),
+        species=torch.searchsorted(torch.tensor(elements), batch.numbers),
+        numbers=batch.numbers,
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
         energies=None if batch.energies is None else remainder.energies.float(),
         forces=remainder.forces.float() if use_forces and batch.forces is not None else None,
         virials=remainder.virials.float() if use_virials and batch.virials is not None else None,
-        unit_energies=units.energies.float() if units else None,
-        unit_forces=units.forces.float() if units and use_forces else None,
-        unit_virials=units.virials.float() if units and use_virials else None,
+        constants=constants or {},
         predicted=predicted,
     )
 
@@ -140,16 +156,14 @@ def prepare_frame(
 def memory_of_frames(
     batches: Sequence[Batch],
     n_kept: int,
-    predicts_charges: bool = False,
-    use_virials: bool = False,
     stores_derivatives: bool = True,
+    of_terms: int = 0,
 ) -> int:
-    """Bytes that the prepared frames will take; where derivatives are stored, they are nearly all of it."""
-    of_charges = memory_of_charges(batches, use_virials) if predicts_charges else 0
+    """Bytes that the frames will take, with those of trained terms; stored derivatives are nearly all of it."""
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
     of_pairs = 40 * n_pairs + 12 * n_pairs * n_kept * stores_derivatives
-    return of_pairs + 4 * n_atoms * (n_kept + 10) + of_charges
+    return of_pairs + 4 * n_atoms * (n_kept + 10) + of_terms
 
 
 def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
@@ -165,6 +179,10 @@ def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
         labels, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
         n_rows = n_atoms if label == "forces" else n_frames
         joined[label], joined[mask] = join_labels(labels, masks, n_rows, n_frames)
+    joined["constants"] = {  # type: ignore[assignment]
+        kind: constants.followed_by([frame.constants[kind] for frame in frames[1:]])
+        for kind, constants in frames[0].constants.items()
+    }
     for name in (f.name for f in fields(TrainingFrames) if f.name not in joined):
         values = [getattr(frame, name) for frame in frames]
         if values[0] is None or name == "predicted":

@@ -19,10 +19,11 @@ from mliap_hybrid.lammps.exporter import load_exported, write_unified
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.model.derivatives import predict
 from mliap_hybrid.model.description import describe
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_file import Example, Manifest
+from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import with_total_charge
 from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
@@ -102,16 +103,17 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
     n_copies = len(repeated) // len(atoms)
     atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
+    charge = model.parameter("charge")
     with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
         exactly = Path(folder) / "exact.pt"
-        if model.charge_model is None:
+        if not isinstance(charge, PredictedParameter):
             what, compared = "local terms", _without_charges(model, manifest, exactly)
         else:
             what, compared = "exact charges", _with_exact_sum(manifest, model, exactly)
         rounding = LOCAL_TOLERANCE if manifest.dtype == "float64" else SINGLE_TOLERANCE
         exact = dict.fromkeys(UNITS, rounding)
         comparisons = _compare(compared, exactly, atoms, ranks, what, exact, exact)
-        if model.is_charged and manifest.coulomb_engine == "kspace":
+        if charge is not None and manifest.coulomb_engine == "kspace":
             what = f"with PPPM {KSPACE_ACCURACY:g}"
             squared = max(1.0, _largest_charge(model, atoms, manifest.total_charge) ** 2)  # e^2
             long_range = {name: max(value * squared, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
@@ -178,7 +180,7 @@ def lammps_result(path: Path, atoms: Atoms, ranks: int, accuracy: float = KSPACE
     _, manifest = load_exported(path)
     elements = manifest.description.elements
     with tempfile.TemporaryDirectory(prefix="mliap-hybrid-lammps-") as folder:
-        write_data_file(Path(folder) / "structure.data", atoms, elements, manifest.description.charges)
+        write_data_file(Path(folder) / "structure.data", atoms, elements, manifest.description.constants("charge"))
         script = Path(folder) / "in.check"
         script.write_text(_SCRIPT.format(potential=potential_block(manifest, str(path), elements, accuracy)))
         output = run_lammps(script, ranks)
@@ -218,7 +220,11 @@ def _differences(what: str, a: Result, b: Result, tolerances: dict[str, float]) 
 def _without_charges(model: HybridModel, manifest: Manifest, path: Path) -> HybridModel:
     """The model's local terms alone, also written to `path`."""
     description, tensors = describe(model)
-    description = description.model_copy(update={"charges": None})
+    left_out = {
+        "terms": [term for term in description.terms if term.kind != "electrostatics"],
+        "parameters": [parameter for parameter in description.parameters if parameter.name != "charge"],
+    }
+    description = description.model_copy(update=left_out)
     unified = HybridUnified(manifest.model_copy(update={"description": description}), tensors)
     write_unified(path, unified)
     return unified.model

@@ -10,7 +10,8 @@ import torch
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.model.description import describe, fold_whitening
+from mliap_hybrid.model.description import describe
+from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.structure import Batch
@@ -67,7 +68,7 @@ def export_model(
         )
     description, tensors = describe(fold_whitening(model))
     manifest = Manifest(
-        terms=description.terms(),
+        terms=description.titles(),
         description=description,
         total_charge=total_charge,
         allow_small_box=allow_small_box,

@@ -62,15 +62,15 @@ def potential_block(
             raise InputError(f"the model knows no element '{symbol}': {did_you_mean(symbol, known)}")
     legend = ", ".join(f"{index} = {symbol}" for index, symbol in enumerate(types, start=1))
     lines = [f"# potential: {model_path}; atom types: {legend}; {UNITS[connect]}"]
-    if manifest.description.direct_forces is not None:
+    if not manifest.description.is_conservative:
         lines += ["# direct forces: not the gradient of the energy, so that the total energy drifts"]
-    charges = manifest.description.charges
+    charges = manifest.description.constants("charge")
     source = "EXISTS" if connect else model_path
     if connect:
         lines += _connecting_lines(manifest, model_path)
     if charges is None:
         lines += [f"pair_style      mliap unified {source} 0", f"pair_coeff      * * {' '.join(types)}"]
-        if manifest.description.predicted_charges is not None:
+        if manifest.description.predicted("charge") is not None:
             lines += _predicted_charge_lines(manifest, kspace, accuracy, connect)
         return "\n".join(lines) + "\n"
     lines += [
@@ -92,7 +92,7 @@ UNITS = {
 
 def _connecting_lines(manifest: Manifest, model_path: str) -> list[str]:
     """Lines by which LAMMPS gives itself to the model."""
-    if manifest.description.predicted_charges is not None and manifest.coulomb_engine == "kspace":
+    if manifest.description.predicted("charge") is not None and manifest.coulomb_engine == "kspace":
         raise InputError(
             "the model leaves the energy of its predicted charges to the plugin, without which a LAMMPS built from "
             "source cannot run it; export it with `--coulomb exact`"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.model.molecules.order import MoleculeOrder
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.structure import Geometry
 
@@ -22,22 +21,22 @@ from mliap_hybrid.structure import Geometry
 class RunOrders:
     """The memory of a run, in the place of the model's own `MoleculeOrder`."""
 
-    def __init__(self, order: MoleculeOrder):
-        self._order = order
+    def __init__(self, term: MoleculeTerm):
+        """Serve a term, which asks this object for places."""
+        self._term = term
+        self._order = term.order
         self._step: int | None = None
         self._known: dict[int, list[int]] | None = None  # first tag -> places, where they are not as they come
         self._found: dict[int, list[int]] = {}
         self._last_tag = -1
 
-    def begin(self, data: Any, term: MoleculeTerm, geometry: Geometry) -> None:
+    def begin(self, data: Any, geometry: Geometry) -> None:
         """Find the orders anew if a run begins: the step is not the one after the last. Collective where it begins.
 
         Parameters
         ----------
         data : object
             The data object of LAMMPS. Without steps, every call begins a run.
-        term : MoleculeTerm
-            That asks this object for places.
         geometry : Geometry
             Of this rank.
 
@@ -51,7 +50,7 @@ class RunOrders:
         if step is not None and before is not None and step == before + 1:
             return
         self._known, self._found, self._last_tag = None, {}, -1
-        term.energies_and_gradients(geometry)
+        self._term.energies_and_gradients(geometry)
         comm = getattr(data, "comm", None)
         of_ranks = [(self._found, self._last_tag)]
         if comm is not None and comm.Get_size() > 1:

@@ -10,12 +10,10 @@ import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 
+from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
-from mliap_hybrid.lammps.charged_step import charged_step
-from mliap_hybrid.lammps.connected_checks import check_dielectric, check_pairs
-from mliap_hybrid.lammps.connected_data import ConnectedData
-from mliap_hybrid.lammps.coulomb_engines import COULOMB_ENGINES
+from mliap_hybrid.lammps.connected_checks import check_pairs
 from mliap_hybrid.lammps.data import MLIAPData
 from mliap_hybrid.lammps.exchange import (
     as_tensor,
@@ -30,6 +28,9 @@ from mliap_hybrid.lammps.foreign_models import is_foreign, is_zip, open_trusted,
 from mliap_hybrid.lammps.instance_data import InstanceData
 from mliap_hybrid.lammps.molecule_orders import RunOrders
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
+from mliap_hybrid.lammps.ranks import Ranks
+from mliap_hybrid.lammps.run_charges import run_charges, total_charge_of
+from mliap_hybrid.lammps.run_communication import RunCommunication
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.model_file import (
@@ -41,6 +42,7 @@ from mliap_hybrid.model.model_file import (
     restore_model,
 )
 from mliap_hybrid.model.safe_records import is_checkpoint
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import lammps_energy_unit
 
@@ -68,23 +70,16 @@ class HybridUnified:
         self.nparams = max(1, sum(parameter.numel() for parameter in model.parameters()))
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
-        self._orders: RunOrders | None = None
-        if model.molecules is not None:
-            self._orders = model.molecules.orders = RunOrders(model.molecules.order)
         self._connection: tuple[Any, str] | None = None
+        self._orders: RunOrders | None = None
+        molecules = model.term("molecules")
+        if isinstance(molecules, MoleculeTerm):
+            self._orders = molecules.orders = RunOrders(molecules)
+        self._charges = run_charges(model, manifest)
         # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
-        self.predicts_charges = model.charge_model is not None
-        self.point_charges = model.is_charged and not self.predicts_charges
-        self.total_charge: float | None = manifest.total_charge
-        self.centroid_stress = (model.charge_model, model.molecules, model.force_network) == (None, None, None)
-        if model.charge_model is not None:
-            self.smearing = model.smearing
-            self.solves_coulomb = manifest.coulomb_engine != "kspace"
-            # The sum of increments follows from the atoms.
-            follows = model.charge_model.neutrality == "increments" and not model.total_charge_input
-            self.total_charge = None if follows else manifest.total_charge
-            self.typical_charges = model.charge_model.typical_charges.tolist()
-            self.engine = COULOMB_ENGINES[manifest.coulomb_engine](model.smearing)
+        self.centroid_stress = model.has_centroid_stress
+        for name, value in self._charges.for_plugin().items():
+            setattr(self, name, value)
 
     def __reduce__(self) -> tuple[Any, tuple[Tensor, ...]]:
         # What torch.save pickles: the two byte records of the file, and the name of the function that reads them.
@@ -109,13 +104,7 @@ class HybridUnified:
         InputError
             If the model leaves the Coulomb energy of predicted charges to LAMMPS, or its ranks cannot talk.
         """
-        if self.predicts_charges and not self.solves_coulomb:
-            raise InputError(
-                "without the plugin of mliap_hybrid a model with predicted charges solves for their energy itself; "
-                "export it with `--coulomb exact`"
-            )
-        if self.model.is_charged and instance.get_mpi_comm() is None:
-            raise InputError("a model with charges expects a LAMMPS with MPI, and the package mpi4py")
+        self._charges.check_instance(instance)
         self._connection = (instance, fix)
 
     def compute_descriptors(self, data: Any) -> None:
@@ -152,13 +141,11 @@ class HybridUnified:
         complete = self._connected(data)
         geometry, rows = self._geometry(complete, device)
         self._check_run(complete, geometry)
-        if self._orders is not None and self.model.molecules is not None:
-            self._orders.begin(complete, self.model.molecules, geometry)
+        if self._orders is not None:
+            self._orders.begin(complete, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
-        if self.predicts_charges:
-            energies, gradients = charged_step(self.evaluator, self.engine, complete, geometry, unit)
-        else:
-            energies, gradients = self.evaluator.local_terms(geometry, smearing_correction=True)
+        total = self.evaluator.total(self._in_run(complete, geometry, rows, unit))
+        energies, gradients = total.energies, total.pair_gradients
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
             all_rows = gradients.new_zeros((data.npairs, 3))
             all_rows[rows] = gradients
@@ -172,12 +159,18 @@ class HybridUnified:
 
     def _connected(self, data: Any) -> Any:
         """The data object, completed by what the instance knows if one was given."""
-        if self._connection is None:
-            return data
-        if not self.predicts_charges:
-            return InstanceData(data, self._connection[0])
-        total = float("nan") if self.total_charge is None else self.total_charge
-        return ConnectedData(data, *self._connection, total)
+        return data if self._connection is None else self._charges.completed(data, *self._connection)
+
+    def _in_run(self, data: Any, geometry: Geometry, rows: Tensor | None, unit: float) -> Geometry:
+        """The geometry with the way to the atoms of other ranks."""
+
+        def coulomb(smearing: float) -> CoulombOperator:
+            return self._charges.operator(data, in_run, smearing, unit)
+
+        total_charge = total_charge_of(data).to(geometry.pair_vectors.device)
+        communication = RunCommunication(Ranks(data, rows), total_charge, geometry.n_centres, coulomb)
+        in_run = replace(geometry, neighbours=communication)
+        return in_run
 
     def _device(self, data: Any) -> torch.device:
         """Device of LAMMPS' arrays; the model moves there once."""
@@ -196,7 +189,7 @@ class HybridUnified:
         elements = as_tensor(data.elems).long()  # (n_total,): index into element_types
         numbers = self._element_numbers[elements]  # (n_total,)
         listed = as_tensor(data.iatoms)[:n_centres].long()  # (n_centres,): atom of each listed position
-        tags = None if self.model.molecules is None else atom_tags(data, listed)
+        tags = None if not self.model.needs_tags else atom_tags(data, listed)
         if n_pairs == 0:
             return replace(_no_geometry(device), centre_numbers=numbers[listed], tags=tags), None
         centre_of_atom = torch.full_like(elements, -1)  # (n_total,)
@@ -217,18 +210,12 @@ class HybridUnified:
             run_checks.check_box(data, self.model.cutoff)
         first, self._prepared = not self._prepared, True
         if first:
-            warn_of_unverified(unverified(data, not self.manifest.allow_small_box, self.point_charges))
-        if self.point_charges and (first or getattr(data, "check_run", False)):
-            run_checks.check_kspace(data)
-            check_dielectric(data)
-            numbers = geometry.centre_numbers.cpu().numpy()
-            run_checks.check_charges(data, numbers, self.model.charge_table(), self.manifest.total_charge)
+            warn_of_unverified(unverified(data, not self.manifest.allow_small_box, self._charges.point_charges))
+        self._charges.check_run(data, geometry, first)
         if not first:
             return
         if isinstance(data, InstanceData):  # the plugin has looked for what hides pairs
             check_pairs(data, self.model.cutoff)
-        if self.predicts_charges:
-            run_checks.check_predicted_charges(data, self.manifest.coulomb_engine)
         keep_freed_memory()
         if getattr(data, "comm", None) is not None:
             share_cores(data.comm)
@@ -250,7 +237,7 @@ def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
     try:
         records = parse_records(manifest.numpy().tobytes(), weights.numpy().tobytes(), "the model file")
         unified = HybridUnified(*records)
-        if unified.predicts_charges and not unified.solves_coulomb:  # LAMMPS would refuse the k-space solver first
+        if getattr(unified, "solves_coulomb", True) is False:  # LAMMPS would refuse the k-space solver first
             run_checks.check_predicted_charges(None, "kspace")
     except InputError:
         show_sentences_alone()

@@ -30,7 +30,7 @@ class AtomicNetwork(torch.nn.Module):
         hidden : sequence of int
             Widths of the hidden layers; empty makes a linear model.
         n_elements : int
-            Number of elements, each with its row of the linear term.
+            Number of elements, each with its part of the linear term.
         """
         super().__init__()
         self.hidden = tuple(hidden)
@@ -38,37 +38,37 @@ class AtomicNetwork(torch.nn.Module):
         self.linear = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))  # w
         self.offset = torch.nn.Parameter(torch.zeros(n_elements))  # b
 
-    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies of atoms.
 
         Parameters
         ----------
         features : Tensor, shape (n_atoms, n_inputs)
-        rows : Tensor, shape (n_atoms,), int64
+        species : Tensor, shape (n_atoms,), int64
             Index of each atom's element.
 
         Returns
         -------
         Tensor, shape (n_atoms,), eV
         """
-        linear = (self.linear[rows] * features).sum(1) + self.offset[rows]  # (n_atoms,)
+        linear = (self.linear[species] * features).sum(1) + self.offset[species]  # (n_atoms,)
         return through(self.layers, features).squeeze(1) + linear
 
-    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies of atoms and their derivatives by the features, differentiable once in the weights.
 
         Parameters
         ----------
         features : Tensor, shape (n_atoms, n_inputs)
             Constants, in the precision of the weights.
-        rows : Tensor, shape (n_atoms,), int64
+        species : Tensor, shape (n_atoms,), int64
             Index of each atom's element.
 
         Returns
         -------
-        energies : Tensor, shape (n_atoms,), eV
-        slopes : Tensor, shape (n_atoms, n_inputs), eV
+        values : Tensor, shape (n_atoms,), eV
+        gradients : Tensor, shape (n_atoms, n_inputs), eV
         """
         parameters = list(self.layers.parameters())  # weight and bias of one layer after the other
         layers = LayerWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
-        return energies_and_slopes(features, rows, layers)
+        return energies_and_slopes(features, species, layers)

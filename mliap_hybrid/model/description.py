@@ -1,33 +1,32 @@
-"""A model as plain data, for checkpoints and exports, and back: a description and tensors."""
+"""From a model to its description and tensors, and back: what checkpoints and exported files hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import torch
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.charge_increments import ChargeIncrements
-from mliap_hybrid.model.charge_model import ChargeModel
-from mliap_hybrid.model.charge_network import ChargeNetwork
-from mliap_hybrid.model.charge_shift import ChargeShift
-from mliap_hybrid.model.committee import CommitteeNetwork, members_of
-from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model.bounds import bound_of, describe_bound
+from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.feature_description import describe_features
+from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_description import (
-    DirectForcesDescription,
+    AnyParameter,
+    ConstantDescription,
+    HeadDescription,
     ModelDescription,
-    MoleculesDescription,
-    PredictedChargesDescription,
+    PredictedDescription,
 )
-from mliap_hybrid.model.molecules.gdml import GDMLModel
+from mliap_hybrid.model.neutrality import neutrality_of
+from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter, PredictedParameter
+from mliap_hybrid.model.tensor_names import head_prefix
 from mliap_hybrid.model.tensor_shapes import check_tensors
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.model.terms.kinds import restore_term
 from mliap_hybrid.model.whitening import Whitening
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 
 
 def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
@@ -37,36 +36,22 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
     -------
     description : ModelDescription
     tensors : dict of str to Tensor
-        Weights of the networks, and of the whitening if there is one.
+        Weights of the networks, arrays of terms, and of the whitening if there is one.
     """
-    symbols = {z: chemical_symbols[z] for z in model.elements}
-    charges = {symbols[z]: charge for z, charge in model.charge_table().items()}
+    described = [_describe_parameter(p, model.elements) for p in model.all_parameters if p.name != "energy"]
     description = ModelDescription(
         features=describe_features(model.features),
-        hidden=[] if model.network is None else list(model.network.hidden),
-        n_members=len(members_of(model.network)),
         whitened=model.whitening is not None,
-        baseline={symbol: float(model.baseline[z]) for z, symbol in symbols.items()},
-        repulsion="none" if model.repulsion is None else "zbl",
-        charges=charges or None,
-        predicted_charges=None if model.charge_model is None else _describe_charges(model.charge_model, symbols),
         total_charge_input=model.total_charge_input,
-        smearing=model.smearing,
-        direct_forces=(
-            None if model.force_network is None else DirectForcesDescription(hidden=list(model.force_network.hidden))
-        ),
-        molecules=None if model.molecules is None else _describe_molecules(model.molecules.model),
+        heads=[_describe_head(head) for head in model.heads],
+        parameters=described,
+        terms=[term.describe() for term in model.all_terms],  # type: ignore[misc]
     )
-    weights = {} if model.network is None else model.network.state_dict()
-    tensors = {f"network.{name}": value.detach().clone() for name, value in weights.items()}
-    if model.molecules is not None:
-        tensors |= {f"molecules.{name}": value.clone() for name, value in model.molecules.model.arrays().items()}
-    if model.charge_model is not None:
-        weights = model.charge_model.network.network.state_dict()
-        tensors |= {f"charge_network.{name}": value.detach().clone() for name, value in weights.items()}
-    if model.force_network is not None:
-        weights = model.force_network.state_dict()
-        tensors |= {f"force_network.{name}": value.detach().clone() for name, value in weights.items()}
+    tensors: dict[str, Tensor] = {}
+    for head in model.heads:
+        tensors |= {name: value.detach().clone() for name, value in weights_of(head).items()}
+    for term in model.all_terms:
+        tensors |= {f"{term.kind}.{name}": value for name, value in term.arrays().items()}
     if model.whitening is not None:
         tensors |= {
             "whitening.mean": model.whitening.mean.detach().clone(),
@@ -88,129 +73,95 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     whitening = Whitening(tensors["whitening.mean"], tensors["whitening.matrix"]) if description.whitened else None
     n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
     n_inputs += description.total_charge_input
-    # The random first weights are replaced below; the caller's random state stays as it is.
+    # The random first weights are replaced; the caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
-        members = [
-            AtomicNetwork(n_inputs, description.hidden, len(features.elements)).double()
-            for _ in range(description.n_members)
-        ]
-        network = None
-        if members:
-            network = members[0] if len(members) == 1 else CommitteeNetwork(members)
-        charge_model = _build_charges(description, n_inputs)
-        force_network = _build_forces(description, n_inputs)
-    if network is not None:
-        network.load_state_dict(_with_prefix(tensors, "network."))
-    if charge_model is not None:
-        charge_model.network.network.load_state_dict(_with_prefix(tensors, "charge_network."))
-    if force_network is not None:
-        force_network.load_state_dict(_with_prefix(tensors, "force_network."))
-    model = HybridModel(
-        features=features,
-        whitening=whitening,
-        network=network,
-        baseline=_by_number(description.baseline),
-        repulsion=ZBLRepulsion(description.cutoff) if description.repulsion == "zbl" else None,
-        charges=None if description.charges is None else _by_number(description.charges),
-        smearing=description.smearing,
-        charge_model=charge_model,
-        total_charge_input=description.total_charge_input,
-        force_network=force_network,
-        molecules=_build_molecules(description, tensors),
-    )
-    return model.double().eval()
+        heads = [make_head(head, n_inputs, len(features.elements)).double() for head in description.heads]
+    for head in heads:
+        load_weights(head, tensors)
+    parameters = [_restore_parameter(parameter, description) for parameter in description.parameters]
+    energies: list[Parameter] = [AtomicEnergy() for head in heads if head.name == "energy"]
+    by_head = sorted([*energies, *parameters], key=lambda p: _place(p, [head.name for head in heads]))
+    arrays = {kind: _with_prefix(tensors, f"{kind}.") for kind in (term.kind for term in description.terms)}
+    terms = [restore_term(term, arrays[term.kind], description.cutoff) for term in description.terms]
+    return HybridModel(features, terms, by_head, heads, whitening, description.total_charge_input).double().eval()
 
 
-def fold_whitening(model: HybridModel) -> HybridModel:
-    """The same model with the whitening folded into the first layers and the linear terms, in float64."""
-    if model.whitening is None:
-        return model
-    description, tensors = describe(model)
-    folded = {name: tensor for name, tensor in tensors.items() if not name.startswith("whitening.")}
-    n_whitened = model.whitening.matrix.shape[1]
-    first = ".layers.0.weight"
-    networks = [name.removesuffix(first) for name in tensors if name.endswith(first)]
-    for network in (name for name in networks if name != "force_network"):
-        for layer, constant in (("layers.0.weight", "layers.0.bias"), ("linear", "offset")):
-            weight, bias = tensors[f"{network}.{layer}"].double(), tensors[f"{network}.{constant}"].double()
-            of_features, bias = model.whitening.fold_into(weight[:, :n_whitened], bias)
-            # A last column, if any, belongs to the total charge.
-            folded[f"{network}.{layer}"] = torch.cat([of_features, weight[:, n_whitened:]], dim=1)
-            folded[f"{network}.{constant}"] = bias
-    if model.force_network is not None:
-        folded |= _fold_forces(model.force_network, model.whitening)
-    return build(description.model_copy(update={"whitened": False}), folded)
+def make_head(description: HeadDescription, n_inputs: int, n_elements: int) -> Head:
+    """A head with weights from the current random state."""
+    members: list[AtomicNetwork | DirectNetwork] = [
+        AtomicNetwork(n_inputs, description.hidden, n_elements) for _ in range(description.n_members)
+    ]
+    if description.direct_hidden is not None:
+        slopes = (ForceNetwork(n_inputs, description.direct_hidden, n_elements) for _ in members)
+        members = [DirectNetwork(e, s) for e, s in zip(members, slopes, strict=True) if isinstance(e, AtomicNetwork)]
+    return Head(description.name, members)
 
 
-def _fold_forces(network: ForceNetwork, whitening: Whitening) -> dict[str, Tensor]:
-    """Weights of the force network on bare features: s . dx/dr = (M s) . dF/dr, M the matrix of the whitening."""
-    tensors = {name: value.detach().double() for name, value in network.state_dict().items()}
-    first, last = "layers.0", f"layers.{len(network.layers) - 1}"
-    weight, bias = whitening.fold_into(tensors[f"{first}.weight"], tensors[f"{first}.bias"])
-    tensors |= {f"{first}.weight": weight, f"{first}.bias": bias}
-    matrix = whitening.matrix.double()  # (n_features, n_kept)
-    tensors |= {f"{last}.weight": matrix @ tensors[f"{last}.weight"], f"{last}.bias": matrix @ tensors[f"{last}.bias"]}
-    tensors["offset"] = tensors["offset"] @ matrix.T  # (n_elements, n_features)
-    return {f"force_network.{name}": value for name, value in tensors.items()}
+def weights_of(head: Head) -> dict[str, Tensor]:
+    """Weights of a head under the names that files give them."""
+    prefix = head_prefix(head.name)
+    weights: dict[str, Tensor] = {}
+    for number, member in enumerate(head.networks):
+        of_member = f"members.{number}." if len(head.members) > 1 else ""
+        energy = member.energy if isinstance(member, DirectNetwork) else member
+        weights |= {f"{prefix}.{of_member}{name}": value for name, value in energy.state_dict().items()}
+        if isinstance(member, DirectNetwork):
+            weights |= {f"force_network.{name}": value for name, value in member.slopes.state_dict().items()}
+    return weights
 
 
-def _describe_charges(charge_model: ChargeModel, symbols: Mapping[int, str]) -> PredictedChargesDescription:
+def load_weights(head: Head, tensors: Mapping[str, Tensor]) -> None:
+    """Give a head the weights of a file."""
+    with torch.no_grad():
+        for name, own in weights_of(head).items():
+            own.copy_(tensors[name])
+
+
+def _describe_head(head: Head) -> HeadDescription:
+    member = head.networks[0]
+    direct = list(member.slopes.hidden) if isinstance(member, DirectNetwork) else None
+    return HeadDescription(name=head.name, hidden=list(head.hidden), n_members=len(head.members), direct_hidden=direct)
+
+
+def _describe_parameter(parameter: Parameter, elements: tuple[int, ...]) -> AnyParameter:
+    symbols = [chemical_symbols[z] for z in elements]
+
     def table(values: Tensor) -> dict[str, float]:
-        return dict(zip(symbols.values(), values.tolist(), strict=True))
+        return dict(zip(symbols, values.tolist(), strict=True))
 
-    return PredictedChargesDescription.model_validate(
-        {
-            "neutrality": charge_model.neutrality,
-            "hidden": list(charge_model.network.hidden),
-            "largest": charge_model.network.largest,
-            "element_charges": table(charge_model.element_charges),
-            "typical_charges": table(charge_model.typical_charges),
-        }
+    if isinstance(parameter, ElementParameter):
+        return ConstantDescription(name=parameter.name, unit=parameter.unit, values=table(parameter.values))
+    assert isinstance(parameter, PredictedParameter)
+    return PredictedDescription(
+        name=parameter.name,
+        unit=parameter.unit,
+        start=table(parameter.start),
+        typical=table(parameter.typical),
+        bound=describe_bound(parameter.bound),
+        neutrality=None if parameter.neutrality is None else parameter.neutrality.kind,  # type: ignore[arg-type]
     )
 
 
-def _build_charges(description: ModelDescription, n_inputs: int) -> ChargeModel | None:
-    """The charge model with random weights."""
-    predicted = description.predicted_charges
-    if predicted is None:
-        return None
-    network = ChargeNetwork(n_inputs, predicted.hidden, len(description.elements), predicted.largest).double()
-    element_charges, typical_charges = (
-        torch.tensor([table[symbol] for symbol in description.elements], dtype=torch.float64)
-        for table in (predicted.element_charges, predicted.typical_charges)
-    )
-    if predicted.neutrality == "shift":
-        return ChargeShift(network, element_charges, typical_charges)
-    return ChargeIncrements(network, element_charges, typical_charges, cutoff=description.cutoff)
+def _restore_parameter(described: AnyParameter, model: ModelDescription) -> Parameter:
+    def values(table: Mapping[str, float]) -> Tensor:
+        return torch.tensor([table[symbol] for symbol in model.elements], dtype=torch.float64)
 
-
-def _build_forces(description: ModelDescription, n_inputs: int) -> ForceNetwork | None:
-    """The force network with random weights."""
-    if description.direct_forces is None:
-        return None
-    return ForceNetwork(n_inputs, description.direct_forces.hidden, len(description.elements)).double()
-
-
-def _describe_molecules(model: GDMLModel) -> MoleculesDescription:
-    return MoleculesDescription(
-        sigma=model.sigma,
-        constant=model.constant,
-        n_train=model.n_train,
-        n_permutations=len(model.permutations),
-        formula=" ".join(chemical_symbols[number] for number in model.numbers.tolist()),
+    if isinstance(described, ConstantDescription):
+        return ElementParameter(described.name, described.unit, values(described.values))
+    return PredictedParameter(
+        described.name,
+        described.unit,
+        values(described.start),
+        bound_of(described.bound),
+        neutrality_of(described.neutrality, model.cutoff),
+        values(described.typical),
     )
 
 
-def _build_molecules(description: ModelDescription, tensors: Mapping[str, Tensor]) -> MoleculeTerm | None:
-    described = description.molecules
-    if described is None:
-        return None
-    return MoleculeTerm(GDMLModel.restore(described.sigma, described.constant, _with_prefix(tensors, "molecules.")))
+def _place(parameter: Parameter, heads: list[str]) -> int:
+    """Parameters that are predicted stand in the order of their heads, after the others."""
+    return -1 if parameter.head is None or parameter.head not in heads else heads.index(parameter.head)
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _by_number(values: Mapping[str, float]) -> dict[int, float]:
-    return {atomic_numbers[symbol]: value for symbol, value in values.items()}

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.silu_layers import silu_layers, start_small, through
 
 
@@ -40,17 +41,57 @@ class ForceNetwork(torch.nn.Module):
         # A pair potential has the same slopes everywhere: those of the linear term of the energy's network.
         self.offset = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
 
-    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """What stands for the derivative of the energy by the features.
 
         Parameters
         ----------
         features : Tensor, shape (n_atoms, n_inputs)
-        rows : Tensor, shape (n_atoms,), int64
+        species : Tensor, shape (n_atoms,), int64
             Index of each atom's element.
 
         Returns
         -------
         Tensor, shape (n_atoms, n_inputs), eV
         """
-        return through(self.layers, features) + self.offset[rows]
+        return through(self.layers, features) + self.offset[species]
+
+
+class DirectNetwork(torch.nn.Module):
+    """An energy network with a force network beside it, in the place of an `AtomicNetwork`."""
+
+    def __init__(self, energy: AtomicNetwork, slopes: ForceNetwork):
+        """Put the two together.
+
+        Parameters
+        ----------
+        energy : AtomicNetwork
+        slopes : ForceNetwork
+            Of the same inputs.
+        """
+        super().__init__()
+        self.energy = energy
+        self.slopes = slopes
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers of the energy network."""
+        return self.energy.hidden
+
+    @property
+    def layers(self) -> torch.nn.ModuleList:
+        """Those of the energy network."""
+        return self.energy.layers
+
+    @property
+    def linear(self) -> Tensor:
+        """(n_elements, n_inputs): linear term of the energy network."""
+        return self.energy.linear
+
+    def forward(self, features: Tensor, species: Tensor) -> Tensor:
+        """Energies (n_atoms,), eV, of atoms; arguments as those of `AtomicNetwork`."""
+        return self.energy(features, species)
+
+    def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies (n_atoms,), and what stands for their derivatives by the features (n_atoms, n_inputs), eV."""
+        return self.energy(features, species), self.slopes(features, species)

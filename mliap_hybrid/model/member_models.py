@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.committee import CommitteeNetwork, members_of
+from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 
 
@@ -15,34 +14,44 @@ def committee_model(models: Sequence[HybridModel]) -> HybridModel:
     Parameters
     ----------
     models : sequence of HybridModel
-        Of one training: features, whitening and all explicit terms of the first are taken for those of all. Charges are
-        fixed, or there are none, and forces are the gradient of the energy.
+        Of one training: features, whitening and all terms of the first are taken for those of all. They have one head,
+        whose forces are the gradient of the energy.
 
     Returns
     -------
     HybridModel
+
+    Raises
+    ------
+    ValueError
+        If there are other heads, or forces are direct.
     """
-    return _with_network(models[0], CommitteeNetwork([net for model in models for net in members_of(model.network)]))
+    return _with_members(models[0], [_only_head(model) for model in models])
 
 
 def member_models(model: HybridModel) -> list[HybridModel]:
     """A model of each member of a committee; the model itself if it is none."""
-    members = members_of(model.network)
-    return [model] if len(members) < 2 else [_with_network(model, member) for member in members]
+    if len(model.heads.networks) == len(model.heads):
+        return [model]
+    head = _only_head(model)
+    return [_with_members(model, [Head(head.name, [member])]) for member in head.networks]
 
 
-def _with_network(model: HybridModel, network: AtomicNetwork | CommitteeNetwork) -> HybridModel:
-    if model.charge_model is not None or model.force_network is not None:
-        raise ValueError("expected models without predicted charges and direct forces")
+def _only_head(model: HybridModel) -> Head:
+    heads = list(model.heads)
+    if len(heads) != 1 or not model.is_conservative:
+        raise ValueError("expected models with an energy network alone, without direct forces and predicted parameters")
+    return heads[0]
+
+
+def _with_members(model: HybridModel, heads: Sequence[Head]) -> HybridModel:
+    members = [member for head in heads for member in head.networks]
     exchanged = HybridModel(
         features=model.features,
+        terms=model.all_terms,
+        parameters=model.all_parameters,
+        heads=[Head(heads[0].name, members)],
         whitening=model.whitening,
-        network=network,
-        baseline={z: float(model.baseline[z]) for z in model.elements},
-        repulsion=model.repulsion,
-        charges=model.charge_table() or None,
-        smearing=model.smearing,
         total_charge_input=model.total_charge_input,
-        molecules=model.molecules,
     )
     return exchanged.double().eval()

@@ -1,127 +1,105 @@
-"""What a model is made of, as plain data that can be written as JSON; older versions of it are read, too."""
+"""A model as plain data that can be written as JSON: which features, heads, parameters and terms it has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mliap_hybrid.model.bounds import BoundDescription
 from mliap_hybrid.model.feature_description import FeatureDescription
-
-FIRST_VERSION_FEATURES = (
-    "elements",
-    "orders",
-    "widths",
-    "cutoff",
-    "taper_width",
-    "channels",
-    "products",
-    "normalization",
-    "root_offset",
-    "radial",
-    "densities",
-)
-"""Entries of a model's description that are now those of its features."""
+from mliap_hybrid.model.term import TermDescription
+from mliap_hybrid.model.terms.kinds import AnyTermDescription
+from mliap_hybrid.model.upgrade import upgraded
 
 LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
 
-Positive = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,40}$")]
 
 
-class PredictedChargesDescription(BaseModel):
-    """How a model predicts charges."""
+class HeadDescription(BaseModel):
+    """Networks that give one number for each atom; their weights are tensors."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
-    neutrality: Literal["shift", "increments"]
-    """Way to keep the total charge."""
+    name: Name
+    """That of the parameter."""
     hidden: LayerSizes
-    """Hidden layers of the charge network."""
-    largest: Positive
-    """Bound of the charge network, e."""
-    element_charges: dict[str, float]
-    """Symbol -> q0 in e, to which the network adds."""
-    typical_charges: dict[str, float]
-    """Symbol -> mean charge in the training frames, e."""
+    """Hidden layers."""
+    n_members: Annotated[int, Field(ge=1)] = 1
+    """Number of networks whose mean it is."""
+    direct_hidden: LayerSizes | None = None
+    """Hidden layers of the network that stands for its derivatives; None where these are its own."""
 
 
-class DirectForcesDescription(BaseModel):
-    """How a model predicts forces that are not the gradient of its energy."""
+class ConstantDescription(BaseModel):
+    """A parameter that is a constant of each element."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    hidden: LayerSizes
-    """Hidden layers of the force network."""
+    source: Literal["constant"] = "constant"
+    name: Name
+    unit: str
+    values: dict[str, float]
+    """Symbol -> value."""
 
 
-class MoleculesDescription(BaseModel):
-    """The kernel model of molecules; its arrays are tensors."""
+class PredictedDescription(BaseModel):
+    """A parameter that a head predicts."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    sigma: Positive
-    """Length scale of the kernel, 1/Å."""
-    constant: float
-    """Constant of integration, eV."""
-    n_train: int
-    """Number of training geometries."""
-    n_permutations: int
-    """Number of permutation symmetries."""
-    formula: str
-    """Symbols of the atoms, in order."""
+    source: Literal["predicted"] = "predicted"
+    name: Name
+    unit: str
+    start: dict[str, float]
+    """Symbol -> where the values start from."""
+    typical: dict[str, float]
+    """Symbol -> mean value in the training frames."""
+    bound: BoundDescription
+    """How far they go."""
+    neutrality: Literal["shift", "increments"] | None = None
+    """What keeps the sum over a structure."""
+
+
+AnyParameter = Annotated[ConstantDescription | PredictedDescription, Field(discriminator="source")]
 
 
 class ModelDescription(BaseModel):
-    """Which terms a model has, and all their settings; the weights are tensors beside it."""
+    """What a model is made of, and all its settings; the weights are tensors beside it."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     features: FeatureDescription
     """What the features are made of."""
-    hidden: LayerSizes
-    """Hidden layers of the network."""
     whitened: bool
-    """Whether the whitening stands beside the network (True) or is folded into its first layer (False)."""
-    baseline: dict[str, float]
-    """Symbol -> E0, eV."""
-    repulsion: Literal["zbl", "none"]
-    """Screened nuclear repulsion, or none."""
-    charges: dict[str, float] | None
-    """Symbol -> fixed charge in e; None where there are none."""
-    predicted_charges: PredictedChargesDescription | None = None
-    """None where charges are not predicted, as in models before the third version."""
+    """Whether the whitening stands beside the networks (True) or is folded into their first layers (False)."""
     total_charge_input: bool = False
     """Whether the networks take the total charge as a last input."""
-    smearing: Annotated[float, Field(ge=0)]
-    """Å."""
-    direct_forces: DirectForcesDescription | None = None
-    """None where forces are the gradient of the energy, as in models before the fourth version."""
-    n_members: Annotated[int, Field(ge=0)] = 1
-    """Number of networks whose mean is the energy; 1 in models before the fourth version, 0 without a network."""
-    molecules: MoleculesDescription | None = None
-    """None where there is no kernel model of molecules, as in models before the fifth version."""
+    heads: list[HeadDescription]
+    """What the networks give."""
+    parameters: list[AnyParameter]
+    """What the terms take, but the energies of the network, which are as the head `energy` gives them."""
+    terms: list[AnyTermDescription]
+    """What the energy is the sum of."""
 
     @model_validator(mode="before")
     @classmethod
-    def _gather_features(cls, content: Any) -> Any:
-        """Read the first version too, in which the settings of the multipoles stood among those of the model."""
-        if not isinstance(content, Mapping) or "features" in content:
-            return content
-        of_features = {name: content[name] for name in FIRST_VERSION_FEATURES if name in content}
-        rest = {name: value for name, value in content.items() if name not in of_features}
-        return {"features": {"kind": "multipoles"} | of_features} | rest
+    def _read_older_versions(cls, content: Any) -> Any:
+        return upgraded(content) if isinstance(content, Mapping) and "terms" not in content else content
 
     @model_validator(mode="after")
     def _check_tables(self) -> ModelDescription:
-        """Each table has an entry for each element, and no other."""
-        tables: dict[str, dict[str, float] | None] = {"baseline": self.baseline, "charges": self.charges}
-        if self.predicted_charges is not None:
-            tables["element_charges"] = self.predicted_charges.element_charges
-            tables["typical_charges"] = self.predicted_charges.typical_charges
-        for name, table in tables.items():
-            if table is not None and set(table) != set(self.elements):
-                raise ValueError(f"{name}: expected an entry for each of {' '.join(self.elements)}")
+        """Each table has an entry for each element and no other; names are used once."""
+        for parameter in self.parameters:
+            tables = [parameter.values] if isinstance(parameter, ConstantDescription) else []
+            tables += [parameter.start, parameter.typical] if isinstance(parameter, PredictedDescription) else []
+            if any(set(table) != set(self.elements) for table in tables):
+                raise ValueError(f"{parameter.name}: expected an entry for each of {' '.join(self.elements)}")
+        for names in ([h.name for h in self.heads], [p.name for p in self.parameters], [t.kind for t in self.terms]):
+            if len(set(names)) < len(names):
+                raise ValueError(f"expected different names, found {' '.join(names)}")
         return self
 
     @property
@@ -134,15 +112,37 @@ class ModelDescription(BaseModel):
         """Cutoff of all local terms, Å."""
         return self.features.cutoff
 
-    def terms(self) -> list[str]:
+    @property
+    def is_conservative(self) -> bool:
+        """Whether forces are the gradient of the energy."""
+        return all(head.direct_hidden is None for head in self.heads)
+
+    def head(self, name: str) -> HeadDescription | None:
+        """The head of a name."""
+        return _named(self.heads, name)
+
+    def constants(self, name: str) -> dict[str, float] | None:
+        """Symbol -> value of a parameter that is constant; None for another one, or none."""
+        found = _named(self.parameters, name)
+        return found.values if isinstance(found, ConstantDescription) else None
+
+    def predicted(self, name: str) -> PredictedDescription | None:
+        """A parameter that is predicted; None for another one, or none."""
+        found = _named(self.parameters, name)
+        return found if isinstance(found, PredictedDescription) else None
+
+    def term(self, kind: str) -> Any:
+        """The description of the term of a kind; None if there is none."""
+        return next((term for term in self.terms if term.kind == kind), None)
+
+    def titles(self) -> list[str]:
         """Names of the terms of the energy, for people."""
-        names = ["baseline"]
-        if self.n_members > 0:
-            network = "network" if self.n_members == 1 else f"mean of {self.n_members} networks"
-            names += [f"{network} on {self.features.title}"]
-        if self.molecules is not None:
-            names += [f"sGDML of {self.molecules.formula}"]
-        names += ["ZBL repulsion"] if self.repulsion == "zbl" else []
-        names += ["long-range Coulomb, fixed smeared charges"] if self.charges is not None else []
-        names += ["long-range Coulomb, predicted smeared charges"] if self.predicted_charges is not None else []
-        return names
+        described: Sequence[TermDescription] = self.terms
+        sources = {parameter.name: parameter.source for parameter in self.parameters}
+        energy = self.head("energy")
+        on_features = "" if energy is None else f"on {self.features.title}"
+        return [term.title(sources, on_features, 0 if energy is None else energy.n_members) for term in described]
+
+
+def _named(entries: Sequence[Any], name: str) -> Any:
+    return next((entry for entry in entries if entry.name == name), None)

@@ -28,7 +28,7 @@ from mliap_hybrid.model.model_description import ModelDescription
 from mliap_hybrid.model.safe_records import decode_manifest, decode_tensors, read_records
 from mliap_hybrid.version import __version__
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 

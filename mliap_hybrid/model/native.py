@@ -1,4 +1,4 @@
-"""Networks of a hybrid model on the native kernels: features, network and gradient in one pass over the atoms."""
+"""Networks of a hybrid model on the native kernels: features, networks and gradients in one pass over the atoms."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.kernels.plan import MAX_LAYERS, NetworkWeights, is_supported
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.committee import members_of
 from mliap_hybrid.model.hybrid import HybridModel
 
 
 def has_native_networks(model: HybridModel) -> bool:
-    """Whether the kernels can compute the features and the networks of a model."""
-    return is_supported(model.features) and all(len(network.layers) <= MAX_LAYERS for network in _networks(model))
+    """Whether the kernels can compute the features and all networks of a model, derivatives included."""
+    networks = model.heads.networks
+    plain = all(isinstance(network, AtomicNetwork) and len(network.layers) <= MAX_LAYERS for network in networks)
+    return is_supported(model.features) and plain
 
 
 def native_networks(
@@ -35,29 +36,28 @@ def native_networks(
     Returns
     -------
     NativeMultipoles
-        The energy network, or all members of a committee, without the explicit terms; after it the charge network,
-        where there is one: its "energies" are charges in e before they are bounded.
+        All members of all heads, in order; their "energies" are what the networks say before it is bounded.
     """
     assert isinstance(model.features, GaussianMultipoles)
-    weights = [network_weights(model, network, total_charge) for network in _networks(model)]
+    weights = [
+        network_weights(model, network, total_charge)
+        for network in model.heads.networks
+        if isinstance(network, AtomicNetwork)
+    ]
     return NativeMultipoles(model.features, weights, dtype=dtype, n_threads=n_threads)
-
-
-def _networks(model: HybridModel) -> list[AtomicNetwork]:
-    of_charges = [] if model.charge_model is None else [model.charge_model.network.network]
-    return [*members_of(model.network), *of_charges]
 
 
 def network_weights(
     model: HybridModel, network: AtomicNetwork | None = None, total_charge: float = 0.0
 ) -> NetworkWeights:
-    """Weights of one of a model's networks, by default that of the energy, as a function of the bare features.
+    """Weights of one of a model's networks, by default its only one, as a function of the bare features.
 
     The matrix of the whitening goes into the first layer. Its mean stays a shift of the features, since subtracting it
     first costs no digits in single precision. A total charge among the inputs goes into the biases.
     """
     if network is None:
-        (network,) = members_of(model.network)
+        (network,) = model.heads.networks  # type: ignore[assignment]
+    assert network is not None
     weights = [layer.get_parameter("weight").detach().double() for layer in network.layers]
     biases = [layer.get_parameter("bias").detach().double() for layer in network.layers]
     linear, offset = network.linear.detach().double(), network.offset.detach().double()  # (n_elements, n_inputs)

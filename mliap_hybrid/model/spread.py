@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mliap_hybrid.model.derivatives import assemble
 from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.structures import forces_and_virials
 from mliap_hybrid.structure import Batch
 
 
@@ -40,9 +40,11 @@ def committee_spread(evaluator: Evaluator, batch: Batch) -> Spread:
     -------
     Spread
     """
-    vectors = batch.pair_vectors()  # (n_pairs, 3)
-    members = [assemble(batch, *terms, vectors) for terms in evaluator.each_member(batch.geometry(vectors))]
-    energies = torch.stack([member.energies for member in members])  # (n_members, n_structures)
-    forces = torch.stack([member.forces for member in members])  # (n_members, n_atoms, 3)
+    geometry = batch.geometry()
+    members = evaluator.each_network(geometry)  # (n_atoms,) and (n_pairs, 3) each
+    energies = torch.stack([batch.sum_over_structures(values) for values, _ in members])  # (n_members, n_structures)
+    forces = torch.stack(
+        [forces_and_virials(batch, geometry.pair_vectors, gradients)[0] for _, gradients in members]
+    )  # (n_members, n_atoms, 3)
     deviations = (forces - forces.mean(0)).square().sum(2)  # (n_members, n_atoms)
     return Spread(energies.std(0, correction=0), deviations.mean(0).sqrt())

@@ -10,7 +10,8 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.direct_forces import ForceNetwork
-from mliap_hybrid.model.model_description import ModelDescription
+from mliap_hybrid.model.model_description import HeadDescription, ModelDescription
+from mliap_hybrid.model.tensor_names import head_prefix
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -18,7 +19,7 @@ Shapes = dict[str, tuple[int, ...]]
 def check_tensors(description: ModelDescription, n_features: int, tensors: Mapping[str, Tensor]) -> None:
     """Refuse tensors that are missing, unknown or of another shape; nothing is allocated.
 
-    Those of molecules are left to `GDMLModel`, which knows what belongs together.
+    Arrays of terms are left to these, which know what belongs together.
 
     Parameters
     ----------
@@ -32,12 +33,13 @@ def check_tensors(description: ModelDescription, n_features: int, tensors: Mappi
     InputError
         With the first tensor that does not fit.
     """
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if not name.startswith("molecules.")}
-    if description.molecules is None and len(found) < len(tensors):
-        raise InputError("the weights hold tensors of molecules, which the description of the model has not")
-    parts = (description, description.predicted_charges, description.direct_forces)
-    layers = [part.hidden for part in parts if part is not None]
-    if description.n_members > len(tensors) or max(map(len, layers)) > len(tensors):
+    of_terms = tuple(f"{term.kind}." for term in description.terms if term.has_arrays)
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items() if not name.startswith(of_terms)}
+    networks = sum(head.n_members for head in description.heads)
+    layers = max(
+        (len(sizes) for head in description.heads for sizes in (head.hidden, head.direct_hidden or [])), default=0
+    )
+    if networks > len(tensors) or layers > len(tensors):
         raise InputError(f"the model has {len(tensors)} tensors, fewer than its description has networks or layers")
     expected = _expected(description, n_features, found)
     for name in sorted(expected.keys() | found.keys()):
@@ -58,18 +60,20 @@ def _expected(description: ModelDescription, n_features: int, found: Shapes) -> 
         expected |= {"whitening.mean": (n_features,), "whitening.matrix": (n_features, n_inputs)}
     n_inputs += description.total_charge_input
     with torch.device("meta"):
-        if description.n_members > 0:
-            network = _shapes(AtomicNetwork(n_inputs, description.hidden, n_elements))
-            names = [f"members.{member}." for member in range(description.n_members)]
-            for member in names if len(names) > 1 else [""]:
-                expected |= {f"network.{member}{name}": shape for name, shape in network.items()}
-        if description.predicted_charges is not None:
-            shapes = _shapes(AtomicNetwork(n_inputs, description.predicted_charges.hidden, n_elements))
-            expected |= {f"charge_network.{name}": shape for name, shape in shapes.items()}
-        if description.direct_forces is not None:
-            shapes = _shapes(ForceNetwork(n_inputs, description.direct_forces.hidden, n_elements))
-            expected |= {f"force_network.{name}": shape for name, shape in shapes.items()}
+        for head in description.heads:
+            expected |= _of_head(head, n_inputs, n_elements)
     return expected
+
+
+def _of_head(head: HeadDescription, n_inputs: int, n_elements: int) -> Shapes:
+    prefix = head_prefix(head.name)
+    members = [f"members.{member}." for member in range(head.n_members)] if head.n_members > 1 else [""]
+    network = _shapes(AtomicNetwork(n_inputs, head.hidden, n_elements))
+    shapes = {f"{prefix}.{member}{name}": shape for member in members for name, shape in network.items()}
+    if head.direct_hidden is not None:
+        slopes = _shapes(ForceNetwork(n_inputs, head.direct_hidden, n_elements))
+        shapes |= {f"force_network.{name}": shape for name, shape in slopes.items()}
+    return shapes
 
 
 def _shapes(network: torch.nn.Module) -> Shapes:

@@ -68,6 +68,25 @@ def smearing_correction_kernel(distances: Tensor, smearing: float) -> Tensor:
     return -torch.erfc(distances / (math.sqrt(2.0) * smearing)) / distances
 
 
+def smearing_correction_slope(distances: Tensor, smearing: float) -> Tensor:
+    """d/dr of the correction kernel: erfc(r / (sqrt(2) sigma)) / r^2 + sqrt(2/pi) exp(-r^2 / (2 sigma^2)) / (sigma r).
+
+    Parameters
+    ----------
+    distances : Tensor, shape (n_pairs,), Å
+        Greater than zero.
+    smearing : float, Å
+        sigma.
+
+    Returns
+    -------
+    Tensor, shape (n_pairs,), 1/Å^2
+    """
+    scaled = distances / (math.sqrt(2.0) * smearing)
+    gaussian = math.sqrt(2.0 / math.pi) / smearing * torch.exp(-scaled.square())
+    return (torch.erfc(scaled) / distances + gaussian) / distances
+
+
 def self_energies(charges: Tensor, smearing: float) -> Tensor:
     """Energy k_e q^2 / (sqrt(2 pi) sigma) of each smeared charge with itself.
 
@@ -103,3 +122,8 @@ def smearing_correction_energies(distances: Tensor, charge_products: Tensor, sme
     Tensor, shape (n_pairs,), eV
     """
     return 0.5 * COULOMB_CONSTANT * charge_products * smearing_correction_kernel(distances, smearing)
+
+
+def smearing_correction_slopes(distances: Tensor, charge_products: Tensor, smearing: float) -> Tensor:
+    """d/dr (n_pairs,), eV/Å, of `smearing_correction_energies`, which has the arguments."""
+    return 0.5 * COULOMB_CONSTANT * charge_products * smearing_correction_slope(distances, smearing)

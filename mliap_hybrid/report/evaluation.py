@@ -11,6 +11,7 @@ from torch import Tensor
 from mliap_hybrid.model.dipoles import dipole_moments
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.report.force_angles import mean_force_angle
 from mliap_hybrid.structure import Batch
 
@@ -128,7 +129,7 @@ def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
 def _compared(evaluator: Evaluator, batch: Batch) -> Iterator[tuple[str, Tensor | None, Tensor | None]]:
     """Name, label and prediction of each quantity of a structure, in the units of `Evaluation`."""
     prediction, n_atoms = evaluator.predict(batch), batch.n_atoms
-    baseline = evaluator.model.baseline[batch.numbers].sum()
+    baseline = sum(evaluator.model.table("baseline")[z] for z in batch.numbers.tolist())
     if batch.energies is not None:
         yield "energy", (batch.energies - baseline) / n_atoms, (prediction.energies - baseline) / n_atoms
     yield "forces", batch.forces, prediction.forces
@@ -139,7 +140,7 @@ def _compared(evaluator: Evaluator, batch: Batch) -> Iterator[tuple[str, Tensor 
     yield "charges", batch.charges, prediction.charges
     moments = dipole_moments(prediction.charges, batch.positions, batch.structure_of_atom, batch.n_structures)
     yield "dipole", batch.dipoles, moments
-    if batch.born_charges is not None and evaluator.model.charge_model is not None:
+    if batch.born_charges is not None and isinstance(evaluator.model.parameter("charge"), PredictedParameter):
         yield "born_charges", batch.born_charges, evaluator.born_charges(batch)
 
 

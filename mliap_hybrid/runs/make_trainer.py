@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mliap_hybrid.config import TrainingFile
-from mliap_hybrid.fitting.initial_fit import make_trained_part
+from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
@@ -29,7 +29,7 @@ def make_trainer(
     names : sequence of str, optional
         What the user calls the training frames, for messages.
     """
-    part, optimisation = make_trained_part(settings, prepared.terms), settings.optimisation
+    part, optimisation = make_trainable_model(settings, prepared.terms), settings.optimisation
     objective = Objective(
         part,
         prepared.training,

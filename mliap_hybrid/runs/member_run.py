@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
-from mliap_hybrid.fitting.initial_fit import make_model
+from mliap_hybrid.fitting.model_factory import make_model
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainer import EpochResult
-from mliap_hybrid.fitting.typical_charges import typical_charges
+from mliap_hybrid.fitting.typical_values import typical_values
 from mliap_hybrid.runs.make_trainer import make_trainer
 from mliap_hybrid.runs.metrics_file import MetricsFile
 from mliap_hybrid.runs.preparation import Prepared
@@ -82,7 +82,7 @@ def train_member(
     def after_epoch(result: EpochResult) -> None:
         if metrics is None:
             return
-        typical = typical_charges(trainer.average, prepared.training)
+        typical = typical_values(trainer.average, prepared.training)
         model = make_model(settings, prepared.features, prepared.terms, trainer.average, typical)
         checkpoint = Checkpoint(model, prepared.terms, trainer.state_dict(), data, batches["validation"][0])
         metrics.append(result)

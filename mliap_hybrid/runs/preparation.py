@@ -17,13 +17,16 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
+from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, fixed_physics
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives, KernelDerivatives, StoredDerivatives
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
-from mliap_hybrid.fitting.initial_fit import InitialFit, make_features, make_repulsion
+from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
+from mliap_hybrid.fitting.model_factory import make_features
+from mliap_hybrid.fitting.prepared_charges import prepare_charges
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, fast_features, whitened_jacobian
-from mliap_hybrid.fitting.residual_labels import FramePhysics, fixed_physics, frame_physics
+from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame, frame_terms, residual_labels
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.kernels.plan import is_supported
 from mliap_hybrid.model.feature_description import describe_features
@@ -94,10 +97,16 @@ def prepare(
         elements, charges = terms.elements, terms.charges
     features = make_features(settings, elements)
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.with_virials
-    predicts = settings.electrostatics.predicts
+    molecules = molecules_of(settings) if terms is None else terms.molecules
+    explicit = explicit_terms(settings, elements, charges, molecules)
+    of_terms = sum(
+        made.term.memory_of_constants([batch.n_atoms for batch in batches], use_virials)
+        for made in explicit
+        if made.is_trained
+    )
     n_kept = settings.features.n_selected or features.n_features
     by_kernels = is_supported(features)
-    needed = memory_of_frames(batches, n_kept, predicts, use_virials, stores_derivatives=not by_kernels)
+    needed = memory_of_frames(batches, n_kept, not by_kernels, of_terms)
     available = available_memory()
     needed = n_processes * (needed + _memory_of_weak_supervision(settings, training, n_kept, available))
     in_memory = by_kernels or settings.data.cache is None or fits(needed, available)
@@ -106,8 +115,7 @@ def prepare(
     else:
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
-    molecules = molecules_of(settings) if terms is None else terms.molecules
-    physics = [frame_physics(settings, batch, charges, elements, molecules) for batch in track(batches, "physics")]
+    physics = [frame_terms(batch, explicit, elements, use_virials) for batch in track(batches, "physics")]
     if terms is None:
         samples = torch.cat([source.features(batch) for batch in track(training, "features")])
         columns = _selected_columns(settings, samples, features.feature_labels)
@@ -119,11 +127,11 @@ def prepare(
     frames = [
         prepare_frame(
             batch,
-            _remainder(batch, of_batch.fixed, terms),
+            residual_labels(batch, of_batch.fixed, terms),
             *represent(batch),
             elements,
-            units=_without_baseline(batch, of_batch.units, terms),
-            predicted=of_batch.predicted,
+            constants=constants_of_frame(batch, of_batch, terms, use_forces, use_virials),
+            predicted=prepare_charges(batch) if settings.electrostatics.predicts else None,
             use_forces=use_forces,
             use_virials=use_virials,
         )
@@ -171,20 +179,20 @@ def make_weak_supervision(
     track : Track
         Shows progress.
     """
-    weak, repulsion, smearing = settings.weak_supervision, make_repulsion(settings), settings.electrostatics.smearing
+    weak, smearing = settings.weak_supervision, settings.electrostatics.smearing
     needs, compute = needs_of(weak.taylor, weak.spatial, weak.spatial_order), fast_features(features)
-    fits_charges = settings.electrostatics.charges == "fitted"
-    charges = None if fits_charges else terms.charges
+    explicit = explicit_terms(settings, terms.elements, terms.charges, terms.molecules)
+    fitted = any(fits_charges(made) for made in explicit)
 
     def physics(batch: Batch) -> Prediction:
-        return fixed_physics(batch, repulsion, charges, terms.elements, smearing, terms.molecules)
+        return fixed_physics(batch, explicit, terms.elements)
 
-    def units(batch: Batch) -> Prediction:
+    def products(batch: Batch) -> Prediction:
         return unit_predictions(batch, terms.elements, smearing)
 
     def copies(batch: Batch, displacements: Mapping[str, Tensor]) -> DisplacedCopies:
-        of_units = units if fits_charges else None
-        return copy_frame(batch, displacements, needs, compute, terms.whitening, physics, of_units)
+        of_products = products if fitted else None
+        return copy_frame(batch, displacements, needs, compute, terms.whitening, physics, of_products)
 
     supervision = WeakSupervision(weak, training, copies, settings.seed)
     supervision.prepare(track)
@@ -234,7 +242,7 @@ def _selected_columns(settings: TrainingFile, samples: Tensor, labels: Sequence[
 
 def _fit_terms(
     training: Sequence[Batch],
-    physics: Sequence[FramePhysics],
+    physics: Sequence[FrameTerms],
     elements: tuple[int, ...],
     charges: Tensor | None,
     whitening: Whitening,
@@ -246,27 +254,8 @@ def _fit_terms(
     warn_if_degenerate(counts[rows])
     without = torch.cat([energy - physics[row].energies for row, energy in energies.items()])  # (n_rows,)
     baseline = fit_baseline(counts[rows], without)  # (n_elements,)
-    units = [p.units.energies for p in (physics[row] for row in rows) if p.units is not None]  # (1, n_products) each
+    units = [
+        p.products.energies for p in (physics[row] for row in rows) if p.products is not None
+    ]  # (1, n_products) each
     unit_baseline = fit_baseline(counts[rows], torch.cat(units)) if units else None  # (n_elements, n_products)
     return InitialFit(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))
-
-
-def _remainder(batch: Batch, fixed: Prediction, terms: InitialFit) -> Prediction:
-    """Labels minus fixed physics minus baseline; zeros stand where there is no label."""
-    baseline = compositions([batch], terms.elements) @ terms.baseline  # (1,)
-    return Prediction(
-        energies=_label(batch.energies, fixed.energies) - fixed.energies - baseline,
-        forces=_label(batch.forces, fixed.forces) - fixed.forces,
-        virials=_label(batch.virials, fixed.virials) - fixed.virials,
-    )
-
-
-def _label(label: Tensor | None, like: Tensor) -> Tensor:
-    return like if label is None else label
-
-
-def _without_baseline(batch: Batch, units: Prediction | None, terms: InitialFit) -> Prediction | None:
-    if units is None or terms.unit_baseline is None:
-        return None
-    baseline = compositions([batch], terms.elements) @ terms.unit_baseline  # (1, n_products)
-    return Prediction(units.energies - baseline, units.forces, units.virials)

@@ -9,6 +9,7 @@ from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.member_models import member_models
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.report.evaluation import Evaluation, evaluate
 from mliap_hybrid.report.report import Report, charges_in_words, facts_of, write_report
 from mliap_hybrid.runs.progress import Display
@@ -55,8 +56,9 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
 
 def _origin_in_words(best: Checkpoint) -> str:
     epochs: int | list[int] = best.trainer["epoch"]
-    if best.terms is None and best.model.molecules is not None:
-        gdml = best.model.molecules.model
+    molecules = best.model.term("molecules")
+    if best.terms is None and isinstance(molecules, MoleculeTerm):
+        gdml = molecules.model
         return f"Kernel model of {gdml.n_train} frames, sigma {gdml.sigma:g} 1/Å, {len(gdml.permutations)} permutations"
     if isinstance(epochs, int):
         return f"Weights of epoch {epochs}, which has the lowest validation loss"

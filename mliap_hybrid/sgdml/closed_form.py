@@ -20,12 +20,13 @@ from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.fitting.charge_sources import find_charges
-from mliap_hybrid.fitting.initial_fit import make_repulsion
-from mliap_hybrid.fitting.residual_labels import fixed_physics
+from mliap_hybrid.fitting.explicit_terms import explicit_terms, fixed_physics
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.molecules.gdml import GDMLModel
+from mliap_hybrid.model.standard import element_parameter
+from mliap_hybrid.model.term_section import MadeTerm
+from mliap_hybrid.model.terms.baseline import Baseline
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.kernel_matrix import Track
 from mliap_hybrid.sgdml.molecules import Molecules, geometries_from_frames, molecule_cutoff
@@ -78,11 +79,11 @@ def fit_molecule(
     chosen = evenly_chosen(len(validation), gdml.n_validation)
     used = np.concatenate([drawn, len(training) + np.asarray(chosen)])
 
-    cutoff, smearing = cutoff_of(labelled, settings.features.cutoff), settings.electrostatics.smearing
+    cutoff = cutoff_of(labelled, settings.features.cutoff)
     of_molecules = settings.features.model_copy(update={"cutoff": cutoff})
-    repulsion = make_repulsion(settings.model_copy(update={"features": of_molecules}))
     charges = find_charges(settings, training, validation, elements)
-    physics = [fixed_physics(batches[k], repulsion, charges, elements, smearing) for k in track(used, "physics")]
+    explicit = explicit_terms(settings.model_copy(update={"features": of_molecules}), elements, charges)
+    physics = [fixed_physics(batches[k], explicit, elements) for k in track(used, "physics")]
     molecules = _without(labelled.subset(used), physics)
     counts = compositions([batches[k] for k in used], elements)  # (n_used, n_elements)
     baseline = fit_baseline(counts[: len(drawn)], molecules.energies[: len(drawn)])  # (n_elements,)
@@ -93,36 +94,32 @@ def fit_molecule(
     options = GDMLOptions(gdml.with_energies, gdml.solver, tuple(gdml.jitters), settings.seed)
     logger.info("Training on %d frames, sigma chosen by %d", len(drawn), len(chosen))
     search = search_sigma(molecules, train_frames, validation_frames, gdml.sigmas, permutations, options, track)
-    model = model_of_molecules(
-        search.best.model,
-        cutoff,
-        baseline=dict(zip(elements, baseline.tolist(), strict=True)),
-        repulsion=repulsion,
-        charges=None if charges is None else dict(zip(elements, charges.tolist(), strict=True)),
-        smearing=smearing,
-    )
+    baseline_of = dict(zip(elements, baseline.tolist(), strict=True))
+    model = model_of_molecules(search.best.model, cutoff, baseline_of, explicit)
     return FittedMolecule(model, drawn)
 
 
 def model_of_molecules(
-    gdml: GDMLModel,
-    cutoff: float,
-    baseline: Mapping[int, float] | None = None,
-    repulsion: ZBLRepulsion | None = None,
-    charges: Mapping[int, float] | None = None,
-    smearing: float = 1.0,
+    gdml: GDMLModel, cutoff: float, baseline: Mapping[int, float] | None = None, explicit: Sequence[MadeTerm] = ()
 ) -> HybridModel:
-    """A model whose energy is that of a kernel model, and of explicit terms; arguments as those of `HybridModel`."""
-    elements = torch.unique(gdml.numbers).tolist()
+    """A model whose energy is that of a kernel model, and of explicit terms.
+
+    Parameters
+    ----------
+    gdml : GDMLModel
+    cutoff : float, Å
+        Which all atoms of a molecule are within, of each other.
+    baseline : mapping of int to float, eV, optional
+        Atomic number -> energy E0 of the element; zero by default.
+    explicit : sequence of MadeTerm
+        Without trained parameters.
+    """
+    elements = tuple(torch.unique(gdml.numbers).tolist())
+    of_elements = element_parameter("baseline", "eV", baseline or dict.fromkeys(elements, 0.0), elements)
     model = HybridModel(
         features=NoFeatures(elements, cutoff),
-        whitening=None,
-        network=None,
-        baseline=baseline or dict.fromkeys(elements, 0.0),
-        repulsion=repulsion,
-        charges=charges,
-        smearing=smearing,
-        molecules=MoleculeTerm(gdml),
+        terms=[Baseline(), MoleculeTerm(gdml), *(made.term for made in explicit)],
+        parameters=[of_elements, *(parameter for made in explicit for parameter in made.parameters)],
     )
     return model.double().eval()
 

@@ -10,7 +10,10 @@ from ase.data import chemical_symbols
 
 from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
+from mliap_hybrid.model.standard import element_parameter
+from mliap_hybrid.model.term_section import MadeTerm
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
+from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.sgdml.closed_form import model_of_molecules
 from mliap_hybrid.sgdml.molecules import Molecules
 from mliap_hybrid.sgdml.trainer import train_gdml
@@ -85,9 +88,11 @@ def molecule_model(charges: dict[int, float] | None = None, cutoff: float = 5.0)
     cutoff : float, Å
     """
     gdml = train_gdml(ammonia(40), SIGMA, AMMONIA_GROUP).model
-    return model_of_molecules(
-        gdml, cutoff, baseline={1: -3.0, 7: -50.0}, repulsion=ZBLRepulsion(cutoff), charges=charges, smearing=0.9
-    )
+    explicit = [MadeTerm(ZBLRepulsion(cutoff))]
+    if charges is not None:
+        of_elements = element_parameter("charge", "e", charges, (1, 7))
+        explicit.append(MadeTerm(Electrostatics(0.9), (of_elements,)))
+    return model_of_molecules(gdml, cutoff, baseline={1: -3.0, 7: -50.0}, explicit=explicit)
 
 
 def shuffled(atoms: Atoms, n_atoms: int, seed: int = 0) -> tuple[Atoms, np.ndarray]:

@@ -11,14 +11,15 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.charge_increments import ChargeIncrements
-from mliap_hybrid.model.charge_model import ChargeModel
-from mliap_hybrid.model.charge_network import ChargeNetwork
-from mliap_hybrid.model.charge_shift import ChargeShift
-from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model.bounds import Within
+from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
+from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.neutrality import neutrality_of
+from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.standard import standard_model
+from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.model.whitening import Whitening
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.testing.structures import rock_salt
 
 SODIUM, CHLORINE = 11, 17
@@ -55,12 +56,12 @@ def sodium_chloride_model(
     random = torch.Generator().manual_seed(seed)
     features, whitening, n_inputs = _features(cutoff, whitened)
     network = _network(n_inputs, random)
-    model = HybridModel(
-        features=features,
+    model = standard_model(
+        features,
+        BASELINE,
+        network,
         whitening=whitening,
-        network=network,
-        baseline=BASELINE,
-        repulsion=ZBLRepulsion(cutoff),
+        explicit=(ZBLRepulsion(cutoff),),
         charges=charges,
         smearing=0.8,
     )
@@ -90,26 +91,20 @@ def charge_predicting_model(
     features, whitening, n_inputs = _features(cutoff, whitened)
     n_inputs += total_charge_input
     network = _network(n_inputs, random)
-    charge_network = ChargeNetwork(n_inputs, (8, 8), 2, largest=0.7)
-    charge_network.network = _network(n_inputs, random)
+    charge_network = _network(n_inputs, random)
     if neutrality == "increments":  # an atom takes from a dozen neighbours
-        part = charge_network.network
-        for parameter in (*part.layers[-1].parameters(), part.linear, part.offset):
+        for parameter in (*charge_network.layers[-1].parameters(), charge_network.linear, charge_network.offset):
             parameter.data *= 0.1
-    element_charges = torch.tensor([ION_CHARGES[SODIUM], ION_CHARGES[CHLORINE]], dtype=torch.float64)
-    charge_model: ChargeModel = (
-        ChargeShift(charge_network, element_charges)
-        if neutrality == "shift"
-        else ChargeIncrements(charge_network, element_charges, cutoff=cutoff)
-    )
-    model = HybridModel(
-        features=features,
+    start = torch.tensor([ION_CHARGES[SODIUM], ION_CHARGES[CHLORINE]], dtype=torch.float64)
+    model = standard_model(
+        features,
+        BASELINE,
+        network,
         whitening=whitening,
-        network=network,
-        baseline=BASELINE,
-        repulsion=ZBLRepulsion(cutoff),
+        explicit=(ZBLRepulsion(cutoff),),
+        charges=PredictedParameter("charge", "e", start, Within(0.7), neutrality_of(neutrality, cutoff)),
+        charge_head=Head("charge", [charge_network]),
         smearing=0.8,
-        charge_model=charge_model,
         total_charge_input=total_charge_input,
     )
     return model.double().eval()
@@ -127,13 +122,23 @@ def direct_force_model(
     hidden : tuple of int
         Hidden layers of the force network.
     """
-    model = sodium_chloride_model(charges, seed=seed)
+    random = torch.Generator().manual_seed(seed)
+    features, whitening, n_inputs = _features(4.5, True)
+    network = _network(n_inputs, random)
+    slopes = ForceNetwork(n_inputs, hidden, n_elements=2).double()
     random = torch.Generator().manual_seed(seed + 1)
-    n_inputs = model.features.n_features if model.whitening is None else model.whitening.matrix.shape[1]
-    model.force_network = ForceNetwork(n_inputs, hidden, n_elements=2).double()
-    for parameter in model.force_network.parameters():
+    for parameter in slopes.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
-    return model.eval()
+    model = standard_model(
+        features,
+        BASELINE,
+        Head("energy", [DirectNetwork(network, slopes)]),
+        whitening=whitening,
+        explicit=(ZBLRepulsion(4.5),),
+        charges=charges,
+        smearing=0.8,
+    )
+    return model.double().eval()
 
 
 def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whitening | None, int]:

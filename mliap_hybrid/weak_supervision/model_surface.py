@@ -13,8 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mliap_hybrid.fitting.charge_products import ChargeProducts, FittedElectrostatics
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.model.direct_forces import DirectNetwork
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.weak_supervision.consistency import Surface, curvature, work
 from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies
@@ -51,13 +53,16 @@ def surface_of(
             works[edge] = -work(slopes, slopes_at[edge[0]], atoms, n_frames)
     for edge, bends in copies.bends.items():
         curvatures[edge] = _curvature(part, frames, copies.slopes[edge], bends)
-    if part.charges is not None and frames.unit_energies is not None:
-        products = part.charges.products()  # (n_products,)
+    electrostatics = dict(part.terms.items()).get("electrostatics")
+    if isinstance(electrostatics, FittedElectrostatics):
+        products = electrostatics.charges.products()  # (n_products,)
+        of_frames = frames.constants["electrostatics"]
+        assert isinstance(of_frames, ChargeProducts)
         for p, units in copies.unit_energies.items():
-            energies[p] = energies[p] + (frames.unit_energies + units) @ products
+            energies[p] = energies[p] + (of_frames.energies + units) @ products
         for edge, units in copies.unit_works.items():
             # At A itself they are among the forces, unless these have no labels.
-            if edge[0] != "A" or frames.unit_forces is None:
+            if edge[0] != "A" or of_frames.forces is None:
                 works[edge] = works[edge] + units @ products
         for edge, units in copies.unit_curvatures.items():
             curvatures[edge] = curvatures[edge] + units @ products
@@ -73,14 +78,17 @@ def _energies_and_slopes(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """By displaced point: energies (n_frames,), and slopes (n_atoms, n_kept) where a work needs them."""
     points = list(copies.features)
-    n_atoms = len(frames.rows)
+    n_atoms = len(frames.species)
     features = torch.cat([copies.features[p] for p in points])  # (n_points n_atoms, n_kept)
-    rows = frames.rows.repeat(len(points))  # (n_points n_atoms,)
+    species = frames.species.repeat(len(points))  # (n_points n_atoms,)
     slopes_at: dict[str, Tensor] = {}
+    head = part.heads["energy"]
     if all(edge[0] == "A" for edge in copies.slopes):
-        atomic = part.network(features, rows)  # (n_points n_atoms,)
+        atomic = head(features, species)  # (n_points n_atoms,)
     else:
-        atomic, slopes = part.energies_and_slopes(features, rows)  # (n_points n_atoms,), (n_points n_atoms, n_kept)
+        atomic, slopes = head.networks[0].values_and_gradients(
+            features, species
+        )  # (n_points n_atoms,), (n_points n_atoms, n_kept)
         slopes_at = dict(zip(points, slopes.split(n_atoms), strict=True))
     energies = {
         p: of_point.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_point)
@@ -91,16 +99,17 @@ def _energies_and_slopes(
 
 def _curvature(part: TrainableModel, frames: TrainingFrames, slopes: Tensor, bends: Tensor) -> Tensor:
     """d . H d (n_frames,) of the networks at A from x' and x'' (n_atoms, n_kept)."""
-    force_network = part.force_network
-    if force_network is not None:
+    head = part.heads["energy"]
+    network = head.networks[0]
+    if isinstance(network, DirectNetwork):
 
         def minus_work(features: Tensor, change: Tensor) -> Tensor:
-            return work(change, force_network(features, frames.rows), frames.frame_of_atom, frames.n_frames)
+            return work(change, network.slopes(features, frames.species), frames.frame_of_atom, frames.n_frames)
 
         return torch.func.jvp(minus_work, (frames.features, slopes), (slopes, bends))[1]
 
     def energy(features: Tensor) -> Tensor:
-        atomic = part.network(features, frames.rows)  # (n_atoms,)
+        atomic = head(features, frames.species)  # (n_atoms,)
         return atomic.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, atomic)
 
     return curvature(energy, frames.features, slopes) + torch.func.jvp(energy, (frames.features,), (bends,))[1]

@@ -12,7 +12,7 @@ from ase import Atoms
 from mliap_hybrid.cli import main as module
 from mliap_hybrid.config import write_training_file
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.initial_fit import make_features
+from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.structures import rock_salt
 

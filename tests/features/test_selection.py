@@ -7,8 +7,8 @@ from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.selection import METHODS, select_features
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
@@ -158,7 +158,7 @@ def test_training_on_selected_features(tmp_path, method):
     settings, batches, prepared = prepared_with(tmp_path, selection=method, n_selected=6)
     assert prepared.terms.whitening.matrix.abs().sum(1).count_nonzero() == 6
     assert prepared.training[0].features.shape[1] == 6
-    part = make_trained_part(settings, prepared.terms).double()
+    part = make_trainable_model(settings, prepared.terms).double()
     model = make_model(settings, prepared.features, prepared.terms, part)
     frame = in_double(prepared.training[0])
     forces = part(frame).forces - frame.forces

@@ -8,11 +8,11 @@ import torch
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
+from mliap_hybrid.model.derivatives import add_long_range, assemble
 
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.model.derivatives import add_long_range, assemble
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train

@@ -12,14 +12,13 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, squared_errors, total_loss
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.prepared_charges import prepare_charges
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames, memory_of_frames
-from mliap_hybrid.fitting.typical_charges import typical_charges
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.fitting.typical_values import typical_charges
 from mliap_hybrid.model.dipoles import dipole_moments
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices
 from mliap_hybrid.runs.preparation import prepare
@@ -79,7 +78,7 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in frames]
     prepared = prepare(settings, batches[:3], batches[3:], pass_on)
-    part = make_trained_part(settings, prepared.terms).double().train()
+    part = make_trainable_model(settings, prepared.terms).double().train()
     generator = torch.Generator().manual_seed(1)
     for parameter in part.charge_model.parameters():
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)

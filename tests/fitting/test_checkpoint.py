@@ -11,7 +11,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting import checkpoint as module
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings

@@ -9,12 +9,12 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
-from mliap_hybrid.fitting.initial_fit import make_model, make_repulsion, make_trained_part
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.residual_labels import fixed_physics
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.training_frames import join_frames
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
@@ -43,7 +43,7 @@ def ready(tmp_path, charges="reference", forces="direct", **changes):
     )
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
     prepared = prepare(settings, batches[:2], batches[2:], pass_on)
-    part = make_trained_part(settings, prepared.terms).double().train()
+    part = make_trainable_model(settings, prepared.terms).double().train()
     if part.force_network is not None:
         random = torch.Generator().manual_seed(0)
         for parameter in part.force_network.parameters():
@@ -226,4 +226,4 @@ def test_hidden_layers_of_the_forces_are_those_of_the_energy_unless_given(tmp_pa
     _, _, prepared, part = ready(tmp_path)
     assert part.force_network.hidden == part.network.hidden == (8,)
     settings = small_settings(tmp_path, network={"forces": "direct", "force_hidden": [5, 6]})
-    assert make_trained_part(settings, prepared.terms).force_network.hidden == (5, 6)
+    assert make_trainable_model(settings, prepared.terms).force_network.hidden == (5, 6)

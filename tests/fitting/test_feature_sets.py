@@ -6,7 +6,7 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference

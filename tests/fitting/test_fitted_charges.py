@@ -58,7 +58,7 @@ def test_charge_in_the_labels_is_found(tmp_path):
         optimisation={"epochs": 150, "learning_rate": 1e-2, "charge_learning_rate": 2e-2},
     )
     train(settings, Display())
-    charges = load_model(settings.run).charge_table()
+    charges = load_model(settings.run).table("charge")
     assert charges[11] == pytest.approx(TRUE_CHARGE, abs=0.06)
     assert charges[11] + charges[17] == pytest.approx(0.0, abs=1e-6)
 

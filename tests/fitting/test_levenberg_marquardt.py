@@ -7,8 +7,8 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
+from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers import levenberg_marquardt_steps as steps_module
 from mliap_hybrid.fitting.optimisers.levenberg_marquardt import Damping, LinearModel, best_step
@@ -74,7 +74,7 @@ def setup(tmp_path):
     frames = list(prepared.training)
     frames[1] = replace(frames[1], forces=None)
     frames[2] = replace(frames[2], energies=None, virials=None)
-    return settings, make_trained_part(settings, prepared.terms), frames
+    return settings, make_trainable_model(settings, prepared.terms), frames
 
 
 def test_squares_of_the_residuals_sum_to_the_loss(setup):

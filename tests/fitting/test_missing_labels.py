@@ -12,8 +12,8 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.data.baseline import compositions, fit_baseline
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
-from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
+from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.prepared_charges import ChargeConstants
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
 from mliap_hybrid.prediction import Prediction
@@ -201,7 +201,7 @@ def test_the_network_never_sees_a_missing_label(tmp_path):
         settings = mixed_settings(folder, nan=nan)
         batches = load_data(settings, Display())
         prepared = prepare(settings, batches["train"], batches["validation"], Display().track)
-        part = make_trained_part(settings, prepared.terms)
+        part = make_trainable_model(settings, prepared.terms)
         frames = join_frames(prepared.training)
         loss = total_loss(squared_errors(part(frames), frames), settings.loss)
         loss.backward()

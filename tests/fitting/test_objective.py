@@ -7,8 +7,8 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.initial_fit import make_trained_part
 from mliap_hybrid.fitting.losses import RunningErrors
+from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.batch_steps import BatchSteps
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
@@ -33,7 +33,7 @@ def setup(tmp_path):
         frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(N_FRAMES)
     ]
     prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
-    part = make_trained_part(settings, prepared.terms)
+    part = make_trainable_model(settings, prepared.terms)
     frames = list(prepared.training)
     frames[1] = replace(frames[1], forces=None)
     frames[2] = replace(frames[2], energies=None, virials=None)

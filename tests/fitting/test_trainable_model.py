@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.training_frames import join_frames, memory_of_frames
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
@@ -28,7 +28,7 @@ def ready(tmp_path, charges, features="gmp-2c3"):
     keys, cutoff = settings.data.keys, settings.features.cutoff
     batches = [frame_to_batch(atoms, cutoff, keys) for atoms in labelled_frames(5)]
     prepared = prepare(settings, batches[:4], batches[4:], pass_on)
-    part = make_trained_part(settings, prepared.terms).double().train()
+    part = make_trainable_model(settings, prepared.terms).double().train()
     if part.charges is not None:
         part.charges.coordinates.data += 0.3
     return settings, batches, prepared, part
@@ -95,7 +95,7 @@ def test_labels_that_are_not_used_are_left_out(tmp_path):
     frames = join_frames(prepared.training)
     assert frames.forces is None
     assert frames.virials is None
-    errors = squared_errors(make_trained_part(settings, prepared.terms)(frames), frames)
+    errors = squared_errors(make_trainable_model(settings, prepared.terms)(frames), frames)
     assert (errors.forces, errors.virial) == (None, None)
     assert total_loss(errors, settings.loss).item() == pytest.approx(1000.0 * errors.energy.item())
 

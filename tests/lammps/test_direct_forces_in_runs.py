@@ -9,7 +9,9 @@ from mliap_hybrid.lammps.check import check_model, lammps_result
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
+from mliap_hybrid.model.heads import Head
+from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_file import SCHEMA_VERSION
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, direct_force_model
@@ -24,8 +26,7 @@ def test_export_is_refused_unless_allowed(tmp_path):
         export_model(direct_force_model(), path)
     assert not path.exists()
     manifest = export_model(direct_force_model(), path, allow_non_conservative=True)
-    assert manifest.description.direct_forces is not None
-    assert manifest.description.direct_forces.hidden == [8, 8]
+    assert manifest.description.head("energy").direct_hidden == [8, 8]
     assert "# direct forces: not the gradient of the energy" in potential_block(manifest, str(path))
 
 
@@ -50,6 +51,9 @@ def test_lammps_says_what_python_says(tmp_path, charges):
         assert comparison.ok, comparison
     if charges is None:
         forces = lammps_result(path, atoms, ranks=1).forces[0]
-        model.force_network = None
-        conservative = predict(model, frame_to_batch(atoms, model.cutoff)).forces[0].numpy()
+        with_gradient = Head("energy", [model.heads["energy"].networks[0].energy])
+        conservative = HybridModel(
+            model.features, model.all_terms, model.all_parameters, [with_gradient], model.whitening
+        ).double()
+        conservative = predict(conservative, frame_to_batch(atoms, model.cutoff)).forces[0].numpy()
         assert np.abs(forces - conservative).max() > 0.01

@@ -63,11 +63,11 @@ def charged(tmp_path_factory):
 
 def write_input(folder, exported, atoms, body, units="metal", newton="", kspace_modify=FIXED_MESH):
     path, manifest = exported
-    write_data_file(folder / "structure.data", atoms, ["Na", "Cl"], manifest.description.charges)
+    write_data_file(folder / "structure.data", atoms, ["Na", "Cl"], manifest.description.constants("charge"))
     potential = potential_block(manifest, str(path), accuracy=1e-6)
-    if manifest.description.predicted_charges and kspace_modify == FIXED_MESH:
+    if manifest.description.predicted("charge") and kspace_modify == FIXED_MESH:
         kspace_modify = FIXED_MESH_OF_PREDICTED
-    elif not manifest.description.charges:
+    elif not manifest.description.constants("charge"):
         kspace_modify = ""
     head = HEAD.format(units=units, newton=newton, potential=potential, kspace_modify=kspace_modify)
     (folder / "in.test").write_text(head + body)

@@ -12,7 +12,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import exporter
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.model_file import read_model
 from mliap_hybrid.testing.models import sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt
@@ -45,7 +45,7 @@ def test_file_of_an_older_schema(version):
     model, manifest = load_exported(Path(__file__).parents[1] / "fixtures" / f"model_schema_{version}.pt")
     assert manifest.schema_version == version
     assert model.is_conservative
-    assert (model.charge_model is not None) == (version == 3)
+    assert (model.parameter("charge").source == "predicted") == (version == 3)
     prediction = predict(model, frame_to_batch(rock_salt(1), model.cutoff))
     assert float(prediction.energies[0]) == pytest.approx(manifest.provenance["energy"], abs=1e-9)
     forces = torch.tensor(manifest.provenance["forces"], dtype=torch.float64)

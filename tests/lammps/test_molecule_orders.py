@@ -104,18 +104,18 @@ def _geometry(atoms, tags=None):
 
 def test_a_run_keeps_its_orders_until_another_begins(kernel, box):
     term, mixed = MoleculeTerm(kernel), box[0]
-    term.orders = orders = RunOrders(term.order)
+    term.orders = orders = RunOrders(term)
     comm = Ranks()
-    orders.begin(SimpleNamespace(step=10, comm=comm), term, _geometry(mixed))
+    orders.begin(SimpleNamespace(step=10, comm=comm), _geometry(mixed))
     n_asked = term.order.n_reordered
     assert n_asked > 0
     energies = [float(term.energies_and_gradients(_geometry(mixed))[0].sum())]
     for step in (11, 12):
-        orders.begin(SimpleNamespace(step=step, comm=comm), term, _geometry(mixed))
+        orders.begin(SimpleNamespace(step=step, comm=comm), _geometry(mixed))
         energies.append(float(term.energies_and_gradients(_geometry(mixed))[0].sum()))
     assert (comm.n_gathers, term.order.n_reordered) == (1, n_asked)
     assert energies == [energies[0]] * 3
-    orders.begin(SimpleNamespace(step=12, comm=comm), term, _geometry(mixed))  # `run` again, at the same step
+    orders.begin(SimpleNamespace(step=12, comm=comm), _geometry(mixed))  # `run` again, at the same step
     assert (comm.n_gathers, term.order.n_reordered) == (2, 2 * n_asked)
 
 
@@ -126,8 +126,8 @@ def test_a_molecule_that_moves_here_keeps_the_order_that_its_rank_has_found(kern
     expected = float(alone.energies_and_gradients(_geometry(mixed[9:18]))[0].sum())
     places = alone.order.places(torch.tensor(mixed.positions[9:18])[None], np.array([9]))[0].tolist()
     term = MoleculeTerm(kernel)
-    term.orders = orders = RunOrders(term.order)
-    orders.begin(SimpleNamespace(step=0, comm=Ranks(({9: places}, 44))), term, _geometry(mixed[:9]))
+    term.orders = orders = RunOrders(term)
+    orders.begin(SimpleNamespace(step=0, comm=Ranks(({9: places}, 44))), _geometry(mixed[:9]))
     n_asked = term.order.n_reordered
     found, _ = term.energies_and_gradients(_geometry(mixed[9:18], torch.arange(9, 18)))
     assert float(found.sum()) == pytest.approx(expected, abs=1e-9)
@@ -137,8 +137,8 @@ def test_a_molecule_that_moves_here_keeps_the_order_that_its_rank_has_found(kern
 def test_a_molecule_that_is_inserted_must_have_the_order_of_training(kernel, box):
     mixed, order = box
     term = MoleculeTerm(kernel)
-    term.orders = orders = RunOrders(term.order)
-    orders.begin(SimpleNamespace(step=0, comm=Ranks()), term, _geometry(mixed[:9]))
+    term.orders = orders = RunOrders(term)
+    orders.begin(SimpleNamespace(step=0, comm=Ranks()), _geometry(mixed[:9]))
     later = torch.arange(9, 18)
     in_order = mixed[np.argsort(order)][9:18]
     expected = float(kernel.predict(torch.tensor(in_order.positions)[None]).energies[0])

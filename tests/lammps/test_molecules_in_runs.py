@@ -11,8 +11,8 @@ from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.evaluator import predict
+from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, box_of_ammonia, molecule_model
 
 MASSES = "mass 1 1.008\nmass 2 14.007\n"
@@ -51,12 +51,12 @@ def test_molecules_beside_a_network(tmp_path):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = AtomicNetwork(features.n_features, [8], 2)
-    both = HybridModel(features, None, network, {1: -3.0, 7: -50.0}, molecules=kernel.molecules).double().eval()
+    both = standard_model(features, {1: -3.0, 7: -50.0}, network, explicit=(kernel.term("molecules"),)).double().eval()
     export_model(both, tmp_path / "model.pt")
     for comparison in check_model(tmp_path / "model.pt", ranks=(1, 2), atoms=box_of_ammonia(9)):
         assert comparison.ok, comparison
     batch = frame_to_batch(box_of_ammonia(9), 5.0)
-    alone = HybridModel(features, None, network, {1: 0.0, 7: 0.0}).double().eval()
+    alone = standard_model(features, {1: 0.0, 7: 0.0}, network).double().eval()
     energies = [float(predict(model, batch).energies[0]) for model in (both, alone, kernel)]
     assert energies[0] == pytest.approx(energies[1] + energies[2], abs=1e-8)
     assert abs(energies[1]) > 0.1

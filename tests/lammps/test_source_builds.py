@@ -20,7 +20,7 @@ from mliap_hybrid.lammps.command import lammps_command
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.testing.lammps_instance import StandInInstance
 from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model

@@ -9,7 +9,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch
@@ -48,14 +48,16 @@ def expected_local(model, batch: Batch):
     """Local energy, forces and virial: the prediction, minus the long-range term, plus the smearing correction."""
     total = predict(model, batch)
     energy, forces, virial = total.energies[0], total.forces, total.virials[0]
-    if model.is_charged:
-        q = model.charges[batch.numbers]
-        long_range = gaussian_charge_energy(batch, q, model.smearing)
+    electrostatics = model.term("electrostatics")
+    if electrostatics is not None:
+        smearing = electrostatics.smearing
+        q = torch.tensor([ION_CHARGES[z] for z in batch.numbers.tolist()], dtype=torch.float64)
+        long_range = gaussian_charge_energy(batch, q, smearing)
         vectors = batch.pair_vectors().requires_grad_()
         products = q[batch.pair_i] * q[batch.pair_j]
-        correction = smearing_correction_energies(vectors.norm(dim=1), products, model.smearing).sum()
+        correction = smearing_correction_energies(vectors.norm(dim=1), products, smearing).sum()
         (g,) = torch.autograd.grad(correction, vectors)
-        energy = energy - long_range.energies[0] + correction.detach() + self_energies(q, model.smearing).sum()
+        energy = energy - long_range.energies[0] + correction.detach() + self_energies(q, smearing).sum()
         forces = (forces - long_range.forces).index_add(0, batch.pair_i, g).index_add(0, batch.pair_j, -g)
         virial = virial - long_range.virials[0] - vectors.detach().T @ g
     return float(energy), forces.numpy(), virial.numpy()

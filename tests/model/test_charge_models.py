@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
+from mliap_hybrid.model.charge_model import charged_atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.acsf import default_symmetry_functions
-from mliap_hybrid.model.charge_model import charged_atoms
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.description import build, describe, fold_whitening
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.description import build, describe
+from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_description import ModelDescription
 from mliap_hybrid.structure import Batch, join_batches, with_total_charge

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from mliap_hybrid.model.committee import CommitteeNetwork
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.committee import CommitteeNetwork
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.description import build, describe, fold_whitening
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.description import build, describe
+from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.member_models import committee_model, member_models
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.structure import join_batches

@@ -10,13 +10,13 @@ from ase import Atoms
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.acsf import default_symmetry_functions
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.description import build, describe, fold_whitening
+from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.direct_forces import ForceNetwork
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.closed_loop import loop_work
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference

@@ -11,11 +11,10 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.acsf import default_symmetry_functions
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.physics.repulsion import ZBLRepulsion
 from mliap_hybrid.structure import Batch, join_batches
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model

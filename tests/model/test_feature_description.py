@@ -10,7 +10,7 @@ from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.sets import FEATURE_SETS
-from mliap_hybrid.fitting.initial_fit import make_features
+from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.feature_description import FeatureDescription, describe_features
 from mliap_hybrid.model.model_description import FIRST_VERSION_FEATURES, ModelDescription

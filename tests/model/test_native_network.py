@@ -12,9 +12,8 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.multipoles import NativeMultipoles
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.description import fold_whitening
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import has_native_networks, native_networks, network_weights
 from mliap_hybrid.model.whitening import Whitening

@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.physics.repulsion import ZBLRepulsion, envelope, zbl_energy
+from mliap_hybrid.model.terms.repulsion import ZBLRepulsion, envelope, zbl_energy
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.units import COULOMB_CONSTANT
 

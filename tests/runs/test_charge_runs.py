@@ -91,7 +91,7 @@ def test_checkpoints_of_the_second_version_are_read(tmp_path):
     for name in ("predicted_charges", "total_charge_input"):
         del content["model"]["description"][name]
     torch.save(content, path)
-    assert read_checkpoint(path).model.charge_table()[11] == pytest.approx(TRUE_CHARGE)
+    assert read_checkpoint(path).model.table("charge")[11] == pytest.approx(TRUE_CHARGE)
 
 
 def test_metrics_without_columns_of_charges_are_continued(tmp_path):

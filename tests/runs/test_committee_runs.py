@@ -12,8 +12,7 @@ from mliap_hybrid.fitting.checkpoint import load_checkpoint, load_model, read_ch
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.model.derivatives import predict
-from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.runs import run as run_module

@@ -143,7 +143,7 @@ def test_ions_get_charges_and_a_run_goes_on_with_them(tmp_path, caplog):
         evaluations = train(settings, Display(), resume=True)
     assert evaluations is not None
     assert "leaves open" not in caplog.text
-    assert load_model(settings.run).charge_table()[11] > 0.0
+    assert load_model(settings.run).table("charge")[11] > 0.0
 
 
 def test_nothing_is_tried_for_molecules_and_one_element(tmp_path):

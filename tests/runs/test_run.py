@@ -13,7 +13,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint
 from mliap_hybrid.fitting.optimisers.soap import SOAP
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs import run as run_module
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train

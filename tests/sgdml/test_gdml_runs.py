@@ -11,7 +11,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_checkpoint, load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.sgdml.npz import write_gdml_data, write_gdml_model

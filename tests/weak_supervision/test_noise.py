@@ -7,9 +7,9 @@ from mliap_hybrid.config import NoiseSettings
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.make_trainer import make_trainer
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
@@ -55,7 +55,7 @@ def test_prepared_copies_are_the_displaced_frames_with_their_labels(tmp_path):
     prepared = prepare(settings, batches[:2], batches[2:], pass_on)
     assert [len(copy) for copy in prepared.noisy] == [2, 2]
     assert (len(prepared.training), len(prepared.validation)) == (2, 1)
-    part = make_trained_part(settings, prepared.terms).double().eval()
+    part = make_trainable_model(settings, prepared.terms).double().eval()
     model = make_model(settings, prepared.features, prepared.terms, part)
     copies = noisy_frames(batches[:2], settings.noise, settings.features.cutoff, settings.seed)
     for number in range(2):

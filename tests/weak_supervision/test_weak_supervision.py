@@ -10,10 +10,10 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
-from mliap_hybrid.fitting.initial_fit import make_model, make_trained_part
+from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.training_frames import join_frames
-from mliap_hybrid.model.derivatives import predict
+from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.physics.model_hessian import model_hessian
 from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.runs.metrics_file import MetricsFile
@@ -54,7 +54,7 @@ def ready(tmp_path, n_frames=3, charges="reference", **weak):
     settings = small_settings(tmp_path, electrostatics={"charges": charges}, weak_supervision=EVERYTHING | weak)
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(n_frames)]
     prepared = prepare(settings, batches[:-1], batches[-1:], pass_on)
-    return settings, batches, prepared, make_trained_part(settings, prepared.terms).double().train()
+    return settings, batches, prepared, make_trainable_model(settings, prepared.terms).double().train()
 
 
 def ways_of(batch, seed, size=0.03):

@@ -45,17 +45,15 @@ class BatchSteps:
         self.settings = settings
         self.seed = seed
         self.schedule = make_schedule(settings)
-        networks = [part.network, part.charge_model, part.force_network]
-        parameters = [parameter for network in networks if network is not None for parameter in network.parameters()]
+        parameters = list(part.heads.parameters())
         weights = [parameter for parameter in parameters if parameter.ndim > 1]
         offsets = [parameter for parameter in parameters if parameter.ndim <= 1]  # decay would pull at mean values
         groups = [
             {"params": weights, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
             {"params": offsets, "lr": settings.learning_rate, "weight_decay": 0.0},
         ]
-        if part.charges is not None:
-            charges = list(part.charges.parameters())
-            groups.append({"params": charges, "lr": settings.charge_learning_rate, "weight_decay": 0.0})
+        if fitted := part.fitted_parameters():
+            groups.append({"params": fitted, "lr": settings.charge_learning_rate, "weight_decay": 0.0})
         self.optimiser = OPTIMISERS[settings.optimiser](groups)
         self._start_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
 

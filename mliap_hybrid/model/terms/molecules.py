@@ -8,24 +8,71 @@ equal, and its own half of the pair gradients. Energy, forces and virial then su
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
 import torch
+from ase.data import chemical_symbols
+from pydantic import Field
 from torch import Tensor
 
 from mliap_hybrid.model.molecules.finder import Orders, find_molecules
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.model.molecules.order import MoleculeOrder
+from mliap_hybrid.model.parameter_values import ParameterValues
+from mliap_hybrid.model.term import Constants, Contribution, Term, TermDescription
 from mliap_hybrid.structure import Geometry
 
 
-class MoleculeTerm:
+class MoleculesDescription(TermDescription):
+    """The kernel model of molecules in a model file; its arrays are tensors."""
+
+    kind: Literal["molecules"] = "molecules"
+    has_arrays: ClassVar[bool] = True
+    sigma: Annotated[float, Field(gt=0)]
+    """Length scale of the kernel, 1/Å."""
+    constant: float
+    """Constant of integration, eV."""
+    n_train: int
+    """Number of training geometries."""
+    n_permutations: int
+    """Number of permutation symmetries."""
+    formula: str
+    """Symbols of the atoms, in order."""
+
+    def title(self, sources: Mapping[str, str], on_features: str, n_members: int) -> str:
+        """As in `TermDescription`."""
+        return f"sGDML of {self.formula}"
+
+
+class MoleculeTerm(Term):
     """What molecules of one kind add to the energies of their atoms."""
 
+    kind = "molecules"
+    centroid = False
+    needs_tags = True
+
     def __init__(self, model: GDMLModel):
+        super().__init__()
         self.model = model
         self.order = MoleculeOrder(model)
         """Finds which atom has which place."""
         self.orders: Orders = self.order
         """What is asked for it; a run puts its memory here."""
+
+    def describe(self) -> MoleculesDescription:
+        """As in `Term`."""
+        return MoleculesDescription(
+            sigma=self.model.sigma,
+            constant=self.model.constant,
+            n_train=self.model.n_train,
+            n_permutations=len(self.model.permutations),
+            formula=" ".join(chemical_symbols[number] for number in self.model.numbers.tolist()),
+        )
+
+    def arrays(self) -> dict[str, Tensor]:
+        """As in `Term`: those of the kernel model."""
+        return {name: value.clone() for name, value in self.model.arrays().items()}
 
     def energies_and_gradients(self, geometry: Geometry) -> tuple[Tensor, Tensor]:
         """Shares of the centres, and the gradient by the pair vectors.
@@ -56,10 +103,18 @@ class MoleculeTerm:
         device = geometry.pair_vectors.device
         return shares[found.molecule_of_centre].to(device), of_pairs.to(device)
 
-    def energies(self, geometry: Geometry) -> Tensor:
-        """Shares of the centres (n_centres,), eV, whose sum has the right first derivative by the pair vectors."""
-        values, gradients = self.energies_and_gradients(geometry)
-        vectors = geometry.pair_vectors
-        # The kernels have formulas for their gradient; automatic differentiation only has to find it here.
-        changes = ((vectors - vectors.detach()) * gradients).sum(dim=1)  # (n_pairs,) zeros
-        return values.to(vectors.dtype).index_add(0, geometry.pair_i, changes.to(vectors.dtype))
+    def energy(self, geometry: Geometry, parameters: ParameterValues) -> Tensor:
+        """Shares of the centres (n_centres,), eV, without a graph: the kernels have formulas for their gradient."""
+        return self.energies_and_gradients(geometry)[0]
+
+    def contribution(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Contribution:
+        """As in `Term`."""
+        energies, pair_gradients = self.energies_and_gradients(geometry)
+        return Contribution(energies=energies, pair_gradients=pair_gradients)
+
+    @classmethod
+    def restore(cls, description: Any, arrays: Mapping[str, Tensor], cutoff: float) -> MoleculeTerm:
+        """As in `Term`."""
+        return cls(GDMLModel.restore(description.sigma, description.constant, dict(arrays)))

@@ -1,0 +1,152 @@
+"""The trainable model at its start, and the whole model that it makes with what is fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.features.acsf import SymmetryFunctions, default_symmetry_functions
+from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.sets import FEATURE_SETS
+from mliap_hybrid.fitting.charge_products import FittedCharges, FittedElectrostatics, electronegative_is_negative
+from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges
+from mliap_hybrid.fitting.initial_fit import InitialFit
+from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.model.description import make_head
+from mliap_hybrid.model.heads import Head
+from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.model_description import HeadDescription
+from mliap_hybrid.model.parameters import (
+    AtomicEnergy,
+    ElementParameter,
+    FittedParameter,
+    Parameter,
+    PredictedParameter,
+)
+from mliap_hybrid.model.silu_layers import start_small
+from mliap_hybrid.model.term import Term
+from mliap_hybrid.model.term_section import MadeTerm
+from mliap_hybrid.model.terms.baseline import Baseline
+from mliap_hybrid.model.terms.network import NetworkEnergy
+
+
+def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> GaussianMultipoles | SymmetryFunctions:
+    """The features that a training file describes."""
+    if settings.features.set == "acsf":
+        return default_symmetry_functions(elements, settings.features.cutoff)
+    named = FEATURE_SETS[settings.features.set]
+    return GaussianMultipoles(
+        orders=tuple(range(settings.features.max_order + 1)),
+        widths=tuple(settings.features.widths),
+        cutoff=settings.features.cutoff,
+        elements=elements,
+        table=settings.features.density_table,
+        channels=named.channels,
+        products=named.products,
+        third_order=named.third_order,
+    )
+
+
+def make_trainable_model(settings: TrainingFile, fit: InitialFit) -> TrainableModel:
+    """Networks and parameters at their start; the same seed gives the same weights."""
+    trained = [made for made in _explicit(settings, fit) if made.is_trained]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        heads = _heads(settings, fit, trained)
+    terms: list[Term] = [NetworkEnergy()]
+    parameters: list[Parameter] = [AtomicEnergy()]
+    for made in trained:
+        if fits_charges(made):
+            assert fit.charges is not None
+            terms.append(FittedElectrostatics(FittedCharges(fit.charges, fit.counts)))
+        else:
+            terms.append(made.term)
+            parameters += made.parameters
+    return TrainableModel(heads, terms, parameters, settings.electrostatics.total_charge_input).float()
+
+
+def make_model(
+    settings: TrainingFile,
+    features: Featuriser,
+    fit: InitialFit,
+    trained: TrainableModel,
+    typical: Mapping[str, Tensor] | None = None,
+) -> HybridModel:
+    """The whole model in float64.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+    features : Featuriser
+        From `make_features`.
+    fit : InitialFit
+    trained : TrainableModel
+    typical : mapping of str to Tensor, shape (n_elements,), optional
+        Predicted parameter -> its mean in the training frames; where it starts from by default.
+
+    Returns
+    -------
+    HybridModel
+        In evaluation mode, sharing no memory with the trainable model.
+    """
+    explicit = _explicit(settings, fit)
+    heads = _heads(settings, fit, [made for made in explicit if made.is_trained])
+    for head in heads:
+        head.load_state_dict(trained.heads[head.name].state_dict())
+    baseline = fit.baseline
+    parameters: list[Parameter] = []
+    for parameter in (parameter for made in explicit for parameter in made.parameters):
+        if isinstance(parameter, PredictedParameter):
+            parameter.typical = (typical or {}).get(parameter.name, parameter.start)
+            parameters.append(parameter)
+        elif isinstance(parameter, FittedParameter) and parameter.name in trained.theta:
+            of_training = trained.theta[parameter.name]
+            assert isinstance(of_training, FittedParameter)
+            parameters.append(of_training.found())
+        elif isinstance(parameter, FittedParameter):
+            charges, of_charges = _found_charges(fit, trained)
+            baseline, parameters = baseline - of_charges, [*parameters, charges]
+        else:
+            parameters.append(parameter)
+    model = HybridModel(
+        features=features,
+        terms=[Baseline(), NetworkEnergy(), *(made.term for made in explicit)],
+        parameters=[ElementParameter("baseline", "eV", baseline), AtomicEnergy(), *parameters],
+        heads=heads,
+        whitening=fit.whitening,
+        total_charge_input=trained.total_charge_input,
+    )
+    return model.double().eval()
+
+
+def _explicit(settings: TrainingFile, fit: InitialFit) -> list[MadeTerm]:
+    return explicit_terms(settings, fit.elements, fit.charges, fit.molecules)
+
+
+def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm]) -> list[Head]:
+    """The heads with weights from the current random state."""
+    n_inputs = fit.whitening.matrix.shape[1] + settings.electrostatics.total_charge_input
+    network = settings.network
+    direct = (network.force_hidden or network.hidden) if network.forces == "direct" else None
+    described = [HeadDescription(name="energy", hidden=network.hidden, direct_hidden=direct)]
+    described += [HeadDescription(name=name, hidden=list(h)) for made in trained for name, h in made.hidden.items()]
+    heads = [make_head(description, n_inputs, len(fit.elements)) for description in described]
+    for head in heads[1:]:  # parameters start near those of their elements
+        start_small(head.networks[0].layers)
+    return heads
+
+
+def _found_charges(fit: InitialFit, trained: TrainableModel) -> tuple[ElementParameter, Tensor]:
+    """Charges that were fitted, and what they take off the element energies (n_elements,), eV."""
+    term = trained.terms["electrostatics"]
+    assert isinstance(term, FittedElectrostatics)
+    assert fit.unit_baseline is not None
+    with torch.no_grad():
+        charges = dict(zip(fit.elements, term.charges().double().tolist(), strict=True))
+        of_charges = fit.unit_baseline @ term.charges.products().double()  # (n_elements,)
+    signed = electronegative_is_negative(charges)
+    return ElementParameter("charge", "e", torch.tensor([signed[z] for z in fit.elements]).double()), of_charges

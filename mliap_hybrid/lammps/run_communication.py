@@ -1,0 +1,50 @@
+"""The way from a rank's atoms to all others, as terms and parameters ask for it (communication.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from mliap_hybrid.communication import CoulombOperator
+from mliap_hybrid.lammps.ranks import Ranks
+
+Coulomb = Callable[[float], CoulombOperator]
+"""Smearing in Å -> what solves for Gaussian charges of that width."""
+
+
+class RunCommunication:
+    """`Communication` of the atoms of a rank in one step; the whole run is one structure."""
+
+    def __init__(self, ranks: Ranks, total_charge: Tensor, n_centres: int, coulomb: Coulomb):
+        """Put the parts together.
+
+        Parameters
+        ----------
+        ranks : Ranks
+        total_charge : Tensor, shape (), e
+        n_centres : int
+            Atoms of this rank that the model acts on.
+        coulomb : callable
+        """
+        self.total_charges: Tensor = total_charge[None]  # (1,)
+        self._ranks = ranks
+        self._n_centres = n_centres
+        self._coulomb = coulomb
+
+    def to_neighbours(self, values: Tensor) -> Tensor:
+        """As in `Communication`. Collective."""
+        of_pairs = self._ranks.to_neighbours(values.reshape(self._n_centres, -1))  # (n_pairs, k)
+        return of_pairs.reshape(-1, *values.shape[1:])
+
+    def sum(self, values: Tensor) -> Tensor:
+        """As in `Communication`: (1, ...), the same on all ranks. Collective."""
+        return self._ranks.sum(values.sum(0).reshape(-1)).reshape(1, *values.shape[1:])
+
+    def to_centres(self, values: Tensor) -> Tensor:
+        """As in `Communication`."""
+        return values.expand(self._n_centres, *values.shape[1:])
+
+    def coulomb(self, smearing: float) -> CoulombOperator:
+        """As in `Communication`."""
+        return self._coulomb(smearing)

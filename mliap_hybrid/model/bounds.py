@@ -1,0 +1,106 @@
+"""Maps from any number a to a parameter that stays within its bounds, whatever a network says where a run may lead."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+
+class Bound(ABC):
+    """theta(start, a), and its derivative by a."""
+
+    @abstractmethod
+    def values(self, start: Tensor, a: Tensor) -> Tensor:
+        """theta (n,) from the start (n,) and any numbers a (n,); the start itself at a = 0."""
+
+    @abstractmethod
+    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+        """dtheta/da (n,)."""
+
+
+@dataclass(frozen=True)
+class Within(Bound):
+    """start + b tanh(a / b): at most b away from the start; well below, the map is the identity."""
+
+    largest: float
+    """b, in the unit of the parameter."""
+
+    def values(self, start: Tensor, a: Tensor) -> Tensor:
+        """As in `Bound`."""
+        return start + self.largest * torch.tanh(a / self.largest)
+
+    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+        """1 - tanh(a / b)^2."""
+        return 1.0 - torch.tanh(a / self.largest).square()
+
+
+@dataclass(frozen=True)
+class Ratio(Bound):
+    """start * R^tanh(a / log R): between 1/R and R times the start, hence of its sign."""
+
+    largest: float
+    """R, above 1."""
+
+    def values(self, start: Tensor, a: Tensor) -> Tensor:
+        """As in `Bound`."""
+        log = math.log(self.largest)
+        return start * torch.exp(log * torch.tanh(a / log))
+
+    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+        """theta (1 - tanh(a / log R)^2)."""
+        log = math.log(self.largest)
+        return self.values(start, a) * (1.0 - torch.tanh(a / log).square())
+
+
+@dataclass(frozen=True)
+class Positive(Bound):
+    """start * softplus(a + log(e - 1)): positive where the start is, without an upper end; linear in a for large a."""
+
+    def values(self, start: Tensor, a: Tensor) -> Tensor:
+        """As in `Bound`."""
+        return start * torch.nn.functional.softplus(a + math.log(math.e - 1.0))
+
+    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+        """start * sigmoid(a + log(e - 1))."""
+        return start * torch.sigmoid(a + math.log(math.e - 1.0))
+
+
+class BoundDescription(BaseModel):
+    """A bound in a model file."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["within", "ratio", "positive"]
+    """`Within`, `Ratio` or `Positive`."""
+    largest: Annotated[float, Field(gt=0)] | None = None
+    """Their setting, of the first two."""
+
+
+def describe_bound(bound: Bound) -> BoundDescription:
+    """What a model file says of a bound."""
+    if isinstance(bound, Within):
+        return BoundDescription(kind="within", largest=bound.largest)
+    if isinstance(bound, Ratio):
+        return BoundDescription(kind="ratio", largest=bound.largest)
+    return BoundDescription(kind="positive")
+
+
+def bound_of(description: BoundDescription) -> Bound:
+    """The bound of a model file.
+
+    Raises
+    ------
+    ValueError
+        If its setting is missing, or a ratio is not above 1.
+    """
+    if description.kind == "positive":
+        return Positive()
+    if description.largest is None or (description.kind == "ratio" and description.largest <= 1.0):
+        raise ValueError(f"expected how far a bound '{description.kind}' goes, found {description.largest}")
+    return Within(description.largest) if description.kind == "within" else Ratio(description.largest)

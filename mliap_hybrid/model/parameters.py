@@ -1,0 +1,198 @@
+"""What atoms have that terms need: a charge, a dispersion coefficient, the energy that the network gives.
+
+A parameter is constant, one number for each element; fitted, the same with numbers that training finds; or predicted,
+from a head of the networks (heads.py), bounded by construction. Calling one gives its values and their pullback:
+
+    theta = constraint(bound(start(Z), a)),      dE/dtheta -> (dE/da, and dE/dr_p at fixed a),
+
+a the number that the head gives an atom. Only the pullback of a constraint may ask other atoms (neutrality.py).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.model.bounds import Bound
+from mliap_hybrid.model.neutrality import Neutrality
+from mliap_hybrid.structure import Geometry
+
+Pullback = Callable[[Tensor], tuple[Tensor | None, Tensor | None]]
+"""dE/dtheta (n_centres,) -> dE/da (n_centres,) of the head's numbers, and dE/dr_p (n_pairs, 3) at fixed numbers; None
+for zero. Collective if the parameter is."""
+
+
+class Parameter(torch.nn.Module, ABC):
+    """One number for each atom."""
+
+    source: ClassVar[Literal["constant", "fitted", "predicted"]]
+    """Where the number comes from."""
+
+    def __init__(self, name: str, unit: str):
+        super().__init__()
+        self.name = name
+        self.unit = unit
+
+    @property
+    def head(self) -> str | None:
+        """Name of the head that it is predicted by; None if it is not predicted."""
+        return None
+
+    @abstractmethod
+    def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
+        """Values of the centres, and how derivatives by them go back.
+
+        Parameters
+        ----------
+        geometry : Geometry
+        species : Tensor, shape (n_centres,), int64
+            Index of each atom's element.
+        head : Tensor, shape (n_centres,), or None
+            What the head says.
+
+        Returns
+        -------
+        values : Tensor, shape (n_centres,)
+        pullback : Pullback
+        """
+
+
+def _nothing(gradients: Tensor) -> tuple[None, None]:
+    return None, None
+
+
+class ElementParameter(Parameter):
+    """A constant of each element."""
+
+    source = "constant"
+    values: Tensor
+
+    def __init__(self, name: str, unit: str, values: Tensor):
+        """Take the constants.
+
+        Parameters
+        ----------
+        name, unit : str
+        values : Tensor, shape (n_elements,)
+        """
+        super().__init__(name, unit)
+        self.register_buffer("values", values)
+
+    def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
+        """As in `Parameter`."""
+        return self.values.index_select(0, species), _nothing
+
+
+class FittedParameter(Parameter):
+    """A number of each element that training finds, bounded."""
+
+    source = "fitted"
+    start: Tensor
+
+    def __init__(self, name: str, unit: str, start: Tensor, bound: Bound):
+        """Begin at the start.
+
+        Parameters
+        ----------
+        name, unit : str
+        start : Tensor, shape (n_elements,)
+        bound : Bound
+        """
+        super().__init__(name, unit)
+        self.bound = bound
+        self.register_buffer("start", start)
+        self.coordinates = torch.nn.Parameter(torch.zeros_like(start))  # (n_elements,)
+
+    @property
+    def values(self) -> Tensor:
+        """(n_elements,): what has been found."""
+        return self.bound.values(self.start, self.coordinates)
+
+    def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
+        """As in `Parameter`."""
+        return self.values.index_select(0, species), _nothing
+
+    def found(self) -> ElementParameter:
+        """The same as a constant, in float64."""
+        return ElementParameter(self.name, self.unit, self.values.detach().double())
+
+
+class PredictedParameter(Parameter):
+    """A number of each atom that a head of the networks gives, bounded, and in sum what it has to be."""
+
+    source = "predicted"
+    start: Tensor
+    typical: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        unit: str,
+        start: Tensor,
+        bound: Bound,
+        neutrality: Neutrality | None = None,
+        typical: Tensor | None = None,
+    ):
+        """Put the parts together.
+
+        Parameters
+        ----------
+        name, unit : str
+            The name is that of the head, too.
+        start : Tensor, shape (n_elements,)
+            Where the values start from.
+        bound : Bound
+        neutrality : Neutrality, optional
+            What keeps the sum over a structure.
+        typical : Tensor, shape (n_elements,), optional
+            Mean of each element in the training frames, for those who must guess before they compute; the start by
+            default.
+        """
+        super().__init__(name, unit)
+        self.bound = bound
+        self.neutrality = neutrality
+        self.register_buffer("start", start)
+        self.register_buffer("typical", start if typical is None else typical)
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+        return self.name
+
+    def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
+        """As in `Parameter`."""
+        assert head is not None
+        start = self.start.to(head.dtype).index_select(0, species)  # (n_centres,)
+        slopes = self.bound.slopes(start, head)  # (n_centres,)
+        if self.neutrality is None:
+            return self.bound.values(start, head), lambda gradients: (gradients * slopes, None)
+        values, constrained = self.neutrality(start, self.bound.values(torch.zeros_like(start), head), geometry)
+
+        def pullback(gradients: Tensor) -> tuple[Tensor, Tensor | None]:
+            of_unconstrained, of_pairs = constrained(gradients)
+            return of_unconstrained * slopes, of_pairs
+
+        return values, pullback
+
+
+class AtomicEnergy(Parameter):
+    """The energy of an atom that the network gives, as it is."""
+
+    source = "predicted"
+
+    def __init__(self) -> None:
+        super().__init__("energy", "eV")
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+        return self.name
+
+    def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
+        """As in `Parameter`."""
+        assert head is not None
+        return head, lambda gradients: (gradients, None)

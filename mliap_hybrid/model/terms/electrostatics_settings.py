@@ -1,0 +1,90 @@
+"""`electrostatics`: where charges come from, and how smeared they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, field_validator
+
+from mliap_hybrid.errors import did_you_mean
+from mliap_hybrid.model.bounds import Within
+from mliap_hybrid.model.neutrality import neutrality_of
+from mliap_hybrid.model.parameters import ElementParameter, FittedParameter, PredictedParameter
+from mliap_hybrid.model.term_section import MadeTerm, TermContext, TermSection
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
+from mliap_hybrid.section import Positive
+
+CHARGE_SOURCES = ("none", "formal", "reference", "fitted", "predicted")
+"""What `electrostatics.charges` may say, beside a table."""
+
+STARTING_CHARGES = ("zero", "formal", "reference")
+"""What `electrostatics.starting_charges` may say, beside a table."""
+
+
+def _check_charges(value: Any, sources: tuple[str, ...], what: str) -> Any:
+    """The value, if it is one of the sources or a table of numbers."""
+    if isinstance(value, str) and value not in sources:
+        raise ValueError(f"unknown {what} '{value}': {did_you_mean(value, sources)}")
+    if isinstance(value, dict):
+        for symbol, charge in value.items():
+            if not isinstance(charge, int | float) or not math.isfinite(charge):
+                raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r}")
+    elif not isinstance(value, str):
+        raise ValueError("expected " + ", ".join(sources) + " or a table such as {Na: 1.0, Cl: -1.0}")
+    return value
+
+
+class ElectrostaticsSettings(TermSection):
+    """The long-range term: Gaussian charges, fixed for each element or predicted from the surroundings."""
+
+    charges: Literal["none", "formal", "reference", "fitted", "predicted"] | dict[str, float] = "none"
+    """Where the charges come from. none: no long-range term; formal: oxidation states (pymatgen);
+    reference: mean of the reference charges of each element; fitted: one for each element, learned with the network
+    from energies and forces; predicted: of each atom, by a second network from the same features; or a table such as
+    {Na: 1.0, Cl: -1.0} in e. The settings below, `smearing` apart, are for predicted charges. Where the file does not
+    say it: fitted, if all frames are periodic and neutral and a short training has a validation loss lower by more
+    than a fifth with them than without; else none."""
+    smearing: Positive = 1.0
+    """Smearing sigma of the charges in Å; at most cutoff / 5.5, where erfc(r / (sqrt(2) sigma)) has fallen to 4e-8."""
+    neutrality: Literal["shift", "increments"] = "shift"
+    """How predicted charges keep the total charge. shift: all atoms of a structure are moved by one number;
+    increments: neighbours give each other charge, so that systems far apart have the charges that each has alone, and
+    the total charge is that of the starting charges."""
+    starting_charges: Literal["zero", "formal", "reference"] | dict[str, float] = "formal"
+    """Charges q0 of the elements that predicted charges start from: zero, formal, reference or a table, as above."""
+    charge_hidden: list[Annotated[int, Field(gt=0)]] = Field(default=[64, 64])
+    """Widths of the hidden layers of the charge network."""
+    largest_charge: Positive = 2.0
+    """Bound b in e of what the charge network adds to q0: b tanh(network / b)."""
+    total_charge_input: bool = False
+    """Whether both networks see the total charge of the structure, for systems of several total charges."""
+
+    @field_validator("charges", mode="before")
+    @classmethod
+    def _known_charges(cls, value: Any) -> Any:
+        return _check_charges(value, CHARGE_SOURCES, "source of charges")
+
+    @field_validator("starting_charges", mode="before")
+    @classmethod
+    def _known_starting_charges(cls, value: Any) -> Any:
+        return _check_charges(value, STARTING_CHARGES, "source of starting charges")
+
+    @property
+    def predicts(self) -> bool:
+        """Whether charges are predicted."""
+        return self.charges == "predicted"
+
+    def make(self, context: TermContext) -> MadeTerm | None:
+        """The long-range term with its charges; fitted ones are kept neutral by fitting/charge_products.py."""
+        if self.charges == "none":
+            return None
+        term, start = Electrostatics(self.smearing), context.start["charge"].double()  # (n_elements,) e
+        if self.predicts:
+            neutrality = neutrality_of(self.neutrality, context.cutoff)
+            predicted = PredictedParameter("charge", "e", start, Within(self.largest_charge), neutrality)
+            return MadeTerm(term, (predicted,), {"charge": tuple(self.charge_hidden)})
+        if self.charges == "fitted":
+            return MadeTerm(term, (FittedParameter("charge", "e", start, Within(torch.inf)),))
+        return MadeTerm(term, (ElementParameter("charge", "e", start),))
