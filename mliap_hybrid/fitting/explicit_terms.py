@@ -38,7 +38,7 @@ def explicit_terms(
     sections = [getattr(settings, name) for name in type(settings).model_fields]
     made = [section.make(context) for section in sections if isinstance(section, TermSection)]
     of_molecules = [] if molecules is None else [MadeTerm(molecules)]
-    return [*(term for term in made if term is not None), *of_molecules]
+    return [*of_molecules, *(term for term in made if term is not None)]
 
 
 def fixed_physics(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:

@@ -46,10 +46,9 @@ def born_charges(
     head = heads.values[charge.name]  # (n_atoms,)
     charges, _ = charge(geometry, species, head)  # (n_atoms,)
     start = charge.start.to(head.dtype).index_select(0, species)  # (n_atoms,)
-    weights = {name: torch.zeros_like(values) for name, values in heads.values.items()}
-    slopes = heads.pair_gradients(weights | {charge.name: charge.bound.slopes(start, head)})  # (n_pairs, 3): dc_i/dr_p
+    slopes = heads.pair_gradients({charge.name: charge.bound.slopes(start, head)})  # (n_pairs, 3): dc_i/dr_p
     if isinstance(charge.neutrality, Increments):
-        changes = charge.bound.values(torch.zeros_like(start), head)  # (n_atoms,)
+        changes = charge.bound.changes(start, head)  # (n_atoms,)
         return _of_increments(charge.neutrality, geometry, charges, changes, slopes)
     return _of_shift(geometry, charges, slopes, positions, periodic)
 

@@ -19,6 +19,10 @@ class Bound(ABC):
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """theta (n,) from the start (n,) and any numbers a (n,); the start itself at a = 0."""
 
+    def changes(self, start: Tensor, a: Tensor) -> Tensor:
+        """theta - start (n,)."""
+        return self.values(start, a) - start
+
     @abstractmethod
     def slopes(self, start: Tensor, a: Tensor) -> Tensor:
         """dtheta/da (n,)."""
@@ -29,11 +33,15 @@ class Within(Bound):
     """start + b tanh(a / b): at most b away from the start; well below, the map is the identity."""
 
     largest: float
-    """b, in the unit of the parameter."""
+    """b, in the unit of the parameter; infinity for no bound."""
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""
-        return start + self.largest * torch.tanh(a / self.largest)
+        return start + self.changes(start, a)
+
+    def changes(self, start: Tensor, a: Tensor) -> Tensor:
+        """b tanh(a / b)."""
+        return a if math.isinf(self.largest) else self.largest * torch.tanh(a / self.largest)
 
     def slopes(self, start: Tensor, a: Tensor) -> Tensor:
         """1 - tanh(a / b)^2."""
@@ -64,7 +72,7 @@ class Positive(Bound):
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""
-        return start * torch.nn.functional.softplus(a + math.log(math.e - 1.0))
+        return start * torch.nn.functional.softplus(a + math.log(math.e - 1.0), threshold=40.0)
 
     def slopes(self, start: Tensor, a: Tensor) -> Tensor:
         """start * sigmoid(a + log(e - 1))."""

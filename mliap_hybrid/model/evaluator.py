@@ -97,13 +97,15 @@ class Evaluator:
     def heads(self, geometry: Geometry) -> HeadsOfGeometry:
         """What the heads say of the centres; derivatives are asked for later."""
         totals = self._totals(geometry)
-        on_processor = geometry.pair_vectors.device.type == "cpu"
-        native = self.native if on_processor else None
-        if native is not None:
-            native.n_threads = torch.get_num_threads()
-            if self._has_networks and self._is_set_for(totals):
-                assert self.native is not None
-                return NativeHeads(self.model.heads, self.native, geometry)
+        native = self.native if geometry.pair_vectors.device.type == "cpu" else None
+        if native is not None and self._has_networks:
+            # Structures of several total charges are left to torch, features included.
+            native = self._set_for(totals)
+        if native is None:
+            return TorchHeads(self.model, geometry, totals)
+        native.n_threads = torch.get_num_threads()
+        if self._has_networks:
+            return NativeHeads(self.model.heads, native, geometry)
         return TorchHeads(self.model, geometry, totals, native)
 
     def each_network(self, geometry: Geometry) -> list[tuple[Tensor, Tensor]]:
@@ -131,17 +133,17 @@ class Evaluator:
         communication = geometry.communication
         return communication.to_centres(communication.total_charges)
 
-    def _is_set_for(self, totals: Tensor) -> bool:
-        """Whether the kernels can do the networks, set up for the total charge if it is an input of theirs."""
+    def _set_for(self, totals: Tensor) -> NativeMultipoles | None:
+        """The kernels, set up for the total charge (n_centres,) if it is an input of the networks; None for several."""
         if not self.model.total_charge_input or len(totals) == 0:
-            return True
+            return self.native
         lowest, highest = totals.aminmax()
         if lowest != highest:
-            return False
+            return None
         if float(lowest) != self._total_charge:
             self._total_charge = float(lowest)
             self.native = native_networks(self.model, self.dtype, total_charge=self._total_charge)
-        return True
+        return self.native
 
 
 def predict(model: HybridModel, batch: Batch) -> Prediction:

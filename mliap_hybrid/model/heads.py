@@ -89,4 +89,4 @@ class HeadsOfGeometry(Protocol):
         """Head -> values (n_centres,)."""
 
     def pair_gradients(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """dE/dr_p (n_pairs, 3) from dE/d(value) (n_centres,) of each head."""
+        """dE/dr_p (n_pairs, 3) from dE/d(value) (n_centres,) of each head, zero where it is not given."""

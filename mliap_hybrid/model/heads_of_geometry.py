@@ -42,15 +42,16 @@ class NativeHeads:
         }
 
     def pair_gradients(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """As in `HeadsOfGeometry`. Energies count as they are: their weight is one."""
+        """As in `HeadsOfGeometry`. Where all weights are one, as those of energies are, no time is lost on them."""
         total = None
         for name, gradients in zip(self.values, self._gradients, strict=True):
-            if name != "energy":
+            if name not in weights:
+                continue
+            if not (weights[name] == 1.0).all():
                 of_pairs = weights[name].to(gradients.dtype).index_select(0, self._pair_i)  # (n_pairs,)
                 gradients = of_pairs[:, None] * gradients
             total = gradients if total is None else total + gradients
-        assert total is not None
-        return total
+        return torch.zeros_like(self._gradients[0]) if total is None else total
 
 
 class TorchHeads:
@@ -91,6 +92,8 @@ class TorchHeads:
             for name, each in self._each.items()
             if name in weights
         ]  # (n_centres, n_features) each
+        if not weighted:
+            return torch.zeros_like(self._geometry.pair_vectors)
         return self._back(sum(weighted[1:], weighted[0]))
 
     def each(self) -> list[tuple[Tensor, Tensor]]:

@@ -170,7 +170,7 @@ class PredictedParameter(Parameter):
         slopes = self.bound.slopes(start, head)  # (n_centres,)
         if self.neutrality is None:
             return self.bound.values(start, head), lambda gradients: (gradients * slopes, None)
-        values, constrained = self.neutrality(start, self.bound.values(torch.zeros_like(start), head), geometry)
+        values, constrained = self.neutrality(start, self.bound.changes(start, head), geometry)
 
         def pullback(gradients: Tensor) -> tuple[Tensor, Tensor | None]:
             of_unconstrained, of_pairs = constrained(gradients)

@@ -101,8 +101,8 @@ def upgraded(content: Mapping[str, Any]) -> dict[str, Any]:
         direct = None if old.direct_forces is None else old.direct_forces.hidden
         heads.append({"name": "energy", "hidden": old.hidden, "n_members": old.n_members, "direct_hidden": direct})
         terms.append({"kind": "network"})
-    terms += [] if old.repulsion == "none" else [{"kind": "zbl"}]
     terms += [] if old.molecules is None else [{"kind": "molecules"} | old.molecules.model_dump()]
+    terms += [] if old.repulsion == "none" else [{"kind": "zbl"}]
     charges = [] if old.charges is None else [_constant("charge", "e", old.charges)]
     if old.predicted_charges is not None:
         charges.append(_predicted_charge(old.predicted_charges))

@@ -1,4 +1,4 @@
-"""Features as plain data: JSON makes the same features again, also that of older versions."""
+"""Features as plain data: JSON makes the same features again."""
 
 import json
 
@@ -11,10 +11,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.fitting.model_factory import make_features
-from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.feature_description import FeatureDescription, describe_features
-from mliap_hybrid.model.model_description import FIRST_VERSION_FEATURES, ModelDescription
-from mliap_hybrid.testing.models import sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure
 
 ELEMENTS = (1, 6, 8)
@@ -43,17 +40,6 @@ def test_other_features_have_another_description(changes):
 def test_features_that_cannot_be_described():
     with pytest.raises(TypeError, match="expected GaussianMultipoles or SymmetryFunctions, got object"):
         describe_features(object())
-
-
-def test_description_of_the_first_version():
-    """The settings of the multipoles stood among those of the model, and there were no third-order features."""
-    expected, _ = describe(sodium_chloride_model())
-    content = expected.model_dump(mode="json")
-    of_features = content.pop("features")
-    content |= {name: of_features[name] for name in FIRST_VERSION_FEATURES}
-    description = ModelDescription.model_validate(content)
-    assert description.features == expected.features.model_copy(update={"third_order": "none"})
-    assert (description.elements, description.cutoff) == (["Na", "Cl"], 4.5)
 
 
 def test_third_order_needs_orders_that_couple():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from mliap_hybrid.model.charge_model import charged_atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.acsf import default_symmetry_functions
@@ -14,8 +13,8 @@ from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_description import ModelDescription
 from mliap_hybrid.structure import Batch, join_batches, with_total_charge
+from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
 from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure, rock_salt
@@ -71,7 +70,7 @@ def test_forces_and_virial_are_derivatives_of_the_energy(neutrality, total_charg
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 1e-3)])
 @pytest.mark.parametrize("on_kernels", [True, False])
 def test_evaluator_equals_the_definition(neutrality, dtype, tolerance, on_kernels):
-    """Half-way stop, one transposed Jacobian and the maps' own adjoints against plain automatic differentiation."""
+    """Heads first, derivatives later, and the maps' own adjoints against plain automatic differentiation."""
     model = charge_predicting_model(neutrality, total_charge_input=neutrality == "shift")
     evaluator = Evaluator(model, dtype)
     assert evaluator.native is not None
@@ -85,11 +84,13 @@ def test_evaluator_equals_the_definition(neutrality, dtype, tolerance, on_kernel
             batch_of(clustered(TRICLINIC), model),
         ]
     )
-    found, expected = evaluator.predict(batch), predict(model, batch)
-    for name in ("energies", "forces", "virials", "charges", "potentials"):
-        a, b = getattr(found, name), getattr(expected, name)
-        assert a.dtype == torch.float64
-        assert (a - b).abs().max() < tolerance * max(1.0, float(b.abs().max())), name
+    expected = predict_by_definition(model, batch)
+    for found in (evaluator.predict(batch), predict(model, batch)):
+        for name in ("energies", "forces", "virials", "charges", "potentials"):
+            a, b = getattr(found, name), getattr(expected, name)
+            assert a.dtype == torch.float64
+            assert not a.requires_grad
+            assert (a - b).abs().max() < tolerance * max(1.0, float(b.abs().max())), name
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
@@ -99,7 +100,7 @@ def test_total_charge_goes_into_the_biases_of_the_kernels(neutrality):
     evaluator = Evaluator(model)
     batches = [batch_of(clustered(TRICLINIC), model, total) for total in (1.5, 0.0, -2.0)]
     for batch in [*batches, join_batches(batches)]:
-        found, expected = evaluator.predict(batch), predict(model, batch)
+        found, expected = evaluator.predict(batch), predict_by_definition(model, batch)
         for name in ("energies", "forces", "charges"):
             assert relative_difference(getattr(found, name), getattr(expected, name)) < 1e-10
 
@@ -108,14 +109,14 @@ def test_features_that_the_kernels_do_not_know_run_on_torch():
     model = charge_predicting_model(whitened=False)
     features = default_symmetry_functions((11, 17), model.cutoff)
     other = charge_predicting_model(whitened=False)
-    for network in (other.network, other.charge_model.network.network):
+    for network in other.heads.networks:
         network.layers[0] = torch.nn.Linear(features.n_features, 8).double()
         network.linear = torch.nn.Parameter(torch.ones(2, features.n_features, dtype=torch.float64))
     other.features = features
     evaluator = Evaluator(other)
     assert evaluator.native is None
     batch = batch_of(clustered(TRICLINIC), model)
-    assert relative_difference(evaluator.predict(batch).forces, predict(other, batch).forces) < 1e-11
+    assert relative_difference(evaluator.predict(batch).forces, predict_by_definition(other, batch).forces) < 1e-11
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
@@ -123,25 +124,13 @@ def test_the_response_is_not_small(neutrality):
     model = charge_predicting_model(neutrality)
     batch = batch_of(clustered(TRICLINIC), model)
     evaluator = Evaluator(model)
-    forward = evaluator.begin(batch.geometry())
-    atoms = charged_atoms(batch, model.rows[batch.numbers], batch.pair_vectors())
-    potentials = evaluator.predict(batch).potentials
-    whole = forward.gradient(model.charge_model.response(potentials, atoms))
-    without = evaluator.begin(batch.geometry()).gradient(torch.zeros(batch.n_atoms))
+    heads = evaluator.heads(batch.geometry())
+    charge = model.parameter("charge")
+    _, pullback = charge(batch.geometry(), model.species(batch.numbers), heads.values["charge"])
+    response, _ = pullback(evaluator.predict(batch).potentials)  # (n_atoms,)
+    none, energies = torch.zeros_like(response), torch.ones_like(response)
+    whole, without = (heads.pair_gradients({"energy": energies, "charge": weights}) for weights in (response, none))
     assert (whole - without).abs().max() > 1.0  # eV/Å
-
-
-@pytest.mark.parametrize("neutrality", NEUTRALITIES)
-def test_maps_are_their_own_transpose(neutrality):
-    """dE/draw from the formula is the product of the potentials with the Jacobian of the charges."""
-    model = charge_predicting_model(neutrality)
-    batch = join_batches([batch_of(clustered(TRICLINIC), model), batch_of(clustered(None), model)])
-    atoms = charged_atoms(batch, model.rows[batch.numbers], batch.pair_vectors())
-    raw = torch.randn(batch.n_atoms, dtype=torch.float64)
-    potentials = torch.randn(batch.n_atoms, dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda values: model.charge_model.charges(values, atoms), raw)
-    torch.testing.assert_close(model.charge_model.response(potentials, atoms), potentials @ jacobian)
-    assert (jacobian.sum(0)).abs().max() < 1e-12  # the total does not move
 
 
 def test_increments_are_size_consistent():
@@ -169,87 +158,35 @@ def test_an_atom_alone_has_the_charge_of_its_element():
 
 def test_charges_stay_within_their_bound():
     model = charge_predicting_model()
-    inputs = 1e3 * torch.randn(50, model.network.layers[0].in_features, dtype=torch.float64)
-    charges = model.charge_model.network(inputs, torch.zeros(50, dtype=torch.int64)).detach()
-    assert 0.69 < float(charges.abs().max()) <= 0.7
+    model.parameter("charge").neutrality = None
+    head = model.heads["charge"]
+    inputs = 1e3 * torch.randn(50, head.networks[0].layers[0].in_features, dtype=torch.float64)
+    species = torch.zeros(50, dtype=torch.int64)
+    geometry = batch_of(rock_salt(1), model).geometry()
+    charges, _ = model.parameter("charge")(geometry, species, head(inputs, species).detach())
+    assert 0.69 < float((charges - 0.8).abs().max()) <= 0.7
 
 
 def test_total_charge_reaches_both_networks():
     model = charge_predicting_model(total_charge_input=True)
     neutral, charged = (Evaluator(model).predict(batch_of(clustered(None), model, total)) for total in (0.0, 1.0))
     assert float((charged.charges - neutral.charges).std()) > 1e-3  # more than a shift
-    geometry = batch_of(clustered(None), model).geometry()
     evaluator = Evaluator(model)
-    assert float((evaluator.begin(geometry, 1.0).energies - evaluator.begin(geometry).energies).abs().max()) > 0
-
-
-@pytest.mark.parametrize("neutrality", NEUTRALITIES)
-@pytest.mark.parametrize("total_charge", [0.0, 1.0])
-def test_born_charges_are_derivatives_of_the_dipole_moment(neutrality, total_charge):
-    total_charge = 0.0 if neutrality == "increments" else total_charge
-    model = charge_predicting_model(neutrality)
-    atoms = clustered(None)
-    evaluator = Evaluator(model)
-
-    def dipole(positions):
-        moved = Atoms(atoms.numbers, positions=positions)
-        return evaluator.predict(batch_of(moved, model, total_charge)).charges.numpy() @ positions
-
-    expected = np.zeros((len(atoms), 3, 3))
-    for i, b in np.ndindex(len(atoms), 3):
-        step = np.zeros_like(atoms.positions)
-        step[i, b] = 1e-5
-        expected[i, :, b] = (dipole(atoms.positions + step) - dipole(atoms.positions - step)) / 2e-5
-    found = evaluator.born_charges(batch_of(atoms, model, total_charge))
-    assert relative_difference(found, expected) < 1e-7
-    # Moving all atoms together moves the total charge.
-    np.testing.assert_allclose(found.sum(0), total_charge * np.eye(3), atol=1e-12)
-
-
-@pytest.mark.parametrize("neutrality", NEUTRALITIES)
-def test_born_charges_of_a_crystal_are_those_of_a_cluster_in_it(neutrality):
-    """A molecule in a large cell, split by its boundary, has the Born charges that it has without a cell."""
-    model = charge_predicting_model(neutrality)
-    whole, cell = clustered(None), 30.0 * np.eye(3)
-    split = Atoms(whole.numbers, positions=whole.positions - [3.0, 0.0, 0.0], cell=cell, pbc=True)
-    split.wrap()
-    crystal = Evaluator(model).born_charges(batch_of(split, model))
-    if neutrality == "increments":
-        molecule = Evaluator(model).born_charges(batch_of(whole, model))
-        torch.testing.assert_close(crystal, molecule, rtol=0, atol=1e-12)
-    # Moving all atoms moves no charge between cells.
-    doubled = Evaluator(model).born_charges(batch_of(split.repeat((2, 1, 1)), model))
-    torch.testing.assert_close(doubled[: len(split)], crystal, rtol=0, atol=1e-12)
-
-
-def test_born_charges_of_a_crystal_count_raw_charges_from_the_atom_that_moves():
-    model = charge_predicting_model()
-    atoms = Atoms(clustered(None).numbers, positions=clustered(None).positions, cell=30.0 * np.eye(3), pbc=True)
-    evaluator = Evaluator(model)
-
-    def raw(positions):
-        moved = Atoms(atoms.numbers, positions=positions, cell=atoms.cell, pbc=True)
-        return evaluator.begin(batch_of(moved, model).geometry()).charges.numpy()
-
-    charges = evaluator.predict(batch_of(atoms, model)).charges.numpy()
-    expected = np.zeros((len(atoms), 3, 3))
-    for i, b in np.ndindex(len(atoms), 3):
-        step = np.zeros_like(atoms.positions)
-        step[i, b] = 1e-5
-        change = (raw(atoms.positions + step) - raw(atoms.positions - step)) / 2e-5
-        expected[i, :, b] = change @ (atoms.positions - atoms.positions[i]) + charges[i] * np.eye(3)[b]
-    assert relative_difference(evaluator.born_charges(batch_of(atoms, model)), expected) < 1e-6
+    energies = [
+        evaluator.heads(batch_of(clustered(None), model, total).geometry()).values["energy"] for total in (1.0, 0.0)
+    ]
+    assert float((energies[0] - energies[1]).abs().max()) > 0
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
 @pytest.mark.parametrize("with_input", [True, False])
 def test_plain_data_make_the_same_model(neutrality, with_input):
     model = charge_predicting_model(neutrality, total_charge_input=with_input)
-    model.charge_model.typical_charges += 0.1
+    model.parameter("charge").typical = model.parameter("charge").typical + 0.1
     description, tensors = describe(model)
-    assert "long-range Coulomb, predicted smeared charges" in description.terms()
+    assert "long-range Coulomb, predicted smeared charges" in description.titles()
     again = build(type(description).model_validate_json(description.model_dump_json()), tensors)
-    assert torch.equal(again.charge_model.typical_charges, model.charge_model.typical_charges)
+    assert torch.equal(again.parameter("charge").typical, model.parameter("charge").typical)
     batch = batch_of(rock_salt(1), model)
     a, b = predict(model, batch), predict(again, batch)
     assert torch.equal(a.charges, b.charges)
@@ -268,18 +205,18 @@ def test_folding_the_whitening_changes_nothing(with_input):
     assert relative_difference(b.forces, a.forces) < 1e-9
 
 
-def test_description_of_the_second_version():
-    """Models had fixed charges or none, and no total charge among the inputs of their networks."""
-    expected, _ = describe(sodium_chloride_model())
-    content = expected.model_dump(mode="json")
-    del content["predicted_charges"], content["total_charge_input"]
-    assert ModelDescription.model_validate(content) == expected
-
-
 def test_models_that_make_no_sense():
     model, fixed = charge_predicting_model(), sodium_chloride_model()
-    parts = (model.features, None, model.network, {11: 0.0, 17: 0.0})
-    with pytest.raises(ValueError, match="fixed charges or predicted ones, got both"):
-        HybridModel(*parts, charges={11: 1.0, 17: -1.0}, charge_model=model.charge_model)
+    terms, parameters, heads = model.all_terms, model.all_parameters, list(model.heads)
+    with pytest.raises(ValueError, match="parameters of different names"):  # fixed charges and predicted ones
+        HybridModel(model.features, terms, [*parameters, fixed.parameter("charge")], heads)
+    with pytest.raises(ValueError, match="terms of different kinds"):
+        HybridModel(model.features, [*terms, terms[-1]], parameters, heads)
+    with pytest.raises(ValueError, match=r"a head for each that is predicted, got .* heads \['energy'\]"):
+        HybridModel(model.features, terms, parameters, heads[:1])
+    with pytest.raises(ValueError, match=r"expected the parameters \['baseline', 'charge', 'energy'\]"):
+        HybridModel(model.features, terms, parameters[:2], heads[:1])
+    with pytest.raises(ValueError, match=r"expected the parameters \['baseline', 'energy'\]"):
+        HybridModel(model.features, terms[:-1], parameters, heads)
     with pytest.raises(ValueError, match="expected a model with predicted charges"):
-        Evaluator(fixed).begin(batch_of(rock_salt(1), fixed).geometry())
+        Evaluator(fixed).born_charges(batch_of(rock_salt(1), fixed))
