@@ -35,7 +35,7 @@ class CachedHeads:
         self._frames = frames
         self._create_graph = create_graph
         self._gradients: Tensor | None = None
-        if len(heads) == 1:  # one kernel for values and gradients
+        if [head.name for head in heads] == ["energy"]:  # one kernel for values and gradients
             (head,) = heads
             values, self._gradients = head.networks[0].values_and_gradients(inputs, frames.species)
             self.values: Mapping[str, Tensor] = {head.name: values}
@@ -45,7 +45,7 @@ class CachedHeads:
             self.values = {head.name: head(self._inputs, frames.species) for head in heads}
 
     def pair_gradients(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """As in `HeadsOfGeometry`. Energies of a single head count as they are: their weight is one."""
+        """As in `HeadsOfGeometry`. Energies alone count as they are: their weight is one."""
         gradients = self._gradients
         if gradients is None:
             chosen = [name for name in self.values if name in weights]
