@@ -34,12 +34,13 @@ class RunCommunication:
 
     def to_neighbours(self, values: Tensor) -> Tensor:
         """As in `Communication`. Collective."""
-        of_pairs = self._ranks.to_neighbours(values.reshape(self._n_centres, -1))  # (n_pairs, k)
-        return of_pairs.reshape(-1, *values.shape[1:])
+        columns = values[:, None] if values.ndim == 1 else values.flatten(1)  # (n_centres, k)
+        of_pairs = self._ranks.to_neighbours(columns)  # (n_pairs, k)
+        return of_pairs.reshape(len(of_pairs), *values.shape[1:])
 
     def sum(self, values: Tensor) -> Tensor:
         """As in `Communication`: (1, ...), the same on all ranks. Collective."""
-        return self._ranks.sum(values.sum(0).reshape(-1)).reshape(1, *values.shape[1:])
+        return self._ranks.sum(values.sum(0).flatten()).reshape(1, *values.shape[1:])
 
     def to_centres(self, values: Tensor) -> Tensor:
         """As in `Communication`."""

@@ -76,7 +76,7 @@ class TermTests:
             return float(evaluator.predict(self._batch(evaluator.model, moved)).energies[0])
 
         found = evaluator.predict(self._batch(evaluator.model, atoms))
-        forces = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-4)
+        forces = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=3e-5)
         assert relative_difference(found.forces, forces) < self.tolerance
         if self.is_isotropic:
             virial = virial_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-5)
