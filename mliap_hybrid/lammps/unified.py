@@ -33,6 +33,7 @@ from mliap_hybrid.lammps.run_charges import run_charges, total_charge_of
 from mliap_hybrid.lammps.run_communication import RunCommunication
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.model.evaluator import Evaluator
+from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_file import (
     Manifest,
     encode_records,
@@ -55,8 +56,23 @@ class HybridUnified:
     energy of point charges. With predicted charges a Coulomb engine solves for the long-range energy within the call.
     """
 
-    def __init__(self, manifest: Manifest, tensors: dict[str, Tensor]):
-        model = restore_model(manifest, tensors, "the model file").requires_grad_(False)
+    def __init__(self, manifest: Manifest, tensors: dict[str, Tensor], model: HybridModel | None = None):
+        """Take a model apart, or one that no file can hold.
+
+        Parameters
+        ----------
+        manifest : Manifest
+        tensors : dict of str to Tensor
+            Of the file.
+        model : HybridModel, optional
+            Made of both by default.
+
+        Raises
+        ------
+        InputError
+            If manifest and tensors do not fit together.
+        """
+        model = (model or restore_model(manifest, tensors, "the model file")).requires_grad_(False)
         self.manifest = manifest
         self.tensors = tensors
         self.evaluator = Evaluator(model, getattr(torch, manifest.dtype))
