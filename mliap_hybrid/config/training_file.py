@@ -11,6 +11,13 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from mliap_hybrid.config.compatibility import (
+    check_direct_forces,
+    check_gdml,
+    check_labels,
+    check_sources,
+    check_weak_supervision,
+)
 from mliap_hybrid.config.data import NAMES_ELSEWHERE, DataSettings
 from mliap_hybrid.config.fitting import (
     CommitteeSettings,
@@ -29,9 +36,6 @@ from mliap_hybrid.whole_file import whole_file
 
 MOST_OF_YAML = 500
 """Characters of what the YAML reader says, which repeats lines of the file."""
-
-OF_NETWORKS = ("network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
-"""Sections that say nothing of a kernel model."""
 
 
 class TrainingFile(Section):
@@ -71,131 +75,10 @@ class TrainingFile(Section):
         return self
 
     @model_validator(mode="after")
-    def _labels_are_named(self) -> TrainingFile:
-        keys, electrostatics = self.data.keys, self.electrostatics
-        if self.loss.virial not in (0.0, LossSettings().virial) and not keys.with_virials:
-            raise ValueError("loss.virial has a weight, but data.keys.stress does not name a stress label")
-        if keys.stress is not None and keys.virial is not None:
-            raise ValueError("data.keys.stress and data.keys.virial are the same label twice: set one of them to null")
-        needs_reference = {"charges": electrostatics.charges == "reference"}
-        needs_reference["starting_charges"] = electrostatics.predicts and electrostatics.starting_charges == "reference"
-        for setting, needed in needs_reference.items():
-            if needed and keys.charges is None:
-                raise ValueError(
-                    f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
-                )
-        if not self.weighted_labels():
-            raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
+    def _choices_go_together(self) -> TrainingFile:
+        for check in (check_labels, check_weak_supervision, check_direct_forces, check_gdml, check_sources):
+            check(self)
         return self
-
-    @model_validator(mode="after")
-    def _weak_supervision_is_possible(self) -> TrainingFile:
-        weak = self.weak_supervision
-        if not weak.is_on:
-            if weak != WeakSupervisionSettings():
-                raise ValueError(
-                    "weak_supervision has settings but no term: set weak_supervision.taylor or weak_supervision.spatial"
-                )
-            return self
-        if self.electrostatics.predicts:
-            raise ValueError(
-                "weak_supervision does not work with electrostatics.charges predicted: expected none, formal, "
-                "reference, fitted or a table"
-            )
-        if self.noise.displacement > 0:
-            raise ValueError("weak_supervision and noise exclude each other: leave one of them out")
-        if weak.weak_labels and weak.taylor == "none":
-            raise ValueError("weak_supervision.weak_labels has no effect unless weak_supervision.taylor is set")
-        if self.data.keys.forces is None:
-            needing = {"weak_labels": weak.weak_labels, "displacement: adversarial": weak.displacement == "adversarial"}
-            for setting, needed in needing.items():
-                if needed:
-                    raise ValueError(
-                        f"weak_supervision.{setting} needs reference forces, but data.keys.forces does not name them"
-                    )
-        if weak.warm_up_epochs >= self.optimisation.epochs:
-            raise ValueError(
-                f"weak_supervision.warm_up_epochs is {weak.warm_up_epochs}, expected fewer than optimisation.epochs, "
-                f"which is {self.optimisation.epochs}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _direct_forces_are_possible(self) -> TrainingFile:
-        if self.network.forces != "direct":
-            return self
-        if self.electrostatics.predicts:
-            raise ValueError(
-                "network.forces direct does not work with electrostatics.charges predicted: expected none, formal, "
-                "reference, fitted or a table"
-            )
-        if not self._something_trains_forces():
-            raise ValueError(
-                "network.forces is direct, but nothing trains the forces: name forces under data.keys with a weight "
-                "under loss, or set weak_supervision.spatial or a weak_supervision.taylor that compares forces"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _loss_is_a_sum_of_squares(self) -> TrainingFile:
-        if self.optimisation.optimiser == "lm":
-            weak, predicted = self.weak_supervision.is_on, self.electrostatics.predicts
-            for what, is_on in {"weak_supervision": weak, "predicted charges": predicted}.items():
-                if is_on:
-                    raise ValueError(
-                        f"optimisation.optimiser lm does not work with {what}: expected soap, adamw or lbfgs"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _committee_is_possible(self) -> TrainingFile:
-        if self.committee.n_members == 1:
-            return self
-        charges = self.electrostatics.charges
-        if charges in ("fitted", "predicted"):
-            raise ValueError(
-                f"a committee does not work with electrostatics.charges {charges}, since each member would have "
-                "charges of its own: expected none, formal, reference or a table"
-            )
-        if self.network.forces == "direct":
-            raise ValueError("a committee does not work with network.forces direct: expected conservative")
-        return self
-
-    @model_validator(mode="after")
-    def _gdml_is_possible(self) -> TrainingFile:
-        if self.gdml is None:
-            return self
-        for name in OF_NETWORKS:
-            if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} has no effect with gdml, which has no network: leave it out")
-        if self.features != FeatureSettings(cutoff=self.features.cutoff):
-            raise ValueError("of features, cutoff alone has an effect with gdml: leave the others out")
-        if self.electrostatics.predicts or self.electrostatics.charges == "fitted":
-            raise ValueError(
-                f"gdml does not work with electrostatics.charges {self.electrostatics.charges}: expected none, formal, "
-                "reference or a table"
-            )
-        if self.data.keys.forces is None or self.data.missing_labels == "allow":
-            raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
-        return self
-
-    @model_validator(mode="after")
-    def _total_charge_is_given(self) -> TrainingFile:
-        if self.electrostatics.total_charge_input and not self.electrostatics.predicts:
-            raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
-        if self.electrostatics.total_charge_input and self.data.keys.total_charge is None:
-            raise ValueError(
-                "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge"
-            )
-        return self
-
-    def _something_trains_forces(self) -> bool:
-        """Whether labels or weak supervision have a say in forces that do not follow from the energy."""
-        weak, labels = self.weak_supervision, self.weighted_labels()
-        # Weak labels put the reference forces in the place of those that the model has at the frame itself.
-        with_forces_there = () if weak.weak_labels else ("first", "central")
-        of_taylor = weak.taylor in ("trapezoid", "second", *with_forces_there)
-        return "forces" in labels or "stress" in labels or "virial" in labels or of_taylor or weak.spatial != "none"
 
     def weighted_labels(self) -> list[str]:
         """Labels, as under `data.keys`, that the files hold and the loss has a weight for."""

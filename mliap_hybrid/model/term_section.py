@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -43,6 +44,20 @@ class MadeTerm:
 
 class TermSection(Section):
     """A section of a term."""
+
+    source_key: ClassVar[str] = "kind"
+    """The setting that says where the parameters come from."""
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Way to train (config/compatibility.py) -> sources that it does not know of this term, beside those of all."""
+
+    @property
+    def source(self) -> str:
+        """Where the parameters come from: constant, fitted or predicted."""
+        return "constant"
+
+    def options(self, excluded: Sequence[str]) -> str:
+        """What the setting may say besides the excluded sources, for messages."""
+        return "none"
 
     @abstractmethod
     def make(self, context: TermContext) -> MadeTerm | None:

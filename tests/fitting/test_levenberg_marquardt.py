@@ -137,7 +137,7 @@ def test_too_little_memory_is_said(setup, monkeypatch):
     ("changes", "what"),
     [
         ({"weak_supervision": {"taylor": "first"}}, "weak_supervision"),
-        ({"electrostatics": {"charges": "predicted"}}, "pre"),
+        ({"electrostatics": {"charges": "predicted"}}, "electrostatics.charges predicted"),
     ],
 )
 def test_what_is_no_sum_of_squares_is_refused(tmp_path, changes, what):

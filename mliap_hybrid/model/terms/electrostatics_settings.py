@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -70,6 +71,21 @@ class ElectrostaticsSettings(TermSection):
     @classmethod
     def _known_starting_charges(cls, value: Any) -> Any:
         return _check_charges(value, STARTING_CHARGES, "source of starting charges")
+
+    source_key: ClassVar[str] = "charges"
+
+    @property
+    def source(self) -> str:
+        """As in `TermSection`."""
+        return self.charges if self.charges in ("fitted", "predicted") else "constant"
+
+    def options(self, excluded: Sequence[str]) -> str:
+        """As in `TermSection`."""
+        return f"none, formal, reference{'' if 'fitted' in excluded else ', fitted'} or a table"
+
+    def sources_of_charges(self) -> dict[str, Any]:
+        """Settings that say where charges come from, as far as they have an effect -> what they say."""
+        return {"charges": self.charges} | ({"starting_charges": self.starting_charges} if self.predicts else {})
 
     @property
     def predicts(self) -> bool:

@@ -1,0 +1,167 @@
+"""Which choices of a training file do not go together: one table, and a rule for each way to train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mliap_hybrid.model.term_section import TermSection
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to train that some sources of parameters do not go with."""
+
+    title: str
+    """For messages."""
+    is_made: Callable[[Any], bool]
+    """Whether a training file asks for it."""
+    excluded: tuple[str, ...]
+    """Sources of parameters: fitted, predicted."""
+    reason: str = ""
+
+
+CHOICES = (
+    Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
+    Choice("network.forces direct", lambda file: file.network.forces == "direct", ("predicted",)),
+    Choice("optimisation.optimiser lm", lambda file: file.optimisation.optimiser == "lm", ("predicted",)),
+    Choice(
+        "a committee",
+        lambda file: file.committee.n_members > 1,
+        ("fitted", "predicted"),
+        ", since each member would have values of its own",
+    ),
+    Choice("gdml", lambda file: file.gdml is not None, ("fitted", "predicted")),
+)
+
+
+def check_sources(file: Any) -> None:
+    """Refuse sources of parameters that a way to train does not know.
+
+    Parameters
+    ----------
+    file : TrainingFile
+
+    Raises
+    ------
+    ValueError
+        Naming both settings, and what may stand there.
+    """
+    sections = {name: getattr(file, name) for name in type(file).model_fields}
+    of_terms = {name: section for name, section in sections.items() if isinstance(section, TermSection)}
+    for choice in CHOICES:
+        if not choice.is_made(file):
+            continue
+        for name, section in of_terms.items():
+            excluded = (*choice.excluded, *(section.not_with.get(choice.title, ())))
+            if section.source in excluded:
+                raise ValueError(
+                    f"{choice.title} does not work with {name}.{section.source_key} {section.source}{choice.reason}: "
+                    f"expected {section.options(excluded)}"
+                )
+
+
+def check_weak_supervision(file: Any) -> None:
+    """Refuse settings of weak supervision that have no effect, or that labels or epochs do not suffice for.
+
+    Raises
+    ------
+    ValueError
+    """
+    weak = file.weak_supervision
+    if not weak.is_on:
+        if weak != type(weak)():
+            raise ValueError(
+                "weak_supervision has settings but no term: set weak_supervision.taylor or weak_supervision.spatial"
+            )
+        return
+    if file.optimisation.optimiser == "lm":
+        raise ValueError("optimisation.optimiser lm does not work with weak_supervision: expected soap, adamw or lbfgs")
+    if file.noise.displacement > 0:
+        raise ValueError("weak_supervision and noise exclude each other: leave one of them out")
+    if weak.weak_labels and weak.taylor == "none":
+        raise ValueError("weak_supervision.weak_labels has no effect unless weak_supervision.taylor is set")
+    if file.data.keys.forces is None:
+        needing = {"weak_labels": weak.weak_labels, "displacement: adversarial": weak.displacement == "adversarial"}
+        for setting, needed in needing.items():
+            if needed:
+                raise ValueError(
+                    f"weak_supervision.{setting} needs reference forces, but data.keys.forces does not name them"
+                )
+    if weak.warm_up_epochs >= file.optimisation.epochs:
+        raise ValueError(
+            f"weak_supervision.warm_up_epochs is {weak.warm_up_epochs}, expected fewer than optimisation.epochs, "
+            f"which is {file.optimisation.epochs}"
+        )
+
+
+def check_direct_forces(file: Any) -> None:
+    """Refuse direct forces that nothing trains, or that a committee would have.
+
+    Raises
+    ------
+    ValueError
+    """
+    if file.network.forces != "direct":
+        return
+    if file.committee.n_members > 1:
+        raise ValueError("a committee does not work with network.forces direct: expected conservative")
+    weak, labels = file.weak_supervision, file.weighted_labels()
+    # Weak labels put the reference forces in the place of those that the model has at the frame itself.
+    with_forces_there = () if weak.weak_labels else ("first", "central")
+    of_taylor = weak.taylor in ("trapezoid", "second", *with_forces_there)
+    if not (of_taylor or weak.spatial != "none" or {"forces", "stress", "virial"} & set(labels)):
+        raise ValueError(
+            "network.forces is direct, but nothing trains the forces: name forces under data.keys with a weight "
+            "under loss, or set weak_supervision.spatial or a weak_supervision.taylor that compares forces"
+        )
+
+
+OF_NETWORKS = ("network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
+"""Sections that say nothing of a kernel model."""
+
+
+def check_gdml(file: Any) -> None:
+    """Refuse settings that have no effect on a kernel model, and labels that it cannot do without.
+
+    Raises
+    ------
+    ValueError
+    """
+    if file.gdml is None:
+        return
+    for name in OF_NETWORKS:
+        if getattr(file, name) != type(file).model_fields[name].default:
+            raise ValueError(f"{name} has no effect with gdml, which has no network: leave it out")
+    if file.features != type(file.features)(cutoff=file.features.cutoff):
+        raise ValueError("of features, cutoff alone has an effect with gdml: leave the others out")
+    if file.data.keys.forces is None or file.data.missing_labels == "allow":
+        raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
+
+
+def check_labels(file: Any) -> None:
+    """Refuse settings that need labels which nothing names.
+
+    Raises
+    ------
+    ValueError
+    """
+    keys, electrostatics = file.data.keys, file.electrostatics
+    if file.loss.virial not in (0.0, type(file.loss)().virial) and not keys.with_virials:
+        raise ValueError("loss.virial has a weight, but data.keys.stress does not name a stress label")
+    if keys.stress is not None and keys.virial is not None:
+        raise ValueError("data.keys.stress and data.keys.virial are the same label twice: set one of them to null")
+    for setting, value in electrostatics.sources_of_charges().items():
+        if value == "reference" and keys.charges is None:
+            raise ValueError(
+                f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
+            )
+    if electrostatics.total_charge_input and electrostatics.source != "predicted":
+        raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
+    if electrostatics.total_charge_input and keys.total_charge is None:
+        raise ValueError(
+            "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge"
+        )
+    if not file.weighted_labels():
+        raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
