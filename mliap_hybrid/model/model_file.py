@@ -79,7 +79,7 @@ class Manifest(BaseModel):
     total_charge: float = 0.0
     """Total charge in e of the systems that may be run."""
     coulomb_engine: Literal["kspace", "exact"] = "kspace"
-    """What solves for the long-range energy of predicted charges (lammps/coulomb_engines.py)."""
+    """What solves for the long-range energy of predicted charges (lammps/coulomb_operators.py)."""
     allow_small_box: bool = False
     """Whether periodic boxes narrower than the cutoff sphere may be run."""
     example: Example | None = None
