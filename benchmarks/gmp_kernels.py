@@ -26,10 +26,10 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.kernels.library import instruction_sets, open_library
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.native import native_networks
+from mliap_hybrid.model.native import network_weights
 from mliap_hybrid.structure import Batch, Geometry
 
 PUBLISHED_MICROSECONDS = 2600.0
@@ -85,17 +85,17 @@ def time_features(
 
     torch.set_num_threads(1)
     alone = best_time(lambda: features(geometry), repeats=5)
-    both = best_time(lambda: features.gradient(geometry, slopes, features.forward_with_state(geometry)[1]), 5)
+    both = best_time(lambda: features.vjp(geometry, slopes, features.forward_with_state(geometry)[1]), 5)
     table.add(f"{case}, forward, torch f64, 1 core", 1e6 * alone / n_atoms, "µs/atom")
     table.add(f"{case}, forward+vjp, torch f64, 1 core", 1e6 * both / n_atoms, "µs/atom")
     for name, dtype in DTYPES.items():
         for n_threads in threads:
-            native = NativeMultipoles(features, dtype=dtype, n_threads=n_threads)
-            pairs, weights = native.sort(geometry), slopes.to(dtype)
+            native = NativeBackend(features, dtype=dtype, n_threads=n_threads)
+            pairs, weights = native.prepare(geometry), slopes.to(dtype)
 
             def forward_and_vjp(native=native, pairs=pairs, weights=weights) -> None:
-                _, moments = native.forward_with_moments(pairs)
-                native.vjp(pairs, weights, moments)
+                _, state = native.forward_with_state(pairs)
+                native.vjp(pairs, weights, state)
 
             forward = best_time(lambda native=native, pairs=pairs: native.forward(pairs))
             total = best_time(forward_and_vjp)
@@ -135,11 +135,11 @@ def time_model(
     in_network = sum(4 * a * b for a, b in itertools.pairwise(sizes)) * n_atoms  # there and back
     for name, dtype in DTYPES.items():
         for n_threads in threads:
-            native = native_networks(model, dtype, n_threads)
-            pairs = native.sort(geometry)
+            native = NativeBackend(features, [network_weights(model)], dtype=dtype, n_threads=n_threads)
+            pairs = native.prepare(geometry)
 
             def forces(native=native, pairs=pairs) -> torch.Tensor:
-                _, gradients = native.mean_energy(pairs)
+                _, gradients = native.heads_and_mean_gradient(pairs)
                 result = torch.zeros_like(batch.positions)
                 return result.index_add(0, batch.pair_i, gradients).index_add(0, batch.pair_j, -gradients)
 

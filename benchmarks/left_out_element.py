@@ -60,9 +60,9 @@ class SharedNetwork(AtomicNetwork):
         """Energies (n_atoms,) with their signs."""
         return (1.0 - 2.0 * rows) * super().forward(features, torch.zeros_like(rows))
 
-    def energies_and_slopes(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def energies_and_gradients(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,) with their signs, and their derivatives by the features."""
-        energies, slopes = super().energies_and_slopes(features, torch.zeros_like(rows))
+        energies, slopes = super().energies_and_gradients(features, torch.zeros_like(rows))
         signs = 1.0 - 2.0 * rows
         return signs * energies, signs[:, None] * slopes
 

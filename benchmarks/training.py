@@ -43,13 +43,12 @@ from rich.console import Console
 from torch import Tensor
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
-from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.fitting.feature_cache import Track
 from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.raw_features import ComputedFeatures
 from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.kernels.autograd import differentiable_features
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
@@ -177,7 +176,7 @@ def in_memory(settings: TrainingFile, training: Sequence[Batch], validation: Seq
 
 def stored(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """The same where no kernel knows the features."""
-    with patch("mliap_hybrid.runs.preparation.is_supported", lambda _: False):
+    with patch("mliap_hybrid.runs.preparation.stores_derivatives", lambda _: True):
         return in_memory(settings, training, validation, track)
 
 
@@ -202,8 +201,7 @@ def featurised_anew(
 def with_kernels(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """Features by the native kernels in each step."""
     model = trainable_model(settings, training, track)
-    assert isinstance(model.features, GaussianMultipoles)
-    native = NativeMultipoles(model.features, n_threads=torch.get_num_threads())
+    native = NativeBackend(model.features)
     return each_step(model, training, lambda geometry: differentiable_features(native, geometry))
 
 

@@ -87,7 +87,7 @@ def test_an_evaluator_can_be_copied_too(tmp_path):
     for way in WAYS.values():
         evaluator = Evaluator(calculator.model)
         again = way(evaluator)
-        again.native = way(evaluator.native)
+        again.backend = way(evaluator.backend)
         del evaluator
         calculator._evaluator = again
         found = _numbers(calculator, atoms)

@@ -62,9 +62,9 @@ def featurize(
     from mliap_hybrid.features.selection import select_features
     from mliap_hybrid.features.statistics import feature_statistics
     from mliap_hybrid.fitting.feature_cache import FeatureCache
+    from mliap_hybrid.fitting.feature_derivatives import stores_derivatives
     from mliap_hybrid.fitting.featurise import featurise, write_npz
     from mliap_hybrid.fitting.model_factory import make_features
-    from mliap_hybrid.kernels.plan import is_supported
     from mliap_hybrid.model.feature_description import describe_features
     from mliap_hybrid.runs.recipe import complete
 
@@ -76,7 +76,7 @@ def featurize(
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in batches])).tolist())
         features = make_features(settings, elements)
         description = describe_features(features).model_dump()
-        folder, with_derivatives = settings.data.cache, jacobian or not is_supported(features)
+        folder, with_derivatives = settings.data.cache, jacobian or stores_derivatives(features)
         feature_cache = None if folder is None else FeatureCache(folder, features, description, with_derivatives)
         found = featurise(features, batches, display.track, workers, feature_cache, with_jacobian=jacobian)
         columns = torch.arange(features.n_features)  # (n_selected,)

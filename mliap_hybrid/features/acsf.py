@@ -69,7 +69,7 @@ class SymmetryFunctions(torch.nn.Module):
     Notes
     -----
     Computes in the dtype of the pair vectors, and works with zero pairs and zero centres. Differentiable twice by
-    autograd; `gradient` and `jacobian` do without autograd, and cheaper. Beside their results they need memory for the
+    autograd; `vjp` and `jacobian` do without autograd, and cheaper. Beside their results they need memory for the
     pairs alone: triplets are gone through in blocks.
     """
 
@@ -130,7 +130,7 @@ class SymmetryFunctions(torch.nn.Module):
         return self.forward_with_state(geometry)[0]
 
     def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, SymmetryState]:
-        """Features (n_centres, n_features), and what `gradient` needs of the way to them."""
+        """Features (n_centres, n_features), and what `vjp` needs of the way to them."""
         state = self._prepare(geometry)
         n_elements, n_kinds = len(self.elements), len(self._kinds)
         values = self._radial_terms.values(state.pairs.distances)  # (n_pairs, n_radial)
@@ -144,7 +144,7 @@ class SymmetryFunctions(torch.nn.Module):
         columns = [radial.view(n_centres, self._n_radial), angular.view(n_centres, self.n_features - self._n_radial)]
         return torch.cat(columns, dim=1), state
 
-    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: SymmetryState | None = None) -> Tensor:
+    def vjp(self, geometry: Geometry, feature_gradient: Tensor, state: SymmetryState | None = None) -> Tensor:
         """Vector-Jacobian product: dE/dr_p from dE/dF, exact to rounding, without autograd.
 
         Parameters

@@ -93,7 +93,7 @@ class GaussianMultipoles(torch.nn.Module):
     Notes
     -----
     Computes in the dtype of the pair vectors, and works with zero pairs and zero centres. Differentiable twice by
-    autograd; `gradient` and `jacobian` do without autograd, and cheaper.
+    autograd; `vjp` and `jacobian` do without autograd, and cheaper.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class GaussianMultipoles(torch.nn.Module):
         return self.forward_with_state(geometry)[0]
 
     def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, MultipoleState]:
-        """Features (n_centres, n_features), and what `gradient` needs of the way to them."""
+        """Features (n_centres, n_features), and what `vjp` needs of the way to them."""
         slots, n_slots = slots_of_pairs(geometry.pair_i, geometry.n_centres)
         vectors, rows = self._lay_out(geometry, slots, n_slots)  # (n_centres, 3, n_slots), (n_centres, n_slots)
         distances = (vectors * vectors).sum(1).sqrt()  # (n_centres, n_slots)
@@ -233,7 +233,7 @@ class GaussianMultipoles(torch.nn.Module):
         state = MultipoleState(slots, vectors, distances, rows, radial, harmonics, moments, torch.cat(squares, dim=-1))
         return self._take_root(state.squares), state
 
-    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: MultipoleState | None = None) -> Tensor:
+    def vjp(self, geometry: Geometry, feature_gradient: Tensor, state: MultipoleState | None = None) -> Tensor:
         """Vector-Jacobian product: dE/dr_p from dE/dF, exact to rounding, without autograd.
 
         Parameters

@@ -37,9 +37,9 @@ class Featuriser(Protocol):
         """
 
     def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, Any]:
-        """Features (n_centres, n_features), and what `gradient` needs of the way to them."""
+        """Features (n_centres, n_features), and what `vjp` needs of the way to them."""
 
-    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: Any = None) -> Tensor:
+    def vjp(self, geometry: Geometry, feature_gradient: Tensor, state: Any = None) -> Tensor:
         """dE/dr_p (n_pairs, 3) of each pair vector from dE/dF, `feature_gradient` (n_centres, n_features)."""
 
     def jacobian(self, geometry: Geometry) -> Tensor:

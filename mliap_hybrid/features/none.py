@@ -34,7 +34,7 @@ class NoFeatures:
         """Nothing for each centre (n_centres, 0), and no state."""
         return self(geometry), None
 
-    def gradient(self, geometry: Geometry, feature_gradient: Tensor, state: Any = None) -> Tensor:
+    def vjp(self, geometry: Geometry, feature_gradient: Tensor, state: Any = None) -> Tensor:
         """Zeros (n_pairs, 3)."""
         return torch.zeros_like(geometry.pair_vectors)
 

@@ -4,8 +4,8 @@ With the slopes s_i = dE_i/dx_i of the network,
 
     dE/dr_p = s_i . dx_i/dr_p,      i the centre of p.
 
-Either the native kernels apply the map, which costs less than reading dx/dr from the memory and stores nothing, or
-dx/dr is stored, where the kernels do not know the features.
+Either a back end applies the map, where this costs less than reading dx/dr from the memory and stores nothing, or dx/dr
+is stored.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.kernels.autograd import differentiable_gradient
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.kernels.autograd import differentiable_vjp
+from mliap_hybrid.kernels.backend import Backend, backend_class, backend_for
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Geometry
 
@@ -71,44 +71,58 @@ class FeatureDerivatives(Protocol):
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> FeatureDerivatives:
         """The derivatives of these frames and others, laid end to end; all of one kind."""
 
+    def to(self, device: torch.device | str) -> FeatureDerivatives:
+        """The same on a device."""
+
+
+def stores_derivatives(features: Featuriser) -> bool:
+    """Whether a training stores the derivatives of these features, since no back end applies them as fast."""
+    return not backend_class(features).applies_derivatives
+
 
 class KernelDerivatives:
-    """Applied by the native kernels, in the precision of the slopes."""
+    """Applied by a back end, in the precision of the slopes and on their device."""
 
     n_bytes = 0
 
-    def __init__(self, features: GaussianMultipoles, whitening: Whitening, elements: Sequence[int]):
+    def __init__(self, features: Featuriser, whitening: Whitening, elements: Sequence[int]):
         """Serve all frames of a training.
 
         Parameters
         ----------
-        features : GaussianMultipoles
-            Which the kernels must know (`kernels.plan.is_supported`).
+        features : Featuriser
         whitening : Whitening
         elements : sequence of int
-            Atomic numbers of the model, ascending: those of `FramePairs.rows`.
+            Atomic numbers of the model, ascending: those of `FramePairs.species`.
         """
         self.features = features
-        self._matrix = {dtype: whitening.matrix.T.to(dtype).contiguous() for dtype in (torch.float32, torch.float64)}
+        self._matrix = whitening.matrix.T  # (n_kept, n_features)
         self._numbers = torch.tensor(elements)
-        self._native: dict[torch.dtype, NativeMultipoles] = {}
+        self._of: dict[tuple[torch.device, torch.dtype], tuple[Backend, Tensor, Tensor]] = {}
 
     def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
-        native = self._native_in(slopes.dtype)
-        numbers = self._numbers.index_select(0, frames.species)  # (n_atoms,)
+        backend, matrix, elements = self._for(slopes)
+        numbers = elements.index_select(0, frames.species)  # (n_atoms,)
         of_neighbours = numbers.index_select(0, frames.pair_j)  # (n_pairs,)
-        pairs = native.sort(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
-        return differentiable_gradient(native, pairs, slopes @ self._matrix[slopes.dtype])
+        prepared = backend.prepare(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
+        return differentiable_vjp(backend, prepared, slopes @ matrix)
 
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> KernelDerivatives:
         """Themselves: they are those of all frames."""
         return self
 
-    def _native_in(self, dtype: torch.dtype) -> NativeMultipoles:
-        if dtype not in self._native:
-            self._native[dtype] = NativeMultipoles(self.features, dtype=dtype, n_threads=torch.get_num_threads())
-        return self._native[dtype]
+    def to(self, device: torch.device | str) -> KernelDerivatives:
+        """Themselves: they go where the slopes are."""
+        return self
+
+    def _for(self, slopes: Tensor) -> tuple[Backend, Tensor, Tensor]:
+        """Back end, matrix (n_kept, n_features) and atomic numbers (n_elements,) for slopes like these."""
+        key = (slopes.device, slopes.dtype)
+        if key not in self._of:
+            backend = backend_for(self.features, (), *key)
+            self._of[key] = backend, self._matrix.to(slopes).contiguous(), self._numbers.to(slopes.device)
+        return self._of[key]
 
 
 @dataclass(frozen=True)
@@ -140,3 +154,7 @@ class StoredDerivatives:
         if len(stored) < len(others):
             raise ValueError("expected derivatives that are stored, like the first; found others")
         return StoredDerivatives(tuple(itertools.chain(self.jacobians, *(other.jacobians for other in stored))))
+
+    def to(self, device: torch.device | str) -> StoredDerivatives:
+        """The same on a device."""
+        return StoredDerivatives(tuple(jacobian.to(device) for jacobian in self.jacobians))

@@ -1,6 +1,6 @@
 """Features as the featuriser gives them, before whitening: what training needs of a frame and no parameter changes.
 
-Derivatives are needed where no native kernel applies them, and are kept in float32. They are whitened in float64, so
+Derivatives are needed where no back end applies them, and are kept in float32. They are whitened in float64, so
 the rounding of a force is that of float32 times the spread of the whitening's matrix: below 1e-6 of the force at the
 usual dampings.
 """
@@ -14,11 +14,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels.autograd import differentiable_features
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.kernels.plan import is_supported
+from mliap_hybrid.kernels.backend import backend_for
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Batch, Geometry
 
@@ -48,7 +46,7 @@ class ComputedFeatures:
 
     def __init__(self, featuriser: Featuriser):
         self.featuriser = featuriser
-        self._compute = fast_features(featuriser)
+        self._compute = FastFeatures(featuriser)
 
     def features(self, batch: Batch) -> Tensor:
         """Features (n_atoms, n_features), float64, of one structure."""
@@ -72,21 +70,16 @@ class FeatureFunction(Protocol):
         """Features (n_centres, n_features), differentiable twice by autograd."""
 
 
-class KernelFeatures:
-    """Features by the native kernels, in float64."""
+class FastFeatures:
+    """Features by the best back end of the processor, in float64; a `FeatureFunction`."""
 
-    def __init__(self, features: GaussianMultipoles):
-        self.cutoff = features.cutoff
-        self._native = NativeMultipoles(features)
+    def __init__(self, featuriser: Featuriser):
+        self.cutoff = featuriser.cutoff
+        self._backend = backend_for(featuriser)
 
     def __call__(self, geometry: Geometry) -> Tensor:
         """Features (n_centres, n_features), differentiable twice by autograd."""
-        return differentiable_features(self._native, geometry)
-
-
-def fast_features(featuriser: Featuriser) -> FeatureFunction:
-    """The same features by the native kernels, where these know them."""
-    return KernelFeatures(featuriser) if is_supported(featuriser) else featuriser
+        return differentiable_features(self._backend, geometry)
 
 
 def whitened_jacobian(raw: RawFeatures, whitening: Whitening) -> Tensor:

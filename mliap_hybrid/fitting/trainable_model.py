@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mliap_hybrid.fitting.cached_heads import CachedHeads
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.kernels.pair_sums import PairSums
+from mliap_hybrid.kernels.backend import backend_class
 from mliap_hybrid.model.born_charges import born_charges
 from mliap_hybrid.model.heads import Head, Heads
 from mliap_hybrid.model.parameters import Parameter, PredictedParameter
@@ -66,8 +66,9 @@ class TrainableModel(torch.nn.Module):
         geometry = frames.geometry
         terms, parameters = self.terms.values(), self.theta.values()
         total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants)  # type: ignore[arg-type]
-        sums = PairSums(frames.pair_i, frames.pair_j, frames.pair_vectors, frames.frame_of_atom, frames.n_frames)
-        forces, virials = sums(total.pair_gradients)
+        backend = backend_class(device=total.pair_gradients.device, dtype=total.pair_gradients.dtype)
+        pairs = frames.pair_i, frames.pair_j, frames.pair_vectors
+        forces, virials = backend.pair_sums(*pairs, frames.frame_of_atom, frames.n_frames)(total.pair_gradients)
         energies = geometry.communication.sum(total.energies)
         return Prediction(
             energies=energies if total.structure_energies is None else energies + total.structure_energies,

@@ -1,74 +1,75 @@
-"""The native features inside torch's automatic differentiation.
+"""Features of a back end inside torch's automatic differentiation.
 
-First derivatives are the vjp kernel. Its own derivatives are kernels too, so that losses on forces can be trained: by
-dE/dF it is linear, hence the jvp; by the pair vectors it is the change of the vjp (hvp).
+First derivatives are its vjp. Its own derivatives are methods too, so that losses on forces can be trained: by dE/dF it
+is linear, hence the jvp; by the pair vectors it is the change of the vjp (hvp).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mliap_hybrid.kernels.backend import Backend
 from mliap_hybrid.kernels.batched_gradients import one_by_one
-from mliap_hybrid.kernels.multipoles import NativeMultipoles, SortedPairs
 from mliap_hybrid.structure import Geometry
 
 
-def differentiable_features(native: NativeMultipoles, geometry: Geometry) -> Tensor:
+def differentiable_features(backend: Backend, geometry: Geometry) -> Tensor:
     """Features (n_centres, n_features), differentiable twice in the pair vectors.
 
     Parameters
     ----------
-    native : NativeMultipoles
+    backend : Backend
     geometry : Geometry
         Its pair vectors may require gradients.
 
     Returns
     -------
     Tensor, shape (n_centres, n_features)
-        In the precision of the pair vectors; computed in that of `native`.
+        In the precision of the pair vectors; computed in that of `backend`.
 
     Raises
     ------
     InputError
         If an element is not one of the features', or two atoms sit at one place.
     """
-    pairs = native.sort(replace(geometry, pair_vectors=geometry.pair_vectors.detach()))
-    return _Features.apply(geometry.pair_vectors, native, pairs)
+    prepared = backend.prepare(replace(geometry, pair_vectors=geometry.pair_vectors.detach()))
+    return _Features.apply(geometry.pair_vectors, backend, prepared)
 
 
-def differentiable_gradient(native: NativeMultipoles, pairs: SortedPairs, feature_gradient: Tensor) -> Tensor:
+def differentiable_vjp(backend: Backend, prepared: Any, feature_gradient: Tensor) -> Tensor:
     """dE/dr_p (n_pairs, 3) from dE/dF (n_centres, n_features), differentiable once in the latter alone.
 
-    Both in the same precision; computed in that of `native`.
+    Both in the same precision; computed in that of `backend`. `prepared` is a geometry, or what `Backend.prepare` gave.
     """
-    return _PairGradient.apply(feature_gradient, native, pairs)
+    return _VJP.apply(feature_gradient, backend, prepared)
 
 
 class _Features(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, vectors, native, pairs):
-        features, moments = native.forward_with_moments(pairs)
+    def forward(ctx, vectors, backend: Backend, prepared):
+        features, state = backend.forward_with_state(prepared)
         ctx.save_for_backward(vectors)
-        ctx.native, ctx.pairs, ctx.moments = native, pairs, moments
+        ctx.backend, ctx.prepared, ctx.state = backend, prepared, state
         return features.to(vectors.dtype)
 
     @staticmethod
     def backward(ctx, feature_gradient):
         (vectors,) = ctx.saved_tensors
-        return _Gradient.apply(feature_gradient, vectors, ctx.native, ctx.pairs, ctx.moments), None, None
+        return _Gradient.apply(feature_gradient, vectors, ctx.backend, ctx.prepared, ctx.state), None, None
 
 
 class _Gradient(torch.autograd.Function):
     """dE/dr_p as a function of dE/dF and of the pair vectors."""
 
     @staticmethod
-    def forward(ctx, feature_gradient, vectors, native: NativeMultipoles, pairs: SortedPairs, moments):
+    def forward(ctx, feature_gradient, vectors, backend: Backend, prepared, state):
         ctx.save_for_backward(feature_gradient)
-        ctx.native, ctx.pairs = native, pairs
-        return native.vjp(pairs, feature_gradient, moments).to(vectors.dtype)
+        ctx.backend, ctx.prepared = backend, prepared
+        return backend.vjp(prepared, feature_gradient, state).to(vectors.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -76,26 +77,26 @@ class _Gradient(torch.autograd.Function):
         (feature_gradient,) = ctx.saved_tensors
         of_gradient = of_vectors = None
         if ctx.needs_input_grad[0]:
-            of_gradient = ctx.native.jvp(ctx.pairs, displacements).to(feature_gradient.dtype)
+            of_gradient = ctx.backend.jvp(ctx.prepared, displacements).to(feature_gradient.dtype)
         if ctx.needs_input_grad[1]:
-            of_vectors = ctx.native.hvp(ctx.pairs, feature_gradient, displacements).to(displacements.dtype)
+            of_vectors = ctx.backend.hvp(ctx.prepared, feature_gradient, displacements).to(displacements.dtype)
         return of_gradient, of_vectors, None, None, None
 
 
-class _PairGradient(torch.autograd.Function):
+class _VJP(torch.autograd.Function):
     """dE/dr_p as a linear function of dE/dF."""
 
     @staticmethod
-    def forward(ctx, feature_gradient, native: NativeMultipoles, pairs: SortedPairs):
-        ctx.native, ctx.pairs = native, pairs
-        return native.vjp(pairs, feature_gradient).to(feature_gradient.dtype)
+    def forward(ctx, feature_gradient, backend: Backend, prepared):
+        ctx.backend, ctx.prepared = backend, prepared
+        return backend.vjp(prepared, feature_gradient).to(feature_gradient.dtype)
 
     @staticmethod
     def backward(ctx, displacements):
-        return _feature_change(displacements, ctx.native, ctx.pairs), None, None
+        return _feature_change(displacements, ctx.backend, ctx.prepared), None, None
 
 
 @one_by_one
-def _feature_change(displacements: Tensor, native: NativeMultipoles, pairs: SortedPairs) -> Tensor:
-    """dF (n_centres, n_features) of displacements dr_p (n_pairs, 3): the transpose of `_PairGradient`."""
-    return native.jvp(pairs, displacements).to(displacements.dtype)
+def _feature_change(displacements: Tensor, backend: Backend, prepared: Any) -> Tensor:
+    """dF (n_centres, n_features) of displacements dr_p (n_pairs, 3): the transpose of `_VJP`."""
+    return backend.jvp(prepared, displacements).to(displacements.dtype)

@@ -12,49 +12,34 @@ from torch import Tensor
 
 from mliap_hybrid.kernels.batched_gradients import one_by_one
 from mliap_hybrid.kernels.library import FramePairs, open_library
+from mliap_hybrid.kernels.pointers import pointer
 
 
-class PairSums:
-    """Pairs of frames laid end to end, and the sums over them."""
+class NativePairSums:
+    """As `PairSums` (backend.py)."""
 
-    def __init__(self, pair_i: Tensor, pair_j: Tensor, pair_vectors: Tensor, frame_of_atom: Tensor, n_frames: int):
-        """Take the pairs.
-
-        Parameters
-        ----------
-        pair_i, pair_j : Tensor, shape (n_pairs,), int64
-            Atoms, in [0, n_atoms): not checked.
-        pair_vectors : Tensor, shape (n_pairs, 3), float64, Å
-            r_p = r_j - r_i.
-        frame_of_atom : Tensor, shape (n_atoms,), int64
-        n_frames : int
-        """
-        self.n_atoms, self.n_frames = len(frame_of_atom), n_frames
-        self._kept = tuple(tensor.contiguous() for tensor in (pair_i, pair_j, frame_of_atom, pair_vectors.double()))
-        self.pairs = FramePairs(self.n_atoms, len(pair_i), n_frames, *(tensor.data_ptr() for tensor in self._kept))
+    def __init__(
+        self, pair_i: Tensor, pair_j: Tensor, pair_vectors: Tensor, structure_of_atom: Tensor, n_structures: int
+    ):
+        """Take the pairs; arguments as `Backend.pair_sums`."""
+        self.n_atoms, self.n_structures = len(structure_of_atom), n_structures
+        indices = [tensor.contiguous() for tensor in (pair_i, pair_j, structure_of_atom)]
+        vectors = pair_vectors.detach().double().contiguous()
+        addresses = [*(pointer(tensor, torch.int64) for tensor in indices), pointer(vectors, torch.float64)]
+        self.pairs = FramePairs(self.n_atoms, len(pair_i), n_structures, *addresses)
+        self._kept = (*indices, vectors)
 
     def __call__(self, gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """Forces and virials, in the precision of the gradients.
-
-        Parameters
-        ----------
-        gradients : Tensor, shape (n_pairs, 3), float32 or float64, eV/Å
-            g_p = dE/dr_p.
-
-        Returns
-        -------
-        forces : Tensor, shape (n_atoms, 3), eV/Å
-        virials : Tensor, shape (n_frames, 3, 3), eV
-        """
+        """Forces (n_atoms, 3) and virials (n_structures, 3, 3) from pair gradients (n_pairs, 3)."""
         return _PairSums.apply(gradients, self)
 
 
 class _PairSums(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, gradients, sums: PairSums):
+    def forward(ctx, gradients, sums: NativePairSums):
         ctx.sums = sums
         forces = gradients.new_empty(sums.n_atoms, 3)
-        virials = gradients.new_empty(sums.n_frames, 3, 3)
+        virials = gradients.new_empty(sums.n_structures, 3, 3)
         _call("mliap_pair_sums", sums, gradients.contiguous(), forces, virials)
         return forces, virials
 
@@ -64,14 +49,14 @@ class _PairSums(torch.autograd.Function):
 
 
 @one_by_one
-def _by_pairs(by_forces: Tensor, by_virials: Tensor, sums: PairSums) -> Tensor:
+def _by_pairs(by_forces: Tensor, by_virials: Tensor, sums: NativePairSums) -> Tensor:
     """Derivatives (n_pairs, 3) of a loss by the pair gradients from those by forces and virials."""
     by_gradients = by_forces.new_empty(sums.pairs.n_pairs, 3)
     _call("mliap_pair_sums_back", sums, by_forces.contiguous(), by_virials.contiguous(), by_gradients)
     return by_gradients
 
 
-def _call(name: str, sums: PairSums, *arguments: Tensor) -> None:
-    is_single = arguments[0].dtype == torch.float32
-    pointers = (argument.data_ptr() for argument in arguments)
-    getattr(open_library(), name)(is_single, ctypes.byref(sums.pairs), *pointers)
+def _call(name: str, sums: NativePairSums, *arguments: Tensor) -> None:
+    dtype = arguments[0].dtype if arguments[0].dtype == torch.float32 else torch.float64
+    addresses = [pointer(argument, dtype) for argument in arguments]
+    getattr(open_library(), name)(dtype == torch.float32, ctypes.byref(sums.pairs), *addresses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TypeGuard
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.radial import SplinedRadial
 from mliap_hybrid.kernels.library import FeatureSettings, NetworkSettings, doubles, ints
+from mliap_hybrid.kernels.network_weights import NetworkWeights
 
 MAX_LAYERS = 16
 """Most linear maps of a network that the kernels take."""
@@ -26,7 +27,7 @@ cache."""
 _Y_00 = 0.28209479177387814  # 1 / sqrt(4 pi)
 
 
-def is_supported(features: object) -> TypeGuard[GaussianMultipoles]:
+def is_known(features: object) -> TypeGuard[GaussianMultipoles]:
     """Whether the kernels can compute these features: tabulated multipoles of order 0 to 6, without a root."""
     return (
         isinstance(features, GaussianMultipoles)
@@ -35,22 +36,6 @@ def is_supported(features: object) -> TypeGuard[GaussianMultipoles]:
         and features.orders[0] >= 0
         and features.orders[-1] <= MAX_ORDER
     )
-
-
-@dataclass(frozen=True)
-class NetworkWeights:
-    """A SiLU network with a linear term for each element, on features - shift (model/atomic_network.py)."""
-
-    weights: list[Tensor]
-    """(n_outputs, n_inputs) of each layer."""
-    biases: list[Tensor]
-    """(n_outputs,) of each layer."""
-    shift: Tensor
-    """(n_features,)."""
-    linear: Tensor
-    """(n_elements, n_features)."""
-    offset: Tensor
-    """(n_elements,), eV."""
 
 
 def feature_settings(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
@@ -66,8 +51,8 @@ def feature_settings(features: GaussianMultipoles, dtype: torch.dtype) -> Featur
         n_probes=_n_probes(features),
         cutoff=features.cutoff,
         n_intervals=table.shape[1] - 1,
-        table=doubles(table.numpy()),
-        own=doubles(_own_moments(features).numpy()),
+        table=doubles(table.cpu().numpy()),
+        own=doubles(_own_moments(features).cpu().numpy()),
         n_products=len(products),
         products=ints(products),
         product_scales=doubles(product_scales),
@@ -95,7 +80,7 @@ def _radial_table(features: GaussianMultipoles, dtype: torch.dtype) -> Tensor:
         return table
     stride = radial.n_intervals // SINGLE_INTERVALS
     # The spacing grows, and with it the slopes that are times it.
-    return table[:, ::stride] * torch.tensor([1.0, stride], dtype=torch.float64)[:, None]
+    return table[:, ::stride] * table.new_tensor([1.0, stride])[:, None]
 
 
 def _own_moments(features: GaussianMultipoles) -> Tensor:
@@ -147,11 +132,11 @@ def network_settings(network: NetworkWeights) -> NetworkSettings:
         sizes=ints(sizes),
         weights=doubles(_flat(network.weights)),
         biases=doubles(_flat(network.biases)),
-        shift=doubles(_flat([network.shift])),
+        shift=doubles(_flat([torch.zeros(sizes[0]) if network.shift is None else network.shift])),
         linear=doubles(_flat([network.linear])),
         offset=doubles(_flat([network.offset])),
     )
 
 
-def _flat(tensors: list[Tensor]) -> np.ndarray:
-    return torch.cat([tensor.detach().double().flatten() for tensor in tensors]).numpy()
+def _flat(tensors: Sequence[Tensor]) -> np.ndarray:
+    return torch.cat([tensor.detach().double().flatten() for tensor in tensors]).cpu().numpy()

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mliap_hybrid.kernels.network_slopes import LayerWeights, energies_and_slopes
+from mliap_hybrid.kernels.backend import backend_class
+from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.silu_layers import silu_layers, through
 
 
@@ -70,5 +71,6 @@ class AtomicNetwork(torch.nn.Module):
         gradients : Tensor, shape (n_atoms, n_inputs), eV
         """
         parameters = list(self.layers.parameters())  # weight and bias of one layer after the other
-        layers = LayerWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
-        return energies_and_slopes(features, species, layers)
+        network = NetworkWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
+        backend = backend_class(None, [network], features.device, features.dtype)
+        return backend.values_and_gradients(features, species, network)

@@ -1,7 +1,7 @@
 """Energies and gradients of a trained model, as fast as they can be had: in runs, in ASE and in error tables.
 
-The terms are added up by sum_of_terms.py. On a processor the native kernels do features, networks and gradients in one
-pass; where they do not reach (a GPU, features that they do not know, direct forces) torch does the networks.
+The terms are added up by sum_of_terms.py. The best back end for features and device (kernels/backend.py) computes
+features, and networks and gradients with them where it can do so in one pass; elsewhere torch does the networks.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.kernels.plan import is_supported
+from mliap_hybrid.kernels.backend import Backend
 from mliap_hybrid.model.born_charges import born_charges
 from mliap_hybrid.model.heads import HeadsOfGeometry
-from mliap_hybrid.model.heads_of_geometry import NativeHeads, TorchHeads
+from mliap_hybrid.model.heads_of_geometry import FusedHeads, TorchHeads
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.native import has_native_networks, native_networks
+from mliap_hybrid.model.native import backend_of
 from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.model.structures import prediction_of
 from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
@@ -33,19 +32,17 @@ class Evaluator:
         ----------
         model : HybridModel
         dtype : {torch.float64, torch.float32}
-            Precision of the native kernels; sums and explicit terms are float64 at either.
+            Precision of the back end; sums and explicit terms are float64 at either.
         by_torch : bool
-            Leave out the native kernels, for comparison.
+            Do without a back end, for comparison.
         """
         self.model = model
         self.dtype = dtype
-        self.native: NativeMultipoles | None = None
-        self._has_networks = not by_torch and len(model.heads) > 0 and has_native_networks(model)
+        self.by_torch = by_torch
+        self.backend: Backend | None = None
         self._total_charge = 0.0
-        if self._has_networks:
-            self.native = native_networks(model, dtype)
-        elif not by_torch and is_supported(model.features):
-            self.native = NativeMultipoles(model.features, dtype=dtype)
+        if not by_torch:
+            self._backend_on(model.species_of_number.device, 0.0)
 
     def predict(self, batch: Batch) -> Prediction:
         """Energies, forces and virials of whole structures, with the long-range term.
@@ -97,23 +94,21 @@ class Evaluator:
     def heads(self, geometry: Geometry) -> HeadsOfGeometry:
         """What the heads say of the centres; derivatives are asked for later."""
         totals = self._totals(geometry)
-        native = self.native if geometry.pair_vectors.device.type == "cpu" else None
-        if native is not None and self._has_networks:
-            # Structures of several total charges are left to torch, features included.
-            native = self._set_for(totals)
-        if native is None:
+        total = self._single_total(totals)
+        if self.by_torch or total is None:  # structures of several total charges are left to torch, features included
             return TorchHeads(self.model, geometry, totals)
-        native.n_threads = torch.get_num_threads()
-        if self._has_networks:
-            return NativeHeads(self.model.heads, native, geometry)
-        return TorchHeads(self.model, geometry, totals, native)
+        backend = self._backend_on(geometry.pair_vectors.device, total)
+        if backend.n_heads:
+            return FusedHeads(self.model.heads, backend, geometry)
+        return TorchHeads(self.model, geometry, totals, backend)
 
     def each_network(self, geometry: Geometry) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) and their gradient (n_pairs, 3) of each network: of a committee, those of its members."""
         with torch.no_grad():
-            if self.native is not None and self._has_networks:
-                return list(zip(*self.native.each_energy(geometry), strict=True))
-            return TorchHeads(self.model, geometry, self._totals(geometry), self.native).each()
+            backend = None if self.by_torch else self._backend_on(geometry.pair_vectors.device, 0.0)
+            if backend is not None and backend.n_heads:
+                return list(zip(*backend.heads_and_gradients(geometry), strict=True))
+            return TorchHeads(self.model, geometry, self._totals(geometry), backend).each()
 
     def born_charges(self, batch: Batch) -> Tensor:
         """Born effective charges Z*_ab = dM_a/dr_b (n_atoms, 3, 3), e, of a model that predicts charges."""
@@ -133,17 +128,19 @@ class Evaluator:
         communication = geometry.communication
         return communication.to_centres(communication.total_charges)
 
-    def _set_for(self, totals: Tensor) -> NativeMultipoles | None:
-        """The kernels, set up for the total charge (n_centres,) if it is an input of the networks; None for several."""
+    def _single_total(self, totals: Tensor) -> float | None:
+        """The total charge (n_centres,) of all structures; None where there are several and networks see it."""
         if not self.model.total_charge_input or len(totals) == 0:
-            return self.native
+            return 0.0
         lowest, highest = totals.aminmax()
-        if lowest != highest:
-            return None
-        if float(lowest) != self._total_charge:
-            self._total_charge = float(lowest)
-            self.native = native_networks(self.model, self.dtype, total_charge=self._total_charge)
-        return self.native
+        return float(lowest) if lowest == highest else None
+
+    def _backend_on(self, device: torch.device, total_charge: float) -> Backend:
+        """The back end for a device, its networks set up for structures of a total charge."""
+        if self.backend is None or self.backend.device != device or self._total_charge != total_charge:
+            self._total_charge = total_charge
+            self.backend = backend_of(self.model, device, self.dtype, total_charge)
+        return self.backend
 
 
 def predict(model: HybridModel, batch: Batch) -> Prediction:

@@ -1,4 +1,4 @@
-"""What the heads of a model say of a geometry: by the native kernels, or by torch where these do not reach."""
+"""What the heads of a model say of a geometry: by a back end in one pass, or by torch on its features."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.backend import Backend
 from mliap_hybrid.model.direct_forces import DirectNetwork
 from mliap_hybrid.model.heads import Heads
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.structure import Geometry
 
 
-class NativeHeads:
-    """Features, networks and gradients of all heads in one pass of the kernels."""
+class FusedHeads:
+    """Features, networks and gradients of all heads in one pass of a back end."""
 
-    def __init__(self, heads: Heads, native: NativeMultipoles, geometry: Geometry):
+    def __init__(self, heads: Heads, backend: Backend, geometry: Geometry):
         """Compute.
 
         Parameters
         ----------
         heads : Heads
-        native : NativeMultipoles
+        backend : Backend
             With the networks of the heads, in order.
         geometry : Geometry
         """
         self._pair_i = geometry.pair_i
         sizes = [len(head.members) for head in heads]
         if len(sizes) == 1:  # the derivative of the mean costs one, whatever the number of members
-            values, gradients = native.mean_energy(geometry)  # (n_members, n_centres), (n_pairs, 3)
+            values, gradients = backend.heads_and_mean_gradient(geometry)  # (n_members, n_centres), (n_pairs, 3)
             self._gradients = [gradients]
         else:
-            values, each = native.each_energy(geometry)  # (n_networks, n_centres), (n_networks, n_pairs, 3)
+            values, each = backend.heads_and_gradients(geometry)  # (n_networks, n_centres), (n_networks, n_pairs, 3)
             self._gradients = [of_head[0] if len(of_head) == 1 else of_head.mean(0) for of_head in each.split(sizes)]
         names = [head.name for head in heads]
         self.values: Mapping[str, Tensor] = {
@@ -55,9 +55,9 @@ class NativeHeads:
 
 
 class TorchHeads:
-    """Networks by torch on features that a featuriser or the kernels give; derivatives go back through these."""
+    """Networks by torch on features that a featuriser or a back end gives; derivatives go back through these."""
 
-    def __init__(self, model: HybridModel, geometry: Geometry, totals: Tensor, native: NativeMultipoles | None = None):
+    def __init__(self, model: HybridModel, geometry: Geometry, totals: Tensor, backend: Backend | None = None):
         """Compute the values.
 
         Parameters
@@ -66,15 +66,15 @@ class TorchHeads:
         geometry : Geometry
         totals : Tensor, shape (n_centres,), e
             Total charge of the structure of each centre.
-        native : NativeMultipoles, optional
+        backend : Backend, optional
             For the features; the model's own by default.
         """
-        self._model, self._geometry, self._native = model, geometry, native
-        if native is None:
+        self._model, self._geometry, self._backend = model, geometry, backend
+        if backend is None:
             features, self._state = model.features.forward_with_state(geometry)  # (n_centres, n_features)
         else:
-            self._sorted = native.sort(geometry)
-            features, self._state = native.forward_with_moments(self._sorted)
+            self._prepared = backend.prepare(geometry)
+            features, self._state = backend.forward_with_state(self._prepared)
         features = features.detach().to(geometry.pair_vectors.dtype)
         species = model.species(geometry.centre_numbers)
         self._each = {
@@ -102,9 +102,9 @@ class TorchHeads:
 
     def _back(self, feature_gradients: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3) from dE/dF (n_centres, n_features)."""
-        if self._native is not None:
-            return self._native.vjp(self._sorted, feature_gradients, self._state)
-        return self._model.features.gradient(self._geometry, feature_gradients, self._state)
+        if self._backend is not None:
+            return self._backend.vjp(self._prepared, feature_gradients, self._state)
+        return self._model.features.vjp(self._geometry, feature_gradients, self._state)
 
 
 def _value_and_gradient(

@@ -1,50 +1,41 @@
-"""Networks of a hybrid model on the native kernels: features, networks and gradients in one pass over the atoms."""
+"""Networks of a hybrid model as heads of a back end: features, networks and gradients in one pass over the atoms."""
 
 from __future__ import annotations
 
 import torch
 
-from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.kernels.plan import MAX_LAYERS, NetworkWeights, is_supported
+from mliap_hybrid.kernels.backend import Backend, backend_class, backend_for
+from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.hybrid import HybridModel
 
 
-def has_native_networks(model: HybridModel) -> bool:
-    """Whether the kernels can compute the features and all networks of a model, derivatives included."""
-    networks = model.heads.networks
-    plain = all(isinstance(network, AtomicNetwork) and len(network.layers) <= MAX_LAYERS for network in networks)
-    return is_supported(model.features) and plain
-
-
-def native_networks(
-    model: HybridModel, dtype: torch.dtype, n_threads: int = 1, total_charge: float = 0.0
-) -> NativeMultipoles:
-    """Features and networks of a model, ready to run.
+def backend_of(
+    model: HybridModel, device: torch.device, dtype: torch.dtype = torch.float64, total_charge: float = 0.0
+) -> Backend:
+    """The best back end for a model on a device.
 
     Parameters
     ----------
     model : HybridModel
-        One that `has_native_networks` accepts.
+    device : torch.device
     dtype : torch.dtype
         float64 or float32: precision of the arithmetic.
-    n_threads : int
     total_charge : float, e
         Of the structure, where it is an input of the networks.
 
     Returns
     -------
-    NativeMultipoles
-        All members of all heads, in order; their "energies" are what the networks say before it is bounded.
+    Backend
+        Its heads are all members of all heads of the model, in order; their values are what the networks say before it
+        is bounded. Without heads where it computes the features alone, for networks that torch evaluates on them.
     """
-    assert isinstance(model.features, GaussianMultipoles)
-    weights = [
-        network_weights(model, network, total_charge)
-        for network in model.heads.networks
-        if isinstance(network, AtomicNetwork)
-    ]
-    return NativeMultipoles(model.features, weights, dtype=dtype, n_threads=n_threads)
+    networks = [network for network in model.heads.networks if isinstance(network, AtomicNetwork)]
+    if len(networks) == len(model.heads.networks):
+        heads = [network_weights(model, network, total_charge) for network in networks]
+        if backend_class(model.features, heads, device, dtype).fuses_heads:
+            return backend_for(model.features, heads, device, dtype)
+    return backend_for(model.features, (), device, dtype)
 
 
 def network_weights(
@@ -64,9 +55,9 @@ def network_weights(
     if model.total_charge_input:
         biases[0], weights[0] = biases[0] + total_charge * weights[0][:, -1], weights[0][:, :-1]
         offset, linear = offset + total_charge * linear[:, -1], linear[:, :-1]
-    shift = torch.zeros(model.features.n_features, dtype=torch.float64)
+    shift = None
     if model.whitening is not None:
         matrix = model.whitening.matrix.double()  # (n_features, n_inputs)
         weights[0], linear = weights[0] @ matrix.T, linear @ matrix.T
         shift = model.whitening.mean.double()
-    return NetworkWeights(weights, biases, shift, linear, offset)
+    return NetworkWeights(weights, biases, linear, offset, shift)

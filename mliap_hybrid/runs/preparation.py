@@ -19,16 +19,20 @@ from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, fixed_physics
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
-from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives, KernelDerivatives, StoredDerivatives
+from mliap_hybrid.fitting.feature_derivatives import (
+    FeatureDerivatives,
+    KernelDerivatives,
+    StoredDerivatives,
+    stores_derivatives,
+)
 from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
 from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.fitting.prepared_charges import prepare_charges
-from mliap_hybrid.fitting.raw_features import ComputedFeatures, FeatureSource, fast_features, whitened_jacobian
+from mliap_hybrid.fitting.raw_features import ComputedFeatures, FastFeatures, FeatureSource, whitened_jacobian
 from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame, frame_terms, residual_labels
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
-from mliap_hybrid.kernels.plan import is_supported
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
@@ -105,13 +109,13 @@ def prepare(
         if made.is_trained
     )
     n_kept = settings.features.n_selected or features.n_features
-    by_kernels = is_supported(features)
-    needed = memory_of_frames(batches, n_kept, not by_kernels, of_terms)
+    is_stored = stores_derivatives(features)
+    needed = memory_of_frames(batches, n_kept, is_stored, of_terms)
     available = available_memory()
     needed = n_processes * (needed + _memory_of_weak_supervision(settings, training, n_kept, available))
-    in_memory = by_kernels or settings.data.cache is None or fits(needed, available)
+    in_memory = not is_stored or settings.data.cache is None or fits(needed, available)
     if in_memory:
-        check_memory(needed, available, by_kernels)
+        check_memory(needed, available, not is_stored)
     else:
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
@@ -180,7 +184,7 @@ def make_weak_supervision(
         Shows progress.
     """
     weak, smearing = settings.weak_supervision, settings.electrostatics.smearing
-    needs, compute = needs_of(weak.taylor, weak.spatial, weak.spatial_order), fast_features(features)
+    needs, compute = needs_of(weak.taylor, weak.spatial, weak.spatial_order), FastFeatures(features)
     explicit = explicit_terms(settings, terms.elements, terms.charges, terms.molecules)
     fitted = any(fits_charges(made) for made in explicit)
 
@@ -205,7 +209,7 @@ def _feature_source(
     """The feature cache, filled with the frames, where the training file names one."""
     if settings.data.cache is None:
         return ComputedFeatures(features)
-    description, with_derivatives = describe_features(features).model_dump(), not is_supported(features)
+    description, with_derivatives = describe_features(features).model_dump(), stores_derivatives(features)
     cache = FeatureCache(settings.data.cache, features, description, with_derivatives)
     cache.fill(batches, track, settings.data.cache_workers)
     return cache
@@ -217,7 +221,7 @@ def _representation(
     """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
     whitening = terms.whitening
     of_all: FeatureDerivatives = StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
-    if is_supported(features):
+    if not stores_derivatives(features):
         of_all = KernelDerivatives(features, whitening, terms.elements)
     elif in_memory:
 

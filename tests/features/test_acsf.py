@@ -175,7 +175,7 @@ def test_permutation_of_atoms_and_of_pairs(functions: SymmetryFunctions, batch: 
     )
     assert_equal_by_feature(functions(shuffled), expected, 1e-12)
     weights = random_weights(*expected.shape)
-    found, expected = functions.gradient(shuffled, weights), functions.gradient(geometry, weights)[shuffle]
+    found, expected = functions.vjp(shuffled, weights), functions.vjp(geometry, weights)[shuffle]
     assert relative_difference(found, expected) < 1e-12
     assert relative_difference(functions.jacobian(shuffled), functions.jacobian(geometry)[shuffle]) < 1e-12
 
@@ -194,9 +194,9 @@ def test_blocks_of_triplets_change_nothing(
 ) -> None:
     geometry = join_batches([batch, frame_to_batch(structure(periodic=False), CUTOFF)]).geometry()
     weights = random_weights(geometry.n_centres, functions.n_features)
-    expected = functions(geometry), functions.gradient(geometry, weights), functions.jacobian(geometry)
+    expected = functions(geometry), functions.vjp(geometry, weights), functions.jacobian(geometry)
     monkeypatch.setattr(acsf, "_BLOCK", 7)
-    found = functions(geometry), functions.gradient(geometry, weights), functions.jacobian(geometry)
+    found = functions(geometry), functions.vjp(geometry, weights), functions.jacobian(geometry)
     for one, other in zip(found, expected, strict=True):
         assert relative_difference(one, other) < 1e-13
 
@@ -226,7 +226,7 @@ def test_forces_by_finite_differences(functions: SymmetryFunctions) -> None:
         moved = Atoms(atoms.numbers, positions, cell=cell, pbc=atoms.pbc)
         return float((weights * evaluate(moved, functions)).sum())
 
-    gradient = functions.gradient(batch.geometry(), weights)  # (n_pairs, 3)
+    gradient = functions.vjp(batch.geometry(), weights)  # (n_pairs, 3)
     forces = torch.zeros(len(atoms), 3, dtype=torch.float64)
     forces.index_add_(0, batch.pair_i, gradient).index_add_(0, batch.pair_j, -gradient)
     expected = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-4)
@@ -247,8 +247,8 @@ def test_gradient_and_jacobian_equal_autograd(functions: SymmetryFunctions, batc
     weights = random_weights(*values.shape)
     (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
     for found in (
-        functions.gradient(batch.geometry(), weights),
-        functions.gradient(geometry, weights, state).detach(),
+        functions.vjp(batch.geometry(), weights),
+        functions.vjp(geometry, weights, state).detach(),
         torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
     ):
         assert relative_difference(found, expected) < 1e-13
@@ -351,7 +351,7 @@ def test_only_radial_or_only_angular(batch: Batch) -> None:
     weights = random_weights(geometry.n_centres, radial.n_features)
     jacobian = radial.jacobian(geometry)
     expected = torch.einsum("pxf,pf->px", jacobian, weights[geometry.pair_i])
-    assert relative_difference(radial.gradient(geometry, weights), expected) < 1e-13
+    assert relative_difference(radial.vjp(geometry, weights), expected) < 1e-13
 
 
 # Edges
@@ -364,7 +364,7 @@ def test_no_neighbours_and_no_centres(functions: SymmetryFunctions) -> None:
         values = functions(empty)
         assert values.shape == (len(centres), functions.n_features)
         assert not values.any()
-        assert functions.gradient(empty, torch.ones_like(values)).shape == (0, 3)
+        assert functions.vjp(empty, torch.ones_like(values)).shape == (0, 3)
         assert functions.jacobian(empty).shape == (0, 3, functions.n_features)
 
 
@@ -384,9 +384,9 @@ def test_single_precision(functions: SymmetryFunctions, batch: Batch) -> None:
     assert found.dtype == torch.float32
     assert_equal_by_feature(found.double(), expected, 1e-4)
     weights = torch.ones_like(expected)
-    gradient = functions.gradient(single, weights.float(), state)
+    gradient = functions.vjp(single, weights.float(), state)
     assert gradient.dtype == functions.jacobian(single).dtype == torch.float32
-    assert relative_difference(gradient.double(), functions.gradient(geometry, weights)) < 1e-4
+    assert relative_difference(gradient.double(), functions.vjp(geometry, weights)) < 1e-4
 
 
 def test_nothing_to_learn_and_nothing_to_store() -> None:
@@ -418,7 +418,7 @@ def test_atoms_at_one_place_or_at_none(functions: SymmetryFunctions, vectors: li
     numbers, pair_i = torch.tensor([1, 1, 1, 8]), torch.tensor([3, 3])
     wrong = Geometry(numbers, torch.tensor([1, 17]), pair_i, torch.tensor(vectors, dtype=torch.float64))
     weights = torch.ones(4, functions.n_features, dtype=torch.float64)
-    for evaluation in (functions, functions.jacobian, lambda geometry: functions.gradient(geometry, weights)):
+    for evaluation in (functions, functions.jacobian, lambda geometry: functions.vjp(geometry, weights)):
         with pytest.raises(InputError, match=message):
             evaluation(wrong)
 

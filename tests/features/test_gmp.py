@@ -98,7 +98,7 @@ def test_permutation_of_atoms_and_of_pairs(features: GaussianMultipoles, batch: 
     assert_equal_by_feature(features(shuffled), expected, 1e-11)
     weights = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
-        features.gradient(shuffled, weights), features.gradient(geometry, weights)[shuffle], rtol=1e-9, atol=1e-9
+        features.vjp(shuffled, weights), features.vjp(geometry, weights)[shuffle], rtol=1e-9, atol=1e-9
     )
 
 
@@ -122,7 +122,7 @@ def test_forces_by_finite_differences() -> None:
         len(atoms), features.n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
     weights = weights / features(batch.geometry()).abs().amax(0)
-    gradient = features.gradient(batch.geometry(), weights)  # (n_pairs, 3)
+    gradient = features.vjp(batch.geometry(), weights)  # (n_pairs, 3)
     positions_gradient = torch.zeros(len(atoms), 3, dtype=torch.float64)
     positions_gradient.index_add_(0, batch.pair_j, gradient).index_add_(0, batch.pair_i, -gradient)
     step = 1e-4
@@ -152,8 +152,8 @@ def test_gradient_and_jacobian_equal_autograd(features: GaussianMultipoles, batc
     (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
     atol = 1e-11 * float(expected.abs().max())
     for found in (
-        features.gradient(batch.geometry(), weights),
-        features.gradient(geometry, weights, state).detach(),
+        features.vjp(batch.geometry(), weights),
+        features.vjp(geometry, weights, state).detach(),
         torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
     ):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=atol)
@@ -253,7 +253,7 @@ def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
         empty = Geometry(centres, none, none, vectors.detach())
         n = len(centres)
         assert features(empty).shape == (n, features.n_features)
-        assert features.gradient(empty, torch.ones(n, features.n_features, dtype=torch.float64)).shape == (0, 3)
+        assert features.vjp(empty, torch.ones(n, features.n_features, dtype=torch.float64)).shape == (0, 3)
         assert features.jacobian(empty).shape == (0, 3, features.n_features)
 
 
@@ -275,9 +275,9 @@ def test_single_precision(features: GaussianMultipoles, batch: Batch) -> None:
     assert found.dtype == torch.float32
     assert_equal_by_feature(found.double(), expected, 1e-4)
     weights = torch.ones_like(expected) / expected.abs().amax(0)
-    gradient = features.gradient(single, weights.float(), state)
+    gradient = features.vjp(single, weights.float(), state)
     assert gradient.dtype == torch.float32
-    reference = features.gradient(geometry, weights)
+    reference = features.vjp(geometry, weights)
     assert (gradient - reference).abs().max() < 1e-4 * reference.abs().max()
     assert features.jacobian(single).dtype == torch.float32
 

@@ -113,7 +113,7 @@ def test_forces_by_finite_differences(name: str, radial: str) -> None:
     def energy(positions: np.ndarray, cell: np.ndarray) -> float:
         return float((weights * evaluate(features, Atoms(atoms.numbers, positions))).sum())
 
-    gradient = features.gradient(batch.geometry(), weights)  # (n_pairs, 3)
+    gradient = features.vjp(batch.geometry(), weights)  # (n_pairs, 3)
     jacobian = features.jacobian(batch.geometry())  # (n_pairs, 3, n_features)
     forces = torch.zeros(len(atoms), 3, dtype=torch.float64)
     forces.index_add_(0, batch.pair_j, -gradient).index_add_(0, batch.pair_i, gradient)

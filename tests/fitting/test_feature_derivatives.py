@@ -21,7 +21,7 @@ def both(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, network={"hidden": [8], "whitening_damping": 1e-5})
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(3)]
     by_kernels = prepare(settings, batches[:2], batches[2:], pass_on)
-    monkeypatch.setattr("mliap_hybrid.runs.preparation.is_supported", lambda _: False)
+    monkeypatch.setattr("mliap_hybrid.runs.preparation.stores_derivatives", lambda _: True)
     stored = prepare(settings, batches[:2], batches[2:], pass_on, by_kernels.terms)
     return batches[:2], by_kernels, stored
 

@@ -3,7 +3,7 @@
 import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.kernels.pair_sums import PairSums
+from mliap_hybrid.kernels.pair_sums import NativePairSums
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.labelled import labelled_frames
 
@@ -15,7 +15,7 @@ def frames():
 
 
 def sums_of(batch):
-    return PairSums(batch.pair_i, batch.pair_j, batch.pair_vectors(), batch.structure_of_atom, batch.n_structures)
+    return NativePairSums(batch.pair_i, batch.pair_j, batch.pair_vectors(), batch.structure_of_atom, batch.n_structures)
 
 
 def energies(batch, vectors):
@@ -42,7 +42,7 @@ def test_they_are_derivatives_of_the_energy():
 def test_gradient():
     batch = frames()
     gradients = torch.randn(batch.n_pairs, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    few = PairSums(
+    few = NativePairSums(
         batch.pair_i[:40], batch.pair_j[:40], batch.pair_vectors()[:40], batch.structure_of_atom, batch.n_structures
     )
     assert torch.autograd.gradcheck(few, gradients[:40].requires_grad_())
@@ -60,6 +60,6 @@ def test_single_precision():
 def test_no_pairs():
     empty = torch.zeros(0, dtype=torch.int64)
     nothing = torch.zeros(0, 3, dtype=torch.float64)
-    forces, virials = PairSums(empty, empty, nothing, torch.tensor([0, 0, 1]), 2)(nothing)
+    forces, virials = NativePairSums(empty, empty, nothing, torch.tensor([0, 0, 1]), 2)(nothing)
     assert torch.equal(forces, torch.zeros(3, 3).double())
     assert torch.equal(virials, torch.zeros(2, 3, 3).double())

@@ -73,9 +73,9 @@ def test_evaluator_equals_the_definition(neutrality, dtype, tolerance, on_kernel
     """Heads first, derivatives later, and the maps' own adjoints against plain automatic differentiation."""
     model = charge_predicting_model(neutrality, total_charge_input=neutrality == "shift")
     evaluator = Evaluator(model, dtype)
-    assert evaluator.native is not None
+    assert evaluator.backend.fuses_heads
     if not on_kernels:
-        evaluator.native = None
+        evaluator.by_torch = True
     batch = join_batches(
         [
             batch_of(rock_salt(1), model),
@@ -114,7 +114,7 @@ def test_features_that_the_kernels_do_not_know_run_on_torch():
         network.linear = torch.nn.Parameter(torch.ones(2, features.n_features, dtype=torch.float64))
     other.features = features
     evaluator = Evaluator(other)
-    assert evaluator.native is None
+    assert not evaluator.backend.fuses_heads
     batch = batch_of(clustered(TRICLINIC), model)
     assert relative_difference(evaluator.predict(batch).forces, predict_by_definition(other, batch).forces) < 1e-11
 

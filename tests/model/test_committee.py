@@ -32,11 +32,11 @@ def test_energies_and_forces_are_the_means_of_the_members():
 def test_evaluator_and_automatic_differentiation_agree(folded):
     committee = committee_model(MODELS)
     evaluator = Evaluator(fold_whitening(committee) if folded else committee)
-    assert evaluator.native is not None
+    assert evaluator.backend.fuses_heads
     found, expected = evaluator.predict(BATCH), predict(committee, BATCH)
     assert torch.allclose(found.energies, expected.energies, rtol=1e-12)
     assert torch.allclose(found.forces, expected.forces, atol=1e-11)
-    evaluator.native = None
+    evaluator.by_torch = True
     assert torch.allclose(evaluator.predict(BATCH).forces, expected.forces, atol=1e-11)
 
 
@@ -54,7 +54,7 @@ def test_description_and_back():
 def test_spread_is_that_of_the_members(native):
     evaluator = Evaluator(committee_model(MODELS))
     if not native:
-        evaluator.native = None
+        evaluator.by_torch = True
     found = committee_spread(evaluator, BATCH)
     members = [predict(model, BATCH) for model in MODELS]
     energies = torch.stack([member.energies for member in members])  # (3, 2)

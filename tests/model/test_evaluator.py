@@ -59,7 +59,7 @@ def test_equals_the_definition(structures, charges, dtype, tolerance):
     model = sodium_chloride_model(charges)
     batch = batch_of(structures)
     evaluator = Evaluator(model, dtype)
-    assert evaluator.native is not None
+    assert evaluator.backend.fuses_heads
     assert_same(evaluator.predict(batch), predict(model, batch), tolerance)
 
 
@@ -77,7 +77,7 @@ def test_features_that_the_kernels_do_not_know_run_on_torch(structures, kind):
     model = HybridModel(features, None, network, baseline, ZBLRepulsion(CUTOFF), ION_CHARGES).double()
     batch = batch_of(structures)
     evaluator = Evaluator(model)
-    assert evaluator.native is None
+    assert not evaluator.backend.fuses_heads
     assert_same(evaluator.predict(batch), predict(model, batch), 1e-11)
 
 
@@ -88,7 +88,7 @@ def test_terms_of_a_run(on_kernels):
     batch = batch_of([with_a_close_pair(TRICLINIC_CELL)])
     evaluator = Evaluator(model)
     if not on_kernels:
-        evaluator.native = None
+        evaluator.by_torch = True
     geometry = batch.geometry()
     plain, plain_gradients = evaluator.local_terms(geometry)
     energies, gradients = evaluator.local_terms(geometry, smearing_correction=True)
@@ -118,6 +118,6 @@ def test_the_model_can_still_be_trained():
 def test_unknown_element_is_named(on_kernels):
     evaluator = Evaluator(sodium_chloride_model())
     if not on_kernels:
-        evaluator.native = None
+        evaluator.by_torch = True
     with pytest.raises(InputError, match="no element K"):
         evaluator.predict(batch_of([Atoms("KCl", positions=[[0, 0, 0], [0, 0, 2.5]])]))

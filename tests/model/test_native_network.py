@@ -10,15 +10,16 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.library import instruction_sets
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
+from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.native import has_native_networks, native_networks, network_weights
+from mliap_hybrid.model.native import backend_of, network_weights
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
+CPU = torch.device("cpu")
 STRUCTURE = random_structure(21, ["O", "C", "H", "H"], TRICLINIC_CELL, seed=2, closest=1.3)
 
 
@@ -52,8 +53,8 @@ def test_energies_and_gradients(hidden, whitened, instruction_set):
     vectors = batch.pair_vectors().requires_grad_()
     expected = model.atomic_energies(batch.geometry(vectors))
     (gradients,) = torch.autograd.grad(expected.sum(), vectors)
-    native = NativeMultipoles(model.features, [network_weights(model)], instruction_set=instruction_set)
-    energies, found = native.mean_energy(batch.geometry())
+    native = NativeBackend(model.features, [network_weights(model)], instruction_set=instruction_set)
+    energies, found = native.heads_and_mean_gradient(batch.geometry())
     assert torch.allclose(energies[0], expected, rtol=1e-12, atol=1e-12)
     assert (found - gradients).abs().max() < 1e-11 * gradients.abs().max()
 
@@ -65,10 +66,10 @@ def test_single_precision(instruction_set):
     vectors = batch.pair_vectors().requires_grad_()
     expected = model.atomic_energies(batch.geometry(vectors))
     (gradients,) = torch.autograd.grad(expected.sum(), vectors)
-    native = NativeMultipoles(
+    native = NativeBackend(
         model.features, [network_weights(model)], dtype=torch.float32, instruction_set=instruction_set
     )
-    energies, found = native.mean_energy(batch.geometry())
+    energies, found = native.heads_and_mean_gradient(batch.geometry())
     assert (energies[0] - expected).abs().max() < 1e-4 * expected.abs().max()
     assert (found - gradients).square().mean().sqrt() < 1e-4 * gradients.square().mean().sqrt()
 
@@ -79,19 +80,19 @@ def test_several_networks_in_one_pass(instruction_set, dtype):
     models = [random_model(hidden, seed=seed) for seed, hidden in enumerate([(17, 8), (), (64, 64)])]
     geometry = frame_to_batch(STRUCTURE, 4.0).geometry()
 
-    def native(of_models: list[HybridModel], n_threads: int = 1) -> NativeMultipoles:
+    def native(of_models: list[HybridModel], n_threads: int = 1) -> NativeBackend:
         weights = [network_weights(model) for model in of_models]
-        return NativeMultipoles(
+        return NativeBackend(
             models[0].features, weights, dtype=dtype, instruction_set=instruction_set, n_threads=n_threads
         )
 
-    alone = [native([model]).mean_energy(geometry) for model in models]
+    alone = [native([model]).heads_and_mean_gradient(geometry) for model in models]
     for n_threads in (1, 3):
-        energies, gradients = native(models, n_threads).each_energy(geometry)
+        energies, gradients = native(models, n_threads).heads_and_gradients(geometry)
         for (energy, gradient), expected in zip(zip(energies, gradients, strict=True), alone, strict=True):
             assert torch.equal(energy, expected[0][0])
             assert torch.equal(gradient, expected[1])
-        same_energies, of_mean = native(models, n_threads).mean_energy(geometry)
+        same_energies, of_mean = native(models, n_threads).heads_and_mean_gradient(geometry)
         assert torch.equal(same_energies, energies)
         limit = (1e-12 if dtype == torch.float64 else 1e-4) * gradients.abs().max()
         assert (of_mean - gradients.mean(0)).abs().max() < limit
@@ -104,8 +105,8 @@ def test_nothing_of_an_earlier_call_is_left():
     broken = replace(broken, shift=torch.full_like(broken.shift, torch.nan))
     geometry = frame_to_batch(STRUCTURE, 4.0).geometry()
     for dtype in (torch.float64, torch.float32):
-        NativeMultipoles(model.features, [broken], dtype=dtype).each_energy(geometry)
-        energies, gradients = native_networks(model, dtype).each_energy(geometry)
+        NativeBackend(model.features, [broken], dtype=dtype).heads_and_gradients(geometry)
+        energies, gradients = backend_of(model, CPU, dtype).heads_and_gradients(geometry)
         assert torch.isfinite(energies).all()
         assert torch.isfinite(gradients).all()
 
@@ -117,16 +118,15 @@ def test_far_from_the_data_the_network_stays_finite():
         layer.weight.data *= 1e3
     batch = frame_to_batch(STRUCTURE, 4.0)
     for dtype in (torch.float64, torch.float32):
-        energies, gradients = native_networks(model, dtype).mean_energy(batch.geometry())
+        energies, gradients = backend_of(model, CPU, dtype).heads_and_mean_gradient(batch.geometry())
         assert torch.isfinite(energies).all()
         assert torch.isfinite(gradients).all()
 
 
 def test_networks_with_more_layers_than_the_kernels_take_run_on_torch():
     model = random_model((3,) * 16)
-    assert not has_native_networks(model)
-    assert Evaluator(model).native is None
-    assert has_native_networks(random_model((3,) * 15))
+    assert Evaluator(model).backend.n_heads == 0
+    assert backend_of(random_model((3,) * 15), CPU).n_heads == 1
     batch = frame_to_batch(STRUCTURE, 4.0)
     deep = random_model((3,) * 15)
     assert torch.allclose(Evaluator(deep).predict(batch).forces, predict(deep, batch).forces, atol=1e-12)

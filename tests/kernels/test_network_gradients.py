@@ -7,7 +7,8 @@ import torch
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels.library import instruction_sets
-from mliap_hybrid.kernels.network_slopes import LayerWeights, energies_and_slopes
+from mliap_hybrid.kernels.network_gradients import values_and_gradients
+from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 
 SIZES = [
@@ -56,8 +57,8 @@ def by_torch(case):
 
 def by_kernel(case, instruction_set=None):
     parameters = list(case.network.layers.parameters())
-    layers = LayerWeights(parameters[::2], parameters[1::2], case.network.linear, case.network.offset)
-    energies, slopes = energies_and_slopes(case.features, case.rows, layers, instruction_set)
+    weights = NetworkWeights(parameters[::2], parameters[1::2], case.network.linear, case.network.offset)
+    energies, slopes = values_and_gradients(case.features, case.rows, weights, instruction_set)
     return [energies, slopes, *gradients(case, energies, slopes)]
 
 
@@ -167,7 +168,7 @@ class TestMistakes:
     def test_shapes(self):
         case = make_case(4, 6, (5,))
         case.rows = case.rows[:3]
-        with pytest.raises(ValueError, match="rows of as many atoms"):
+        with pytest.raises(ValueError, match="species of as many atoms"):
             by_kernel(case)
 
     def test_precisions(self):

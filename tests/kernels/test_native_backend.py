@@ -13,8 +13,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.library import instruction_sets
-from mliap_hybrid.kernels.multipoles import NativeMultipoles
-from mliap_hybrid.kernels.plan import is_supported
+from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.structure import Geometry
 
 ELEMENTS = (1, 6, 8, 26, 79)
@@ -81,17 +80,17 @@ class TestAgainstTorch:
 
     def test_features(self, features, instruction_set):
         geometry = surroundings(COUNTS)
-        native = NativeMultipoles(features, instruction_set=instruction_set)
+        native = NativeBackend(features, instruction_set=instruction_set)
         assert_close(native.forward(geometry), features(geometry), 1e-12)
 
     def test_gradient(self, features, instruction_set):
         geometry = surroundings(COUNTS)
         values, state = features.forward_with_state(geometry)
         weights = random_like(values) / values.abs().amax(0)
-        expected = features.gradient(geometry, weights, state)
-        native = NativeMultipoles(features, instruction_set=instruction_set)
-        _, moments = native.forward_with_moments(geometry)
-        assert_close(native.vjp(geometry, weights, moments), expected, 1e-11)
+        expected = features.vjp(geometry, weights, state)
+        native = NativeBackend(features, instruction_set=instruction_set)
+        _, of_native = native.forward_with_state(geometry)
+        assert_close(native.vjp(geometry, weights, of_native), expected, 1e-11)
         assert_close(native.vjp(geometry, weights), expected, 1e-11)
 
     def test_change_of_features(self, features, instruction_set):
@@ -100,7 +99,7 @@ class TestAgainstTorch:
         by_pair = torch.einsum("pc,pcf->pf", moved, features.jacobian(geometry))
         expected = torch.zeros(len(COUNTS), features.n_features, dtype=torch.float64)
         expected.index_add_(0, geometry.pair_i, by_pair)
-        native = NativeMultipoles(features, instruction_set=instruction_set)
+        native = NativeBackend(features, instruction_set=instruction_set)
         assert_close(native.jvp(geometry, moved), expected, 1e-11)
 
     def test_change_of_gradient(self, features, instruction_set):
@@ -111,17 +110,17 @@ class TestAgainstTorch:
         (gradient,) = torch.autograd.grad((values * weights).sum(), vectors, create_graph=True)
         moved = random_like(vectors)
         (expected,) = torch.autograd.grad((gradient * moved).sum(), vectors)
-        native = NativeMultipoles(features, instruction_set=instruction_set)
+        native = NativeBackend(features, instruction_set=instruction_set)
         assert_close(native.hvp(geometry, weights, moved), expected, 1e-10)
 
     def test_single_precision(self, features, instruction_set):
         geometry = surroundings(COUNTS)
         values, state = features.forward_with_state(geometry)
         weights = random_like(values) / values.abs().amax(0)
-        native = NativeMultipoles(features, dtype=torch.float32, instruction_set=instruction_set)
+        native = NativeBackend(features, dtype=torch.float32, instruction_set=instruction_set)
         assert native.forward(geometry).dtype == torch.float32
         assert_close(native.forward(geometry), values, 2e-5)
-        expected = features.gradient(geometry, weights, state)
+        expected = features.vjp(geometry, weights, state)
         assert (native.vjp(geometry, weights) - expected).abs().max() < 2e-4 * expected.abs().max()
         assert (native.vjp(geometry, weights) - expected).square().mean() < (1e-5 * expected.abs().max()) ** 2
 
@@ -150,7 +149,7 @@ class TestAgainstTorch:
             elements=sorted(elements),
         )
         geometry = surroundings(counts, seed, tuple(elements), closest=1.5)
-        native = NativeMultipoles(features)
+        native = NativeBackend(features)
         values, state = features.forward_with_state(geometry)
         if not counts:
             assert native.forward(geometry).shape == (0, features.n_features)
@@ -159,7 +158,7 @@ class TestAgainstTorch:
         size = values.abs().amax(0).clamp(min=1e-12)
         assert ((native.forward(geometry) - values).abs() / size).max() < 1e-10
         weights = random_like(values, seed) / size
-        expected = features.gradient(geometry, weights, state)
+        expected = features.vjp(geometry, weights, state)
         found = native.vjp(geometry, weights)
         assert torch.allclose(found, expected, rtol=0, atol=1e-9 * max([1e-3, *expected.abs().flatten().tolist()]))
 
@@ -169,13 +168,13 @@ class TestRadialTable:
 
     def test_error_of_the_table(self):
         exact = make_features(**DEFAULT_SET, radial="exact", widths=(0.25, 0.5, 1.0, 2.0))
-        native = NativeMultipoles(make_features(**DEFAULT_SET, widths=(0.25, 0.5, 1.0, 2.0)))
+        native = NativeBackend(make_features(**DEFAULT_SET, widths=(0.25, 0.5, 1.0, 2.0)))
         geometry = surroundings([30] * 20)
         assert_close(native.forward(geometry), exact(geometry), 1e-8)
 
     def test_gradient_is_that_of_the_table(self, features):
         geometry = surroundings([9, 4])
-        native = NativeMultipoles(features)
+        native = NativeBackend(features)
         weights = random_like(native.forward(geometry))
         weights = weights / native.forward(geometry).abs().amax(0)
         found = native.vjp(geometry, weights)
@@ -195,7 +194,7 @@ class TestAutograd:
 
     def test_first_and_second_derivatives(self):
         features = make_features(**DEFAULT_SET, widths=(0.5, 1.0))
-        native = NativeMultipoles(features)
+        native = NativeBackend(features)
         geometry = surroundings([3, 2], closest=1.2)
         size = features(geometry).abs().amax(0)
 
@@ -214,7 +213,7 @@ class TestAutograd:
         gradients = {}
         for name, evaluate in {
             "torch": features,
-            "native": lambda e: differentiable_features(NativeMultipoles(features), e),
+            "native": lambda e: differentiable_features(NativeBackend(features), e),
         }.items():
             torch.manual_seed(0)
             network = torch.nn.Sequential(
@@ -233,7 +232,7 @@ class TestArrangement:
     """The answer does not depend on how atoms are laid out."""
 
     def test_an_atom_alone_or_among_others_is_the_same_to_the_last_bit(self, instruction_set):
-        native = NativeMultipoles(make_features(**DEFAULT_SET), instruction_set=instruction_set)
+        native = NativeBackend(make_features(**DEFAULT_SET), instruction_set=instruction_set)
         geometry = surroundings(COUNTS)
         together = native.forward(geometry)
         for i, n in enumerate(COUNTS):
@@ -247,7 +246,7 @@ class TestArrangement:
             assert torch.equal(native.forward(alone)[0], together[i])
 
     def test_unsorted_pairs(self):
-        native = NativeMultipoles(make_features(**DEFAULT_SET))
+        native = NativeBackend(make_features(**DEFAULT_SET))
         geometry = surroundings(COUNTS)
         order = torch.randperm(len(geometry.pair_i), generator=torch.Generator().manual_seed(3))
         mixed = Geometry(
@@ -268,13 +267,13 @@ class TestArrangement:
     def test_threads(self, dtype):
         features = make_features(**DEFAULT_SET)
         geometry = surroundings(COUNTS * 40)
-        one, three = (NativeMultipoles(features, dtype=dtype, n_threads=n) for n in (1, 3))
+        one, three = (NativeBackend(features, dtype=dtype, n_threads=n) for n in (1, 3))
         values = one.forward(geometry)
         assert torch.equal(values, three.forward(geometry))
         assert torch.equal(one.vjp(geometry, values), three.vjp(geometry, values))
 
     def test_nothing_beyond_the_cutoff_counts(self):
-        native = NativeMultipoles(make_features(**DEFAULT_SET))
+        native = NativeBackend(make_features(**DEFAULT_SET))
         geometry = surroundings([6])
         far = torch.tensor([[0.0, 0.0, 5.0], [4.0, 4.0, 4.0]], dtype=torch.float64)
         more = Geometry(
@@ -297,7 +296,7 @@ class TestMistakes:
     def test_bad_positions(self, place, message):
         geometry = surroundings([4, 5])
         geometry.pair_vectors[6] = torch.tensor(place, dtype=torch.float64)
-        native = NativeMultipoles(make_features())
+        native = NativeBackend(make_features())
         with pytest.raises(InputError, match=message):
             native.forward(geometry)
         with pytest.raises(InputError, match="atom 1"):
@@ -306,26 +305,26 @@ class TestMistakes:
     def test_unknown_element(self):
         geometry = replace(surroundings([2]), centre_numbers=torch.tensor([7]))
         with pytest.raises(InputError, match="N"):
-            NativeMultipoles(make_features()).forward(geometry)
+            NativeBackend(make_features()).forward(geometry)
 
     @pytest.mark.parametrize(
         "settings", [{"orders": (0, 7)}, {"orders": (-1, 0)}, {"root_offset": 0.1}, {"radial": "exact"}]
     )
     def test_features_that_the_kernels_do_not_know(self, settings):
         features = make_features(**settings)
-        assert not is_supported(features)
+        assert not NativeBackend.supports(features, (), torch.device("cpu"), torch.float64)
         with pytest.raises(InputError, match="torch features"):
-            NativeMultipoles(features)
+            NativeBackend(features)
 
     def test_unknown_instruction_set(self):
         with pytest.raises(InputError, match="instruction set 'avx9'"):
-            NativeMultipoles(make_features(), instruction_set="avx9")
+            NativeBackend(make_features(), instruction_set="avx9")
 
     def test_wrong_shapes(self):
-        native, geometry = NativeMultipoles(make_features()), surroundings([2])
+        native, geometry = NativeBackend(make_features()), surroundings([2])
         with pytest.raises(ValueError, match="expected dE/dF of shape"):
             native.vjp(geometry, torch.zeros(1, 3))
         with pytest.raises(ValueError, match="expected displacements"):
             native.jvp(geometry, torch.zeros(1, 3))
         with pytest.raises(InputError, match="without a network"):
-            native.mean_energy(geometry)
+            native.heads_and_mean_gradient(geometry)

@@ -1,0 +1,118 @@
+"""Energies of a network and their gradients by the features in one pass of the native kernels, with weight gradients.
+
+By torch the same takes some fifty operations and their bookkeeping, which for small batches is most of a training step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.kernels.batched_gradients import one_by_one
+from mliap_hybrid.kernels.library import TrainedNetwork, instruction_sets, ints, open_library
+from mliap_hybrid.kernels.network_weights import NetworkWeights
+from mliap_hybrid.kernels.plan import MAX_LAYERS
+from mliap_hybrid.kernels.pointers import pointer
+
+
+def values_and_gradients(
+    features: Tensor, species: Tensor, network: NetworkWeights, instruction_set: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """As `Backend.values_and_gradients`, with one of `library.instruction_sets()`, by default the best.
+
+    Raises
+    ------
+    ValueError
+        If shapes, precisions or devices do not belong together, there are too many layers, or there is a shift.
+    InputError
+        If an element is not one of the network's, or memory is short.
+    """
+    expected, parameters = (len(features), network.linear.shape[1]), network.parameters
+    if features.shape != expected or species.shape != expected[:1]:
+        raise ValueError(
+            f"expected features {expected} and species of as many atoms, got {features.shape}, {species.shape}"
+        )
+    if features.dtype not in (torch.float32, torch.float64) or {p.dtype for p in parameters} != {features.dtype}:
+        raise ValueError(f"expected float32 or float64 throughout, got {features.dtype} and {parameters[0].dtype}")
+    if len(network.weights) > MAX_LAYERS or network.shift is not None:
+        found = f"{len(network.weights)}{'' if network.shift is None else ' and a shift'}"
+        raise ValueError(f"expected at most {MAX_LAYERS} layers and no shift, got {found}")
+    instructions = (instruction_set or instruction_sets()[0]).encode()
+    return _ValuesAndGradients.apply(features.contiguous(), species.contiguous(), instructions, *parameters)
+
+
+class _ValuesAndGradients(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features, species, instructions, *parameters):
+        call = _Call(features, species, instructions, parameters)
+        energies, gradients = features.new_empty(len(features)), torch.empty_like(features)
+        ctx.call, ctx.state = call, features.new_empty(len(features), 2 * sum(call.sizes[1:-1]))
+        ctx.shapes = [parameter.shape for parameter in _by_layer(parameters)]
+        call("slopes", energies, gradients, ctx.state)
+        return energies, gradients
+
+    @staticmethod
+    def backward(ctx, by_energies, by_gradients):
+        gradient = _weight_gradient(by_energies, by_gradients, ctx.call, ctx.state)
+        parts = gradient.split([shape.numel() for shape in ctx.shapes])
+        shaped = [part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True)]
+        return None, None, None, *shaped[:-2:2], *shaped[1:-2:2], *shaped[-2:]
+
+
+@one_by_one
+def _weight_gradient(by_energies: Tensor, by_gradients: Tensor, call: _Call, state: Tensor) -> Tensor:
+    """Derivatives of a loss by all weights, laid end to end."""
+    gradient = state.new_empty(call.n_parameters)
+    call("gradient", state, by_energies.contiguous(), by_gradients.contiguous(), gradient)
+    return gradient
+
+
+class _Call:
+    """Arguments of the C interface, and the tensors that they point to."""
+
+    def __init__(self, features: Tensor, species: Tensor, instructions: bytes, parameters: Sequence[Tensor]):
+        n_layers = len(parameters) // 2 - 1
+        kept = [parameter.detach().contiguous() for parameter in parameters]
+        weights, biases, (linear, _) = kept[:n_layers], kept[n_layers : 2 * n_layers], kept[2 * n_layers :]
+        self.sizes = [weights[0].shape[1], *(len(weight) for weight in weights)]
+        self.dtype = features.dtype
+        self.n_parameters = sum(parameter.numel() for parameter in parameters)
+        self._instructions = instructions
+        self._kept = (features, species, *kept)
+        addresses = [pointer(tensor, self.dtype) for tensor in (*weights, *biases, *kept[2 * n_layers :], features)]
+        pointers = ctypes.c_void_p * n_layers
+        self._network = TrainedNetwork(
+            self.dtype == torch.float32,
+            n_layers,
+            ints(self.sizes),
+            pointers(*addresses[:n_layers]),
+            pointers(*addresses[n_layers : 2 * n_layers]),
+            len(linear),
+            *addresses[-3:-1],  # linear and offset
+            len(features),
+            addresses[-1],
+            pointer(species, torch.int64),
+        )
+
+    def __call__(self, name: str, *arguments: Tensor) -> None:
+        library = open_library()
+        error = getattr(library, f"mliap_network_{name}")(
+            self._instructions,
+            ctypes.byref(self._network),
+            torch.get_num_threads(),
+            *(pointer(argument, self.dtype) for argument in arguments),
+        )
+        if error:
+            raise InputError(f"the native kernels stopped: {library.mliap_kernels_error(error).decode()}")
+
+
+def _by_layer(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Weights, biases, linear, offset -> the order of the C interface."""
+    n_layers = len(parameters) // 2 - 1
+    layers = zip(parameters[:n_layers], parameters[n_layers : 2 * n_layers], strict=True)
+    return [*itertools.chain(*layers), *parameters[-2:]]
