@@ -52,8 +52,8 @@ class DisplacedCopies:
     fixed_curvatures: Mapping[str, Tensor]
     """Edge of the second order -> (n_frames,), eV: of their energy."""
     unit_energies: Mapping[str, Tensor] = field(default_factory=dict)
-    """Where charges are fitted, the same of the long-range term for unit products of charges (charge_products.py): point
-    other than A -> (n_frames, n_products), eV/e^2."""
+    """Where charges are fitted, the same of the long-range term for unit products of charges (charge_products.py):
+    point other than A -> (n_frames, n_products), eV/e^2."""
     unit_works: Mapping[str, Tensor] = field(default_factory=dict)
     """Edge -> (n_frames, n_products), eV/e^2."""
     unit_curvatures: Mapping[str, Tensor] = field(default_factory=dict)
