@@ -1,4 +1,7 @@
-"""Every term that a model file may hold, by the tests that all terms pass."""
+"""Every term that a model file may hold, by the tests that all terms pass.
+
+Runs in LAMMPS are left to tests/lammps where these have them already, on as many ranks and with empty ones.
+"""
 
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, box_of_ammonia, molecule_model
 from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
@@ -7,6 +10,7 @@ from mliap_hybrid.testing.term_tests import TermTests
 
 class TestBaselineAndNetwork(TermTests):
     kind = "network"
+    test_lammps_says_what_python_says = None  # test_hybrid_in_lammps.py
 
     def model(self):
         return sodium_chloride_model(None)
@@ -14,6 +18,7 @@ class TestBaselineAndNetwork(TermTests):
 
 class TestRepulsion(TermTests):
     kind = "zbl"
+    test_lammps_says_what_python_says = None  # test_hybrid_in_lammps.py
 
     def model(self):
         return sodium_chloride_model(None)
@@ -23,14 +28,10 @@ class TestRepulsion(TermTests):
         atoms.positions[1] = atoms.positions[0] + [0.0, 0.9, 1.2]  # close enough for the repulsion
         return atoms
 
-    def box(self):
-        atoms = super().box()
-        atoms.positions[1] = atoms.positions[0] + [0.0, 0.9, 1.2]
-        return atoms
-
 
 class TestFixedCharges(TermTests):
     kind = "electrostatics"
+    test_lammps_says_what_python_says = None  # test_hybrid_in_lammps.py
 
     def model(self):
         return sodium_chloride_model()
@@ -38,6 +39,7 @@ class TestFixedCharges(TermTests):
 
 class TestChargesWithAShift(TermTests):
     kind = "electrostatics"
+    test_lammps_says_what_python_says = None  # test_predicted_charges_in_runs.py
 
     def model(self):
         return charge_predicting_model("shift")
@@ -52,6 +54,7 @@ class TestChargesByIncrements(TermTests):
 
 class TestMolecules(TermTests):
     kind = "molecules"
+    test_lammps_says_what_python_says = None  # test_molecules_in_runs.py
     any_order = False
 
     def model(self):
@@ -59,6 +62,3 @@ class TestMolecules(TermTests):
 
     def structure(self, periodic=True):
         return box_of_ammonia(2) if periodic else as_frames(ammonia(1))[0].atoms
-
-    def box(self):
-        return box_of_ammonia(9)
