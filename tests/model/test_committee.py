@@ -2,17 +2,18 @@
 
 import pytest
 import torch
-from mliap_hybrid.model.committee import CommitteeNetwork
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.folding import fold_whitening
+from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.member_models import committee_model, member_models
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.structure import join_batches
-from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
+from mliap_hybrid.testing.definition import predict_by_definition
+from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt
 
 MODELS = [sodium_chloride_model(seed=seed) for seed in (0, 1, 2)]
@@ -33,7 +34,7 @@ def test_evaluator_and_automatic_differentiation_agree(folded):
     committee = committee_model(MODELS)
     evaluator = Evaluator(fold_whitening(committee) if folded else committee)
     assert evaluator.backend.fuses_heads
-    found, expected = evaluator.predict(BATCH), predict(committee, BATCH)
+    found, expected = evaluator.predict(BATCH), predict_by_definition(committee, BATCH)
     assert torch.allclose(found.energies, expected.energies, rtol=1e-12)
     assert torch.allclose(found.forces, expected.forces, atol=1e-11)
     evaluator.by_torch = True
@@ -43,8 +44,8 @@ def test_evaluator_and_automatic_differentiation_agree(folded):
 def test_description_and_back():
     committee = committee_model(MODELS)
     description, tensors = describe(committee)
-    assert description.n_members == 3
-    assert "mean of 3 networks on" in description.terms()[1]
+    assert description.head("energy").n_members == 3
+    assert "mean of 3 networks on" in description.titles()[1]
     assert torch.equal(predict(build(description, tensors), BATCH).forces, predict(committee, BATCH).forces)
     for member, model in zip(member_models(committee), MODELS, strict=True):
         assert torch.equal(predict(member, BATCH).energies, predict(model, BATCH).energies)
@@ -70,10 +71,18 @@ def test_members_that_agree_have_no_spread():
     assert spread.forces.abs().max() < 1e-12
 
 
-def test_unlike_or_single_networks_are_refused():
+def test_unlike_networks_are_refused():
     with pytest.raises(ValueError, match="all alike, got 2 of 2 kinds"):
-        CommitteeNetwork([AtomicNetwork(3, (4,), 2), AtomicNetwork(3, (5,), 2)])
-    with pytest.raises(ValueError, match="two networks or more"):
-        CommitteeNetwork([AtomicNetwork(3, (4,), 2)])
-    with pytest.raises(ValueError, match="without predicted charges"):
-        committee_model([charge_predicting_model(seed=seed) for seed in (0, 1)])
+        Head("energy", [AtomicNetwork(3, (4,), 2), AtomicNetwork(3, (5,), 2)])
+    with pytest.raises(ValueError, match="got 0 of 0 kinds"):
+        Head("energy", [])
+    for make in (charge_predicting_model, direct_force_model):
+        with pytest.raises(ValueError, match="without direct forces and predicted parameters"):
+            committee_model([make(seed=seed) for seed in (0, 1)])
+
+
+def test_a_single_network_is_no_committee():
+    assert member_models(MODELS[0]) == [MODELS[0]]
+    (head,) = committee_model(MODELS[:1]).heads
+    inputs, species = torch.randn(5, MODELS[0].whitening.matrix.shape[1]).double(), torch.tensor([0, 1, 1, 0, 1])
+    assert torch.equal(head(inputs, species), MODELS[0].heads["energy"].networks[0](inputs, species))

@@ -11,14 +11,15 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.acsf import default_symmetry_functions
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.description import build, describe
-from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.folding import fold_whitening
+from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
-from mliap_hybrid.physics.ewald import gaussian_charge_energy
+from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.closed_loop import loop_work
+from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, direct_force_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure, rock_salt
@@ -29,20 +30,27 @@ def crystal() -> Atoms:
     return random_structure(8, ["Na", "Cl"], TRICLINIC_CELL, seed=6, closest=2.0)
 
 
-def with_gradient_as_forces(model: HybridModel, matrix: torch.Tensor) -> None:
-    """Give the model the energy w . x + x . A x / 2 with an A for all elements, and its gradient as direct forces."""
+def with_head(model: HybridModel, network: AtomicNetwork | DirectNetwork) -> HybridModel:
+    """The model with another network for the energy."""
+    return HybridModel(
+        model.features, model.all_terms, model.all_parameters, [Head("energy", [network])], model.whitening
+    ).double()
+
+
+def quadratic_networks(matrix: torch.Tensor) -> tuple[AtomicNetwork, ForceNetwork]:
+    """The energy w . x + x . A x / 2 with an A for all elements, and its gradient as direct forces."""
     n = len(matrix)
     slopes = torch.randn((2, n), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
     class Quadratic(AtomicNetwork):
-        def forward(self, features, rows):
-            return (slopes[rows] * features).sum(1) + 0.5 * torch.einsum("if,fg,ig->i", features, matrix, features)
+        def forward(self, features, species):
+            return (slopes[species] * features).sum(1) + 0.5 * torch.einsum("if,fg,ig->i", features, matrix, features)
 
-    model.network = Quadratic(n, (), 2).double()
-    model.force_network = ForceNetwork(n, (), 2).double()
-    model.force_network.layers[0].weight.data = matrix
-    model.force_network.layers[0].bias.data.zero_()
-    model.force_network.offset.data = slopes
+    forces = ForceNetwork(n, (), 2).double()
+    forces.layers[0].weight.data = matrix
+    forces.layers[0].bias.data.zero_()
+    forces.offset.data = slopes
+    return Quadratic(n, (), 2).double(), forces
 
 
 @pytest.mark.parametrize("order", ["linear", "quadratic"])
@@ -55,10 +63,10 @@ def test_gradient_of_an_energy_gives_the_conservative_forces(order, charges):
     if order == "quadratic":
         random = torch.randn((n, n), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         matrix = 0.3 * (random + random.T)
-    with_gradient_as_forces(model, matrix)
-    direct = predict(model, batch)
-    model.force_network = None
-    conservative = predict(model, batch)
+    energy, gradient = quadratic_networks(matrix)
+    models = with_head(model, DirectNetwork(energy, gradient)), with_head(model, energy)
+    assert [of_kind.is_conservative for of_kind in models] == [False, True]
+    direct, conservative = (predict(of_kind, batch) for of_kind in models)
     for name in ("energies", "forces", "virials"):
         torch.testing.assert_close(getattr(direct, name), getattr(conservative, name), rtol=1e-10, atol=1e-10)
 
@@ -92,16 +100,19 @@ def test_forces_turn_with_the_atoms_and_sum_to_zero():
 def test_fixed_terms_stay_conservative():
     """Without slopes, repulsion and charges are left, and their forces are differences of their energy."""
     model, atoms = direct_force_model(), crystal()
-    assert model.force_network is not None
-    for parameter in model.force_network.parameters():
+    (network,) = model.heads["energy"].networks
+    for parameter in network.slopes.parameters():
         parameter.data.zero_()
     batch = frame_to_batch(atoms, model.cutoff)
-    charges = torch.tensor([ION_CHARGES[z] for z in atoms.numbers], dtype=torch.float64)
+    explicit = HybridModel(
+        model.features,
+        [term for term in model.all_terms if term.kind != "network"],
+        [parameter for parameter in model.all_parameters if parameter.name != "energy"],
+    )
 
     def energy(positions, cell):
         moved = frame_to_batch(Atoms(atoms.numbers, positions, cell=cell, pbc=True), model.cutoff)
-        local = model.explicit_energies(moved.geometry()).sum()
-        return float(local + gaussian_charge_energy(moved, charges, model.smearing).energies[0])
+        return float(predict(explicit, moved).energies[0])
 
     expected = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-4)
     assert relative_difference(predict(model, batch).forces, expected) < 1e-6
@@ -113,12 +124,12 @@ def test_fixed_terms_stay_conservative():
 def test_kernels_give_what_the_definition_says(structures, charges, dtype, tolerance):
     model = direct_force_model(charges)
     batch = join_batches([frame_to_batch(atoms, model.cutoff) for atoms in structures])
-    evaluator, expected = Evaluator(model, dtype), predict(model, batch)
+    evaluator, expected = Evaluator(model, dtype), predict_by_definition(model, batch)
     assert evaluator.backend.fuses_heads
     found = [evaluator.predict(batch)]
     if dtype == torch.float64:
         evaluator.by_torch = True
-        found.append(evaluator.predict(batch))
+        found += [evaluator.predict(batch), predict(model, batch)]
     for prediction in found:
         for name in ("energies", "forces", "virials"):
             a, b = getattr(prediction, name), getattr(expected, name)
@@ -131,9 +142,10 @@ def test_symmetry_functions_and_no_repulsion():
     features = default_symmetry_functions((11, 17), 4.5)
     network = AtomicNetwork(features.n_features, (4,), 2).double()
     slopes = ForceNetwork(features.n_features, (4,), 2).double()
-    model = HybridModel(features, None, network, dict.fromkeys((11, 17), -1.0), force_network=slopes).double()
+    head = Head("energy", [DirectNetwork(network, slopes)])
+    model = standard_model(features, dict.fromkeys((11, 17), -1.0), head).double()
     batch = frame_to_batch(crystal(), model.cutoff)
-    found, expected = Evaluator(model).predict(batch), predict(model, batch)
+    found, expected = Evaluator(model).predict(batch), predict_by_definition(model, batch)
     torch.testing.assert_close(found.forces, expected.forces, rtol=0, atol=1e-11)
     assert expected.forces.abs().max() > 1e-6
     alone = predict(model, frame_to_batch(Atoms("Na", positions=[[0, 0, 0]]), model.cutoff))
@@ -199,15 +211,18 @@ def test_forces_start_small():
     assert not network.offset.any()
 
 
-def test_predicted_charges_are_refused():
-    model = charge_predicting_model()
-    with pytest.raises(ValueError, match="expected direct forces or predicted charges, got both"):
-        HybridModel(
-            model.features,
-            model.whitening,
-            model.network,
-            {11: 0.0, 17: 0.0},
-            ZBLRepulsion(4.5),
-            charge_model=model.charge_model,
-            force_network=direct_force_model().force_network,
-        )
+@pytest.mark.parametrize("on_kernels", [True, False])
+def test_predicted_charges_beside_direct_forces(on_kernels):
+    """Charges follow their surroundings as they do in a conservative model; a training file does not ask for both."""
+    model, direct = charge_predicting_model(), direct_force_model()
+    model.heads.heads["energy"] = direct.heads["energy"]
+    batch = join_batches([frame_to_batch(atoms, model.cutoff) for atoms in (crystal(), rock_salt(1))])
+    evaluator = Evaluator(model)
+    if not on_kernels:
+        evaluator.by_torch = True
+    found, expected = evaluator.predict(batch), predict_by_definition(model, batch)
+    for name in ("energies", "forces", "virials", "charges"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-11, atol=1e-11)
+    description, tensors = describe(model)
+    again = predict(build(description, tensors), batch)
+    torch.testing.assert_close(again.forces, expected.forces, rtol=1e-11, atol=1e-11)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from ase import Atoms
 
+from mliap_hybrid.communication import Serial
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.acsf import default_symmetry_functions
 from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.lammps.coulomb_operators import SmearingCorrection
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import Evaluator, predict
-from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.structure import Batch, join_batches
+from mliap_hybrid.structure import Batch, Geometry, join_batches
+from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure, rock_salt
@@ -60,7 +65,9 @@ def test_equals_the_definition(structures, charges, dtype, tolerance):
     batch = batch_of(structures)
     evaluator = Evaluator(model, dtype)
     assert evaluator.backend.fuses_heads
-    assert_same(evaluator.predict(batch), predict(model, batch), tolerance)
+    expected = predict_by_definition(model, batch)
+    assert_same(evaluator.predict(batch), expected, tolerance)
+    assert_same(predict(model, batch), expected, 1e-11)
 
 
 @pytest.mark.parametrize("structures", STRUCTURES.values(), ids=STRUCTURES.keys())
@@ -74,11 +81,28 @@ def test_features_that_the_kernels_do_not_know_run_on_torch(structures, kind):
     )
     network = AtomicNetwork(features.n_features, (4,), 2).double()
     baseline = dict.fromkeys(elements, -1.0)
-    model = HybridModel(features, None, network, baseline, ZBLRepulsion(CUTOFF), ION_CHARGES).double()
+    repulsion = ZBLRepulsion(CUTOFF)
+    model = standard_model(features, baseline, network, explicit=(repulsion,), charges=ION_CHARGES).double()
     batch = batch_of(structures)
     evaluator = Evaluator(model)
     assert not evaluator.backend.fuses_heads
-    assert_same(evaluator.predict(batch), predict(model, batch), 1e-11)
+    assert_same(evaluator.predict(batch), predict_by_definition(model, batch), 1e-11)
+
+
+class InRun(Serial):
+    """Communication of a run with fixed charges, in which LAMMPS adds the energy of point charges."""
+
+    def coulomb(self, smearing):
+        charges = torch.zeros(20, dtype=torch.float64)
+        charges[list(ION_CHARGES)] = torch.tensor(list(ION_CHARGES.values()), dtype=torch.float64)
+        return SmearingCorrection(self.geometry, charges, smearing)
+
+
+def in_run(batch: Batch) -> Geometry:
+    geometry = batch.geometry()
+    communication = InRun(batch.pair_j, batch.structure_of_atom, batch.total_charges)
+    object.__setattr__(communication, "geometry", geometry)
+    return replace(geometry, neighbours=communication, structures=None)
 
 
 @pytest.mark.parametrize("on_kernels", [True, False])
@@ -86,32 +110,36 @@ def test_terms_of_a_run(on_kernels):
     # The correction, written out; without it the local terms are the prediction less its long-range term.
     model = sodium_chloride_model(ION_CHARGES)
     batch = batch_of([with_a_close_pair(TRICLINIC_CELL)])
-    evaluator = Evaluator(model)
+    evaluator, local = Evaluator(model), Evaluator(sodium_chloride_model(None))
     if not on_kernels:
-        evaluator.by_torch = True
-    geometry = batch.geometry()
-    plain, plain_gradients = evaluator.local_terms(geometry)
-    energies, gradients = evaluator.local_terms(geometry, smearing_correction=True)
+        evaluator.by_torch = local.by_torch = True
+    plain, total = local.total(batch.geometry()), evaluator.total(in_run(batch))
+    assert (total.forces, total.virials, total.structure_energies) == (None, None, None)
+    assert total.parameter_gradients.keys() == {"energy"}
 
     vectors = batch.pair_vectors().requires_grad_()
-    distances, q = vectors.norm(dim=1), model.charges[batch.numbers]
+    q = torch.tensor([ION_CHARGES[z] for z in batch.numbers.tolist()], dtype=torch.float64)
+    distances = vectors.norm(dim=1)
     pairs = -0.5 * 14.399645 * q[batch.pair_i] * q[batch.pair_j] * torch.erfc(distances / (2**0.5 * 0.8)) / distances
     selves = 14.399645 * q**2 / ((2 * torch.pi) ** 0.5 * 0.8)
     expected = selves.index_add(0, batch.pair_i, pairs)
     (expected_gradients,) = torch.autograd.grad(pairs.sum(), vectors)
-    assert relative_difference(energies - plain, expected.detach()) < 1e-7
-    assert relative_difference(gradients - plain_gradients, expected_gradients) < 1e-7
+    assert relative_difference(total.energies - plain.energies, expected.detach()) < 1e-7
+    assert relative_difference(total.pair_gradients - plain.pair_gradients, expected_gradients) < 1e-7
 
-    total = evaluator.predict(batch).energies - gaussian_charge_energy(batch, q, model.smearing).energies
-    assert float(total[0]) == pytest.approx(float(plain.sum()), rel=1e-12)
+    smearing = model.term("electrostatics").smearing
+    found = evaluator.predict(batch).energies - gaussian_charge_energy(batch, q, smearing).energies
+    assert float(found[0]) == pytest.approx(float(plain.energies.sum()), rel=1e-12)
 
 
 def test_the_model_can_still_be_trained():
     model = sodium_chloride_model()
     batch = batch_of([rock_salt(1)])
     Evaluator(model).predict(batch)
-    model.atomic_energies(batch.geometry()).sum().backward()
-    assert all(parameter.grad is not None for parameter in model.network.parameters())
+    predict(model, batch)
+    inputs = model.network_inputs(model.features(batch.geometry()), batch.total_charges[batch.structure_of_atom])
+    model.heads["energy"](inputs, model.species(batch.numbers)).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.heads.parameters())
 
 
 @pytest.mark.parametrize("on_kernels", [True, False])

@@ -60,7 +60,8 @@ def test_an_isolated_atom_has_a_network_energy_and_its_baseline():
     model = sodium_chloride_model(charges=None)
     prediction = predict(model, frame_to_batch(Atoms("Na", positions=[[0, 0, 0]]), model.cutoff))
     batch = frame_to_batch(Atoms("Na", positions=[[0, 0, 0]]), model.cutoff)
-    alone = model.network_energies(model.features(batch.geometry()), batch.numbers)
+    inputs = model.network_inputs(model.features(batch.geometry()), batch.total_charges)
+    alone = model.heads["energy"](inputs, model.species(batch.numbers))
     assert float(prediction.energies[0]) == pytest.approx(alone[0].item() - 1.5, abs=1e-12)
     assert not prediction.forces.any()
 

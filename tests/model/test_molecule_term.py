@@ -29,7 +29,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def kernel(model):
-    return model.molecules.model
+    return model.term("molecules").model
 
 
 def test_molecules_anywhere_have_the_energy_that_they_have_alone(model, kernel):
@@ -85,7 +85,7 @@ def test_structures_of_a_batch_do_not_mix(model):
 def test_images_in_a_small_box_are_not_taken_for_the_molecule(model):
     """A box smaller than the cutoff: each atom sees images of itself and two of the others."""
     atoms = box_of_ammonia(1, edge=4.2)
-    expected = model.molecules.model.predict(ammonia(1).positions)
+    expected = model.term("molecules").model.predict(ammonia(1).positions)
     found = Evaluator(model).predict(frame_to_batch(atoms, model.cutoff))
     assert float(found.energies[0]) == pytest.approx(float(expected.energies[0]) - 59.0, abs=1e-9)
     np.testing.assert_allclose(found.forces, expected.forces[0], atol=1e-9)
@@ -122,14 +122,14 @@ def test_molecule_ids_tell_molecules_whose_tags_are_mixed(model):
     index = torch.arange(12)
     tags, molecules = 3 * (index % 4) + index // 4, index // 4 + 7
     mixed = AtomTags(tags, tags[batch.pair_j], molecules, molecules[batch.pair_j])
-    energies, _ = Evaluator(model).local_terms(replace(geometry, tags=mixed))
+    energies = Evaluator(model).total(replace(geometry, tags=mixed)).energies
     assert float(energies.sum()) == pytest.approx(float(reference.energies[0]), abs=1e-9)
     with pytest.raises(InputError, match=r"molecule of atom \d+ (has|is)"):
-        Evaluator(model).local_terms(replace(geometry, tags=AtomTags(tags, tags[batch.pair_j])))
+        Evaluator(model).total(replace(geometry, tags=AtomTags(tags, tags[batch.pair_j])))
     molecules = torch.where(index == 5, 0, molecules)
     nameless = AtomTags(tags, tags[batch.pair_j], molecules, molecules[batch.pair_j])
     with pytest.raises(InputError, match="has the molecule ID 0"):
-        Evaluator(model).local_terms(replace(geometry, tags=nameless))
+        Evaluator(model).total(replace(geometry, tags=nameless))
 
 
 def test_a_broken_molecule_is_refused(model):
@@ -159,7 +159,7 @@ def test_plain_data_make_the_same_model_again():
     model = molecule_model(CHARGES)
     description, tensors = describe(model)
     again = build(description.model_validate(description.model_dump()), tensors)
-    assert description.terms() == [
+    assert description.titles() == [
         "baseline",
         "sGDML of N H H H",
         "ZBL repulsion",

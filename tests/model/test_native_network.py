@@ -12,11 +12,14 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import backend_of, network_weights
+from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.structure import Batch
+from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 CPU = torch.device("cpu")
@@ -40,8 +43,17 @@ def random_model(hidden: tuple[int, ...], whitened: bool = True, seed: int = 5) 
     network = AtomicNetwork(whitening.matrix.shape[1], hidden, 3).double()
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
-    model = HybridModel(features, whitening, network, dict.fromkeys((1, 6, 8), 0.0)).double()
+    model = standard_model(features, dict.fromkeys((1, 6, 8), 0.0), network, whitening=whitening).double()
     return model if whitened else fold_whitening(model)
+
+
+def energies_and_gradients(model: HybridModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Energies of the network (n_atoms,), with a graph, and their gradient by the pair vectors (n_pairs, 3)."""
+    vectors = batch.pair_vectors().requires_grad_()
+    inputs = model.network_inputs(model.features(batch.geometry(vectors)), torch.zeros(batch.n_atoms))
+    energies = model.heads["energy"](inputs, model.species(batch.numbers))
+    (gradients,) = torch.autograd.grad(energies.sum(), vectors)
+    return energies, gradients
 
 
 @pytest.mark.parametrize("instruction_set", instruction_sets())
@@ -50,9 +62,7 @@ def random_model(hidden: tuple[int, ...], whitened: bool = True, seed: int = 5) 
 def test_energies_and_gradients(hidden, whitened, instruction_set):
     model = random_model(hidden, whitened)
     batch = frame_to_batch(STRUCTURE, 4.0)
-    vectors = batch.pair_vectors().requires_grad_()
-    expected = model.atomic_energies(batch.geometry(vectors))
-    (gradients,) = torch.autograd.grad(expected.sum(), vectors)
+    expected, gradients = energies_and_gradients(model, batch)
     native = NativeBackend(model.features, [network_weights(model)], instruction_set=instruction_set)
     energies, found = native.heads_and_mean_gradient(batch.geometry())
     assert torch.allclose(energies[0], expected, rtol=1e-12, atol=1e-12)
@@ -63,9 +73,7 @@ def test_energies_and_gradients(hidden, whitened, instruction_set):
 def test_single_precision(instruction_set):
     model = random_model((64, 64))
     batch = frame_to_batch(STRUCTURE, 4.0)
-    vectors = batch.pair_vectors().requires_grad_()
-    expected = model.atomic_energies(batch.geometry(vectors))
-    (gradients,) = torch.autograd.grad(expected.sum(), vectors)
+    expected, gradients = energies_and_gradients(model, batch)
     native = NativeBackend(
         model.features, [network_weights(model)], dtype=torch.float32, instruction_set=instruction_set
     )
@@ -114,7 +122,7 @@ def test_nothing_of_an_earlier_call_is_left():
 def test_far_from_the_data_the_network_stays_finite():
     # Features a thousand times those of the training: exp(x) of the activation must not overflow.
     model = random_model((8, 8))
-    for layer in model.network.layers:
+    for layer in model.heads["energy"].networks[0].layers:
         layer.weight.data *= 1e3
     batch = frame_to_batch(STRUCTURE, 4.0)
     for dtype in (torch.float64, torch.float32):
@@ -129,4 +137,5 @@ def test_networks_with_more_layers_than_the_kernels_take_run_on_torch():
     assert backend_of(random_model((3,) * 15), CPU).n_heads == 1
     batch = frame_to_batch(STRUCTURE, 4.0)
     deep = random_model((3,) * 15)
-    assert torch.allclose(Evaluator(deep).predict(batch).forces, predict(deep, batch).forces, atol=1e-12)
+    expected = predict_by_definition(deep, batch).forces
+    assert torch.allclose(Evaluator(deep).predict(batch).forces, expected, atol=1e-12)
