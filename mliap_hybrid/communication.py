@@ -7,7 +7,7 @@ divided between processors. A term that asks nothing else runs in training, in A
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -67,8 +67,11 @@ class Communication(Protocol):
     def to_centres(self, values: Tensor) -> Tensor:
         """Values (n_structures, ...) of structures -> those (n_centres, ...) of the structure of each centre."""
 
-    def coulomb(self, smearing: float) -> CoulombOperator | None:
-        """What solves for Gaussian charges of a width in Å; None where nobody does and the exact sum is to be taken."""
+    def coulomb(self, geometry: Any, smearing: float) -> CoulombOperator | None:
+        """What solves for Gaussian charges of a width in Å at the centres of the geometry that this belongs to.
+
+        None where nobody does and the exact sum is to be taken.
+        """
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Serial:
         """As in `Communication`."""
         return values.index_select(0, self.structure_of_atom)
 
-    def coulomb(self, smearing: float) -> None:
+    def coulomb(self, geometry: Any, smearing: float) -> None:
         """None: the structures are here, so that the exact sum can be taken."""
         return None
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.lammps.ranks import Ranks
+from mliap_hybrid.structure import Geometry
 
-Coulomb = Callable[[float], CoulombOperator]
-"""Smearing in Å -> what solves for Gaussian charges of that width."""
+Coulomb = Callable[[Geometry, float], CoulombOperator]
+"""Centres and smearing in Å -> what solves for Gaussian charges of that width."""
 
 
 class RunCommunication:
@@ -26,6 +27,7 @@ class RunCommunication:
         n_centres : int
             Atoms of this rank that the model acts on.
         coulomb : callable
+            Must not hold the geometry: a circle of references would keep the arrays of every step.
         """
         self.total_charges: Tensor = total_charge[None]  # (1,)
         self._ranks = ranks
@@ -46,6 +48,6 @@ class RunCommunication:
         """As in `Communication`."""
         return values.expand(self._n_centres, *values.shape[1:])
 
-    def coulomb(self, smearing: float) -> CoulombOperator:
+    def coulomb(self, geometry: Geometry, smearing: float) -> CoulombOperator:
         """As in `Communication`."""
-        return self._coulomb(smearing)
+        return self._coulomb(geometry, smearing)

@@ -180,13 +180,12 @@ class HybridUnified:
     def _in_run(self, data: Any, geometry: Geometry, rows: Tensor | None, unit: float) -> Geometry:
         """The geometry with the way to the atoms of other ranks."""
 
-        def coulomb(smearing: float) -> CoulombOperator:
-            return self._charges.operator(data, in_run, smearing, unit)
+        def coulomb(of_centres: Geometry, smearing: float) -> CoulombOperator:
+            return self._charges.operator(data, of_centres, smearing, unit)
 
         total_charge = total_charge_of(data).to(geometry.pair_vectors.device)
         communication = RunCommunication(Ranks(data, rows), total_charge, geometry.n_centres, coulomb)
-        in_run = replace(geometry, neighbours=communication)
-        return in_run
+        return replace(geometry, neighbours=communication)
 
     def _device(self, data: Any) -> torch.device:
         """Device of LAMMPS' arrays; the model moves there once."""

@@ -92,7 +92,7 @@ class Electrostatics(Term):
         return cls(description.smearing)
 
     def _operator(self, geometry: Geometry) -> CoulombOperator:
-        operator = geometry.communication.coulomb(self.smearing)
+        operator = geometry.communication.coulomb(geometry, self.smearing)
         if operator is not None:
             return operator
         assert geometry.structures is not None
