@@ -92,16 +92,15 @@ def test_features_that_the_kernels_do_not_know_run_on_torch(structures, kind):
 class InRun(Serial):
     """Communication of a run with fixed charges, in which LAMMPS adds the energy of point charges."""
 
-    def coulomb(self, smearing):
+    def coulomb(self, geometry, smearing):
         charges = torch.zeros(20, dtype=torch.float64)
         charges[list(ION_CHARGES)] = torch.tensor(list(ION_CHARGES.values()), dtype=torch.float64)
-        return SmearingCorrection(self.geometry, charges, smearing)
+        return SmearingCorrection(geometry, charges, smearing)
 
 
 def in_run(batch: Batch) -> Geometry:
     geometry = batch.geometry()
     communication = InRun(batch.pair_j, batch.structure_of_atom, batch.total_charges)
-    object.__setattr__(communication, "geometry", geometry)
     return replace(geometry, neighbours=communication, structures=None)
 
 
