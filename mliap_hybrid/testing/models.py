@@ -55,7 +55,7 @@ def sodium_chloride_model(
     """
     random = torch.Generator().manual_seed(seed)
     features, whitening, n_inputs = _features(cutoff, whitened)
-    network = _network(n_inputs, random)
+    network = network_of(n_inputs, random)
     model = standard_model(
         features,
         BASELINE,
@@ -90,8 +90,8 @@ def charge_predicting_model(
     random = torch.Generator().manual_seed(seed)
     features, whitening, n_inputs = _features(cutoff, whitened)
     n_inputs += total_charge_input
-    network = _network(n_inputs, random)
-    charge_network = _network(n_inputs, random)
+    network = network_of(n_inputs, random)
+    charge_network = network_of(n_inputs, random)
     if neutrality == "increments":  # an atom takes from a dozen neighbours
         for parameter in (*charge_network.layers[-1].parameters(), charge_network.linear, charge_network.offset):
             parameter.data *= 0.1
@@ -124,7 +124,7 @@ def direct_force_model(
     """
     random = torch.Generator().manual_seed(seed)
     features, whitening, n_inputs = _features(4.5, True)
-    network = _network(n_inputs, random)
+    network = network_of(n_inputs, random)
     slopes = ForceNetwork(n_inputs, hidden, n_elements=2).double()
     random = torch.Generator().manual_seed(seed + 1)
     for parameter in slopes.parameters():
@@ -160,8 +160,9 @@ def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whiten
     return features, whitening, whitening.matrix.shape[1]
 
 
-def _network(n_inputs: int, random: torch.Generator) -> AtomicNetwork:
-    network = AtomicNetwork(n_inputs, (8, 8), n_elements=2).double()
+def network_of(n_inputs: int, random: torch.Generator, hidden: tuple[int, ...] = (8, 8)) -> AtomicNetwork:
+    """A network for two elements, of random weights of a fixed size, in float64."""
+    network = AtomicNetwork(n_inputs, hidden, n_elements=2).double()
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.4
     return network
