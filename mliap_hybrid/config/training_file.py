@@ -29,6 +29,7 @@ from mliap_hybrid.config.fitting import (
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
 from mliap_hybrid.model.terms.repulsion import RepulsionSettings
 from mliap_hybrid.section import Section
@@ -50,6 +51,7 @@ class TrainingFile(Section):
     network: NetworkSettings = NetworkSettings()
     repulsion: RepulsionSettings = RepulsionSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    dispersion: DispersionSettings = DispersionSettings()
     gdml: GDMLSettings | None = None
     """A kernel model of one molecule in place of features and network; null: none."""
     molecules: MoleculeSettings | None = None

@@ -10,15 +10,21 @@ from torch import Tensor
 
 from mliap_hybrid.model.term import Term, TermDescription
 from mliap_hybrid.model.terms.baseline import Baseline, BaselineDescription
+from mliap_hybrid.model.terms.dispersion import Dispersion, DispersionDescription
 from mliap_hybrid.model.terms.electrostatics import Electrostatics, ElectrostaticsDescription
 from mliap_hybrid.model.terms.molecules import MoleculesDescription, MoleculeTerm
 from mliap_hybrid.model.terms.network import NetworkDescription, NetworkEnergy
 from mliap_hybrid.model.terms.repulsion import RepulsionDescription, ZBLRepulsion
 
-KINDS: tuple[type[Term], ...] = (Baseline, NetworkEnergy, ZBLRepulsion, MoleculeTerm, Electrostatics)
+KINDS: tuple[type[Term], ...] = (Baseline, NetworkEnergy, ZBLRepulsion, MoleculeTerm, Electrostatics, Dispersion)
 
 AnyTermDescription = Annotated[
-    BaselineDescription | NetworkDescription | RepulsionDescription | MoleculesDescription | ElectrostaticsDescription,
+    BaselineDescription
+    | NetworkDescription
+    | RepulsionDescription
+    | MoleculesDescription
+    | ElectrostaticsDescription
+    | DispersionDescription,
     Field(discriminator="kind"),
 ]
 
