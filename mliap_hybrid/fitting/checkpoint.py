@@ -10,6 +10,7 @@ import torch
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.initial_fit import InitialFit
+from mliap_hybrid.fitting.older_checkpoints import FIRST_VERSION_OF_TODAY, upgraded
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.hybrid import HybridModel
@@ -21,7 +22,7 @@ from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file
 
 FORMAT = "mliap_hybrid checkpoint"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Raised when a change makes older readers fail; older versions stay readable."""
 
 LABELS = ("energies", "forces", "virials", "charges", "dipoles", "born_charges")
@@ -102,10 +103,11 @@ def _checkpoint_of(content: dict[str, Any], path: Path) -> Checkpoint:
             f"is {__version__}, which reads up to version {FORMAT_VERSION}: upgrade mliap_hybrid"
         )
     model = build(ModelDescription.model_validate(content["model"]["description"]), content["model"]["tensors"])
+    trainer = content["trainer"]
     return Checkpoint(
         model=model,
         terms=None if content["terms"] is None else _terms_of(content["terms"], model),
-        trainer=content["trainer"],
+        trainer=trainer if content["version"] >= FIRST_VERSION_OF_TODAY else upgraded(trainer),
         data=content["data"],
         example=Batch(**content["example"]),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -14,13 +12,13 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.losses import RunningErrors, squared_errors, total_loss
 from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
-from mliap_hybrid.fitting.prepared_charges import prepare_charges
-from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames, memory_of_frames
-from mliap_hybrid.fitting.typical_values import typical_charges
+from mliap_hybrid.fitting.training_frames import join_frames, memory_of_frames
+from mliap_hybrid.fitting.typical_values import typical_values
 from mliap_hybrid.model.dipoles import dipole_moments
 from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.terms.electrostatics import CoulombMatrices, Electrostatics
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.physics.interaction_matrices import InteractionMatrices
+from mliap_hybrid.physics.interaction_matrices import InteractionMatrices, interaction_matrices
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
@@ -80,20 +78,9 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
     prepared = prepare(settings, batches[:3], batches[3:], pass_on)
     part = make_trainable_model(settings, prepared.terms).double().train()
     generator = torch.Generator().manual_seed(1)
-    for parameter in part.charge_model.parameters():
+    for parameter in part.heads["charge"].parameters():
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
     return settings, batches, prepared, part
-
-
-def double(frames: TrainingFrames) -> TrainingFrames:
-    def of(container, skipped):
-        values = {f.name: getattr(container, f.name) for f in dataclasses.fields(container) if f.name != skipped}
-        floating = {n: v.double() for n, v in values.items() if v is not None and v.is_floating_point()}
-        return dataclasses.replace(container, **floating)
-
-    constants = of(frames.predicted, "interactions")
-    matrices = tuple(of(m, None) for m in frames.predicted.interactions)
-    return dataclasses.replace(in_double(frames), predicted=dataclasses.replace(constants, interactions=matrices))
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
@@ -105,14 +92,14 @@ def test_shortcut_equals_the_full_model(tmp_path, neutrality, make, with_input):
     model = make_model(settings, prepared.features, prepared.terms, part)
     evaluator = Evaluator(model)
     for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
-        short, full = part(frame := double(frame)), predict(model, batch)
+        short, full = part(frame := in_double(frame)), predict(model, batch)
         assert float(full.charges.std()) > 0.2
         assert_near(short.energies - frame.energies, full.energies - batch.energies, full.energies)
         assert_near(short.forces - frame.forces, full.forces - batch.forces, full.forces)
         assert_near(short.charges, full.charges, full.charges)
         assert_near(short.potentials, full.potentials, full.potentials)
         assert_near(short.born_charges, evaluator.born_charges(batch), short.born_charges)
-        assert_near(part.predicted_charges(frame), full.charges, full.charges)
+        assert_near(part.values(frame, "charge"), full.charges, full.charges)
         if batch.virials is not None:
             assert_near(short.virials - frame.virials, full.virials - batch.virials, full.virials)
 
@@ -125,7 +112,7 @@ def assert_near(found, expected, scale):
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
 def test_frames_together_are_the_frames_one_by_one(tmp_path, neutrality):
     _, _, prepared, part = ready(tmp_path, neutrality, molecules(), with_input=True)
-    frames = [double(frame) for frame in prepared.training]
+    frames = [in_double(frame) for frame in prepared.training]
     joined, alone = part(join_frames(frames)), [part(frame) for frame in frames]
     for name in ("energies", "forces", "charges", "potentials", "born_charges"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(single, name) for single in alone]))
@@ -139,7 +126,7 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, neutrality, make, 
         pytest.skip("no such label")
     weights = dict.fromkeys(("energy", "forces", "charges", "dipole", "born_charges", "virial"), 0.0) | {label: 1.0}
     settings, _, prepared, part = ready(tmp_path, neutrality, make(), with_input=True, **weights)
-    frames = double(join_frames(prepared.training))
+    frames = in_double(join_frames(prepared.training))
 
     def loss():
         return total_loss(squared_errors(part(frames), frames), settings.loss)
@@ -166,15 +153,16 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, neutrality, make, 
 def test_matrices_make_the_energy_of_any_charges(cell):
     batch = frame_to_batch(random_structure(7, ["Na", "Cl"], cell, seed=2), 3.0)
     charges = torch.randn(7, dtype=torch.float64)
-    found = prepare_charges(batch, 0.9, with_virial=True).long_range(charges)
+    found = CoulombMatrices((interaction_matrices(batch, 0.9, True),)).solve(charges)
     expected = gaussian_charge_energy(batch, charges, 0.9)
-    for name in ("energies", "potentials", "forces", "virials"):
+    torch.testing.assert_close(found.energies.sum(0, keepdim=True), expected.energies, rtol=1e-9, atol=1e-9)
+    for name in ("potentials", "forces", "virials"):
         torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-9)
 
 
 def test_validation_gives_the_same(tmp_path):
     _, _, prepared, part = ready(tmp_path, "shift", molecules())
-    frame = double(prepared.training[0])
+    frame = in_double(prepared.training[0])
     training = part(frame)
     part.eval()
     with torch.no_grad():
@@ -185,7 +173,7 @@ def test_validation_gives_the_same(tmp_path):
 
 def test_errors_of_charges_are_means_over_their_kind(tmp_path):
     _, _, prepared, part = ready(tmp_path, "shift", molecules())
-    frames = [double(frame) for frame in prepared.training]
+    frames = [in_double(frame) for frame in prepared.training]
     whole, running = join_frames(frames), RunningErrors()
     for frame in frames:
         running.add(squared_errors(part(frame), frame), frame)
@@ -202,23 +190,24 @@ def test_errors_of_charges_are_means_over_their_kind(tmp_path):
     )
 
 
-def test_typical_charges_are_means_over_training_frames(tmp_path):
+def test_typical_values_are_means_over_training_frames(tmp_path):
     settings, batches, prepared, part = ready(tmp_path, "increments", molecules())
     part.float().eval()
-    found = typical_charges(part, prepared.training)
+    found = typical_values(part, prepared.training)
     model = make_model(settings, prepared.features, prepared.terms, part, found)
     charges = torch.cat([Evaluator(model).predict(batch).charges for batch in batches[:3]])
     numbers = torch.cat([batch.numbers for batch in batches[:3]])
     for row, z in enumerate((11, 17)):
-        assert float(found[row]) == pytest.approx(float(charges[numbers == z].mean()), abs=1e-5)
-    assert torch.equal(model.charge_model.typical_charges, found)
+        assert float(found["charge"][row]) == pytest.approx(float(charges[numbers == z].mean()), abs=1e-5)
+    assert torch.equal(model.parameter("charge").typical, found["charge"])
 
 
 def test_memory_is_foreseen(tmp_path):
     _, batches, prepared, _ = ready(tmp_path, "shift", crystals())
     frames = join_frames([*prepared.training, *prepared.validation])
     n_kept = prepared.terms.whitening.matrix.shape[1]
-    foreseen = memory_of_frames(batches, n_kept, predicts_charges=True, use_virials=True, stores_derivatives=False)
+    of_terms = Electrostatics(1.0).memory_of_constants([batch.n_atoms for batch in batches], with_virials=True)
+    foreseen = memory_of_frames(batches, n_kept, stores_derivatives=False, of_terms=of_terms)
     assert 0.95 * frames.n_bytes <= foreseen <= 1.1 * frames.n_bytes
 
 
@@ -233,7 +222,7 @@ def test_increments_refuse_total_charges_that_element_charges_cannot_have(tmp_pa
 
 def test_interactions_are_kept_in_single_precision(tmp_path):
     _, _, prepared, _ = ready(tmp_path, "shift", crystals())
-    matrices = prepared.training[0].predicted.interactions[0]
+    matrices = prepared.training[0].constants["electrostatics"].matrices[0]
     assert isinstance(matrices, InteractionMatrices)
     assert {matrices.potential.dtype, matrices.field.dtype, matrices.virial.dtype} == {torch.float32}
 

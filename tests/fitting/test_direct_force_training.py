@@ -9,11 +9,12 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.explicit_terms import explicit_terms, fixed_physics
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
 from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
-from mliap_hybrid.fitting.residual_labels import fixed_physics
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.training_frames import join_frames
+from mliap_hybrid.model.direct_forces import DirectNetwork
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
@@ -44,9 +45,10 @@ def ready(tmp_path, charges="reference", forces="direct", **changes):
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
     prepared = prepare(settings, batches[:2], batches[2:], pass_on)
     part = make_trainable_model(settings, prepared.terms).double().train()
-    if part.force_network is not None:
+    network = part.heads["energy"].networks[0]
+    if isinstance(network, DirectNetwork):
         random = torch.Generator().manual_seed(0)
-        for parameter in part.force_network.parameters():
+        for parameter in network.slopes.parameters():
             parameter.data = 0.1 * torch.randn(parameter.shape, generator=random, dtype=torch.float64)
     return settings, batches, prepared, part
 
@@ -59,8 +61,8 @@ def ways_of(batch, size=0.03, seed=0):
 @pytest.mark.parametrize("charges", ["none", "reference", "fitted"])
 def test_shortcut_equals_the_full_model(tmp_path, charges):
     settings, batches, prepared, part = ready(tmp_path, charges)
-    if part.charges is not None:
-        part.charges.coordinates.data += 0.3
+    if "electrostatics" in part.terms:
+        part.terms["electrostatics"].charges.coordinates.data += 0.3
     model = make_model(settings, prepared.features, prepared.terms, part)
     assert not model.is_conservative
     for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
@@ -124,10 +126,11 @@ def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, 
 def residuals(ready_made, size, taylor, spatial):
     """Of a Taylor order and a spatial variant at displacements of a size; from constants in double precision."""
     settings, batches, prepared, part = ready_made
-    terms, smearing = prepared.terms, settings.electrostatics.smearing
+    terms = prepared.terms
+    explicit = explicit_terms(settings, terms.elements, terms.charges)
 
     def physics(batch):
-        return fixed_physics(batch, make_repulsion(settings), terms.charges, terms.elements, smearing)
+        return fixed_physics(batch, explicit, terms.elements)
 
     batch, frame = batches[0], in_double(prepared.training[0])
     needs = needs_of(taylor, spatial)
@@ -175,7 +178,7 @@ def test_energy_alone_trains_the_forces_through_consistency(tmp_path):
     train(settings, Display())
     model, batch = load_model(settings.run, "last"), frame_to_batch(labelled_frames(1)[0], settings.features.cutoff)
     direct = predict(model, batch).forces
-    model.force_network = None
+    model.heads["energy"].members[0] = model.heads["energy"].networks[0].energy
     conservative = predict(model, batch).forces
     assert (direct - conservative).square().mean() < 0.5 * conservative.square().mean()
 
@@ -224,6 +227,8 @@ def test_settings_that_cannot_be_are_refused(tmp_path, change, message):
 
 def test_hidden_layers_of_the_forces_are_those_of_the_energy_unless_given(tmp_path):
     _, _, prepared, part = ready(tmp_path)
-    assert part.force_network.hidden == part.network.hidden == (8,)
+    network = part.heads["energy"].networks[0]
+    assert network.slopes.hidden == network.energy.hidden == (8,)
     settings = small_settings(tmp_path, network={"forces": "direct", "force_hidden": [5, 6]})
-    assert make_trainable_model(settings, prepared.terms).force_network.hidden == (5, 6)
+    network = make_trainable_model(settings, prepared.terms).heads["energy"].networks[0]
+    assert network.slopes.hidden == (5, 6)

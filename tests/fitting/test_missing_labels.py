@@ -36,7 +36,7 @@ def frame(n_atoms, labels, seed):
     values = {name: torch.randn(shape, generator=random) if name in labels else None for name, shape in shapes.items()}
     positions = torch.randn(n_atoms, 3, generator=random)
     charges = ChargeConstants(
-        torch.zeros(1), positions, torch.tensor([False]), (), **{name: values[name] for name in OF_CHARGES}
+        torch.zeros(1), positions, torch.tensor([False]), **{name: values[name] for name in OF_CHARGES}
     )
     return TrainingFrames(
         features=torch.zeros(n_atoms, 1),
@@ -44,7 +44,8 @@ def frame(n_atoms, labels, seed):
         pair_i=torch.zeros(0, dtype=torch.int64),
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),
-        rows=torch.zeros(n_atoms, dtype=torch.int64),
+        species=torch.zeros(n_atoms, dtype=torch.int64),
+        numbers=torch.full((n_atoms,), 11),
         frame_of_atom=torch.zeros(n_atoms, dtype=torch.int64),
         atoms_per_frame=torch.tensor([float(n_atoms)]),
         predicted=charges,

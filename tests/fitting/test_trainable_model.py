@@ -29,8 +29,8 @@ def ready(tmp_path, charges, features="gmp-2c3"):
     batches = [frame_to_batch(atoms, cutoff, keys) for atoms in labelled_frames(5)]
     prepared = prepare(settings, batches[:4], batches[4:], pass_on)
     part = make_trainable_model(settings, prepared.terms).double().train()
-    if part.charges is not None:
-        part.charges.coordinates.data += 0.3
+    if "electrostatics" in part.terms:
+        part.terms["electrostatics"].charges.coordinates.data += 0.3
     return settings, batches, prepared, part
 
 

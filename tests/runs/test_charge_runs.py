@@ -56,8 +56,8 @@ def test_reported_errors_are_those_of_the_model_in_the_checkpoint(finished):
     charges = [Evaluator(model).predict(batch).charges for batch in batches]
     errors = torch.cat(charges) - torch.cat([batch.charges for batch in batches])
     assert evaluations["test"].charges.rmse == pytest.approx(errors.square().mean().sqrt().item(), rel=1e-12)
-    typical = model.charge_model.typical_charges
-    assert abs(float(typical[0])) != model.charge_model.element_charges[0]
+    charge = model.parameter("charge")
+    assert abs(float(charge.typical[0])) != charge.start[0]
 
 
 def test_interrupted_and_straight_run_end_bit_for_bit_alike(tmp_path, finished):
@@ -66,7 +66,7 @@ def test_interrupted_and_straight_run_end_bit_for_bit_alike(tmp_path, finished):
     assert train(other, Display(), last_epoch=3) is None
     train(other, Display(), resume=True)
     weights = [read_checkpoint(RunFolder(run).checkpoint("last")).trainer["part"] for run in (settings.run, other.run)]
-    assert any(name.startswith("charge_model.network") for name in weights[0])
+    assert any(name.startswith("heads.heads.charge") for name in weights[0])
     for name, value in weights[0].items():
         assert torch.equal(value, weights[1][name]), name
 
@@ -87,9 +87,18 @@ def test_checkpoints_of_the_second_version_are_read(tmp_path):
     train(settings, Display(), last_epoch=1)
     path = RunFolder(settings.run).checkpoint("last")
     content = torch.load(path, weights_only=True)
-    content["version"] = 2
-    for name in ("predicted_charges", "total_charge_input"):
-        del content["model"]["description"][name]
+    now = content["model"]["description"]
+    (head,), (baseline, charge) = now["heads"], now["parameters"]
+    content |= {"version": 2, "trainer": {"epoch": 1}}  # weights had other names
+    content["model"]["description"] = {
+        "features": now["features"],
+        "hidden": head["hidden"],
+        "whitened": True,
+        "baseline": baseline["values"],
+        "repulsion": "zbl",
+        "charges": charge["values"],
+        "smearing": settings.electrostatics.smearing,
+    }
     torch.save(content, path)
     assert read_checkpoint(path).model.table("charge")[11] == pytest.approx(TRUE_CHARGE)
 
@@ -136,7 +145,7 @@ def test_starting_charges(tmp_path, start, match):
         return
     train(settings, Display())
     expected = {"reference": TRUE_CHARGE, "zero": 0.0}.get(str(start), 0.4)
-    assert load_model(settings.run).charge_model.element_charges.tolist() == pytest.approx([expected, -expected])
+    assert load_model(settings.run).parameter("charge").start.tolist() == pytest.approx([expected, -expected])
 
 
 def test_changed_charge_labels_are_other_data(tmp_path):

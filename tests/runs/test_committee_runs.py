@@ -46,7 +46,7 @@ def test_first_member_is_the_run_without_a_committee_and_the_others_differ(finis
     single = finished[0].model_copy(update={"run": tmp_path / "single"})
     train(with_committee(single, 1), Display())
     members = [load_model(folder.path) for folder in RunFolder(finished[0].run).members(N_MEMBERS)]
-    weights = [model.network.layers[0].weight for model in (load_model(single.run), *members)]
+    weights = [model.heads["energy"].networks[0].layers[0].weight for model in (load_model(single.run), *members)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[1], weights[2])
     assert not torch.equal(weights[2], weights[3])

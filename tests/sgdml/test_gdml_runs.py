@@ -74,7 +74,7 @@ def test_a_kernel_model_of_what_charges_leave(tmp_path):
     settings = settings_for(tmp_path, electrostatics={"charges": CHARGES, "smearing": 0.9})
     evaluations = train(settings, Display())
     model = load_model(settings.run)
-    assert model.charges is not None
+    assert set(model.table("charge")) == set(model.elements)
     assert evaluations["train"].forces.rmse < 5e-3 * evaluations["train"].forces.label_rms
     # One molecule alone, and the same beside a second one: what is between them is the Coulomb energy alone.
     frames = ammonia(2, seed=9)
@@ -100,7 +100,7 @@ def test_energies_along_with_forces(tmp_path):
     settings = settings_for(tmp_path, gdml={"n_train": 30, "with_energies": True})
     evaluations = train(settings, Display())
     assert evaluations["train"].energy.rmse < 1e-5
-    assert load_model(settings.run).molecules.model.energy_weights is not None
+    assert load_model(settings.run).term("molecules").model.energy_weights is not None
 
 
 def test_data_sets_of_the_package_are_read(finished, tmp_path):
@@ -157,10 +157,10 @@ def test_a_network_learns_what_is_between_molecules(finished, tmp_path):
     without = train(alone, Display())
     assert with_molecules["test"].forces.rmse < 0.5 * without["test"].forces.rmse
     model = load_model(known.run)
-    assert model.molecules is not None
-    assert model.network is not None
+    assert model.term("molecules") is not None
+    assert len(model.heads) == 1
 
-    write_gdml_model(tmp_path / "molecule.npz", load_model(molecule_run.run).molecules.model)
+    write_gdml_model(tmp_path / "molecule.npz", load_model(molecule_run.run).term("molecules").model)
     imported = known.model_copy(
         update={
             "run": tmp_path / "imported",

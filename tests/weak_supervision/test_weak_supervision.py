@@ -70,11 +70,12 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
     source = charges.split(",")[0]
     settings, batches, prepared, part = ready(tmp_path, taylor=taylor, spatial=spatial, charges=source)
     if source == "fitted":
-        part.charges.coordinates.data += 0.4
+        part.terms["electrostatics"].charges.coordinates.data += 0.4
     model = make_model(settings, prepared.features, prepared.terms, part)
     frames = in_double(join_frames(prepared.training))
     if charges == "fitted, no forces":
-        frames = dataclasses.replace(frames, forces=None, unit_forces=None)
+        products = dataclasses.replace(frames.constants["electrostatics"], forces=None)
+        frames = dataclasses.replace(frames, forces=None, constants={"electrostatics": products})
     ways = [ways_of(batch, seed) for seed, batch in enumerate(batches[:2])]
     copies = [
         double_copies(prepared.weak_supervision.copy_frame(b, way)) for b, way in zip(batches, ways, strict=False)
@@ -279,7 +280,8 @@ def test_interrupted_and_straight_run_end_bit_for_bit_alike(tmp_path, weak):
     assert_same_bits(weights(settings.run), weights(other.run))
     plain = small_settings(tmp_path, run=str(tmp_path / "plain"), optimisation={"epochs": 4})
     train(plain, Display())
-    assert not torch.equal(weights(settings.run)["network.linear"], weights(plain.run)["network.linear"])
+    linear = "heads.heads.energy.members.0.linear"
+    assert not torch.equal(weights(settings.run)[linear], weights(plain.run)[linear])
 
 
 def test_derivatives_that_stay_on_disk_change_nothing(tmp_path, monkeypatch):
