@@ -97,5 +97,5 @@ def test_trainers_without_weights_stay_as_they_are():
 
 def test_weights_that_no_version_had_are_refused():
     weights = {"heads.other": torch.zeros(1)}
-    with pytest.raises(ValueError, match="found 'heads.other'"):
+    with pytest.raises(ValueError, match=r"found 'heads\.other'"):
         upgraded({"part": weights, "average": weights, "optimiser": {}})
