@@ -6,6 +6,7 @@ NATIVE  := $(wildcard $(foreach d,lammps/plugin kernels/native,mliap_hybrid/$(d)
 TORCH   := torch==2.13.0
 # One thread a process: two test processes or two MPI ranks share the machine.
 export OMP_NUM_THREADS ?= 1
+WORKERS := 2
 
 .PHONY: demo test test-slow lint bench clean
 
@@ -13,7 +14,7 @@ demo: $(VENV)/installed  ## train on NaCl, export, check, run MD on two ranks, p
 	$(BIN)/python training/nacl/demo.py
 
 test: $(VENV)/tested lint  ## the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 test-slow: $(VENV)/tested  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
