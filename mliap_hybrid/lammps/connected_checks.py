@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exchange import as_tensor, listed_atoms
@@ -53,6 +52,8 @@ def check_pairs(data: Any, cutoff: float) -> None:
     listed = listed_atoms(data)
     if positions is None or len(listed) == 0:
         return
+    from scipy.spatial import cKDTree  # here, since the start of a run without a connection would wait for it
+
     places = np.asarray(positions)[as_tensor(data.elems).cpu().numpy() >= 0]  # (n_of_model, 3)
     within = cKDTree(places).query_ball_point(positions[listed], (1.0 - EDGE) * cutoff, return_length=True) - 1
     centres = as_tensor(data.pair_i).cpu().numpy() if int(data.npairs) else listed[:0]
