@@ -94,10 +94,14 @@ def energies_of(script: Path, ranks: int, response: bool) -> tuple[np.ndarray, n
 
 if __name__ == "__main__" and sys.argv[1:2] == [WITHOUT_RESPONSE]:
     # LAMMPS in this Python, where forces leave out that charges change with the positions.
-    from mliap_hybrid.lammps import charged_step
     from mliap_hybrid.lammps.launcher import run_lammps
+    from mliap_hybrid.model.parameters import PredictedParameter
 
-    for neutrality in charged_step.NEUTRALITY.values():
-        neutrality.response = lambda self, potentials: torch.zeros_like(potentials)  # type: ignore[method-assign]
-        neutrality.pair_gradients = lambda self, potentials: None  # type: ignore[method-assign]
+    with_response = PredictedParameter.forward
+
+    def _without_response(self, geometry, species, head):  # type: ignore[no-untyped-def]
+        values, _ = with_response(self, geometry, species, head)
+        return values, lambda gradients: (torch.zeros_like(gradients), None)
+
+    PredictedParameter.forward = _without_response  # type: ignore[method-assign]
     sys.exit(run_lammps(sys.argv[2:]))

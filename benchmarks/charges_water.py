@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.build import molecule
-from mliap_hybrid.model.charge_network import ChargeNetwork
-from mliap_hybrid.model.charge_shift import ChargeShift
 from scipy.spatial.transform import Rotation
 
 from mliap_hybrid.config import parse_training_file
@@ -20,7 +18,12 @@ from mliap_hybrid.lammps.data_file import write_data_file
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.bounds import Within
+from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.neutrality import Shift
+from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.model.whitening import Whitening
 
@@ -58,18 +61,19 @@ def untrained_model(charges: Literal["none", "fixed", "predicted"]) -> HybridMod
     whitening = Whitening.fit(features(frame_to_batch(water(64), features.cutoff).geometry()), damping=1e-3)
     n_inputs = whitening.matrix.shape[1]
     network = AtomicNetwork(n_inputs, settings.network.hidden, 2)
-    charge_network = ChargeNetwork(n_inputs, settings.electrostatics.charge_hidden, 2, largest=0.5)
-    charge_network.network.layers[-1].weight.data *= 3.0
-    charge_model = ChargeShift(charge_network, torch.tensor(list(WATER_CHARGES.values())))
-    model = HybridModel(
-        features=features,
+    charge_network = AtomicNetwork(n_inputs, settings.electrostatics.charge_hidden, 2)
+    charge_network.layers[-1].weight.data *= 3.0
+    start = torch.tensor(list(WATER_CHARGES.values()))
+    predicted = PredictedParameter("charge", "e", start, Within(0.5), Shift())
+    model = standard_model(
+        features,
+        {1: 0.0, 8: 0.0},
+        network,
         whitening=whitening,
-        network=network,
-        baseline={1: 0.0, 8: 0.0},
-        repulsion=ZBLRepulsion(features.cutoff),
-        charges=WATER_CHARGES if charges == "fixed" else None,
+        explicit=(ZBLRepulsion(features.cutoff),),
+        charges={"none": None, "fixed": WATER_CHARGES, "predicted": predicted}[charges],
+        charge_head=Head("charge", [charge_network]) if charges == "predicted" else None,
         smearing=settings.electrostatics.smearing,
-        charge_model=charge_model if charges == "predicted" else None,
     )
     return model.double().eval()
 

@@ -1,6 +1,6 @@
 """Speed and memory of training from computed features, beside training that computes them anew in each step.
 
-    python benchmarks/training.py [--cores 1,2] [--quick] [--json FILE] [--data FOLDER]
+    python benchmarks/training.py [--cores 1,2] [--quick] [--json FILE] [--data FOLDER] [--baseline DIR]
 
 Ethanol (rMD17, where it is there) and the 64 ions of training/nacl; gmp-2c3 features, a network of 128-128, steps on
 energies and forces of 8 and 4 frames. Six ways to the same losses and gradients:
@@ -16,6 +16,10 @@ Those without a cache compute in the precision of the features, double. Each run
 is measured; the median step counts, of the fastest of several rounds, since other work on the machine only slows. On
 several cores as many processes train at the same time, as with `mliap-hybrid train --processes`, without the exchange
 of gradients: rates are summed. Threads would not make such small steps faster.
+
+With --baseline, `mliap-hybrid train` of this checkout and of another one run in turns instead, on one core, and the
+median ratios of this one over the other are printed, of time and memory, with half the range of their middle half.
+Seconds are then those of the processor.
 """
 
 from __future__ import annotations
@@ -38,9 +42,10 @@ import ase.io
 import torch
 from ase import Atoms
 from features_table import rmd17
-from mliap_hybrid.model.derivatives import assemble
+from other_checkout import THIS, Checkout, Row, checkout_in
 from rich.console import Console
 from torch import Tensor
+from training_ratio import training_rows
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.fitting.feature_cache import Track
@@ -50,6 +55,7 @@ from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.structures import forces_and_virials
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.training_data import load_data
@@ -58,6 +64,7 @@ from mliap_hybrid.structure import Batch, Geometry, join_batches
 HERE = Path(__file__).parent
 FRAMES_OF_A_STEP = {"ethanol": 8, "NaCl 64": 4}
 N_FRAMES = 64
+N_VALIDATION = 2
 LEAST_STEPS = 6
 ROUNDS = 3
 
@@ -72,35 +79,53 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few steps on one core")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared" / "data")
+    parser.add_argument("--baseline", type=Path, metavar="DIR", help="another checkout, installed in its .venv")
     options = parser.parse_args()
-    numbers = [1] if options.quick else [int(word) for word in options.cores.split(",")]
-    rows: list[dict[str, Any]] = []
-
-    def add(what: str, value: float, unit: str) -> None:
-        print(f"{what:60s} {value:10.4g} {unit}", flush=True)
-        rows.append({"what": what, "value": value, "unit": unit})
-
+    other = checkout_in(options.baseline) if options.baseline else None
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, frames in data_sets(options.data).items():
             file = Path(temporary) / f"{name}.extxyz"
             ase.io.write(file, frames)
-            for n_cores in numbers:
-                cores = "1 core" if n_cores == 1 else f"{n_cores} cores"
-                rates, memories = dict.fromkeys(WAYS, 0.0), dict.fromkeys(WAYS, 0.0)
-                for _, way in itertools.product(range(1 if options.quick else ROUNDS), WAYS):
-                    task = (name, file, Path(temporary) / "cache", way, 0.0 if options.quick else 3.0)
-                    with multiprocessing.get_context("spawn").Pool(n_cores) as pool:
-                        measured = pool.starmap(measure, [task] * n_cores, chunksize=1)
-                    rate = sum(FRAMES_OF_A_STEP[name] / seconds for seconds, _ in measured)
-                    rates[way] = max(rates[way], rate)
-                    memories[way] = sum(memory for _, memory in measured)
-                for way in WAYS:
-                    add(f"{name}, {way}, {cores}", rates[way], "structures/s")
-                    add(f"{name}, {way}, {cores}, memory of training", memories[way], "MB")
-                for way in ("kernels", "torch", "torch, anew"):
-                    add(f"{name}, cache over {way}, {cores}", rates["cache"] / rates[way], "x")
+            if other is not None:
+                found = rows_beside(name, file, other, options.quick)
+            else:
+                numbers = [1] if options.quick else [int(word) for word in options.cores.split(",")]
+                found = [row for n in numbers for row in rows_of_ways(name, file, n, options.quick)]
+            for row in found:
+                print(f"{row['what']:60s} {row['value']:10.4g} {row['unit']}", flush=True)
+            rows += found
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
+
+
+def rows_of_ways(name: str, file: Path, n_cores: int, quick: bool) -> list[Row]:
+    """Speed and memory of the six ways on one set of frames."""
+    cores = "1 core" if n_cores == 1 else f"{n_cores} cores"
+    rates, memories = dict.fromkeys(WAYS, 0.0), dict.fromkeys(WAYS, 0.0)
+    for _, way in itertools.product(range(1 if quick else ROUNDS), WAYS):
+        task = (name, file, file.parent / "cache", way, 0.0 if quick else 3.0)
+        with multiprocessing.get_context("spawn").Pool(n_cores) as pool:
+            measured = pool.starmap(measure, [task] * n_cores, chunksize=1)
+        rate = sum(FRAMES_OF_A_STEP[name] / seconds for seconds, _ in measured)
+        rates[way] = max(rates[way], rate)
+        memories[way] = sum(memory for _, memory in measured)
+    rows: list[Row] = []
+    for way in WAYS:
+        rows.append({"what": f"{name}, {way}, {cores}", "value": rates[way], "unit": "structures/s"})
+        rows.append({"what": f"{name}, {way}, {cores}, memory of training", "value": memories[way], "unit": "MB"})
+    for way in ("kernels", "torch", "torch, anew"):
+        value = rates["cache"] / rates[way]
+        rows.append({"what": f"{name}, cache over {way}, {cores}", "value": value, "unit": "x"})
+    return rows
+
+
+def rows_beside(name: str, file: Path, other: Checkout, quick: bool) -> list[Row]:
+    """`mliap-hybrid train` of this checkout beside another's."""
+    settings = content_of(name, file) | {
+        "optimisation": {"epochs": 5 if quick else 20, "batch_size": FRAMES_OF_A_STEP[name]}
+    }
+    return training_rows(name, settings, N_FRAMES - N_VALIDATION, (THIS, other), rounds=2 if quick else 7)
 
 
 def data_sets(data: Path) -> dict[str, list[Atoms]]:
@@ -114,18 +139,24 @@ def data_sets(data: Path) -> dict[str, list[Atoms]]:
     return sets
 
 
-def settings_of(name: str, file: Path, cache: Path) -> TrainingFile:
-    """A training file for all the frames."""
+def content_of(name: str, file: Path) -> dict[str, Any]:
+    """What a training file for all the frames says."""
     is_ethanol = name == "ethanol"
     widths = [0.25, 0.5, 1.0, 2.0] if is_ethanol else [0.7, 1.0, 1.4, 2.0]
     keys = {"energy": "REF_energy", "forces": "REF_forces"} if is_ethanol else {}
-    content = {
-        "data": {"files": [str(file)], "validation": 2 / N_FRAMES, "test": 0.0, "cache": str(cache), "keys": keys},
+    return {
+        "data": {"files": [str(file)], "validation": N_VALIDATION / N_FRAMES, "test": 0.0, "keys": keys},
         "features": {"set": "gmp-2c3", "widths": widths},
         "network": {"hidden": [128, 128]},
         "repulsion": {"kind": "none"},
         "electrostatics": {"charges": "none"},
     }
+
+
+def settings_of(name: str, file: Path, cache: Path) -> TrainingFile:
+    """A training file for all the frames, with a cache."""
+    content = content_of(name, file)
+    content["data"]["cache"] = str(cache)
     return parse_training_file(content, name)
 
 
@@ -220,17 +251,19 @@ def trainable_model(settings: TrainingFile, training: Sequence[Batch], track: Tr
 
 def each_step(model: HybridModel, training: Sequence[Batch], features: Callable[[Geometry], Tensor]) -> Way:
     """Energies from the positions, and forces by differentiation that can be differentiated again."""
+    head = model.heads["energy"]
 
     def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         batch = join_batches([training[index] for index in indices])
         vectors = batch.pair_vectors().detach().requires_grad_()  # (n_pairs, 3)
         values = features(batch.geometry(vectors))  # (n_atoms, n_features)
-        atomic = model.network_energies(values, batch.numbers)  # (n_atoms,)
+        inputs = model.network_inputs(values, batch.total_charges[batch.structure_of_atom])
+        atomic = head(inputs, model.species(batch.numbers))  # (n_atoms,)
         (gradients,) = torch.autograd.grad(atomic.sum(), vectors, create_graph=True)  # (n_pairs, 3)
-        prediction = assemble(batch, atomic, gradients)
-        return prediction.energies, prediction.forces
+        forces, _ = forces_and_virials(batch, vectors, gradients)
+        return batch.sum_over_structures(atomic), forces
 
-    return predict, list(model.network.parameters())
+    return predict, list(head.parameters())
 
 
 WAYS: dict[str, Callable[[TrainingFile, Sequence[Batch], Sequence[Batch], Track], Way]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import math
 import subprocess
@@ -19,6 +21,17 @@ def rows_of(script: str, output: Path, *options: str) -> dict[str, float]:
     command = [sys.executable, str(BENCHMARKS / script), "--json", str(output), *options]
     subprocess.run(command, check=True, capture_output=True)
     return {row["what"]: row["value"] for row in json.loads(output.read_text())}
+
+
+@pytest.mark.parametrize("script", sorted(BENCHMARKS.glob("*.py")), ids=lambda script: script.name)
+def test_names_of_the_package_are_there(script):
+    """Also those that are imported when they are needed."""
+    for statement in ast.walk(ast.parse(script.read_text())):
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("mliap_hybrid"):
+            module = importlib.import_module(statement.module)
+            for name in statement.names:
+                if not hasattr(module, name.name):
+                    importlib.import_module(f"{statement.module}.{name.name}")
 
 
 @pytest.mark.slow
@@ -109,6 +122,36 @@ def test_left_out_element(tmp_path):
 def test_training(tmp_path):
     rows = rows_of("training.py", tmp_path / "rows.json", "--quick", "--data", str(tmp_path / "nowhere"))
     assert rows["NaCl 64, cache over torch, 1 core"] > 1.0
+
+
+@pytest.mark.slow
+def test_step_cost_beside_the_same_checkout(tmp_path):
+    options = ("--quick", "--rounds", "1", "--copies", "2", "--baseline", str(BENCHMARKS.parent))
+    rows = rows_of("step_cost.py", tmp_path / "rows.json", *options)
+    models = ("no charges", "fixed charges", "predicted charges")
+    for model in models:
+        assert rows["plain coul/long + pppm"] < rows[model]
+        assert 0.5 < rows[f"ratio | {model}"] < 2.0
+        assert 0.9 < rows[f"memory ratio | {model}"] < 1.1
+        assert rows[f"start-up | {model}"] > 0.5  # s: torch alone
+
+
+@pytest.mark.slow
+def test_training_beside_the_same_checkout(tmp_path):
+    options = ("--quick", "--data", str(tmp_path / "nowhere"), "--baseline", str(BENCHMARKS.parent))
+    rows = rows_of("training.py", tmp_path / "rows.json", *options)
+    assert rows["NaCl 64, train"] > 1.0
+    assert 0.5 < rows["ratio | NaCl 64, train"] < 2.0
+    assert 0.9 < rows["memory ratio | NaCl 64, train"] < 1.1
+
+
+@pytest.mark.parametrize("script", ["step_cost.py", "training.py"])
+def test_missing_baseline_is_one_sentence(script, tmp_path):
+    command = [sys.executable, str(BENCHMARKS / script), "--baseline", str(tmp_path / "nowhere")]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "there is no mliap_hybrid in" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize(
