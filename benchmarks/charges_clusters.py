@@ -56,7 +56,7 @@ def clusters(folder: Path, seed: int = 0, epochs: int | None = None) -> list[Row
             for quantity, parity, unit in (
                 ("energy", evaluation.energy, "meV/atom"),
                 ("forces", evaluation.forces, "meV/Å"),
-                ("charges", evaluation.charges, "me"),
+                ("charges", evaluation.parities.get("charges"), "me"),
             ):
                 if parity is not None:
                     rows.append({"what": f"{system}, {name}, {quantity}", "value": 1e3 * parity.rmse, "unit": unit})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -175,7 +175,7 @@ class Training:
 
 def without_forces(frames: Sequence[TrainingFrames]) -> list[TrainingFrames]:
     """The frames without labels of forces."""
-    return [replace(frame, forces=None) for frame in frames]
+    return [frame.without_labels("forces") for frame in frames]
 
 
 def rms(values: torch.Tensor) -> float:

@@ -35,6 +35,7 @@ from torch import Tensor
 from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_training_file
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
@@ -124,22 +125,16 @@ class Model:
 
     def _frame(self, sample: Sample, raw: RawFeatures) -> TrainingFrames:
         forces = self.features.question.forces
-        batch = replace(sample.batch, energies=torch.tensor([sample.energy]))  # of a dimer: more than its own
+        batch = sample.batch
         if not forces:  # pairs are not needed either
             batch = replace(batch, **{name: getattr(batch, name)[:0] for name in ("pair_i", "pair_j", "pair_shifts")})
-        labels = Prediction(torch.tensor([sample.energy]), batch.forces if forces else batch.positions, batch.cells)
+        labels = {"energy": Label(torch.tensor([sample.energy]).float())}  # of a dimer: more than its own
+        if forces and batch.forces is not None:
+            labels["forces"] = Label(batch.forces.float())
         derivatives = StoredDerivatives((whitened_jacobian(raw, self.whitening),))
-        frame = prepare_frame(
-            batch,
-            labels,
-            self.whitening(raw.features),
-            derivatives,
-            self.features.elements,
-            use_forces=forces,
-            use_virials=False,
-        )
+        frame = prepare_frame(batch, labels, self.whitening(raw.features), derivatives, self.features.elements)
         sign, size = batch.structure_of_atom, torch.tensor([float(sample.size)])
-        return replace(frame, rows=sign, frame_of_atom=torch.zeros_like(sign), atoms_per_frame=size)
+        return replace(frame, species=sign, frame_of_atom=torch.zeros_like(sign), atoms_per_frame=size)
 
 
 def answer(question: Question, set_name: str, n_seeds: int) -> dict[str, dict[str, list[Errors]]]:

@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
@@ -70,7 +70,7 @@ def crystals(data: Path) -> Question:
         for index in np.random.default_rng(0).permutation(len(entries))[:31]:
             batch = structure_to_batch(Structure.from_dict(entries[index]["structure"]), CUTOFF)
             energies, forces = (np.array(entries[index]["outputs"][name]) for name in ("energy", "forces"))
-            batches.append(replace(batch, energies=torch.tensor(energies)[None], forces=torch.tensor(forces)))
+            batches.append(batch.with_labels(energy=torch.tensor(energies)[None], forces=torch.tensor(forces)))
             elements.append(atomic_numbers[symbol])
     samples = samples_of_crystals(batches, elements, 0.5)
     return Question(

@@ -94,7 +94,8 @@ def train(prepared: Prepared, settings: TrainingFile, seconds: float) -> tuple[f
     times: list[float] = []
 
     def after_epoch(result: EpochResult) -> None:
-        error = result.validation.energy if result.validation.forces is None else result.validation.forces
+        means = result.validation.means
+        error = means.get("forces", means.get("energy"))
         assert error is not None
         errors.append(1000.0 * math.sqrt(float(error)))
 

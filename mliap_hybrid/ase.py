@@ -13,7 +13,6 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.model.description import describe
-from mliap_hybrid.model.dipoles import dipole_moments
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.model_file import Manifest, encode_records, parse_records, restore_model
@@ -102,7 +101,7 @@ class HybridCalculator(Calculator):
         super().calculate(atoms, properties or ["energy"], system_changes)
         assert self.atoms is not None  # the base class has just set it
         batch = with_total_charge(frame_to_batch(self.atoms, self.model.cutoff), self.total_charge)
-        prediction = self._evaluator.predict(batch)
+        prediction = self._evaluator.predict(batch, () if batch.periodic.any() else ("dipole",))
         energy = float(prediction.energies[0])
         self.results = {"energy": energy, "forces": prediction.forces.numpy()}
         if self.is_conservative:
@@ -112,9 +111,8 @@ class HybridCalculator(Calculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress.numpy())
         if prediction.charges is not None:
             self.results["charges"] = prediction.charges.numpy()
-            if not batch.periodic.any():
-                moments = dipole_moments(prediction.charges, batch.positions, batch.structure_of_atom, 1)  # (1, 3)
-                self.results["dipole"] = moments[0].numpy()
+        if (dipole := prediction.others.get("dipole")) is not None:
+            self.results["dipole"] = dipole[0].numpy()
         if set(SPREADS) & set(properties or ()):
             spread = committee_spread(self._evaluator, batch)
             self.results |= {"energy_spread": float(spread.energies[0]), "force_spread": spread.forces.numpy()}

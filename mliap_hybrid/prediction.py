@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
+
+from mliap_hybrid.quantities import Quantity
 
 
 @dataclass(frozen=True)
@@ -21,5 +24,9 @@ class Prediction:
     """(n_atoms,) float64, e; None without a long-range term."""
     potentials: Tensor | None = None
     """(n_atoms,) float64, V: derivative of the long-range energy by each charge; None without a long-range term."""
-    born_charges: Tensor | None = None
-    """(n_atoms, 3, 3) float64, e: dM_a/dr_b of the dipole moment; None where not asked for."""
+    others: Mapping[str, Tensor] = field(default_factory=dict)
+    """Name of another quantity -> what was asked for of those that the model gives, float64."""
+
+    def of(self, quantity: Quantity) -> Tensor | None:
+        """Values of a quantity, (n_structures, ...) or (n_atoms, ...); None where the model does not give it."""
+        return self.others.get(quantity.name) if quantity.field is None else getattr(self, quantity.field)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -86,7 +86,7 @@ class Geometry:
 class Batch:
     """One or more structures laid end to end, with their neighbour pairs and their labels.
 
-    Optional fields are None where the structure or the data set does not have them; names of structures may be empty.
+    There are the labels that every structure has; names of structures may be empty.
     """
 
     positions: Tensor
@@ -107,22 +107,42 @@ class Batch:
     """(n_pairs, 3) int64: lattice translations of j, so that r_ij = r_j + shift @ cell - r_i."""
     total_charges: Tensor
     """(n_structures,) float64, e: total charge of each structure."""
-    energies: Tensor | None = field(default=None)
-    """(n_structures,) float64, eV: label."""
-    forces: Tensor | None = field(default=None)
-    """(n_atoms, 3) float64, eV/Å: label."""
-    virials: Tensor | None = field(default=None)
-    """(n_structures, 3, 3) float64, eV: label, W = -dE/d(strain) = -V * stress."""
-    charges: Tensor | None = field(default=None)
-    """(n_atoms,) float64, e: label or reference charges."""
-    dipoles: Tensor | None = field(default=None)
-    """(n_structures, 3) float64, e Å: label, dipole moments of molecules about the origin."""
-    born_charges: Tensor | None = field(default=None)
-    """(n_atoms, 3, 3) float64, e: label, Born effective charges dM_a/dr_b."""
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+    """Name of a quantity (quantities.py) -> labels in its unit: (n_structures, ...), or (n_atoms, ...) if atoms have
+    it, float64. Charges may be reference charges."""
     sources: tuple[str, ...] = ()
     """(n_structures): file and frame of each structure, for messages."""
     config_types: tuple[str, ...] = ()
     """(n_structures): kind of each structure, for error tables."""
+
+    @property
+    def energies(self) -> Tensor | None:
+        """(n_structures,) float64, eV: label."""
+        return self.labels.get("energy")
+
+    @property
+    def forces(self) -> Tensor | None:
+        """(n_atoms, 3) float64, eV/Å: label."""
+        return self.labels.get("forces")
+
+    @property
+    def virials(self) -> Tensor | None:
+        """(n_structures, 3, 3) float64, eV: label, W = -dE/d(strain) = -V * stress."""
+        return self.labels.get("virial")
+
+    @property
+    def charges(self) -> Tensor | None:
+        """(n_atoms,) float64, e: label or reference charges."""
+        return self.labels.get("charges")
+
+    def with_labels(self, **labels: Tensor) -> Batch:
+        """The same structures with these labels, beside their others."""
+        return replace(self, labels={**self.labels, **labels})
+
+    def without_labels(self, *names: str) -> Batch:
+        """The same structures without these labels, or without any where no name is given."""
+        kept = {name: label for name, label in self.labels.items() if names and name not in names}
+        return replace(self, labels=kept)
 
     @property
     def n_atoms(self) -> int:
@@ -174,7 +194,7 @@ class Batch:
         """The same batch with every tensor on `device`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        return replace(self, **moved, labels={name: label.to(device) for name, label in self.labels.items()})
 
 
 def with_total_charge(batch: Batch, total_charge: float) -> Batch:
@@ -208,10 +228,11 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
         structure_offsets.append(structure_offsets[-1] + batch.n_structures)
     offsets = {"pair_i": atom_offsets, "pair_j": atom_offsets, "structure_of_atom": structure_offsets}
 
-    joined: dict[str, Any] = {}
-    for name in Batch.__dataclass_fields__:
+    common = [name for name in batches[0].labels if all(name in batch.labels for batch in batches)]
+    joined: dict[str, Any] = {"labels": {name: torch.cat([batch.labels[name] for batch in batches]) for name in common}}
+    for name in (f.name for f in fields(Batch) if f.name not in joined):
         values = [getattr(batch, name) for batch in batches]
-        if any(value is None or value == () for value in values):
+        if any(value == () for value in values):
             continue
         if isinstance(values[0], tuple):
             joined[name] = tuple(itertools.chain(*values))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.label_options import with_label_options
 
+
+@with_label_options
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Run folder or exported model file.", show_default=False)],
     data: Annotated[list[Path], typer.Argument(help="Labelled structures (extxyz, ...).", show_default=False)],
@@ -16,15 +20,7 @@ def evaluate(
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for parity plots.", show_default=False)] = None,
     which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
-    energy_key: Annotated[str | None, typer.Option(help="Name of the energy label.")] = None,
-    forces_key: Annotated[str | None, typer.Option(help="Name of the force label.")] = None,
-    stress_key: Annotated[str | None, typer.Option(help="Name of the stress label.")] = None,
-    virial_key: Annotated[str | None, typer.Option(help="Name of the virial label, in place of a stress.")] = None,
-    charges_key: Annotated[str | None, typer.Option(help="Name of the charge label.")] = None,
-    dipole_key: Annotated[
-        str | None, typer.Option(help="Name of the dipole label, in e times the length unit.")
-    ] = None,
-    born_charges_key: Annotated[str | None, typer.Option(help="Name of the label of Born effective charges.")] = None,
+    label_keys: Mapping[str, str | None] | None = None,
     total_charge_key: Annotated[str | None, typer.Option(help="Name of the total charge.")] = None,
     config_type_key: Annotated[str | None, typer.Option(help="Name of what says a structure's kind.")] = None,
     energy_unit: Annotated[str | None, typer.Option(help="Unit of energies: eV, kcal/mol, Ha, ...")] = None,
@@ -59,17 +55,7 @@ def evaluate(
     keys, units = label_settings(model)
     said = {"energy": energy_unit, "length": length_unit, "stress": stress_unit, "stress_order": stress_order}
     units = with_given_units(units, {name: value for name, value in said.items() if value is not None})
-    options = {
-        "energy": energy_key,
-        "forces": forces_key,
-        "stress": stress_key,
-        "virial": virial_key,
-        "charges": charges_key,
-        "dipole": dipole_key,
-        "born_charges": born_charges_key,
-        "total_charge": total_charge_key,
-        "config_type": config_type_key,
-    }
+    options = {**(label_keys or {}), "total_charge": total_charge_key, "config_type": config_type_key}
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
     keys = comparable_labels(keys, given, frames, potential.parameter("charge") is not None)

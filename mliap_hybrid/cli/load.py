@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from mliap_hybrid.config import LabelKeys, LabelUnits, read_training_file
 from mliap_hybrid.data.frames import Frame, lookup
-from mliap_hybrid.data.labels import LABELS
 from mliap_hybrid.data.missing_labels import frames_with_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.quantities import quantity_of_key
 from mliap_hybrid.sgdml.known_molecules import imported_model
 
 
@@ -95,17 +95,18 @@ def comparable_labels(
     InputError
         If no frame has a label whose name was given, or none has any label.
     """
-    twins = {"stress": "virial", "virial": "stress"}  # the same label in two forms: the one that is given counts
-    keys = keys.model_copy(update={twin: None for label, twin in twins.items() if label in given} | dict(given))
-    of_charges = ("charges", "dipole", "born_charges")
+    quantities = quantity_of_key()
+    given_forms = {key for label in given if label in quantities for key in quantities[label].keys}
+    # Of several forms of a label the one that is given counts.
+    keys = keys.model_copy(update=dict.fromkeys(given_forms) | dict(given))
     found = {
         label
         for label, has in frames_with_labels(frames, keys).items()
-        if any(has) and (is_charged or label not in of_charges)
+        if any(has) and (is_charged or not quantities[label].of_charges)
     }
-    for label in (label for label in given if label in LABELS and label not in found):
+    for label in (label for label in given if label in quantities and label not in found):
         lookup(frames[0], given[label], f"--{label.replace('_', '-')}-key")
     if not found:
         lookup(frames[0], keys.energy, "data.keys.energy of the run")
         raise InputError(f"{frames[0].source}: no label to compare with; '{keys.energy}' is NaN")
-    return keys.model_copy(update={label: None for label in LABELS if label not in found and label != "energy"})
+    return keys.model_copy(update={label: None for label in quantities if label not in found and label != "energy"})

@@ -32,6 +32,7 @@ from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
 from mliap_hybrid.model.terms.repulsion import RepulsionSettings
+from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.section import Section
 from mliap_hybrid.whole_file import whole_file
 
@@ -82,13 +83,16 @@ class TrainingFile(Section):
             check(self)
         return self
 
+    def trained_quantities(self) -> list[Quantity]:
+        """What the files hold labels of that the model is compared with in training."""
+        predicts = self.electrostatics.predicts
+        of_model = [quantity for quantity in QUANTITIES.values() if predicts or not quantity.of_charges]
+        return [q for q in of_model if any(getattr(self.data.keys, key) is not None for key in q.keys)]
+
     def weighted_labels(self) -> list[str]:
         """Labels, as under `data.keys`, that the files hold and the loss has a weight for."""
-        loss, keys = self.loss, self.data.keys
-        weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.virial, "virial": loss.virial}
-        if self.electrostatics.predicts:
-            weights |= {"charges": loss.charges, "dipole": loss.dipole, "born_charges": loss.born_charges}
-        return [label for label, weight in weights.items() if weight > 0 and getattr(keys, label) is not None]
+        weighted = [quantity for quantity in self.trained_quantities() if getattr(self.loss, quantity.weight) > 0]
+        return [key for quantity in weighted for key in quantity.keys if getattr(self.data.keys, key) is not None]
 
 
 def parse_training_file(content: dict[str, Any], source: str) -> TrainingFile:

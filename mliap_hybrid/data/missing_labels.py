@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.frames import Frame, entries, has_entry, lookup
-from mliap_hybrid.data.labels import LABELS, OF_CRYSTALS, has_meaning, has_useful_label
+from mliap_hybrid.data.labels import has_meaning, has_useful_label
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.quantities import quantity_of_key
 
 
 def frames_with_labels(frames: Sequence[Frame], keys: LabelKeys) -> dict[str, list[bool]]:
@@ -23,7 +24,7 @@ def frames_with_labels(frames: Sequence[Frame], keys: LabelKeys) -> dict[str, li
     dict of str to list of bool
         Label, as under `data.keys` -> for each frame whether it has the label.
     """
-    named = {label: getattr(keys, label) for label in LABELS}
+    named = {label: getattr(keys, label) for label in quantity_of_key()}
     return {
         label: [has_useful_label(frame, label, key) for frame in frames]
         for label, key in named.items()
@@ -72,7 +73,9 @@ def _reason(frame: Frame, label: str, key: str) -> str:
     if not has_entry(frame, key):
         return f"no entry '{key}'"
     if not has_meaning(frame, label):
-        kind = "is not periodic in three directions" if label in OF_CRYSTALS else "is periodic"
+        kind = (
+            "is not periodic in three directions" if quantity_of_key()[label].only_of == "crystals" else "is periodic"
+        )
         return f"the frame {kind} (pbc {frame.atoms.pbc.tolist()}), so that it cannot have the {label} '{key}'"
     return f"'{key}' is NaN"
 

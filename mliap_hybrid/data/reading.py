@@ -19,6 +19,7 @@ from mliap_hybrid.data.frames import Frame, has_entry, lookup
 from mliap_hybrid.data.labels import Labels, read_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.structure import Batch
 
 if TYPE_CHECKING:
@@ -162,14 +163,11 @@ def _batch(
         pair_j=pair_j,
         pair_shifts=pair_shifts,
         total_charges=torch.tensor([labels.total_charge], dtype=torch.float64),
-        energies=None if labels.energy is None else torch.tensor([labels.energy], dtype=torch.float64),
-        forces=_tensor(labels.forces),
-        virials=None if labels.virial is None else torch.tensor(labels.virial, dtype=torch.float64)[None],
-        charges=_tensor(labels.charges),
-        dipoles=None if labels.dipole is None else torch.tensor(labels.dipole, dtype=torch.float64)[None],
-        born_charges=_tensor(labels.born_charges),
+        labels={name: _label(QUANTITIES[name], value) for name, value in labels.values.items()},
     )
 
 
-def _tensor(values: np.ndarray | None) -> Tensor | None:
-    return None if values is None else torch.tensor(values, dtype=torch.float64)
+def _label(quantity: Quantity, value: np.ndarray) -> Tensor:
+    """(n_atoms, ...), or (1, ...) of a structure."""
+    label = torch.tensor(value, dtype=torch.float64)
+    return label if quantity.of_atoms else label[None]

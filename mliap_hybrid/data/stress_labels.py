@@ -45,11 +45,11 @@ def find_virial(frame: Frame, keys: LabelKeys, units: LabelUnits, energy: float,
         volume.
     """
     if keys.virial is not None:
-        _check_periodic(frame, "virial")
+        check_periodic(frame, "virial")
         return _matrix(frame, keys.virial, "virial", units.stress_order) * energy
     if keys.stress is None:
         raise InputError(f"{frame.source}: neither data.keys.stress nor data.keys.virial names a label")
-    _check_periodic(frame, "stress")
+    check_periodic(frame, "stress")
     unit = energy / length**3 if units.stress is None else stress_unit(units.stress)  # eV/Å^3
     volume = abs(float(np.linalg.det(frame.atoms.cell.array))) * length**3  # Å^3
     if volume < 1e-6:
@@ -78,7 +78,14 @@ def _matrix(frame: Frame, key: str, label: str, order: str) -> np.ndarray:
     return (matrix + matrix.T) / 2
 
 
-def _check_periodic(frame: Frame, label: str) -> None:
+def check_periodic(frame: Frame, label: str) -> None:
+    """Refuse frames that cannot have a label of crystals, a setting under `data.keys`.
+
+    Raises
+    ------
+    InputError
+        If the frame is not periodic in three directions.
+    """
     if not frame.atoms.pbc.all():
         raise InputError(
             f"{frame.source}: a {label} needs a cell that is periodic in three directions, found pbc "

@@ -11,6 +11,7 @@ from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.convergence import UNCONVERGED
 from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
 from mliap_hybrid.errors import InputError, quoted
+from mliap_hybrid.quantities import quantity_of_key
 
 WEIGHT = re.compile(r"(^|_)weights?$", re.IGNORECASE)
 """Names of weights of frames, as other trainers read them: config_weight, energy_weight, weight, ..."""
@@ -113,11 +114,11 @@ def _weights(frames: Sequence[Frame]) -> str | None:
 
 
 def _zeros(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
-    """Labels of charges that are zero throughout."""
+    """Labels that are zero throughout, where they are no derivatives of energies, which may vanish."""
     sentences = []
-    for label in ("charges", "dipole", "born_charges"):
+    for label, quantity in quantity_of_key().items():
         key = getattr(keys, label)
-        if key is None:
+        if key is None or quantity.is_sum_of_terms:
             continue
         values = [np.asarray(lookup(frame, key, label)) for frame in frames if has_label(frame, key)]
         if values and all(value.dtype.kind in "fiu" and not value.any() for value in values):

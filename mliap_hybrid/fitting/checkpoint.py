@@ -25,11 +25,7 @@ FORMAT = "mliap_hybrid checkpoint"
 FORMAT_VERSION = 6
 """Raised when a change makes older readers fail; older versions stay readable."""
 
-LABELS = ("energies", "forces", "virials", "charges", "dipoles", "born_charges")
-
-NAMES = ("sources", "config_types")
-
-STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in (*LABELS, *NAMES))
+STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in ("labels", "sources", "config_types"))
 """The fields of a batch that are neither labels nor names."""
 
 

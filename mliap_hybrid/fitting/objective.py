@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -126,7 +126,7 @@ class Objective:
         for micro_batch in _micro_batches(self.group.share(indices), self.micro_batch_size):
             frames = join_frames([self.frames[index] for index in micro_batch])
             prediction = self.part(frames)
-            of_micro_batch = squared_errors(prediction, frames, self.loss.force_transition, self.loss.energy_transition)
+            of_micro_batch = squared_errors(prediction, frames, self.loss)
             loss = total_loss(_weighted(of_micro_batch, self.count(micro_batch), totals), self.loss)
             if self._added is not None:
                 term = self._added.loss(self.part, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
@@ -174,7 +174,8 @@ def _micro_batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]
 
 def _weighted(errors: SquaredErrors, counts: Mapping[str, int], totals: Mapping[str, int]) -> SquaredErrors:
     """The errors of a part as what they add to those of the whole."""
-    means = {f.name: getattr(errors, f.name) for f in fields(SquaredErrors)}
-    return SquaredErrors(
-        **{name: None if mean is None else mean * (counts[name] / totals[name]) for name, mean in means.items()}
-    )
+
+    def shares(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value * (counts[name] / totals[name]) for name, value in values.items()}
+
+    return SquaredErrors(shares(errors.means), shares(errors.penalties))

@@ -10,10 +10,12 @@ from torch import Tensor
 from mliap_hybrid.data.baseline import compositions
 from mliap_hybrid.fitting.charge_products import ChargeProducts, unit_predictions
 from mliap_hybrid.fitting.explicit_terms import constants_of, energies_at_start, fits_charges, fixed_physics
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.model.term import Constants
 from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.prediction import Prediction
+from mliap_hybrid.quantities import Quantity
 from mliap_hybrid.structure import Batch
 
 
@@ -55,14 +57,30 @@ def frame_terms(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ..
     )
 
 
-def residual_labels(batch: Batch, fixed: Prediction, fit: InitialFit) -> Prediction:
-    """Labels minus fixed terms minus element energies; zeros stand where there is no label."""
-    baseline = compositions([batch], fit.elements) @ fit.baseline  # (1,)
-    return Prediction(
-        energies=_label(batch.energies, fixed.energies) - fixed.energies - baseline,
-        forces=_label(batch.forces, fixed.forces) - fixed.forces,
-        virials=_label(batch.virials, fixed.virials) - fixed.virials,
-    )
+def residual_labels(batch: Batch, fixed: Prediction, fit: InitialFit, trained: Sequence[Quantity]) -> dict[str, Label]:
+    """Labels to train on: of sums of terms, what fixed terms and element energies leave of them.
+
+    Parameters
+    ----------
+    batch : Batch
+        One structure, with its labels.
+    fixed : Prediction
+        Of the fixed terms.
+    fit : InitialFit
+    trained : sequence of Quantity
+        What is trained on where there is a label.
+    """
+    labels = {}
+    for quantity in trained:
+        label = batch.labels.get(quantity.name)
+        if label is None:
+            continue
+        if quantity.is_sum_of_terms and (of_fixed := fixed.of(quantity)) is not None:
+            label = label - of_fixed
+        if quantity.has_baseline:
+            label = label - compositions([batch], fit.elements) @ fit.baseline  # (1,)
+        labels[quantity.name] = Label(label.float())
+    return labels
 
 
 def constants_of_frame(
@@ -78,7 +96,3 @@ def constants_of_frame(
             terms.products.virials.float() if use_virials else None,
         )
     return constants
-
-
-def _label(label: Tensor | None, like: Tensor) -> Tensor:
-    return like if label is None else label

@@ -14,10 +14,10 @@ from torch import Tensor
 from mliap_hybrid.fitting.cached_heads import CachedHeads
 from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.kernels.backend import backend_class
-from mliap_hybrid.model.born_charges import born_charges
+from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import Head, Heads
-from mliap_hybrid.model.parameters import Parameter, PredictedParameter
-from mliap_hybrid.model.sum_of_terms import sum_of_terms
+from mliap_hybrid.model.parameters import Parameter
+from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.prediction import Prediction
 
@@ -76,7 +76,7 @@ class TrainableModel(torch.nn.Module):
             virials=virials if total.virials is None else virials + total.virials,
             charges=total.parameters.get("charge"),
             potentials=total.parameter_gradients.get("charge"),
-            born_charges=self._born_charges(frames, heads),
+            others=self._further(frames, total, heads),
         )
 
     def fitted_parameters(self) -> list[torch.nn.Parameter]:
@@ -98,10 +98,16 @@ class TrainableModel(torch.nn.Module):
         of_head = None if parameter.head is None else self.heads[parameter.head](inputs, frames.species)  # type: ignore[index]
         return parameter(frames.geometry, frames.species, of_head)[0]
 
-    def _born_charges(self, frames: TrainingFrames, heads: CachedHeads) -> Tensor | None:
-        """(n_atoms, 3, 3), e; None where there are no labels to compare with, or charges are not predicted."""
-        charge = dict(self.theta.items()).get("charge")
-        labels = frames.predicted
-        if not isinstance(charge, PredictedParameter) or labels is None or labels.born_charges is None:
-            return None
-        return born_charges(charge, frames.geometry, labels.positions, labels.periodic, frames.species, heads)
+    def _further(self, frames: TrainingFrames, total: Total, heads: CachedHeads) -> dict[str, Tensor]:
+        """Quantities besides energies, forces and virials that there are labels of."""
+        charge: Parameter | None = dict(self.theta.items()).get("charge")  # type: ignore[assignment]
+        return further_quantities(
+            frames.labels,
+            total,
+            charge,
+            frames.geometry,
+            frames.positions,
+            frames.periodic,
+            frames.species,
+            lambda: heads,
+        )

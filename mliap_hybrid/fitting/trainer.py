@@ -131,9 +131,7 @@ class Trainer:
             frame = self.validation[index]
             with torch.no_grad():
                 prediction = average(frame)
-                errors.add(
-                    squared_errors(prediction, frame, self.loss.force_transition, self.loss.energy_transition), frame
-                )
+                errors.add(squared_errors(prediction, frame, self.loss), frame)
         return self._of_group(errors)
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,29 +10,21 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mliap_hybrid.communication import Serial
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives
-from mliap_hybrid.fitting.label_masks import join_labels
-from mliap_hybrid.fitting.prepared_charges import ChargeConstants, join_charges
+from mliap_hybrid.fitting.frame_labels import Label, join_labels
 from mliap_hybrid.model.term import Constants
-from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch, Geometry
-
-MASKS = {"energies": "has_energy", "forces": "has_forces", "virials": "has_virial"}
-"""Label -> what says which frames have it."""
 
 
 @dataclass(frozen=True)
 class TrainingFrames:
-    """One or more frames laid end to end, float32 but for the pair vectors.
-
-    Labels are None where no frame has them, or the loss does not use them. Where some frames lack a label, zeros stand
-    for it, and `has_energy`, `has_forces` or `has_virial` says which frames have it; these are None otherwise.
-    """
+    """One or more frames laid end to end, float32 but for the pair vectors."""
 
     features: Tensor
     """(n_atoms, n_kept): whitened features of each atom."""
@@ -52,22 +44,16 @@ class TrainingFrames:
     """(n_atoms,) int64."""
     atoms_per_frame: Tensor
     """(n_frames,): number of atoms."""
-    energies: Tensor | None
-    """(n_frames,), eV: label minus the fixed terms."""
-    forces: Tensor | None
-    """(n_atoms, 3), eV/Å: label minus the fixed terms."""
-    virials: Tensor | None
-    """(n_frames, 3, 3), eV: label minus the fixed terms."""
+    positions: Tensor
+    """(n_atoms, 3), Å."""
+    periodic: Tensor
+    """(n_frames,) bool: whether periodic in any direction."""
+    total_charges: Tensor
+    """(n_frames,), e."""
+    labels: Mapping[str, Label]
+    """Quantity -> labels of the frames that have it; of sums of terms, minus the fixed terms."""
     constants: Mapping[str, Constants] = field(default_factory=dict)
     """Kind of a trained term -> what it keeps of these frames."""
-    predicted: ChargeConstants | None = None
-    """What predicted charges need, and their labels."""
-    has_energy: Tensor | None = None
-    """(n_frames,) bool."""
-    has_forces: Tensor | None = None
-    """(n_frames,) bool."""
-    has_virial: Tensor | None = None
-    """(n_frames,) bool."""
 
     @property
     def n_frames(self) -> int:
@@ -78,37 +64,37 @@ class TrainingFrames:
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
         values = [getattr(self, f.name) for f in fields(self)]
-        values += list(self.constants.values())
+        values += [*self.labels.values(), *self.constants.values()]
         return sum(
             value.nbytes if isinstance(value, Tensor) else value.n_bytes
             for value in values
-            if value is not None and not isinstance(value, Mapping)
+            if not isinstance(value, Mapping)
         )
+
+    def without_labels(self, *names: str) -> TrainingFrames:
+        """The same frames without the labels of these quantities."""
+        return replace(self, labels={name: label for name, label in self.labels.items() if name not in names})
 
     @cached_property
     def geometry(self) -> Geometry:
         """What terms may look at, in the precision of the features."""
-        totals = self.features.new_zeros(self.n_frames) if self.predicted is None else self.predicted.total_charges
         return Geometry(
             centre_numbers=self.numbers,
             neighbour_numbers=self.numbers.index_select(0, self.pair_j),
             pair_i=self.pair_i,
             pair_vectors=self.pair_vectors.to(self.features.dtype),
             pair_j=self.pair_j,
-            neighbours=Serial(self.pair_j, self.frame_of_atom, totals),
+            neighbours=Serial(self.pair_j, self.frame_of_atom, self.total_charges),
         )
 
 
 def prepare_frame(
     batch: Batch,
-    remainder: Prediction,
+    labels: Mapping[str, Label],
     features: Tensor,
     derivatives: FeatureDerivatives,
     elements: Sequence[int],
     constants: Mapping[str, Constants] | None = None,
-    predicted: ChargeConstants | None = None,
-    use_forces: bool = True,
-    use_virials: bool = True,
 ) -> TrainingFrames:
     """Gather everything of one frame.
 
@@ -116,8 +102,8 @@ def prepare_frame(
     ----------
     batch : Batch
         One structure.
-    remainder : Prediction
-        Labels minus the fixed terms; a part without label is ignored.
+    labels : mapping of str to Label
+        What is trained on, as `TrainingFrames` has it.
     features : Tensor, shape (n_atoms, n_kept)
         Whitened.
     derivatives : FeatureDerivatives
@@ -126,10 +112,6 @@ def prepare_frame(
         Atomic numbers of the model, ascending.
     constants : mapping of str to Constants, optional
         Kind of a trained term -> what it keeps of the frame.
-    predicted : ChargeConstants, optional
-        Where charges are predicted; already float32.
-    use_forces, use_virials : bool
-        Whether these labels are trained on, if the frame has them.
 
     Returns
     -------
@@ -145,11 +127,11 @@ def prepare_frame(
         numbers=batch.numbers,
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
-        energies=None if batch.energies is None else remainder.energies.float(),
-        forces=remainder.forces.float() if use_forces and batch.forces is not None else None,
-        virials=remainder.virials.float() if use_virials and batch.virials is not None else None,
+        positions=batch.positions.float(),
+        periodic=batch.periodic.any(1),
+        total_charges=batch.total_charges.float(),
+        labels=labels,
         constants=constants or {},
-        predicted=predicted,
     )
 
 
@@ -172,27 +154,18 @@ def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
     n_frames = [frame.n_frames for frame in frames]
     first_atoms = _before(n_atoms, [len(frame.pair_i) for frame in frames])  # (n_pairs,)
     offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": _before(n_frames, n_atoms)}
-    joined: dict[str, Tensor | FeatureDerivatives | None] = {
-        "derivatives": frames[0].derivatives.followed_by([frame.derivatives for frame in frames[1:]])
-    }
-    for label, mask in MASKS.items():
-        labels, masks = ([getattr(frame, name) for frame in frames] for name in (label, mask))
-        n_rows = n_atoms if label == "forces" else n_frames
-        joined[label], joined[mask] = join_labels(labels, masks, n_rows, n_frames)
-    joined["constants"] = {  # type: ignore[assignment]
-        kind: constants.followed_by([frame.constants[kind] for frame in frames[1:]])
-        for kind, constants in frames[0].constants.items()
+    joined: dict[str, Any] = {
+        "derivatives": frames[0].derivatives.followed_by([frame.derivatives for frame in frames[1:]]),
+        "labels": join_labels([frame.labels for frame in frames], n_atoms, n_frames),
+        "constants": {
+            kind: constants.followed_by([frame.constants[kind] for frame in frames[1:]])
+            for kind, constants in frames[0].constants.items()
+        },
     }
     for name in (f.name for f in fields(TrainingFrames) if f.name not in joined):
-        values = [getattr(frame, name) for frame in frames]
-        if values[0] is None or name == "predicted":
-            joined[name] = None
-            continue
-        end_to_end = torch.cat(values)
+        end_to_end = torch.cat([getattr(frame, name) for frame in frames])
         joined[name] = end_to_end + offsets[name] if name in offsets else end_to_end
-    predicted = [frame.predicted for frame in frames if frame.predicted is not None]
-    together = TrainingFrames(**joined)  # type: ignore[arg-type]  # every field without default is in `joined`
-    return replace(together, predicted=join_charges(predicted)) if predicted else together
+    return TrainingFrames(**joined)
 
 
 def _before(sizes: Sequence[int], repeats: Sequence[int]) -> Tensor:

@@ -6,16 +6,18 @@ features, and networks and gradients with them where it can do so in one pass; e
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
-from mliap_hybrid.model.born_charges import born_charges
+from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import HeadsOfGeometry
 from mliap_hybrid.model.heads_of_geometry import FusedHeads, TorchHeads
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import backend_of
-from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.model.structures import prediction_of
 from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
 from mliap_hybrid.prediction import Prediction
@@ -44,17 +46,20 @@ class Evaluator:
         if not by_torch:
             self._backend_on(model.species_of_number.device, 0.0)
 
-    def predict(self, batch: Batch) -> Prediction:
+    def predict(self, batch: Batch, others: Collection[str] = ()) -> Prediction:
         """Energies, forces and virials of whole structures, with the long-range term.
 
         Parameters
         ----------
         batch : Batch
             With all pairs up to the model's cutoff.
+        others : collection of str
+            Further quantities that are asked for.
 
         Returns
         -------
         Prediction
+            With those of the further quantities that the model gives.
 
         Raises
         ------
@@ -63,7 +68,9 @@ class Evaluator:
         """
         self.model.check_elements(batch.numbers)
         geometry = batch.geometry()
-        return prediction_of(batch, geometry, self.total(geometry))
+        total = self.total(geometry)
+        prediction = prediction_of(batch, geometry, total)
+        return replace(prediction, others=self._further(others, batch, geometry, total)) if others else prediction
 
     def total(self, geometry: Geometry) -> Total:
         """Energies of the centres, and all that changes with positions. Collective where centres are divided.
@@ -110,16 +117,20 @@ class Evaluator:
                 return list(zip(*backend.heads_and_gradients(geometry), strict=True))
             return TorchHeads(self.model, geometry, self._totals(geometry), backend).each()
 
-    def born_charges(self, batch: Batch) -> Tensor:
-        """Born effective charges Z*_ab = dM_a/dr_b (n_atoms, 3, 3), e, of a model that predicts charges."""
-        model, geometry = self.model, batch.geometry()
-        parameter = model.parameter("charge")
-        if not isinstance(parameter, PredictedParameter):
-            raise ValueError("expected a model with predicted charges")
+    def _further(self, names: Collection[str], batch: Batch, geometry: Geometry, total: Total) -> dict[str, Tensor]:
+        """Quantities besides energies, forces and virials."""
+        species, periodic = self.model.species(batch.numbers), batch.periodic.any(1)
         with torch.no_grad():
-            heads = self.heads(geometry)
-            species, periodic = model.species(batch.numbers), batch.periodic.any(1)
-            return born_charges(parameter, geometry, batch.positions, periodic, species, heads)
+            return further_quantities(
+                names,
+                total,
+                self.model.parameter("charge"),
+                geometry,
+                batch.positions,
+                periodic,
+                species,
+                lambda: self.heads(geometry),
+            )
 
     def _totals(self, geometry: Geometry) -> Tensor:
         """Total charge of the structure of each centre (n_centres,), where networks ask for it."""

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
+from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.report.error_groups import by_config_type, by_element
 from mliap_hybrid.report.evaluation import ComparedFrame, Evaluation, Parity
 from mliap_hybrid.report.tables import Table
-
-FORCE_COLUMNS = (
-    ("force RMSE", "meV/Å"),
-    ("force MAE", "meV/Å"),
-    ("force RMSE", "% of RMS"),
-    ("force angle", "°"),
-)
-
-COLUMNS = (
-    ("frames", ""),
-    ("energy RMSE", "meV/atom"),
-    ("energy MAE", "meV/atom"),
-    *FORCE_COLUMNS,
-    ("virial RMSE", "meV/atom"),
-    ("virial MAE", "meV/atom"),
-)
-"""Name and unit of each column after the first."""
-
-CHARGE_COLUMNS = {
-    "charges": (("charge RMSE", "me"), ("charge MAE", "me")),
-    "dipole": (("dipole RMSE", "me Å"), ("dipole MAE", "me Å")),
-    "born_charges": (("Born charge RMSE", "me"), ("Born charge MAE", "me")),
-}
-"""Quantity of charges -> its columns."""
 
 N_WORST = 10
 """Frames in the table of the worst."""
@@ -55,16 +32,9 @@ def error_table(evaluations: Mapping[str, Evaluation], what: str = "split") -> T
     Table
         A dash where there is no label; columns in which no set has one are left out.
     """
-    columns = [(what, ""), *COLUMNS, *(column for names in CHARGE_COLUMNS.values() for column in names)]
+    columns = [(what, ""), ("frames", ""), *_columns(QUANTITIES.values())]
     rows = [
-        (
-            name,
-            str(evaluation.n_frames),
-            *_milli(evaluation.energy),
-            *_force_cells(evaluation.forces, evaluation.force_angle),
-            *_milli(evaluation.virial),
-            *(cell for quantity in CHARGE_COLUMNS for cell in _milli(getattr(evaluation, quantity))),
-        )
+        (name, str(evaluation.n_frames), *_cells(QUANTITIES.values(), evaluation.parities))
         for name, evaluation in evaluations.items()
     ]
     return Table(columns, rows).without_empty_columns()
@@ -81,16 +51,10 @@ def element_table(evaluation: Evaluation) -> Table | None:
     elements = by_element(evaluation)
     if not elements:
         return None
-    names = ("charges", "born_charges")
-    columns = [("element", ""), ("atoms", ""), *FORCE_COLUMNS, *(c for name in names for c in CHARGE_COLUMNS[name])]
+    of_atoms = [quantity for quantity in QUANTITIES.values() if quantity.of_atoms]
+    columns = [("element", ""), ("atoms", ""), *_columns(of_atoms)]
     rows = [
-        (
-            chemical_symbols[z],
-            str(errors.n_atoms),
-            *_force_cells(errors.forces, errors.force_angle),
-            *(cell for name in names for cell in _milli(getattr(errors, name))),
-        )
-        for z, errors in elements.items()
+        (chemical_symbols[z], str(errors.n_atoms), *_cells(of_atoms, errors.parities)) for z, errors in elements.items()
     ]
     return Table(columns, rows).without_empty_columns()
 
@@ -139,15 +103,30 @@ def _worst_force(frame: ComparedFrame) -> tuple[str, ...]:
     )
 
 
-def _force_cells(forces: Parity | None, angle: float | None) -> tuple[str, ...]:
-    if forces is None or angle is None:
-        return ("-", "-", "-", "-")
-    relative = f"{100.0 * forces.rmse / forces.label_rms:.2f}" if forces.label_rms > 0 else "-"
-    return (*_milli(forces), relative, "-" if np.isnan(angle) else f"{angle:.2f}")
+def _columns(quantities: Iterable[Quantity]) -> list[tuple[str, str]]:
+    """Name and unit of the columns of these quantities."""
+    columns = []
+    for quantity in quantities:
+        what, unit = quantity.column, f"m{quantity.error_unit}"
+        columns += [(f"{what} RMSE", unit), (f"{what} MAE", unit)]
+        columns += [(f"{what} RMSE", "% of RMS"), (f"{what} angle", "°")] if quantity.has_direction else []
+    return columns
 
 
-def _milli(parity: Parity | None) -> tuple[str, str]:
-    return ("-", "-") if parity is None else (_digits(1000 * parity.rmse), _digits(1000 * parity.mae))
+def _cells(quantities: Iterable[Quantity], parities: Mapping[str, Parity]) -> list[str]:
+    """What stands under `_columns`; dashes where there is no label."""
+    cells = []
+    for quantity in quantities:
+        parity = parities.get(quantity.name)
+        if parity is None:
+            cells += ["-"] * (4 if quantity.has_direction else 2)
+            continue
+        cells += [_digits(1000 * parity.rmse), _digits(1000 * parity.mae)]
+        if quantity.has_direction:
+            angle = parity.angle
+            cells.append(f"{100.0 * parity.rmse / parity.label_rms:.2f}" if parity.label_rms > 0 else "-")
+            cells.append("-" if np.isnan(angle) else f"{angle:.2f}")
+    return cells
 
 
 def _digits(value: float) -> str:

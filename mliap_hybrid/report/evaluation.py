@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
-from mliap_hybrid.model.dipoles import dipole_moments
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.report.force_angles import mean_force_angle
 from mliap_hybrid.structure import Batch
-
-QUANTITIES = ("energy", "forces", "virial", "charges", "dipole", "born_charges")
-"""What is compared: fields of `Evaluation`."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,15 @@ class Parity:
         """Root mean square of the labels."""
         return float(np.sqrt(np.mean(self.labels**2)))
 
+    @property
+    def angle(self) -> float:
+        """Of vectors: mean angle between prediction and label, degrees, as `mean_force_angle` defines it."""
+        return mean_force_angle(self.labels.reshape(-1, 3), self.predictions.reshape(-1, 3))
+
 
 @dataclass(frozen=True)
 class ComparedFrame:
-    """One structure: what its labels say and what the model says, in the units of `Evaluation`."""
+    """One structure: what its labels say and what the model says, in the units of the errors."""
 
     numbers: np.ndarray
     """(n_atoms,): atomic numbers."""
@@ -62,30 +62,24 @@ class ComparedFrame:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Parity of all quantities on a set of frames; None where no frame has the label."""
+    """How far a model is from the labels of a set of frames."""
 
     n_frames: int
-    energy: Parity | None
-    """eV/atom, without the element energies E0."""
-    forces: Parity | None
-    """eV/Å, components."""
-    virial: Parity | None
-    """eV/atom, nine components."""
-    charges: Parity | None = None
-    """e."""
-    dipole: Parity | None = None
-    """e Å, components."""
-    born_charges: Parity | None = None
-    """e, nine components."""
+    parities: Mapping[str, Parity]
+    """Quantity -> all its values, for each atom where the table of quantities says so, and without the baseline; those
+    that some frame has a label of and the model gives."""
     frames: Sequence[ComparedFrame] = ()
     """Where the values come from."""
 
     @property
-    def force_angle(self) -> float | None:
-        """Mean angle between predicted and reference forces, degrees, as `mean_force_angle` defines it."""
-        if self.forces is None:
-            return None
-        return mean_force_angle(self.forces.labels.reshape(-1, 3), self.forces.predictions.reshape(-1, 3))
+    def energy(self) -> Parity | None:
+        """eV/atom, without the element energies E0."""
+        return self.parities.get("energy")
+
+    @property
+    def forces(self) -> Parity | None:
+        """eV/Å, components."""
+        return self.parities.get("forces")
 
 
 def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
@@ -109,14 +103,42 @@ def evaluation_of(frames: Sequence[ComparedFrame]) -> Evaluation:
     """The errors of some frames together; at least one."""
     if not frames:
         raise ValueError("expected at least one frame, got none")
-    return Evaluation(len(frames), frames=frames, **{name: _parity(frames, name) for name in QUANTITIES})
+    parities = {name: parity for name in QUANTITIES if (parity := parity_of(frames, name)) is not None}
+    return Evaluation(len(frames), parities, frames)
+
+
+def parity_of(frames: Sequence[ComparedFrame], name: str, number: int | None = None) -> Parity | None:
+    """Values of a quantity of some frames, or of their atoms of one element; None where none has a label.
+
+    Parameters
+    ----------
+    frames : sequence of ComparedFrame
+    name : str
+        Of the quantity.
+    number : int, optional
+        Atomic number, for quantities of atoms.
+    """
+    labels, predictions = [], []
+    for frame in (frame for frame in frames if name in frame.labels):
+        rows = slice(None) if number is None else frame.numbers == number
+        labels.append(frame.labels[name][rows].ravel())
+        predictions.append(frame.predictions[name][rows].ravel())
+    return Parity(np.concatenate(labels), np.concatenate(predictions)) if any(map(len, labels)) else None
 
 
 def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
     labels, predictions = {}, {}
-    for name, label, value in _compared(evaluator, batch):
-        if label is not None and value is not None:
-            labels[name], predictions[name] = label.numpy(), value.detach().numpy()
+    prediction = evaluator.predict(batch, batch.labels)
+    baseline = sum(evaluator.model.table("baseline")[z] for z in batch.numbers.tolist())
+    for name, quantity in QUANTITIES.items():
+        label, value = batch.labels.get(name), prediction.of(quantity)
+        if label is None or value is None:
+            continue
+        if quantity.has_baseline:
+            label, value = label - baseline, value - baseline
+        if quantity.per_atom:
+            label, value = label / batch.n_atoms, value / batch.n_atoms
+        labels[name], predictions[name] = label.numpy(), value.detach().numpy()
     return ComparedFrame(
         numbers=batch.numbers.numpy(),
         labels=labels,
@@ -124,27 +146,3 @@ def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
         source=batch.sources[0] if batch.sources else "",
         config_type=batch.config_types[0] if batch.config_types else None,
     )
-
-
-def _compared(evaluator: Evaluator, batch: Batch) -> Iterator[tuple[str, Tensor | None, Tensor | None]]:
-    """Name, label and prediction of each quantity of a structure, in the units of `Evaluation`."""
-    prediction, n_atoms = evaluator.predict(batch), batch.n_atoms
-    baseline = sum(evaluator.model.table("baseline")[z] for z in batch.numbers.tolist())
-    if batch.energies is not None:
-        yield "energy", (batch.energies - baseline) / n_atoms, (prediction.energies - baseline) / n_atoms
-    yield "forces", batch.forces, prediction.forces
-    if batch.virials is not None:
-        yield "virial", batch.virials / n_atoms, prediction.virials / n_atoms
-    if prediction.charges is None:
-        return
-    yield "charges", batch.charges, prediction.charges
-    moments = dipole_moments(prediction.charges, batch.positions, batch.structure_of_atom, batch.n_structures)
-    yield "dipole", batch.dipoles, moments
-    if batch.born_charges is not None and isinstance(evaluator.model.parameter("charge"), PredictedParameter):
-        yield "born_charges", batch.born_charges, evaluator.born_charges(batch)
-
-
-def _parity(frames: Sequence[ComparedFrame], name: str) -> Parity | None:
-    labels = [frame.labels[name].ravel() for frame in frames if name in frame.labels]
-    predictions = [frame.predictions[name].ravel() for frame in frames if name in frame.labels]
-    return Parity(np.concatenate(labels), np.concatenate(predictions)) if labels else None

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from mliap_hybrid.report.metrics import QUANTITIES, Rows, read_metrics
+from mliap_hybrid.report.metrics import Rows, errors_with_units, read_metrics
 from mliap_hybrid.report.parity_plots import COLOURS, STYLE
 
 RUN_COLOURS = ("#1f6fb2", "#e08e0b", "#2a9d6f", "#c0392b", "#8e5ea2", "#6b7280", "#17a2b8", "#b5651d")
@@ -64,7 +64,7 @@ def learning_curve_figure(runs: Mapping[str, Rows], against: str = "epoch") -> F
     """
     shown = [
         (quantity, unit)
-        for quantity, unit in QUANTITIES.items()
+        for quantity, unit in errors_with_units().items()
         if any(np.isfinite(_column(rows, f"validation_{quantity}_rmse")).any() for rows in runs.values())
     ]
     with matplotlib.rc_context(rc=STYLE):

@@ -9,29 +9,29 @@ from pathlib import Path
 
 from torch import Tensor
 
-QUANTITIES = {
-    "energy": "meV/atom",
-    "force": "meV/Å",
-    "virial": "meV/atom",
-    "charge": "me",
-    "dipole": "me Å",
-    "born_charge": "me",
-}
-"""What has errors -> their unit."""
-
-COLUMNS = {
-    "epoch": "1",
-    "learning_rate": "1",
-    **{f"train_{name}_rmse": unit for name, unit in QUANTITIES.items()},
-    **{f"validation_{name}_rmse": unit for name, unit in QUANTITIES.items()},
-    "weak_supervision_loss": "1",
-    "validation_loss": "1",
-    "time": "s",
-}
-"""Name -> unit. A cell is empty where there is no label."""
+from mliap_hybrid.quantities import QUANTITIES
 
 Rows = Sequence[Mapping[str, float]]
 """Lines of a metrics file."""
+
+
+def errors_with_units() -> dict[str, str]:
+    """What columns call the errors of each quantity -> their unit, in the order of the table."""
+    return {q.column.lower().replace(" ", "_"): f"m{q.error_unit}" for q in QUANTITIES.values()}
+
+
+def columns() -> dict[str, str]:
+    """Column -> unit. A cell is empty where there is no label."""
+    errors = errors_with_units()
+    return {
+        "epoch": "1",
+        "learning_rate": "1",
+        **{f"train_{name}_rmse": unit for name, unit in errors.items()},
+        **{f"validation_{name}_rmse": unit for name, unit in errors.items()},
+        "weak_supervision_loss": "1",
+        "validation_loss": "1",
+        "time": "s",
+    }
 
 
 def milli_rmse(squared_error: Tensor | None) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.report.evaluation import Evaluation, Parity
 
 COLOURS = {"train": "#9aa5b1", "validation": "#e08e0b", "test": "#1f6fb2"}
@@ -25,16 +26,6 @@ STYLE = matplotlib.RcParams(
         "savefig.dpi": 160,
     }
 )
-
-QUANTITIES = {
-    "energy": ("Energy without element energies", "eV/atom"),
-    "forces": ("Force components", "eV/Å"),
-    "virial": ("Virial components", "eV/atom"),
-    "charges": ("Charges", "e"),
-    "dipole": ("Components of the dipole moment", "e Å"),
-    "born_charges": ("Components of Born effective charges", "e"),
-}
-"""Quantity of `Evaluation` -> title and unit."""
 
 MOST_DOTS = 20_000
 """Values of a set that are drawn; of more, as many at random."""
@@ -57,11 +48,11 @@ def write_parity_plots(evaluations: Mapping[str, Evaluation], folder: Path) -> l
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, (title, unit) in QUANTITIES.items():
+    for name, quantity in QUANTITIES.items():
         parities = _parities(evaluations, name)
         if parities:
             with matplotlib.rc_context(rc=STYLE):
-                figure = _parity_figure(parities, title, unit)
+                figure = _parity_figure(parities, quantity)
                 figure.savefig(folder / f"parity_{name}.png")
             written.append(folder / f"parity_{name}.png")
     return written
@@ -77,7 +68,7 @@ def write_error_sizes(evaluations: Mapping[str, Evaluation], folder: Path) -> Pa
         figure = Figure(figsize=(4.2 * len(shown), 3.2), layout="constrained")
         panels = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
         for axes, (name, parities) in zip(panels, shown.items(), strict=True):
-            _draw_sizes(axes, parities, *QUANTITIES[name])
+            _draw_sizes(axes, parities, QUANTITIES[name])
         panels[0].set_ylabel("smaller errors (%)")
         panels[0].legend(loc="upper left")
         figure.savefig(folder / "error_sizes.png")
@@ -86,11 +77,12 @@ def write_error_sizes(evaluations: Mapping[str, Evaluation], folder: Path) -> Pa
 
 def _parities(evaluations: Mapping[str, Evaluation], name: str) -> dict[str, Parity]:
     """Set -> one quantity, of the sets that have it."""
-    return {label: parity for label, e in evaluations.items() if (parity := getattr(e, name)) is not None}
+    return {label: parity for label, e in evaluations.items() if (parity := e.parities.get(name)) is not None}
 
 
-def _parity_figure(parities: Mapping[str, Parity], title: str, unit: str) -> Figure:
+def _parity_figure(parities: Mapping[str, Parity], quantity: Quantity) -> Figure:
     """Prediction against label above, error against label below."""
+    unit = quantity.error_unit
     figure = Figure(figsize=(4.6, 5.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for name, parity in parities.items():
@@ -102,7 +94,7 @@ def _parity_figure(parities: Mapping[str, Parity], title: str, unit: str) -> Fig
         above.scatter(drawn.labels, drawn.predictions, label=label, **dots)
         below.scatter(drawn.labels, 1000 * (drawn.predictions - drawn.labels), **dots)
     _diagonal(above, parities)
-    above.set(ylabel=f"model ({unit})", title=title)
+    above.set(ylabel=f"model ({unit})", title=quantity.title)
     above.legend(loc="upper left", markerscale=2, handletextpad=0.2)
     below.axhline(0.0, color="black", linewidth=0.7)
     below.set(xlabel=f"label ({unit})", ylabel=f"error (m{unit})")
@@ -123,7 +115,7 @@ def _diagonal(axes: Axes, parities: Mapping[str, Parity]) -> None:
     axes.plot(ends, ends, color="black", linewidth=0.7, zorder=0)
 
 
-def _draw_sizes(axes: Axes, parities: Mapping[str, Parity], title: str, unit: str) -> None:
+def _draw_sizes(axes: Axes, parities: Mapping[str, Parity], quantity: Quantity) -> None:
     """Share of the values whose error is smaller, over the size of the error; a dot at each RMSE."""
     for name, parity in parities.items():
         drawn = _some(parity)
@@ -139,4 +131,4 @@ def _draw_sizes(axes: Axes, parities: Mapping[str, Parity], title: str, unit: st
     left = max(min(values.min() for values in sizes), min(np.median(values) for values in sizes) / 50)
     if left > 0:
         axes.set_xlim(left=left / 1.2)
-    axes.set(xscale="log", xlabel=f"size of the error (m{unit})", title=title, ylim=(0, 102))
+    axes.set(xscale="log", xlabel=f"size of the error (m{quantity.error_unit})", title=quantity.title, ylim=(0, 102))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.trainer import EpochResult
-from mliap_hybrid.report.metrics import COLUMNS, milli_rmse, read_metrics
+from mliap_hybrid.quantities import QUANTITIES
+from mliap_hybrid.report.metrics import columns, milli_rmse, read_metrics
 from mliap_hybrid.whole_file import whole_file
 
 
@@ -29,9 +30,9 @@ class MetricsFile:
         kept = [row for row in read_metrics(path) if row["epoch"] <= finished_epochs] if finished_epochs else []
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        writer.writerow(COLUMNS.values())
-        writer.writerows([_cell(row.get(name)) for name in COLUMNS] for row in kept)
+        writer.writerow(columns())
+        writer.writerow(columns().values())
+        writer.writerows([_cell(row.get(name)) for name in columns()] for row in kept)
         with whole_file(path) as file:
             file.write(text.getvalue().encode())
 
@@ -51,8 +52,7 @@ class MetricsFile:
 
 
 def _errors(errors: SquaredErrors) -> list[float | None]:
-    values = (errors.energy, errors.forces, errors.virial, errors.charges, errors.dipole, errors.born_charges)
-    return [milli_rmse(value) for value in values]  # in the order of QUANTITIES
+    return [milli_rmse(errors.means.get(name)) for name in QUANTITIES]
 
 
 def _cell(value: float | None) -> str:

@@ -29,7 +29,6 @@ from mliap_hybrid.fitting.frames_on_disk import FramesOnDisk
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.memory import available_memory, check_memory, fits
 from mliap_hybrid.fitting.model_factory import make_features
-from mliap_hybrid.fitting.prepared_charges import prepare_charges
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FastFeatures, FeatureSource, whitened_jacobian
 from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame, frame_terms, residual_labels
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
@@ -100,6 +99,7 @@ def prepare(
     else:
         elements, charges = terms.elements, terms.charges
     features = make_features(settings, elements)
+    trained = settings.trained_quantities()
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.with_virials
     molecules = molecules_of(settings) if terms is None else terms.molecules
     explicit = explicit_terms(settings, elements, charges, molecules)
@@ -131,13 +131,10 @@ def prepare(
     frames = [
         prepare_frame(
             batch,
-            residual_labels(batch, of_batch.fixed, terms),
+            residual_labels(batch, of_batch.fixed, terms, trained),
             *represent(batch),
             elements,
             constants=constants_of_frame(batch, of_batch, terms, use_forces, use_virials),
-            predicted=prepare_charges(batch) if settings.electrostatics.predicts else None,
-            use_forces=use_forces,
-            use_virials=use_virials,
         )
         for batch, of_batch in zip(track(batches, "preparing frames"), physics, strict=True)
     ]

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.trainer import EpochResult
+from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.report.metrics import milli_rmse
 
 PLAIN_LINES = 40
@@ -112,15 +113,8 @@ def epoch_line(result: EpochResult, n_epochs: int) -> str:
 def errors_line(errors: SquaredErrors) -> str:
     """Root mean squared errors with their units."""
     parts = []
-    for name, value, unit in (
-        ("E", errors.energy, "meV/atom"),
-        ("F", errors.forces, "meV/Å"),
-        ("W", errors.virial, "meV/atom"),
-        ("q", errors.charges, "me"),
-        ("dipole", errors.dipole, "me Å"),
-        ("Z*", errors.born_charges, "me"),
-    ):
-        rmse = milli_rmse(value)
+    for name, quantity in QUANTITIES.items():
+        rmse = milli_rmse(errors.means.get(name))
         if rmse is not None:
-            parts.append(f"{name} {rmse:.3g} {unit}")
+            parts.append(f"{quantity.symbol} {rmse:.3g} m{quantity.error_unit}")
     return ", ".join(parts)

@@ -14,6 +14,7 @@ from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_c
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.member_models import committee_model
+from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.report.evaluation import Evaluation
 from mliap_hybrid.runs.complete_settings import complete_settings
 from mliap_hybrid.runs.member_run import train_member
@@ -129,10 +130,12 @@ def fingerprint(batches: Sequence[Batch]) -> str:
     """Hash of structures and labels, in order: equal if and only if a run may be continued with them."""
     digest = hashlib.sha256()
     for batch in batches:
-        for tensor in (batch.numbers, batch.positions, batch.cells, batch.energies, batch.forces, batch.virials):
-            digest.update(b"-" if tensor is None else tensor.numpy().tobytes())
-        for tensor in (batch.charges, batch.dipoles, batch.born_charges):  # not there in older runs
-            digest.update(b"" if tensor is None else tensor.numpy().tobytes())
+        for tensor in (batch.numbers, batch.positions, batch.cells):
+            digest.update(tensor.numpy().tobytes())
+        for quantity in sorted(QUANTITIES.values(), key=lambda quantity: not quantity.is_sum_of_terms):
+            label = batch.labels.get(quantity.name)
+            missing = b"-" if quantity.is_sum_of_terms else b""  # as in runs that knew no others
+            digest.update(missing if label is None else label.numpy().tobytes())
     return digest.hexdigest()
 
 

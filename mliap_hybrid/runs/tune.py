@@ -130,8 +130,8 @@ def _train(trainer: Trainer, candidate: Candidate, seed: int, display: Display) 
         candidate,
         seed,
         loss=best.validation_loss,
-        energy=milli_rmse(best.validation.energy),
-        forces=milli_rmse(best.validation.forces),
+        energy=milli_rmse(best.validation.means.get("energy")),
+        forces=milli_rmse(best.validation.means.get("forces")),
         seconds=sum(result.seconds for result in epochs),
     )
 

@@ -87,8 +87,8 @@ def molecules_from_frames(
     return Molecules(
         numbers=numbers,
         positions=positions,
-        energies=torch.tensor([label.energy for label in labels], dtype=torch.float64),
-        forces=torch.tensor(np.array([label.forces for label in labels])),
+        energies=torch.tensor(np.array([label.values["energy"] for label in labels])),
+        forces=torch.tensor(np.array([label.values["forces"] for label in labels])),
         cell=cell,
     )
 

@@ -199,6 +199,5 @@ def _frame(model: HybridModel, made: MadeTerm, batch: Batch) -> TrainingFrames:
     whitening = model.whitening
     assert whitening is not None
     derivatives = KernelDerivatives(model.features, whitening, model.elements)
-    nothing = Prediction(batch.energies, batch.forces, batch.virials)  # type: ignore[arg-type]
     constants = constants_of(batch, [made], with_virials=True)
-    return prepare_frame(batch, nothing, whitening(features), derivatives, model.elements, constants)
+    return prepare_frame(batch, {}, whitening(features), derivatives, model.elements, constants)

@@ -179,16 +179,7 @@ def displaced(batch: Batch, displacements: Tensor, cutoff: float) -> Batch:
 
 def _shifted(batch: Batch, displacements: Tensor) -> Batch:
     """The structure with its atoms moved and the same pairs, without labels."""
-    return replace(
-        batch,
-        positions=batch.positions + displacements,
-        energies=None,
-        forces=None,
-        virials=None,
-        charges=None,
-        dipoles=None,
-        born_charges=None,
-    )
+    return replace(batch.without_labels(), positions=batch.positions + displacements)
 
 
 def _slopes(batch: Batch, displacements: Tensor, featuriser: FeatureFunction, shift: float) -> Tensor:

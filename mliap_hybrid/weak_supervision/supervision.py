@@ -178,8 +178,8 @@ class WeakSupervision:
         for frame in training:
             with torch.no_grad():
                 forces = part(frame).forces.double()  # (n_atoms, 3)
-            if self.settings.displacement == "adversarial" and frame.forces is not None:
-                forces = forces - frame.forces
+            if self.settings.displacement == "adversarial" and "forces" in frame.labels:
+                forces = forces - frame.labels["forces"].values
             ways.append(adversarial_displacements(forces, self.settings.displacement_size))
         part.train()
         return ways
@@ -188,13 +188,13 @@ class WeakSupervision:
 def _from_labels(surface: Surface, frames: TrainingFrames, copies: DisplacedCopies) -> Surface:
     """The surface, expanded about A from reference energies and forces, as far as a frame has them."""
     energies, works = surface.energies["A"], surface.works["AC"]  # (n_frames,) each
-    if frames.energies is not None:
-        has_energy = frames.has_energy
-        energies = frames.energies if has_energy is None else torch.where(has_energy, frames.energies, energies)
-    if frames.forces is not None:
-        of_labels = work(copies.displacements["AC"], frames.forces, frames.frame_of_atom, frames.n_frames)
+    energy, forces = frames.labels.get("energy"), frames.labels.get("forces")
+    if energy is not None:
+        energies = energy.values if energy.mask is None else torch.where(energy.mask, energy.values, energies)
+    if forces is not None:
+        of_labels = work(copies.displacements["AC"], forces.values, frames.frame_of_atom, frames.n_frames)
         works = of_labels + copies.fixed_works["AC"]
-    return with_labels(surface, energies, works, frames.has_forces)
+    return with_labels(surface, energies, works, None if forces is None else forces.mask)
 
 
 def check_size(size: float, batches: Sequence[Batch]) -> None:

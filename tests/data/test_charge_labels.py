@@ -37,27 +37,27 @@ def test_labels_come_through_a_file(tmp_path):
     (frame,) = read_frames([tmp_path / "molecule.extxyz"])
     batch = frame_to_batch(frame, 3.0, KEYS)
     torch.testing.assert_close(batch.charges, torch.tensor([1.6, -0.6], dtype=torch.float64))
-    torch.testing.assert_close(batch.dipoles, torch.tensor([[0.1, 0.2, -1.5]], dtype=torch.float64))
-    torch.testing.assert_close(batch.born_charges, torch.tensor(BORN))
+    torch.testing.assert_close(batch.labels["dipole"], torch.tensor([[0.1, 0.2, -1.5]], dtype=torch.float64))
+    torch.testing.assert_close(batch.labels["born_charges"], torch.tensor(BORN))
     assert batch.total_charges.tolist() == [1.0]
     assert has_entry(frame, "born")
     assert has_entry(frame, "dipole")
     assert not has_entry(frame, "moment")
     joined = join_batches([batch, batch])
-    assert joined.dipoles.shape == (2, 3)
-    assert joined.born_charges.shape == (4, 3, 3)
+    assert joined.labels["dipole"].shape == (2, 3)
+    assert joined.labels["born_charges"].shape == (4, 3, 3)
 
 
 def test_dipole_moments_are_in_e_times_the_length_of_the_file():
     batch = frame_to_batch(molecule(), 3.0, KEYS, LabelUnits(length="bohr"))
-    torch.testing.assert_close(batch.dipoles[0], torch.tensor([0.1, 0.2, -1.5], dtype=torch.float64) * BOHR)
-    torch.testing.assert_close(batch.born_charges, torch.tensor(BORN))
+    torch.testing.assert_close(batch.labels["dipole"][0], torch.tensor([0.1, 0.2, -1.5], dtype=torch.float64) * BOHR)
+    torch.testing.assert_close(batch.labels["born_charges"], torch.tensor(BORN))
 
 
 def test_born_charges_in_rows_of_nine_or_three_by_three():
     square, flat = (frame_to_batch(molecule(born=born), 3.0, KEYS) for born in (BORN, BORN.reshape(2, 9)))
-    assert torch.equal(square.born_charges, flat.born_charges)
-    assert square.born_charges[1, 0, 2] == 11.0
+    assert torch.equal(square.labels["born_charges"], flat.labels["born_charges"])
+    assert square.labels["born_charges"][1, 0, 2] == 11.0
 
 
 @pytest.mark.parametrize(

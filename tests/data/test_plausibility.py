@@ -1,7 +1,6 @@
 """Labels in the wrong unit or with the wrong sign are noticed, and right ones are left in peace."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -54,7 +53,7 @@ def frames_of_springs(n_frames=12, periodic=False):
 
 
 def scaled(batches, energy=1.0, forces=1.0):
-    return [replace(batch, energies=batch.energies * energy, forces=batch.forces * forces) for batch in batches]
+    return [batch.with_labels(energy=batch.energies * energy, forces=batch.forces * forces) for batch in batches]
 
 
 @pytest.mark.parametrize("periodic", [False, True])
@@ -85,7 +84,7 @@ def test_the_trapezoid_is_exact_for_springs():
 def test_right_labels_are_left_in_peace():
     assert implausible_labels(frames_of_springs(), EV) == []
     assert implausible_labels(frames_of_springs(periodic=True), EV) == []
-    bare = [replace(batch, energies=None, forces=None) for batch in frames_of_springs(2)]
+    bare = [batch.without_labels("energy", "forces") for batch in frames_of_springs(2)]
     assert implausible_labels(bare, EV) == []
 
 
@@ -117,7 +116,7 @@ def test_energies_of_all_electrons_tell_their_unit(unit, read_as, name):
 
 
 def test_forces_alone_tell_that_they_are_huge_or_tiny():
-    batches = [replace(batch, energies=None) for batch in frames_of_springs()]
+    batches = [batch.without_labels("energy") for batch in frames_of_springs()]
     assert implausible_labels(batches, EV) == []
     (large,) = implausible_labels(scaled_forces(batches, 1 / KCAL_PER_MOL), EV)
     assert "unusually large; in kcal/mol/Å" in large
@@ -127,16 +126,16 @@ def test_forces_alone_tell_that_they_are_huge_or_tiny():
 
 
 def scaled_forces(batches, factor):
-    return [replace(batch, forces=batch.forces * factor) for batch in batches]
+    return [batch.with_labels(forces=batch.forces * factor) for batch in batches]
 
 
 def test_energies_that_no_bond_explains():
     batches = frames_of_springs()
     shift = torch.linspace(-200.0, 200.0, len(batches), dtype=torch.float64)
-    spread = [replace(b, energies=b.energies + shift[k], forces=None) for k, b in enumerate(batches)]
+    spread = [b.without_labels("forces").with_labels(energy=b.energies + shift[k]) for k, b in enumerate(batches)]
     (sentence,) = implausible_labels(spread, EV)
     assert "have a root mean square of" in sentence
-    impossible = [replace(batch, energies=3.7 * batch.energies, forces=None) for batch in batches]
+    impossible = [batch.without_labels("forces").with_labels(energy=3.7 * batch.energies) for batch in batches]
     assert "3.7 times those of all electrons" in implausible_labels(impossible, EV)[0]
 
 

@@ -161,7 +161,7 @@ def test_training_on_selected_features(tmp_path, method):
     part = make_trainable_model(settings, prepared.terms).double()
     model = make_model(settings, prepared.features, prepared.terms, part)
     frame = in_double(prepared.training[0])
-    forces = part(frame).forces - frame.forces
+    forces = part(frame).forces - frame.labels["forces"].values
     torch.testing.assert_close(forces, predict(model, batches[0]).forces - batches[0].forces, rtol=0, atol=1e-5)
 
 

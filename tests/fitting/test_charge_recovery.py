@@ -76,7 +76,7 @@ def test_charges_are_recovered_from_energies_and_forces_alone(tmp_path, neutrali
         "ions",
     )
     evaluations = train(settings, Display())
-    charges = evaluations["test"].charges
+    charges = evaluations["test"].parities["charges"]
     start = np.abs(np.abs(charges.labels) - 1.0).max()  # where the fit began
     assert charges.rmse < 0.03 * charges.label_rms
     assert charges.rmse < 0.5 * start

@@ -14,7 +14,6 @@ from mliap_hybrid.fitting.losses import RunningErrors, squared_errors, total_los
 from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.training_frames import join_frames, memory_of_frames
 from mliap_hybrid.fitting.typical_values import typical_values
-from mliap_hybrid.model.dipoles import dipole_moments
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.terms.electrostatics import CoulombMatrices, Electrostatics
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
@@ -94,14 +93,16 @@ def test_shortcut_equals_the_full_model(tmp_path, neutrality, make, with_input):
     for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
         short, full = part(frame := in_double(frame)), predict(model, batch)
         assert float(full.charges.std()) > 0.2
-        assert_near(short.energies - frame.energies, full.energies - batch.energies, full.energies)
-        assert_near(short.forces - frame.forces, full.forces - batch.forces, full.forces)
+        assert_near(short.energies - frame.labels["energy"].values, full.energies - batch.energies, full.energies)
+        assert_near(short.forces - frame.labels["forces"].values, full.forces - batch.forces, full.forces)
         assert_near(short.charges, full.charges, full.charges)
         assert_near(short.potentials, full.potentials, full.potentials)
-        assert_near(short.born_charges, evaluator.born_charges(batch), short.born_charges)
+        others = evaluator.predict(batch, ["born_charges", "dipole"]).others
+        for name in frame.labels.keys() & others.keys():
+            assert_near(short.others[name], others[name], others[name])
         assert_near(part.values(frame, "charge"), full.charges, full.charges)
         if batch.virials is not None:
-            assert_near(short.virials - frame.virials, full.virials - batch.virials, full.virials)
+            assert_near(short.virials - frame.labels["virial"].values, full.virials - batch.virials, full.virials)
 
 
 def assert_near(found, expected, scale):
@@ -114,8 +115,10 @@ def test_frames_together_are_the_frames_one_by_one(tmp_path, neutrality):
     _, _, prepared, part = ready(tmp_path, neutrality, molecules(), with_input=True)
     frames = [in_double(frame) for frame in prepared.training]
     joined, alone = part(join_frames(frames)), [part(frame) for frame in frames]
-    for name in ("energies", "forces", "charges", "potentials", "born_charges"):
+    for name in ("energies", "forces", "charges", "potentials"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(single, name) for single in alone]))
+    for name in ("dipole", "born_charges"):
+        torch.testing.assert_close(joined.others[name], torch.cat([single.others[name] for single in alone]))
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
@@ -168,7 +171,7 @@ def test_validation_gives_the_same(tmp_path):
     with torch.no_grad():
         validation = part(frame)
     torch.testing.assert_close(validation.forces, training.forces.detach())
-    torch.testing.assert_close(validation.born_charges, training.born_charges)
+    torch.testing.assert_close(validation.others["born_charges"], training.others["born_charges"])
 
 
 def test_errors_of_charges_are_means_over_their_kind(tmp_path):
@@ -179,15 +182,16 @@ def test_errors_of_charges_are_means_over_their_kind(tmp_path):
         running.add(squared_errors(part(frame), frame), frame)
     errors, prediction = squared_errors(part(whole), whole), part(whole)
     for name in ("charges", "dipole", "born_charges"):
-        assert getattr(running.mean(), name).item() == pytest.approx(getattr(errors, name).item(), rel=1e-6)
-    labels = whole.predicted
-    expected = (prediction.charges - labels.charges).square().sum() / len(labels.charges)
-    assert errors.charges.item() == pytest.approx(expected.item())
-    moments = dipole_moments(prediction.charges, labels.positions, whole.frame_of_atom, 3)
-    assert errors.dipole.item() == pytest.approx((moments - labels.dipoles).square().sum().item() / 9)
-    assert errors.born_charges.item() == pytest.approx(
-        (prediction.born_charges - labels.born_charges).square().sum().item() / (9 * len(labels.charges))
-    )
+        assert running.mean().means[name].item() == pytest.approx(errors.means[name].item(), rel=1e-6)
+    labels = {name: label.values for name, label in whole.labels.items()}
+    n_atoms = len(labels["charges"])
+    expected = (prediction.charges - labels["charges"]).square().sum() / n_atoms
+    assert errors.means["charges"].item() == pytest.approx(expected.item())
+    arms = prediction.charges[:, None] * whole.positions  # (n_atoms, 3)
+    moments = torch.zeros(3, 3, dtype=torch.float64).index_add(0, whole.frame_of_atom, arms)
+    assert errors.means["dipole"].item() == pytest.approx((moments - labels["dipole"]).square().sum().item() / 9)
+    of_born = (prediction.others["born_charges"] - labels["born_charges"]).square().sum()
+    assert errors.means["born_charges"].item() == pytest.approx(of_born.item() / (9 * n_atoms))
 
 
 def test_typical_values_are_means_over_training_frames(tmp_path):

@@ -148,7 +148,7 @@ def test_other_settings_have_their_own_folder(full, tmp_path, changes):
 
 
 def test_only_new_and_changed_frames_are_computed(full, tmp_path, batches, caplog):
-    relabelled = dataclasses.replace(batches[0], energies=torch.tensor([1.0]))
+    relabelled = batches[0].with_labels(energy=torch.tensor([1.0]))
     new = frame_to_batch(labelled_frames(1, seed=4)[0], 4.5)
     frames = [relabelled, moved(batches[1]), *batches[2:], new, new]
     caplog.set_level(logging.INFO)

@@ -7,6 +7,7 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
@@ -72,8 +73,8 @@ def setup(tmp_path):
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(5)]
     prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
     frames = list(prepared.training)
-    frames[1] = replace(frames[1], forces=None)
-    frames[2] = replace(frames[2], energies=None, virials=None)
+    frames[1] = frames[1].without_labels("forces")
+    frames[2] = frames[2].without_labels("energy", "virial")
     return settings, make_trainable_model(settings, prepared.terms), frames
 
 
@@ -81,7 +82,7 @@ def test_squares_of_the_residuals_sum_to_the_loss(setup):
     settings, part, frames = setup
     together = join_frames(frames)
     prediction, totals = part(together), label_counts(together)
-    errors = squared_errors(prediction, together, settings.loss.force_transition, settings.loss.energy_transition)
+    errors = squared_errors(prediction, together, settings.loss)
     found = residuals(prediction, together, settings.loss, totals)
     assert found.square().sum().item() == pytest.approx(total_loss(errors, settings.loss).item(), rel=1e-5)
     assert len(found) == count_residuals(settings.loss, totals) == 4 + 4 * 8 * 3 + 4 * 9
@@ -121,7 +122,8 @@ def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
 
 def test_a_loss_that_is_not_finite_names_the_frame(setup):
     settings, part, frames = setup
-    frames[3] = replace(frames[3], forces=torch.full_like(frames[3].forces, torch.nan))
+    forces = Label(torch.full_like(frames[3].labels["forces"].values, torch.nan))
+    frames[3] = replace(frames[3], labels={**frames[3].labels, "forces": forces})
     with pytest.raises(InputError, match=r"the loss became nan .* in epoch 1, because of training frame 3:"):
         LevenbergMarquardtSteps(part, settings.optimisation).run_epoch(1, Objective(part, frames, settings.loss, 2))
 

@@ -5,6 +5,7 @@ import torch
 
 from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.losses import RunningErrors, pseudo_huber, squared_errors, total_loss
 from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.prediction import Prediction
@@ -24,9 +25,10 @@ def frames_and_prediction(force_errors):
         numbers=torch.full((n_atoms,), 11),
         frame_of_atom=torch.tensor([0] + [1] * (n_atoms - 1)),
         atoms_per_frame=torch.tensor([1.0, n_atoms - 1.0]),
-        energies=torch.zeros(2),
-        forces=zeros,
-        virials=None,
+        positions=torch.zeros(n_atoms, 3),
+        periodic=torch.tensor([False, False]),
+        total_charges=torch.zeros(2),
+        labels={"energy": Label(torch.zeros(2)), "forces": Label(zeros)},
     )
     return frames, Prediction(torch.zeros(2), zeros + torch.tensor(force_errors), torch.zeros(2, 3, 3))
 
@@ -47,8 +49,8 @@ def test_slope_is_that_of_the_definition():
 def test_force_transition_enters_the_loss_and_leaves_the_reported_errors():
     frames, prediction = frames_and_prediction([[3.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
     squares = squared_errors(prediction, frames)
-    huber = squared_errors(prediction, frames, force_transition=1e-3)
-    assert squares.forces.item() == huber.forces.item() == pytest.approx(25.0 / 6.0)
+    huber = squared_errors(prediction, frames, LossSettings(force_transition=1e-3))
+    assert squares.means["forces"].item() == huber.means["forces"].item() == pytest.approx(25.0 / 6.0)
     weights = LossSettings(forces=2.0, force_transition=1e-3)
     assert total_loss(squares, weights).item() == pytest.approx(2.0 * 25.0 / 6.0)
     assert total_loss(huber, weights).item() == pytest.approx(2.0 * 2e-3 * 7.0 / 6.0, rel=1e-3)
@@ -61,9 +63,9 @@ def test_energy_transition_is_per_atom_and_leaves_the_reported_errors():
     frames, prediction = frames_and_prediction([[0.0, 0.0, 0.0]] * 4)
     prediction = Prediction(torch.tensor([2.0, 9.0]), prediction.forces, prediction.virials)  # 2 and 3 eV/atom
     squares = squared_errors(prediction, frames)
-    huber = squared_errors(prediction, frames, energy_transition=1e-3)
-    assert squares.energy.item() == huber.energy.item() == pytest.approx((4.0 + 9.0) / 2.0)
+    huber = squared_errors(prediction, frames, LossSettings(energy_transition=1e-3))
+    assert squares.means["energy"].item() == huber.means["energy"].item() == pytest.approx((4.0 + 9.0) / 2.0)
     weights = LossSettings(energy=2.0, energy_transition=1e-3)
     assert total_loss(squares, weights).item() == pytest.approx(2000.0 * 6.5)
     assert total_loss(huber, weights).item() == pytest.approx(2000.0 * 2e-3 * (2.0 + 3.0) / 2.0, rel=1e-3)
-    assert huber.force_penalty.item() == squares.force_penalty.item() == 0.0
+    assert huber.penalties["forces"].item() == squares.penalties["forces"].item() == 0.0

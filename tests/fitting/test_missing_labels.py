@@ -12,9 +12,9 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.data.baseline import compositions, fit_baseline
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.model_factory import make_trainable_model
-from mliap_hybrid.fitting.prepared_charges import ChargeConstants
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.runs.preparation import prepare
@@ -24,20 +24,14 @@ from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
 WEIGHTS = LossSettings(virial=1.0, energy_transition=0.5, force_transition=0.5)
-MASKED = {"energies": "has_energy", "forces": "has_forces", "virials": "has_virial"}
-OF_CHARGES = {"charges": "has_charges", "dipoles": "has_dipole", "born_charges": "has_born_charges"}
 
 
 def frame(n_atoms, labels, seed):
-    """A prepared frame without pairs, with random labels of the given names."""
+    """A prepared frame without pairs, with random labels of the given quantities."""
     random = torch.Generator().manual_seed(seed)
-    shapes = {"energies": (1,), "forces": (n_atoms, 3), "virials": (1, 3, 3)}
-    shapes |= {"charges": (n_atoms,), "dipoles": (1, 3), "born_charges": (n_atoms, 3, 3)}
-    values = {name: torch.randn(shape, generator=random) if name in labels else None for name, shape in shapes.items()}
-    positions = torch.randn(n_atoms, 3, generator=random)
-    charges = ChargeConstants(
-        torch.zeros(1), positions, torch.tensor([False]), **{name: values[name] for name in OF_CHARGES}
-    )
+    shapes = {"energy": (1,), "forces": (n_atoms, 3), "virial": (1, 3, 3)}
+    shapes |= {"charges": (n_atoms,), "dipole": (1, 3), "born_charges": (n_atoms, 3, 3)}
+    values = {name: torch.randn(shape, generator=random) for name, shape in shapes.items() if name in labels}
     return TrainingFrames(
         features=torch.zeros(n_atoms, 1),
         derivatives=StoredDerivatives((torch.zeros(0, 3, 1),)),
@@ -48,16 +42,18 @@ def frame(n_atoms, labels, seed):
         numbers=torch.full((n_atoms,), 11),
         frame_of_atom=torch.zeros(n_atoms, dtype=torch.int64),
         atoms_per_frame=torch.tensor([float(n_atoms)]),
-        predicted=charges,
-        **{name: values[name] for name in MASKED},
+        positions=torch.randn(n_atoms, 3, generator=random),
+        periodic=torch.tensor([False]),
+        total_charges=torch.zeros(1),
+        labels={name: Label(value) for name, value in values.items()},
     )
 
 
-ALL = ("energies", "forces", "virials", "charges", "dipoles", "born_charges")
+ALL = ("energy", "forces", "virial", "charges", "dipole", "born_charges")
 MIXED = [
-    frame(3, ("energies", "charges"), 0),
-    frame(2, ("forces", "dipoles", "born_charges"), 1),
-    frame(4, ("energies", "forces", "virials"), 2),
+    frame(3, ("energy", "charges"), 0),
+    frame(2, ("forces", "dipole", "born_charges"), 1),
+    frame(4, ("energy", "forces", "virial"), 2),
 ]
 
 
@@ -65,31 +61,27 @@ def prediction_of(frames, seed=7):
     """Random predictions of a joined set, with gradients."""
     random = torch.Generator().manual_seed(seed)
     n_atoms, n_frames = len(frames.features), frames.n_frames
-    shapes = ((n_frames,), (n_atoms, 3), (n_frames, 3, 3), (n_atoms,), (n_atoms,), (n_atoms, 3, 3))
-    return Prediction(*(torch.randn(shape, generator=random, requires_grad=True) for shape in shapes))
+    shapes = ((n_frames,), (n_atoms, 3), (n_frames, 3, 3), (n_atoms,), (n_atoms,), (n_frames, 3), (n_atoms, 3, 3))
+    *values, dipole, born_charges = (torch.randn(shape, generator=random, requires_grad=True) for shape in shapes)
+    return Prediction(*values, {"dipole": dipole, "born_charges": born_charges})
 
 
 def loss_and_gradients(frames):
     prediction = prediction_of(frames)
-    errors = squared_errors(prediction, frames, WEIGHTS.force_transition, WEIGHTS.energy_transition)
-    loss = total_loss(errors, WEIGHTS)
-    values = [prediction.energies, prediction.forces, prediction.virials, prediction.charges, prediction.born_charges]
-    return loss.detach(), torch.autograd.grad(loss, values, materialize_grads=True)
+    loss = total_loss(squared_errors(prediction, frames, WEIGHTS), WEIGHTS)
+    values = [prediction.energies, prediction.forces, prediction.virials, prediction.charges]
+    return loss.detach(), torch.autograd.grad(loss, [*values, *prediction.others.values()], materialize_grads=True)
 
 
 def with_garbage(frames, value):
     """The same frames with `value` in place of every label that is missing."""
-
-    def spoiled(holder, masks):
-        changes = {}
-        for label, mask in masks.items():
-            rows = ~getattr(holder, mask)
-            rows = rows if label in ("energies", "virials", "dipoles") else rows[frames.frame_of_atom]
-            changes[label] = getattr(holder, label).clone()
-            changes[label][rows] = value
-        return replace(holder, **changes)
-
-    return replace(spoiled(frames, MASKED), predicted=spoiled(frames.predicted, OF_CHARGES))
+    spoiled = {}
+    for name, label in frames.labels.items():
+        rows = ~label.mask if name in ("energy", "virial", "dipole") else ~label.mask[frames.frame_of_atom]
+        values = label.values.clone()
+        values[rows] = value
+        spoiled[name] = replace(label, values=values)
+    return replace(frames, labels=spoiled)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e30, -3.0])
@@ -107,36 +99,36 @@ def test_errors_are_means_over_the_labelled_frames_alone():
     prediction = prediction_of(frames)
     errors = squared_errors(prediction, frames)
     atoms = frames.frame_of_atom
-    of_energy = [(prediction.energies[k] - MIXED[k].energies[0]) / MIXED[k].atoms_per_frame[0] for k in (0, 2)]
-    assert errors.energy.item() == pytest.approx(torch.stack(of_energy).square().mean().item())
-    of_forces = torch.cat([prediction.forces[atoms == k] - MIXED[k].forces for k in (1, 2)])
-    assert errors.forces.item() == pytest.approx(of_forces.square().mean().item())
-    of_charges = prediction.charges[atoms == 0] - MIXED[0].predicted.charges
-    assert errors.charges.item() == pytest.approx(of_charges.square().mean().item())
-    of_born = prediction.born_charges[atoms == 1] - MIXED[1].predicted.born_charges
-    assert errors.born_charges.item() == pytest.approx(of_born.square().mean().item())
+    of_energy = [
+        (prediction.energies[k] - MIXED[k].labels["energy"].values[0]) / MIXED[k].atoms_per_frame[0] for k in (0, 2)
+    ]
+    assert errors.means["energy"].item() == pytest.approx(torch.stack(of_energy).square().mean().item())
+    of_forces = torch.cat([prediction.forces[atoms == k] - MIXED[k].labels["forces"].values for k in (1, 2)])
+    assert errors.means["forces"].item() == pytest.approx(of_forces.square().mean().item())
+    of_charges = prediction.charges[atoms == 0] - MIXED[0].labels["charges"].values
+    assert errors.means["charges"].item() == pytest.approx(of_charges.square().mean().item())
+    of_born = prediction.others["born_charges"][atoms == 1] - MIXED[1].labels["born_charges"].values
+    assert errors.means["born_charges"].item() == pytest.approx(of_born.square().mean().item())
     expected = {"energy": 2, "forces": 6, "virial": 1, "charges": 3, "dipole": 1, "born_charges": 2}
-    assert label_counts(frames) == expected | {"energy_penalty": 2, "force_penalty": 6}
+    assert label_counts(frames) == expected
 
 
 def test_a_label_that_no_frame_has_adds_nothing():
-    frames = join_frames([frame(3, ("energies",), 0), frame(2, ("energies",), 1)])
+    frames = join_frames([frame(3, ("energy",), 0), frame(2, ("energy",), 1)])
     errors = squared_errors(prediction_of(frames), frames)
-    assert errors.forces is errors.virial is errors.charges is errors.dipole is errors.born_charges is None
-    assert total_loss(errors, LossSettings(energy=1.0)).item() == pytest.approx(1000.0 * errors.energy.item())
+    assert list(errors.means) == list(errors.penalties) == ["energy"]
+    assert total_loss(errors, LossSettings(energy=1.0)).item() == pytest.approx(1000.0 * errors.means["energy"].item())
 
 
 def test_joined_frames_are_joined_again():
     once = join_frames(MIXED)
     twice = join_frames([join_frames(MIXED[:1]), join_frames(MIXED[1:])])
-    for label, mask in MASKED.items():
-        assert torch.equal(getattr(once, label), getattr(twice, label))
-        assert torch.equal(getattr(once, mask), getattr(twice, mask))
-    for label, mask in OF_CHARGES.items():
-        assert torch.equal(getattr(once.predicted, label), getattr(twice.predicted, label))
-        assert torch.equal(getattr(once.predicted, mask), getattr(twice.predicted, mask))
+    assert list(once.labels) == list(twice.labels) == list(ALL)
+    for name in ALL:
+        assert torch.equal(once.labels[name].values, twice.labels[name].values)
+        assert torch.equal(once.labels[name].mask, twice.labels[name].mask)
     complete = join_frames([frame(2, ALL, 3), frame(3, ALL, 4)])
-    assert complete.has_energy is complete.has_forces is complete.predicted.has_charges is None
+    assert all(label.mask is None for label in complete.labels.values())
 
 
 def test_running_errors_of_parts_are_those_of_the_whole():
@@ -149,12 +141,15 @@ def test_running_errors_of_parts_are_those_of_the_whole():
             prediction.forces[atoms],
             prediction.virials[[index]],
             prediction.charges[atoms],
-            born_charges=prediction.born_charges[atoms],
+            others={
+                "dipole": prediction.others["dipole"][[index]],
+                "born_charges": prediction.others["born_charges"][atoms],
+            },
         )
         running.add(squared_errors(of_part, part), part)
     expected, found = squared_errors(prediction, whole), running.mean()
-    for name in ("energy", "forces", "virial", "charges", "dipole", "born_charges"):
-        assert getattr(found, name).item() == pytest.approx(getattr(expected, name).item(), rel=1e-6)
+    for name in ALL:
+        assert found.means[name].item() == pytest.approx(expected.means[name].item(), rel=1e-6)
 
 
 def write_mixed(path, n_frames=16, nan=False):
@@ -244,7 +239,7 @@ def test_frames_that_the_loss_has_no_use_for_are_refused(tmp_path):
 def test_training_frames_without_any_energy_are_refused(tmp_path):
     settings = mixed_settings(tmp_path)
     batches = load_data(settings, Display())
-    training = [replace(batch, energies=None) for batch in batches["train"]]
+    training = [batch.without_labels("energy") for batch in batches["train"]]
     with pytest.raises(InputError, match="no training frame has an energy"):
         prepare(settings, training, batches["validation"], Display().track)
 

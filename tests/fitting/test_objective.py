@@ -7,6 +7,7 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
@@ -35,9 +36,9 @@ def setup(tmp_path):
     prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
     part = make_trainable_model(settings, prepared.terms)
     frames = list(prepared.training)
-    frames[1] = replace(frames[1], forces=None)
-    frames[2] = replace(frames[2], energies=None, virials=None)
-    frames[4] = replace(frames[4], virials=None)
+    frames[1] = frames[1].without_labels("forces")
+    frames[2] = frames[2].without_labels("energy", "virial")
+    frames[4] = frames[4].without_labels("virial")
     return settings, part, frames
 
 
@@ -68,13 +69,13 @@ def test_every_mean_counts_the_frames_that_have_the_label(setup):
     mean = gradient_of(Objective(part, frames, settings.loss, 8), range(N_FRAMES))[2].mean()
     alone = [gradient_of(Objective(part, [frame], settings.loss, 1), [0])[2].mean() for frame in frames]
     for name, missing in {"energy": {2}, "forces": {1}, "virial": {2, 4}}.items():
-        having = [getattr(alone[index], name) for index in set(range(N_FRAMES)) - missing]
-        assert float(getattr(mean, name)) == pytest.approx(float(torch.stack(having).mean()), rel=1e-5)
+        having = [alone[index].means[name] for index in set(range(N_FRAMES)) - missing]
+        assert float(mean.means[name]) == pytest.approx(float(torch.stack(having).mean()), rel=1e-5)
 
 
 def test_frames_that_spoil_the_loss_are_named(setup):
     settings, part, frames = setup
-    frames[3] = replace(frames[3], energies=torch.full((1,), torch.nan))
+    frames[3] = replace(frames[3], labels={"energy": Label(torch.full((1,), torch.nan))})
     names = [f"data.xyz, frame {index}" for index in range(N_FRAMES)]
     objective = Objective(part, frames, settings.loss, 8, names=names)
     before = {name: value.clone() for name, value in part.state_dict().items()}

@@ -42,11 +42,16 @@ def test_shortcut_equals_the_full_model(tmp_path, charges, features):
     model = make_model(settings, prepared.features, prepared.terms, part)
     for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
         short, full = part(frame := in_double(frame)), predict(model, batch)
+        labels = {name: label.values for name, label in frame.labels.items()}
         torch.testing.assert_close(
-            short.energies - frame.energies, full.energies - batch.energies, rtol=0, atol=1e-5, check_dtype=False
+            short.energies - labels["energy"],
+            full.energies - batch.energies,
+            rtol=0,
+            atol=1e-5,
+            check_dtype=False,
         )
-        torch.testing.assert_close(short.forces - frame.forces, full.forces - batch.forces, rtol=0, atol=2e-6)
-        torch.testing.assert_close(short.virials - frame.virials, full.virials - batch.virials, rtol=0, atol=1e-5)
+        torch.testing.assert_close(short.forces - labels["forces"], full.forces - batch.forces, rtol=0, atol=2e-6)
+        torch.testing.assert_close(short.virials - labels["virial"], full.virials - batch.virials, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("features", WAYS)
@@ -93,11 +98,10 @@ def test_labels_that_are_not_used_are_left_out(tmp_path):
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
     prepared = prepare(settings, batches[:2], batches[2:], pass_on)
     frames = join_frames(prepared.training)
-    assert frames.forces is None
-    assert frames.virials is None
+    assert list(frames.labels) == ["energy"]
     errors = squared_errors(make_trainable_model(settings, prepared.terms)(frames), frames)
-    assert (errors.forces, errors.virial) == (None, None)
-    assert total_loss(errors, settings.loss).item() == pytest.approx(1000.0 * errors.energy.item())
+    assert list(errors.means) == ["energy"]
+    assert total_loss(errors, settings.loss).item() == pytest.approx(1000.0 * errors.means["energy"].item())
 
 
 @pytest.mark.parametrize("features", WAYS)

@@ -49,10 +49,10 @@ def test_errors_of_elements_are_those_of_their_atoms():
     elements = by_element(evaluation_of(FRAMES))
     assert list(elements) == [1, 8]
     assert (elements[1].n_atoms, elements[8].n_atoms) == (4, 2)
-    assert elements[1].forces.rmse == pytest.approx(math.sqrt(3 * 0.09 / 12))
-    assert elements[8].forces.mae == pytest.approx(0.4 / 6)
-    assert elements[8].force_angle == pytest.approx(4.0 * math.degrees(math.atan2(0.4, 4.0)) / 6.0)
-    assert elements[1].charges is None
+    assert elements[1].parities["forces"].rmse == pytest.approx(math.sqrt(3 * 0.09 / 12))
+    assert elements[8].parities["forces"].mae == pytest.approx(0.4 / 6)
+    assert elements[8].parities["forces"].angle == pytest.approx(4.0 * math.degrees(math.atan2(0.4, 4.0)) / 6.0)
+    assert "charges" not in elements[1].parities
 
 
 def test_errors_of_kinds_are_those_of_their_frames():

@@ -29,7 +29,7 @@ FORCES = Parity(np.array([3.0, -4.0, 0.0, 0.0]), np.array([3.0, -4.2, 0.0, 0.0])
 
 def test_error_table():
     forces = Parity(np.append(FORCES.labels, [0, 0]), np.append(FORCES.predictions, [0, 0]))
-    sets = {"test": Evaluation(2, ENERGY, forces, None), "train": Evaluation(7, ENERGY, None, None)}
+    sets = {"test": Evaluation(2, {"energy": ENERGY, "forces": forces}), "train": Evaluation(7, {"energy": ENERGY})}
     table = error_table(sets).markdown()
     header, _, test, train = (line.strip("|").split("|") for line in table.splitlines())
     named = dict(zip((cell.strip() for cell in header), (cell.strip() for cell in test), strict=True))
@@ -45,7 +45,8 @@ def test_error_table():
 
 
 def result(epoch):
-    errors = SquaredErrors(torch.tensor(1e-6), torch.tensor(4e-4), None)
+    squares = {"energy": torch.tensor(1e-6), "forces": torch.tensor(4e-4)}
+    errors = SquaredErrors(squares, squares)
     return EpochResult(epoch, 1e-3, errors, errors, 0.5, True, 0.1)
 
 
@@ -65,11 +66,11 @@ def test_metrics_are_kept_up_to_the_checkpoint(tmp_path):
 
 
 def test_plots_are_written_where_there_are_labels(tmp_path):
-    evaluations = {"mine": Evaluation(2, ENERGY, FORCES, None)}
+    evaluations = {"mine": Evaluation(2, {"energy": ENERGY, "forces": FORCES})}
     written = write_parity_plots(evaluations, tmp_path / "plots")
     assert [path.name for path in written] == ["parity_energy.png", "parity_forces.png"]
     written.append(write_error_sizes(evaluations, tmp_path / "plots"))
-    exact = Evaluation(2, Parity(ENERGY.labels, ENERGY.labels), None, None)
+    exact = Evaluation(2, {"energy": Parity(ENERGY.labels, ENERGY.labels)})
     written.append(write_error_sizes({"exact": exact}, tmp_path / "exact"))
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
     assert write_learning_curve(tmp_path / "none.csv", tmp_path) is None

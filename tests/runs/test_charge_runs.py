@@ -13,7 +13,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.evaluator import Evaluator
-from mliap_hybrid.report.metrics import COLUMNS, read_metrics
+from mliap_hybrid.report.metrics import columns, read_metrics
 from mliap_hybrid.runs import run as run_module
 from mliap_hybrid.runs.metrics_file import MetricsFile
 from mliap_hybrid.runs.progress import Display
@@ -38,7 +38,7 @@ def test_charges_are_learned_and_reported(finished):
     folder = RunFolder(settings.run)
     table = (folder.report / "errors.md").read_text()
     assert f"Charges: predicted ({settings.electrostatics.neutrality}), mean Na +" in table
-    assert f"{1000 * evaluations['test'].charges.rmse:.3g}" in table.split("| test")[1].split("\n")[0]
+    assert f"{1000 * evaluations['test'].parities['charges'].rmse:.3g}" in table.split("| test")[1].split("\n")[0]
     assert (folder.report / "parity_charges.png").stat().st_size > 100
     assert not (folder.report / "parity_dipole.png").exists()
     with folder.metrics.open() as file:
@@ -55,7 +55,8 @@ def test_reported_errors_are_those_of_the_model_in_the_checkpoint(finished):
     batches = run_module.load_data(settings, Display())["test"]
     charges = [Evaluator(model).predict(batch).charges for batch in batches]
     errors = torch.cat(charges) - torch.cat([batch.charges for batch in batches])
-    assert evaluations["test"].charges.rmse == pytest.approx(errors.square().mean().sqrt().item(), rel=1e-12)
+    rmse = errors.square().mean().sqrt().item()
+    assert evaluations["test"].parities["charges"].rmse == pytest.approx(rmse, rel=1e-12)
     charge = model.parameter("charge")
     assert abs(float(charge.typical[0])) != charge.start[0]
 
@@ -105,8 +106,8 @@ def test_checkpoints_of_the_second_version_are_read(tmp_path):
 
 def test_metrics_without_columns_of_charges_are_continued(tmp_path):
     path = tmp_path / "metrics.csv"
-    names = [name for name in COLUMNS if "charge" not in name and "dipole" not in name]
-    units = [COLUMNS[name] for name in names]
+    names = [name for name in columns() if "charge" not in name and "dipole" not in name]
+    units = [columns()[name] for name in names]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([names, units, [1.0] * len(names), [2.0] * len(names)])
     MetricsFile(path, finished_epochs=1)

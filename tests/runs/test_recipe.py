@@ -1,7 +1,6 @@
 """What a training file leaves open is chosen from the frames, what it says is left alone, and a run can go on."""
 
 import logging
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ def frames_of(atoms, n_frames, force=1.0, cutoff=6.0):
         moved = atoms.copy()
         moved.positions += random.normal(0.0, 0.02, moved.positions.shape)
         forces = torch.from_numpy(random.normal(0.0, force, moved.positions.shape))
-        batches.append(replace(frame_to_batch(moved, cutoff), forces=forces))
+        batches.append(frame_to_batch(moved, cutoff).with_labels(forces=forces))
     return batches
 
 

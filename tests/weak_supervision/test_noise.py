@@ -61,7 +61,7 @@ def test_prepared_copies_are_the_displaced_frames_with_their_labels(tmp_path):
     for number in range(2):
         for index in range(2):
             frame, full = in_double(prepared.noisy[number][index]), predict(model, copies[number][index])
-            found = part(frame).forces - frame.forces
+            found = part(frame).forces - frame.labels["forces"].values
             torch.testing.assert_close(found, full.forces - batches[index].forces, rtol=0, atol=1e-5)
 
 

@@ -10,6 +10,7 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import read_checkpoint
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.model_factory import make_model, make_trainable_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.training_frames import join_frames
@@ -75,7 +76,7 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
     frames = in_double(join_frames(prepared.training))
     if charges == "fitted, no forces":
         products = dataclasses.replace(frames.constants["electrostatics"], forces=None)
-        frames = dataclasses.replace(frames, forces=None, constants={"electrostatics": products})
+        frames = dataclasses.replace(frames.without_labels("forces"), constants={"electrostatics": products})
     ways = [ways_of(batch, seed) for seed, batch in enumerate(batches[:2])]
     copies = [
         double_copies(prepared.weak_supervision.copy_frame(b, way)) for b, way in zip(batches, ways, strict=False)
@@ -181,7 +182,7 @@ def test_adversarial_copies_go_against_the_error_of_the_forces(tmp_path):
     weak = prepared.weak_supervision
     weak.start_epoch(1, part, prepared.training)
     for frame, copies in zip(prepared.training, weak.of_epoch, strict=True):
-        errors = (part(frame).forces - frame.forces).detach()
+        errors = (part(frame).forces - frame.labels["forces"].values).detach()
         way = copies.displacements["AC"]
         torch.testing.assert_close((way * errors).sum(1), -(3**0.5) * 0.03 * errors.norm(dim=1), rtol=1e-4, atol=1e-7)
     assert part.training
@@ -196,7 +197,7 @@ def test_virtual_adversarial_training_holds_the_energy_against_a_step_along_the_
     way, prediction = weak.of_epoch[0].displacements["AC"], part(frame)
     torch.testing.assert_close(way.norm(dim=1), torch.full((8,), 3**0.5 * 0.03), rtol=1e-5, atol=0)
     assert (way * prediction.forces).sum(1).max() < 0
-    unlabelled = dataclasses.replace(frame, energies=torch.full((1,), torch.nan), forces=None)
+    unlabelled = dataclasses.replace(frame, labels={"energy": Label(torch.full((1,), torch.nan))})
     found = weak.loss(part, prediction, unlabelled, [0])
     surface = surface_of(part, prediction, frame, weak.of_epoch[0])
     expected = (surface.energies["C"] - surface.energies["A"]).square() / (8 * 0.03**2)

@@ -96,12 +96,7 @@ class LevenbergMarquardtSteps(FullBatchSteps):
             prediction = self.part(frame)
             of_frame = residuals(prediction, frame, objective.loss, totals)  # (m,)
             with torch.no_grad():
-                errors.add(
-                    squared_errors(
-                        prediction, frame, objective.loss.force_transition, objective.loss.energy_transition
-                    ),
-                    frame,
-                )
+                errors.add(squared_errors(prediction, frame, objective.loss), frame)
             chunks = torch.eye(len(of_frame)).split(ROWS)
             yield of_frame.detach(), torch.cat([self._derivatives(of_frame, unit_vectors) for unit_vectors in chunks])
 

@@ -8,20 +8,20 @@ With the weight w of an error and the number n of its labels,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from mliap_hybrid.config import LossSettings
-from mliap_hybrid.fitting.label_masks import labelled_errors
-from mliap_hybrid.fitting.losses import ENERGY_SCALE, VIRIAL_SCALE
+from mliap_hybrid.fitting.losses import label_errors, transition_of, weight_of
 from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.prediction import Prediction
+from mliap_hybrid.quantities import QUANTITIES
 
 
 def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings, totals: Mapping[str, int]) -> Tensor:
-    """Residuals of energies, forces and virials.
+    """Residuals of all that is labelled.
 
     Parameters
     ----------
@@ -38,7 +38,9 @@ def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings
         Their squares sum to what these frames add to `losses.total_loss`.
     """
     parts = []
-    for name, weight, transition, errors in _errors(prediction, frames, loss):
+    for name, quantity in QUANTITIES.items():
+        weight, transition = weight_of(quantity, loss), transition_of(quantity, loss)
+        errors = label_errors(prediction, frames, quantity)
         if errors is not None and weight > 0.0:
             n_values = totals[name] * errors[0].numel()  # a virial has nine
             parts.append(math.sqrt(weight / n_values) * _rooted(errors, transition).flatten())
@@ -47,25 +49,8 @@ def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings
 
 def count_residuals(loss: LossSettings, totals: Mapping[str, int]) -> int:
     """How many residuals there are of frames with these numbers of labels."""
-    of_label = {"energy": (loss.energy, 1), "forces": (loss.forces, 3), "virial": (loss.virial, 9)}
-    return sum(totals[name] * n_values for name, (weight, n_values) in of_label.items() if weight > 0.0)
-
-
-def _errors(
-    prediction: Prediction, frames: TrainingFrames, loss: LossSettings
-) -> Iterator[tuple[str, float, float | None, Tensor | None]]:
-    """Name, weight, transition and errors (n_labelled, ...) of each kind."""
-    n_atoms = frames.atoms_per_frame  # (n_frames,)
-    if frames.energies is not None:
-        errors = labelled_errors(prediction.energies / n_atoms, frames.energies / n_atoms, frames.has_energy)
-        yield "energy", ENERGY_SCALE * loss.energy, loss.energy_transition, errors
-    if frames.forces is not None:
-        errors = labelled_errors(prediction.forces, frames.forces, frames.has_forces, frames.frame_of_atom)
-        yield "forces", loss.forces, loss.force_transition, errors
-    if frames.virials is not None:
-        of_frame = n_atoms[:, None, None]
-        errors = labelled_errors(prediction.virials / of_frame, frames.virials / of_frame, frames.has_virial)
-        yield "virial", VIRIAL_SCALE * loss.virial, None, errors
+    weighted = {name: quantity for name, quantity in QUANTITIES.items() if weight_of(quantity, loss) > 0.0}
+    return sum(totals[name] * math.prod(quantity.shape) for name, quantity in weighted.items())
 
 
 def _rooted(errors: Tensor, transition: float | None) -> Tensor:

@@ -1,0 +1,61 @@
+"""What a model says of structures besides energies, forces and virials: what somebody asks for, as far as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from torch import Tensor
+
+from mliap_hybrid.model.born_charges import born_charges
+from mliap_hybrid.model.dipoles import dipole_moments
+from mliap_hybrid.model.heads import HeadsOfGeometry
+from mliap_hybrid.model.parameters import Parameter, PredictedParameter
+from mliap_hybrid.model.sum_of_terms import Total
+from mliap_hybrid.quantities import QUANTITIES
+from mliap_hybrid.structure import Geometry
+
+
+def further_quantities(
+    names: Collection[str],
+    total: Total,
+    charge: Parameter | None,
+    geometry: Geometry,
+    positions: Tensor,
+    periodic: Tensor,
+    species: Tensor,
+    heads: Callable[[], HeadsOfGeometry],
+) -> dict[str, Tensor]:
+    """Quantities of `Prediction.others`.
+
+    Parameters
+    ----------
+    names : collection of str
+        Quantities that are asked for.
+    total : Total
+        Of the geometry.
+    charge : Parameter, optional
+        The charges of the model.
+    geometry : Geometry
+        Of whole structures.
+    positions : Tensor, shape (n_atoms, 3), Å
+    periodic : Tensor, shape (n_structures,), bool
+        Whether a structure is periodic in any direction.
+    species : Tensor, shape (n_atoms,), int64
+    heads : callable
+        Gives the heads of the geometry, where they are needed again.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Those that the model gives; differentiable in its weights where total and heads carry a graph.
+    """
+    given = {}
+    for name, quantity in QUANTITIES.items():
+        values = total.parameters.get(quantity.parameter or "")
+        if quantity.field is None and name in names and values is not None:
+            given[name] = values
+    if "born_charges" in names and isinstance(charge, PredictedParameter):
+        given["born_charges"] = born_charges(charge, geometry, positions, periodic, species, heads())
+    if "dipole" in names and "charge" in total.parameters:
+        given["dipole"] = dipole_moments(total.parameters["charge"], positions, geometry.communication)
+    return given
