@@ -14,7 +14,6 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameter_values import ParameterValues
-from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.prediction import Prediction
