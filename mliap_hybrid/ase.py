@@ -12,11 +12,11 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import Manifest, encode_records, parse_records, restore_model
 from mliap_hybrid.model.spread import committee_spread
+from mliap_hybrid.model_files.description import describe
+from mliap_hybrid.model_files.model_file import Manifest, encode_records, parse_records, restore_model
 from mliap_hybrid.structure import with_total_charge
 
 SPREADS = ("energy_spread", "force_spread")

@@ -13,6 +13,7 @@ PACKAGE = Path(mliap_hybrid.__file__).parent
 LEVELS = (
     {"features", "kernels", "physics"},
     {"model"},
+    {"model_files"},
     {"config", "data"},
     {"fitting", "lammps"},
     {"report", "sgdml", "weak_supervision"},

@@ -15,7 +15,7 @@ def info(
     """Print the terms, elements and settings of a model, and the errors that its run reported."""
     from mliap_hybrid.cli.load import load_any_model
     from mliap_hybrid.fitting.run_folder import RunFolder
-    from mliap_hybrid.model.summary import summary
+    from mliap_hybrid.model_files.summary import summary
 
     rows = summary(load_any_model(model, which))
     width = max(10, *(len(name) + 2 for name in rows))

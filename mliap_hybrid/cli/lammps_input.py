@@ -22,7 +22,7 @@ def lammps_input(
 ) -> None:
     """Print pair_style, pair_coeff, kspace_style and the charges, to paste or to include."""
     from mliap_hybrid.lammps.inputs import potential_block
-    from mliap_hybrid.model.model_file import read_model
+    from mliap_hybrid.model_files.model_file import read_model
 
     manifest, _ = read_model(model)
     words = elements.replace(",", " ").split()

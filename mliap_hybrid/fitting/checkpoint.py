@@ -12,11 +12,11 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.older_checkpoints import FIRST_VERSION_OF_TODAY, upgraded
 from mliap_hybrid.fitting.run_folder import RunFolder
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_description import ModelDescription
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.model_description import ModelDescription
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file

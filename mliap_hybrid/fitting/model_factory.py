@@ -16,10 +16,8 @@ from mliap_hybrid.fitting.charge_products import FittedCharges, FittedElectrosta
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.trainable_model import TrainableModel
-from mliap_hybrid.model.description import make_head
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_description import HeadDescription
 from mliap_hybrid.model.parameters import (
     AtomicEnergy,
     ElementParameter,
@@ -32,6 +30,8 @@ from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.baseline import Baseline
 from mliap_hybrid.model.terms.network import NetworkEnergy
+from mliap_hybrid.model_files.description import make_head
+from mliap_hybrid.model_files.model_description import HeadDescription
 
 
 def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> GaussianMultipoles | SymmetryFunctions:

@@ -145,7 +145,7 @@ def memory_of_frames(
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
     of_pairs = 40 * n_pairs + 12 * n_pairs * n_kept * stores_derivatives
-    return of_pairs + 4 * n_atoms * (n_kept + 12) + of_terms
+    return of_pairs + 4 * n_atoms * (n_kept + 12) + 64 * len(batches) + of_terms
 
 
 def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:

@@ -19,11 +19,11 @@ from mliap_hybrid.lammps.exporter import load_exported, write_unified
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import Example, Manifest
 from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model_files.description import describe
+from mliap_hybrid.model_files.model_file import Example, Manifest
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import with_total_charge
 from mliap_hybrid.units import LAMMPS_METAL_PRESSURE

@@ -10,10 +10,10 @@ import torch
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.model.description import describe
-from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import Example, Manifest, read_model, restore_model
+from mliap_hybrid.model_files.description import describe
+from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.structure import Batch
 
 

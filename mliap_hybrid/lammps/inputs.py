@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from mliap_hybrid.errors import InputError, did_you_mean
-from mliap_hybrid.model.model_file import Manifest
+from mliap_hybrid.model_files.model_file import Manifest
 
 
 def potential_block(

@@ -22,9 +22,9 @@ from mliap_hybrid.lammps.connected_data import ConnectedData
 from mliap_hybrid.lammps.coulomb_operators import ExactSum, KSpaceSolver, SmearingCorrection
 from mliap_hybrid.lammps.instance_data import InstanceData
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import Manifest
 from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
+from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.structure import Geometry
 
 

@@ -34,7 +34,8 @@ from mliap_hybrid.lammps.run_communication import RunCommunication
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import (
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.model_files.model_file import (
     Manifest,
     encode_records,
     is_model_file,
@@ -42,8 +43,7 @@ from mliap_hybrid.model.model_file import (
     read_model,
     restore_model,
 )
-from mliap_hybrid.model.safe_records import is_checkpoint
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.model_files.safe_records import is_checkpoint
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import lammps_energy_unit
 

@@ -23,10 +23,10 @@ from mliap_hybrid.fitting.charge_sources import find_charges
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fixed_physics
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.molecules.gdml import GDMLModel
-from mliap_hybrid.model.standard import element_parameter
 from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.baseline import Baseline
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.model.terms.standard import element_parameter
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.kernel_matrix import Track
 from mliap_hybrid.sgdml.molecules import Molecules, geometries_from_frames, molecule_cutoff

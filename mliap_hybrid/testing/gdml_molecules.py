@@ -10,10 +10,10 @@ from ase.data import chemical_symbols
 
 from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.standard import element_parameter
 from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
+from mliap_hybrid.model.terms.standard import element_parameter
 from mliap_hybrid.sgdml.closed_form import model_of_molecules
 from mliap_hybrid.sgdml.molecules import Molecules
 from mliap_hybrid.sgdml.trainer import train_gdml

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.lammps.unified import HybridUnified
-from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import Manifest
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.parameters import ElementParameter
 from mliap_hybrid.model.term import Term, TermDescription, sum_over_pairs
+from mliap_hybrid.model_files.description import describe
+from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.testing.models import sodium_chloride_model
 from mliap_hybrid.units import COULOMB_CONSTANT

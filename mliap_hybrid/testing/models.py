@@ -17,8 +17,8 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import neutrality_of
 from mliap_hybrid.model.parameters import PredictedParameter
-from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
+from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.testing.structures import rock_salt
 

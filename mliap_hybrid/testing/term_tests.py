@@ -27,11 +27,11 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames, prepare_frame
 from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.term_section import MadeTerm
+from mliap_hybrid.model_files.description import build, describe
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences

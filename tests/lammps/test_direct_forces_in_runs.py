@@ -12,7 +12,7 @@ from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import SCHEMA_VERSION
+from mliap_hybrid.model_files.model_file import SCHEMA_VERSION
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, direct_force_model
 from mliap_hybrid.testing.structures import random_structure, rock_salt

@@ -15,7 +15,7 @@ from mliap_hybrid.cli.load import load_any_model
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.bridge import open_file
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.model.model_file import read_model
+from mliap_hybrid.model_files.model_file import read_model
 from mliap_hybrid.testing.toy_models import LennardJones
 
 SECONDS = 20.0

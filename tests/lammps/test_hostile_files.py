@@ -22,7 +22,7 @@ from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.member_models import committee_model
-from mliap_hybrid.model.model_file import _digest, read_model
+from mliap_hybrid.model_files.model_file import _digest, read_model
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt

@@ -13,7 +13,7 @@ from mliap_hybrid.lammps import exporter
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
 from mliap_hybrid.model.evaluator import predict
-from mliap_hybrid.model.model_file import read_model
+from mliap_hybrid.model_files.model_file import read_model
 from mliap_hybrid.testing.models import sodium_chloride_model
 from mliap_hybrid.testing.structures import rock_salt
 

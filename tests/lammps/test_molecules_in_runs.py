@@ -12,7 +12,7 @@ from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import predict
-from mliap_hybrid.model.standard import standard_model
+from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, box_of_ammonia, molecule_model
 
 MASSES = "mass 1 1.008\nmass 2 14.007\n"

@@ -20,7 +20,7 @@ from mliap_hybrid.data.reading import read_frames
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
-from mliap_hybrid.model.model_file import read_model
+from mliap_hybrid.model_files.model_file import read_model
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.toy_models import LennardJones

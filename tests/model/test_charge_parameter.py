@@ -9,10 +9,10 @@ from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.acsf import default_symmetry_functions
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
-from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.folding import fold_whitening
 from mliap_hybrid.structure import Batch, join_batches, with_total_charge
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences

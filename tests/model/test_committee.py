@@ -5,12 +5,12 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
-from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.member_models import committee_model, member_models
 from mliap_hybrid.model.spread import committee_spread
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.folding import fold_whitening
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model

@@ -10,13 +10,13 @@ from ase import Atoms
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.acsf import default_symmetry_functions
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.evaluator import Evaluator, predict
-from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.standard import standard_model
+from mliap_hybrid.model.terms.standard import standard_model
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.folding import fold_whitening
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.closed_loop import loop_work
 from mliap_hybrid.testing.definition import predict_by_definition

@@ -16,8 +16,8 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.lammps.coulomb_operators import SmearingCorrection
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import Evaluator, predict
-from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
+from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, Geometry, join_batches
 from mliap_hybrid.testing.definition import predict_by_definition

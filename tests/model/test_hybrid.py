@@ -7,9 +7,9 @@ from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import predict
-from mliap_hybrid.model.folding import fold_whitening
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.folding import fold_whitening
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
 from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model

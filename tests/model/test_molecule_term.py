@@ -11,8 +11,8 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model_files.description import build, describe
 from mliap_hybrid.structure import AtomTags, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, virial_by_differences
 from mliap_hybrid.testing.gdml_molecules import AMMONIA_GROUP, ammonia, box_of_ammonia, molecule_model

@@ -13,11 +13,11 @@ from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import Evaluator
-from mliap_hybrid.model.folding import fold_whitening
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import backend_of, network_weights
-from mliap_hybrid.model.standard import standard_model
+from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.model_files.folding import fold_whitening
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure

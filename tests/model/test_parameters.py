@@ -9,7 +9,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.model.bounds import Positive, Ratio, Within
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, FittedParameter, PredictedParameter
-from mliap_hybrid.model.standard import element_parameter
+from mliap_hybrid.model.terms.standard import element_parameter
 from mliap_hybrid.structure import Batch, join_batches
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 

@@ -15,13 +15,13 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, PredictedParameter
-from mliap_hybrid.model.standard import element_parameter
 from mliap_hybrid.model.sum_of_terms import sum_of_terms
 from mliap_hybrid.model.term import Contribution, PairTerm, Term, TermDescription
 from mliap_hybrid.model.terms.baseline import Baseline
 from mliap_hybrid.model.terms.electrostatics import CoulombMatrices, Electrostatics
 from mliap_hybrid.model.terms.network import NetworkEnergy
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
+from mliap_hybrid.model.terms.standard import element_parameter
 from mliap_hybrid.physics.interaction_matrices import interaction_matrices
 from mliap_hybrid.structure import Batch, Geometry, join_batches
 from mliap_hybrid.testing.definition import predict_by_definition

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.member_models import committee_model
-from mliap_hybrid.model.model_description import ModelDescription
-from mliap_hybrid.model.upgrade import FIRST_VERSION_FEATURES, upgraded
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.model_description import ModelDescription
+from mliap_hybrid.model_files.upgrade import FIRST_VERSION_FEATURES, upgraded
 from mliap_hybrid.structure import with_total_charge
 from mliap_hybrid.testing.gdml_molecules import molecule_model
 from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model

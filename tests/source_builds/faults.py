@@ -14,7 +14,7 @@ from ase import Atoms
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_file import Manifest
+from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.lammps_instance import StandInInstance
 from mliap_hybrid.testing.mliap_data import UpstreamData

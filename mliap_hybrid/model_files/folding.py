@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mliap_hybrid.model.description import build, describe
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.tensor_names import head_prefix
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.model_files.description import build, describe
+from mliap_hybrid.model_files.tensor_names import head_prefix
 
 
 def fold_whitening(model: HybridModel) -> HybridModel:

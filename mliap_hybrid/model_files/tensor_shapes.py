@@ -10,8 +10,8 @@ from torch import Tensor
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.direct_forces import ForceNetwork
-from mliap_hybrid.model.model_description import HeadDescription, ModelDescription
-from mliap_hybrid.model.tensor_names import head_prefix
+from mliap_hybrid.model_files.model_description import HeadDescription, ModelDescription
+from mliap_hybrid.model_files.tensor_names import head_prefix
 
 Shapes = dict[str, tuple[int, ...]]
 

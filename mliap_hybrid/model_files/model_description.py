@@ -11,7 +11,7 @@ from mliap_hybrid.model.bounds import BoundDescription
 from mliap_hybrid.model.feature_description import FeatureDescription
 from mliap_hybrid.model.term import TermDescription
 from mliap_hybrid.model.terms.kinds import AnyTermDescription
-from mliap_hybrid.model.upgrade import upgraded
+from mliap_hybrid.model_files.upgrade import upgraded
 
 LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
 

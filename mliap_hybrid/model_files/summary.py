@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.description import describe
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_description import AnyParameter, ConstantDescription, ModelDescription
 from mliap_hybrid.model.terms.molecules import MoleculesDescription
+from mliap_hybrid.model_files.description import describe
+from mliap_hybrid.model_files.model_description import (
+    AnyParameter,
+    ConstantDescription,
+    ModelDescription,
+    PredictedDescription,
+)
 
 
 def summary(model: HybridModel) -> dict[str, str]:
@@ -24,25 +29,31 @@ def summary(model: HybridModel) -> dict[str, str]:
     if len(model.heads):
         rows["features"] = f"{model.features.n_features} ({description.features.summary})"
     for head in model.heads:
-        rows |= _of_head(head)
+        rows |= _of_head(head, description.predicted(head.name))
     rows |= _of_molecules(description.term("molecules"))
     for parameter in description.parameters[1:]:
         rows |= _of_parameter(parameter, description)
     return rows
 
 
-def _of_head(head: Head) -> dict[str, str]:
-    """Networks of a head."""
+def _of_head(head: Head, parameter: PredictedDescription | None) -> dict[str, str]:
+    """Networks of a head, and how far they may lead its parameter."""
     network = head.networks[0]
     name = "network" if head.name == "energy" else f"{head.name} network"
     energy = network.energy if isinstance(network, DirectNetwork) else network
-    rows = {name: _layers(energy)}
+    rows = {name: _layers(energy) + ("" if parameter is None else _bound(parameter))}
     if isinstance(network, DirectNetwork):
         rows["forces"] = "direct: not the gradient of the energy, which they do not conserve"
         rows["force network"] = _layers(network.slopes)
     if len(head.networks) > 1:
         rows["committee"] = f"mean of {len(head.networks)} such networks"
     return rows
+
+
+def _bound(parameter: PredictedDescription) -> str:
+    if parameter.bound.kind == "within":
+        return f", bound {parameter.bound.largest:g} {parameter.unit}"
+    return f", within a factor of {parameter.bound.largest:g}" if parameter.bound.kind == "ratio" else ", positive"
 
 
 def _layers(network: AtomicNetwork | ForceNetwork) -> str:
@@ -67,10 +78,8 @@ def _of_parameter(parameter: AnyParameter, model: ModelDescription) -> dict[str,
     if isinstance(parameter, ConstantDescription):
         return {name: _values(parameter.values, parameter.unit) + smeared}
     how = "predicted" if parameter.neutrality is None else f"predicted, {parameter.neutrality}"
-    bound = "" if parameter.bound.largest is None else f" {parameter.bound.largest:g}"
     rows = {
         name: how + smeared,
-        f"bound of {name}": f"{parameter.bound.kind}{bound}",
         f"mean {name}": _values(parameter.typical, parameter.unit),
         f"starting {name}": _values(parameter.start, parameter.unit),
     }

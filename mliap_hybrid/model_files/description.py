@@ -14,19 +14,19 @@ from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_description import (
+from mliap_hybrid.model.neutrality import neutrality_of
+from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter, PredictedParameter
+from mliap_hybrid.model.terms.kinds import restore_term
+from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.model_files.model_description import (
     AnyParameter,
     ConstantDescription,
     HeadDescription,
     ModelDescription,
     PredictedDescription,
 )
-from mliap_hybrid.model.neutrality import neutrality_of
-from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter, PredictedParameter
-from mliap_hybrid.model.tensor_names import head_prefix
-from mliap_hybrid.model.tensor_shapes import check_tensors
-from mliap_hybrid.model.terms.kinds import restore_term
-from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.model_files.tensor_names import head_prefix
+from mliap_hybrid.model_files.tensor_shapes import check_tensors
 
 
 def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:

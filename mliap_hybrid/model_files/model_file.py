@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.model.description import build
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.model_description import ModelDescription
-from mliap_hybrid.model.safe_records import decode_manifest, decode_tensors, read_records
+from mliap_hybrid.model_files.description import build
+from mliap_hybrid.model_files.model_description import ModelDescription
+from mliap_hybrid.model_files.safe_records import decode_manifest, decode_tensors, read_records
 from mliap_hybrid.version import __version__
 
 SCHEMA_VERSION = 6
