@@ -15,7 +15,7 @@ from verbs import run
 
 from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.model.molecules.gdml import GDMLModel
+from mliap_hybrid.model.term("molecules").gdml import GDMLModel
 from mliap_hybrid.sgdml.npz import write_gdml_data, write_gdml_model
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, molecule_model
 
