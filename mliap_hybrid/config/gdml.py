@@ -9,6 +9,12 @@ from pydantic import Field
 
 from mliap_hybrid.section import Positive, Section
 
+SIGMAS = tuple(float(sigma) for sigma in range(5, 100, 5))
+"""Length scales in 1/Å that are tried."""
+
+JITTERS = (1e-10, 1e-8, 1e-6)
+"""Added to the diagonal of the kernel matrix, one after the other until it is positive definite in double precision."""
+
 
 class GDMLSettings(Section):
     """A kernel model of one molecule in place of features and network, trained in closed form (Chmiela et al. 2018).
@@ -20,7 +26,7 @@ class GDMLSettings(Section):
     n_train: int | None = Field(default=None, ge=3)
     """Frames to train on, drawn from the training part with the distribution of its energies. null: all of it. Time
     grows with the third power, memory with the square."""
-    sigmas: list[Positive] = Field(default=[float(sigma) for sigma in range(5, 100, 5)], min_length=1)
+    sigmas: list[Positive] = Field(default=list(SIGMAS), min_length=1)
     """Length scales of the kernel in 1/Å, tried in ascending order until the validation error rises."""
     symmetries: bool = True
     """Whether permutations of equivalent atoms are found from the frames and built in (sGDML), or not (GDML)."""
@@ -29,7 +35,7 @@ class GDMLSettings(Section):
     solver: Literal["auto", "cholesky", "conjugate-gradients"] = "auto"
     """cholesky: exact, with a matrix that must fit into memory; conjugate-gradients: iterations without the matrix;
     auto: the first one as far as it is quick and fits."""
-    jitters: list[Positive] = Field(default=[1e-10, 1e-8, 1e-6], min_length=1)
+    jitters: list[Positive] = Field(default=list(JITTERS), min_length=1)
     """Regularisation relative to the variance of the labels; the next one where the one before is too small."""
     n_validation: int = Field(default=1000, ge=1)
     """Frames of the validation part, evenly chosen, that sigma is chosen by."""

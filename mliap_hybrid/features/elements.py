@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.species import species_by_number
 
 
 class ElementRows(torch.nn.Module):
@@ -20,9 +21,7 @@ class ElementRows(torch.nn.Module):
         """Take the atomic numbers that may occur, ascending."""
         super().__init__()
         self.elements = tuple(elements)
-        row_of_number = torch.full((len(chemical_symbols),), -1, dtype=torch.int64)
-        row_of_number[list(self.elements)] = torch.arange(len(self.elements))
-        self.register_buffer("row_of_number", row_of_number, persistent=False)
+        self.register_buffer("row_of_number", species_by_number(self.elements), persistent=False)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Rows (n,) of atomic numbers (n,).

@@ -15,6 +15,7 @@ from mliap_hybrid.model.term import Constants, Term
 from mliap_hybrid.model.term_section import MadeTerm, TermContext, TermSection
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.prediction import Prediction
+from mliap_hybrid.species import species_by_number
 from mliap_hybrid.structure import Batch
 
 
@@ -91,7 +92,7 @@ class _NoHeads:
 def _prediction(batch: Batch, made: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:
     terms: list[Term] = [each.term for each in made]
     parameters: list[Parameter] = [parameter for each in made for parameter in each.parameters]
-    species = torch.searchsorted(torch.tensor(elements), batch.numbers)  # (n_atoms,)
+    species = species_by_number(elements)[batch.numbers]  # (n_atoms,)
     heads = _NoHeads([parameter.head for parameter in parameters if parameter.head is not None], batch)
     geometry = batch.geometry()
     with torch.no_grad():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.fitting.raw_features import ComputedFeatures
 from mliap_hybrid.structure import Batch
+from mliap_hybrid.whole_file import UNFINISHED, whole_file
 
 SUFFIX = ".safetensors"
 
@@ -68,19 +68,16 @@ def write_at_once(path: Path, content: bytes) -> None:
     InputError
         If it cannot be written.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.writing")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with whole_file(path, several_writers=True) as file:
+            file.write(content)
     except OSError as error:
         raise InputError(f"cannot write the feature cache {path.parent}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def remove_abandoned(folder: Path) -> None:
     """Remove what killed processes left half written."""
-    for path in folder.glob(".*.writing"):
+    for path in folder.glob(UNFINISHED):
         with contextlib.suppress(OSError):  # another process may remove it first, or alone be allowed to
             if time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()

@@ -19,6 +19,7 @@ from mliap_hybrid.communication import Serial
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives
 from mliap_hybrid.fitting.frame_labels import Label, join_labels
 from mliap_hybrid.model.term import Constants
+from mliap_hybrid.species import species_by_number
 from mliap_hybrid.structure import Batch, Geometry
 
 
@@ -123,7 +124,7 @@ def prepare_frame(
         pair_i=batch.pair_i,
         pair_j=batch.pair_j,
         pair_vectors=batch.pair_vectors(),
-        species=torch.searchsorted(torch.tensor(elements), batch.numbers),
+        species=species_by_number(elements)[batch.numbers],
         numbers=batch.numbers,
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from mliap_hybrid.model_files.description import describe
 from mliap_hybrid.model_files.folding import fold_whitening
 from mliap_hybrid.model_files.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.structure import Batch
+from mliap_hybrid.whole_file import whole_file
 
 
 def export_model(
@@ -97,14 +97,11 @@ def write_unified(path: Path, unified: HybridUnified) -> None:
     """
     if path.suffix not in (".pt", ".pth"):
         raise InputError(f"a model file must end in .pt or .pth for LAMMPS to read it; found '{path.name}'")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with whole_file(path, several_writers=True) as file:
             torch.save(unified, file)
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 

@@ -21,6 +21,7 @@ from mliap_hybrid.model.heads import Head, Heads
 from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.species import species_by_number
 
 
 class HybridModel(torch.nn.Module):
@@ -76,9 +77,7 @@ class HybridModel(torch.nn.Module):
                 f"expected the parameters {sorted(taken)} and a head for each that is predicted, got parameters "
                 f"{sorted(self.theta)} and heads {[head.name for head in heads]}"
             )
-        numbers = torch.zeros(len(chemical_symbols), dtype=torch.int64)
-        numbers[list(self.elements)] = torch.arange(len(self.elements))
-        self.register_buffer("species_of_number", numbers, persistent=False)
+        self.register_buffer("species_of_number", species_by_number(self.elements), persistent=False)
 
     @property
     def cutoff(self) -> float:

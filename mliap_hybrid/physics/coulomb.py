@@ -31,6 +31,17 @@ def smeared_kernel(distances: Tensor, smearing: float) -> Tensor:
     return torch.erf(distances / (math.sqrt(2.0) * smearing)) / distances
 
 
+def smeared_kernel_at_zero(smearing: float) -> float:
+    """sqrt(2/pi) / sigma, 1/Å: what the smeared kernel tends to at r = 0, that is between a charge and itself.
+
+    Parameters
+    ----------
+    smearing : float, Å
+        sigma.
+    """
+    return math.sqrt(2.0 / math.pi) / smearing
+
+
 def smeared_kernel_slope(distances: Tensor, smearing: float) -> Tensor:
     """d/dr of the smeared kernel.
 
@@ -47,7 +58,7 @@ def smeared_kernel_slope(distances: Tensor, smearing: float) -> Tensor:
         sqrt(2/pi) exp(-r^2 / (2 sigma^2)) / (sigma r) - erf(r / (sqrt(2) sigma)) / r^2.
     """
     scaled = distances / (math.sqrt(2.0) * smearing)
-    gaussian = math.sqrt(2.0 / math.pi) / smearing * torch.exp(-scaled.square())
+    gaussian = smeared_kernel_at_zero(smearing) * torch.exp(-scaled.square())
     return (gaussian - torch.erf(scaled) / distances) / distances
 
 
@@ -83,7 +94,7 @@ def smearing_correction_slope(distances: Tensor, smearing: float) -> Tensor:
     Tensor, shape (n_pairs,), 1/Å^2
     """
     scaled = distances / (math.sqrt(2.0) * smearing)
-    gaussian = math.sqrt(2.0 / math.pi) / smearing * torch.exp(-scaled.square())
+    gaussian = smeared_kernel_at_zero(smearing) * torch.exp(-scaled.square())
     return (torch.erfc(scaled) / distances + gaussian) / distances
 
 
@@ -99,7 +110,7 @@ def self_energies(charges: Tensor, smearing: float) -> Tensor:
     -------
     Tensor, shape (n_atoms,), eV
     """
-    return COULOMB_CONSTANT * charges**2 / (math.sqrt(2.0 * math.pi) * smearing)
+    return 0.5 * COULOMB_CONSTANT * smeared_kernel_at_zero(smearing) * charges**2
 
 
 def smearing_correction_energies(distances: Tensor, charge_products: Tensor, smearing: float) -> Tensor:

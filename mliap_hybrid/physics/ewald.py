@@ -38,7 +38,7 @@ def gaussian_charge_energy(
 ) -> GaussianChargeResult:
     """Energy, potential, forces and virial of Gaussian charges in each structure of a batch.
 
-    Nothing here carries gradients; long_range.py makes of it a function that does.
+    Nothing here carries gradients: potentials, forces and virials are those that they would lead to.
 
     Parameters
     ----------

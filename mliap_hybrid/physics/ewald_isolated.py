@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
 from mliap_hybrid.physics.ewald_result import GaussianChargeResult
 from mliap_hybrid.units import COULOMB_CONSTANT
 
@@ -36,8 +34,7 @@ def isolated_sum(positions: Tensor, charges: Tensor, counts: Tensor, smearing: f
     neighbours = counts[structure_of_atom] - 1  # (n_atoms,)
     first = (counts.cumsum(0) - counts)[structure_of_atom]  # (n_atoms,): first atom of each atom's molecule
 
-    own = 2.0 * COULOMB_CONSTANT / (math.sqrt(2.0 * math.pi) * smearing)
-    potentials = own * charges  # (n_atoms,)
+    potentials = COULOMB_CONSTANT * smeared_kernel_at_zero(smearing) * charges  # (n_atoms,)
     forces = torch.zeros_like(positions)  # (n_atoms, 3)
     moments = positions.new_zeros(n_structures, 3, 3)
     for rows in _blocks(neighbours):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.neighbors import neighbor_pairs
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
 from mliap_hybrid.physics.wave_vectors import (
     TOLERANCE,
     background_weight,
@@ -120,7 +120,7 @@ def _near_part(positions: Tensor, cell: Tensor, smearing: float, screening: floa
     upper = upper.T.reshape(-1, n_atoms, n_atoms)  # (4 or 10, n_atoms, n_atoms)
     lower = upper.transpose(1, 2).clone()
     lower[1:4] *= -1.0
-    own = COULOMB_CONSTANT * math.sqrt(2.0 / math.pi) * (1.0 / smearing - 1.0 / screening)  # the limit of r = 0
+    own = COULOMB_CONSTANT * (smeared_kernel_at_zero(smearing) - smeared_kernel_at_zero(screening))
     parts = upper + lower
     parts[0].diagonal().add_(own)
     return parts

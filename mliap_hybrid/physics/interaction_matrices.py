@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
 from mliap_hybrid.physics.interaction_lattice import lattice_matrices
 from mliap_hybrid.physics.slab import add_vacuum, slab_kernel
 from mliap_hybrid.structure import Batch
@@ -95,7 +95,7 @@ def _isolated(positions: Tensor, smearing: float, with_virial: bool) -> Interact
     i, j = torch.triu_indices(n_atoms, n_atoms, offset=1, device=positions.device)  # (n_pairs,) each
     vectors = positions[i] - positions[j]  # (n_pairs, 3)
     distances = vectors.norm(dim=1)  # (n_pairs,)
-    own = 2.0 * COULOMB_CONSTANT / (math.sqrt(2.0 * math.pi) * smearing)
+    own = COULOMB_CONSTANT * smeared_kernel_at_zero(smearing)
     potential = torch.diag(positions.new_full((n_atoms,), own))  # (n_atoms, n_atoms)
     potential[i, j] = potential[j, i] = COULOMB_CONSTANT * smeared_kernel(distances, smearing)
     slopes = COULOMB_CONSTANT * smeared_kernel_slope(distances, smearing) / distances  # (n_pairs,)

@@ -15,13 +15,12 @@ In a crystal, with the sum over wave vectors of ewald.py,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
 from mliap_hybrid.physics.wave_vectors import (
     TOLERANCE,
     background_weight,
@@ -58,7 +57,7 @@ def isolated_potentials_and_fields(
     distances = vectors.norm(dim=1)  # (n_pairs,)
     directions = vectors / distances[:, None]  # (n_pairs, 3)
     kernel, slope = smeared_kernel(distances, smearing), smeared_kernel_slope(distances, smearing)
-    at_centre = math.sqrt(2.0 / math.pi) / smearing
+    at_centre = smeared_kernel_at_zero(smearing)
     gaussian = at_centre * torch.exp(-0.5 * (distances / smearing).square())
     curvature = -gaussian / smearing**2 - 2.0 * slope / distances  # (n_pairs,): g''
     along = (dipoles[j] * directions).sum(1)  # (n_pairs,)

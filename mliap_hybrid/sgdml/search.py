@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mliap_hybrid.config.gdml import SIGMAS
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.sgdml.kernel_matrix import Track, untracked
@@ -23,9 +24,6 @@ from mliap_hybrid.sgdml.symmetries import evenly_chosen, find_symmetries
 from mliap_hybrid.sgdml.trainer import GDMLOptions, TrainedGDML, train_gdml
 
 logger = logging.getLogger(__name__)
-
-SIGMAS = tuple(float(sigma) for sigma in range(10, 100, 10))
-"""Length scales in 1/Å that are tried."""
 
 FRAMES_FOR_SYMMETRIES = 300
 """Training frames that are matched with each other; the time grows with the square."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from mliap_hybrid.config.gdml import JITTERS
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.memory import available_memory
 from mliap_hybrid.sgdml.cholesky import BLOCK, InPlaceCholesky
@@ -21,9 +22,6 @@ from mliap_hybrid.sgdml.kernel_matrix import CHUNK_BYTES, Track, TrainingPoints,
 logger = logging.getLogger(__name__)
 
 Method = Literal["auto", "cholesky", "conjugate-gradients"]
-
-JITTERS = (1e-10, 1e-8, 1e-6)
-"""Added to the diagonal, one after the other until the matrix is positive definite in double precision."""
 
 LARGEST_CHOLESKY = 22000
 """Rows up to which `auto` factorises: about 1000 molecules of 9 atoms, where both ways take as long."""

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mliap_hybrid.config.gdml import JITTERS
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.model.molecules.kernel import scale_of
 from mliap_hybrid.sgdml.kernel_matrix import Track, TrainingPoints, training_points, untracked
 from mliap_hybrid.sgdml.labels import check_force_sign, check_labels, fit_labels
 from mliap_hybrid.sgdml.molecules import Molecules
-from mliap_hybrid.sgdml.solver import JITTERS, Method, Solution, solve
+from mliap_hybrid.sgdml.solver import Method, Solution, solve
 from mliap_hybrid.sgdml.symmetries import evenly_chosen
 from mliap_hybrid.sgdml.symmetries_group import close_group
 
