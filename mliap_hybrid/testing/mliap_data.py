@@ -130,7 +130,7 @@ class PluginData(UpstreamData):
         self.x = atoms.positions[arrays.owner]
         self.q = None if q is None else q[arrays.owner]
         self.tag = arrays.owner + 1
-        self.cell, self.periodic = atoms.cell.array, atoms.pbc
+        self.cell, self.periodic, self.box_origin = atoms.cell.array, atoms.pbc, np.zeros(3)
         self.unit_style = "metal"
         self.kspace_style: str | None = "pppm"
         self._comm = comm

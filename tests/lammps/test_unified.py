@@ -12,11 +12,11 @@ from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.structure import Batch, with_total_charge
 from mliap_hybrid.testing.mliap_data import KokkosData, PluginData, UpstreamData
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.rank_arrays import rank_arrays
-from mliap_hybrid.testing.structures import rock_salt
+from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure, rock_salt
 from mliap_hybrid.units import KCAL_PER_MOL
 
 KINDS = ["plugin", "upstream", "kokkos"]
@@ -143,6 +143,26 @@ def test_units_real(unified):
     data.unit_style = "lj"
     with pytest.raises(InputError, match="units lj"):
         unified.compute_forces(data)
+
+
+@pytest.mark.parametrize("engine", ["kspace", "exact"])
+@pytest.mark.parametrize(("neutrality", "total_charge"), [("shift", 0.7), ("increments", 0.0)])
+def test_predicted_charges_equal_the_model(tmp_path, neutrality, total_charge, engine):
+    """What comes back from the charges, through sums and exchanges of a run and whatever solves for their energy."""
+    model = charge_predicting_model(neutrality)
+    export_model(model, tmp_path / "model.pt", total_charge=total_charge, coulomb_engine=engine, allow_small_box=True)
+    unified = open_unified(str(tmp_path / "model.pt"))
+    atoms = random_structure(8, ["Na", "Cl"], TRICLINIC_CELL, seed=6, closest=2.0)
+    arrays = rank_arrays(atoms, model.cutoff, unified.element_types, owned=[3, 7, 0, 1, 2, 4, 6, 5])
+    data = PluginData(arrays, atoms, smearing=model.term("electrostatics").smearing, total_charge=total_charge)
+    unified.compute_forces(data)
+    energy, atomic, forces, virial = data.result(len(atoms))
+    expected = predict(model, with_total_charge(frame_to_batch(atoms, model.cutoff), total_charge))
+    np.testing.assert_allclose(data.q[: len(atoms)], expected.charges[arrays.owner[: len(atoms)]], atol=1e-12)
+    assert energy == pytest.approx(float(expected.energies[0]), abs=1e-10)
+    assert atomic.sum() == pytest.approx(energy, abs=1e-10)
+    np.testing.assert_allclose(forces, expected.forces, atol=1e-10)
+    np.testing.assert_allclose(virial, expected.virials[0], atol=1e-10)
 
 
 class TestWrongRuns:

@@ -13,7 +13,14 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.physics import ewald_isolated, ewald_reciprocal
-from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
+from mliap_hybrid.physics.coulomb import (
+    self_energies,
+    smeared_kernel,
+    smeared_kernel_slope,
+    smearing_correction_energies,
+    smearing_correction_kernel,
+    smearing_correction_slope,
+)
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
@@ -145,6 +152,16 @@ def test_derivatives(cell, excess):
     assert relative_difference(result.forces, forces) < 1e-6
     assert relative_difference(result.virials[0], virial) < 1e-6
     assert relative_difference(result.potentials, np.array(potentials)) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("kernel", "slope"),
+    [(smeared_kernel, smeared_kernel_slope), (smearing_correction_kernel, smearing_correction_slope)],
+)
+def test_slopes_are_the_derivatives_of_the_kernels(kernel, slope):
+    distances = torch.linspace(0.3, 4.0, 12, dtype=torch.float64, requires_grad=True)
+    (expected,) = torch.autograd.grad(kernel(distances, 0.7).sum(), distances)
+    assert relative_difference(slope(distances.detach(), 0.7), expected) < 1e-13
 
 
 def test_two_isolated_charges_attract_as_coulomb_says():
