@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion, envelope, zbl_energy
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.units import COULOMB_CONSTANT
@@ -40,14 +41,17 @@ def test_forces_and_reach():
     term = ZBLRepulsion(cutoff=6.0)
     reach = covalent_radii[11] + covalent_radii[17]
 
+    def energies(geometry):
+        return term.energy(geometry, ParameterValues(geometry, {}))
+
     def energy(positions, cell):
         atoms = Atoms("NaClNa", positions=positions)
-        return float(term(frame_to_batch(atoms, 6.0).geometry()).sum())
+        return float(energies(frame_to_batch(atoms, 6.0).geometry()).sum())
 
     positions = np.array([[0.0, 0.0, 0.0], [0.3, 0.1, 1.1], [0.2, 1.3, -0.4]])
     batch = frame_to_batch(Atoms("NaClNa", positions=positions), 6.0)
     vectors = batch.pair_vectors().requires_grad_()
-    (g,) = torch.autograd.grad(term(batch.geometry(vectors)).sum(), vectors)
+    (g,) = torch.autograd.grad(energies(batch.geometry(vectors)).sum(), vectors)
     forces = torch.zeros_like(batch.positions).index_add(0, batch.pair_i, g).index_add(0, batch.pair_j, -g)
     assert relative_difference(forces, forces_by_differences(energy, positions, np.eye(3), step=1e-5)) < 1e-6
     assert float(forces[0, 2]) < 0  # pushed away from the chlorine above
