@@ -35,8 +35,8 @@ class CachedHeads:
         self._frames = frames
         self._create_graph = create_graph
         self._gradients: Tensor | None = None
-        if [head.name for head in heads] == ["energy"]:  # one kernel for values and gradients
-            (head,) = heads
+        if len(heads) == 1 and "energy" in heads.heads:  # one kernel for values and gradients
+            head = heads["energy"]
             values, self._gradients = head.networks[0].values_and_gradients(inputs, frames.species)
             self.values: Mapping[str, Tensor] = {head.name: values}
             return
@@ -54,4 +54,6 @@ class CachedHeads:
                 values, self._inputs, of_values, create_graph=self._create_graph, retain_graph=True
             )
         n_features = self._frames.features.shape[1]
-        return self._frames.derivatives.pair_gradients(self._frames, gradients[:, :n_features])
+        if gradients.shape[1] > n_features:  # a last column belongs to the total charge
+            gradients = gradients[:, :n_features]
+        return self._frames.derivatives.pair_gradients(self._frames, gradients)

@@ -69,16 +69,22 @@ def join_labels(
     dict of str to Label
         All quantities that any part has a label of, in the order of the table.
     """
-    joined = {}
-    for name, quantity in QUANTITIES.items():
-        parts = [of_part.get(name) for of_part in labels]
-        if any(part is not None for part in parts):
-            joined[name] = _joined(parts, n_atoms if quantity.of_atoms else n_frames, n_frames)
-    return joined
+    first = labels[0].keys()
+    if all(of_part.keys() == first for of_part in labels):
+        names = list(first)
+    else:
+        names = [name for name in QUANTITIES if any(name in of_part for of_part in labels)]
+    return {
+        name: _joined([part.get(name) for part in labels], n_atoms if QUANTITIES[name].of_atoms else n_frames, n_frames)
+        for name in names
+    }
 
 
 def _joined(labels: Sequence[Label | None], n_rows: Sequence[int], n_frames: Sequence[int]) -> Label:
     """Labels of one quantity of parts with these numbers of rows and frames; at least one part has it."""
+    complete = [label.values for label in labels if label is not None and label.mask is None]
+    if len(complete) == len(labels):
+        return Label(torch.cat(complete))
     like = next(label.values for label in labels if label is not None)
     values = torch.cat(
         [
@@ -86,8 +92,6 @@ def _joined(labels: Sequence[Label | None], n_rows: Sequence[int], n_frames: Seq
             for label, n in zip(labels, n_rows, strict=True)
         ]
     )
-    if all(label is not None and label.mask is None for label in labels):
-        return Label(values)
     known = [
         torch.full((n,), label is not None, device=like.device) if label is None or label.mask is None else label.mask
         for label, n in zip(labels, n_frames, strict=True)

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from mliap_hybrid.fitting.cached_heads import CachedHeads
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.kernels.backend import backend_class
+from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import Head, Heads
 from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.prediction import Prediction
+from mliap_hybrid.quantities import QUANTITIES
 
 
 class TrainableModel(torch.nn.Module):
@@ -66,7 +67,7 @@ class TrainableModel(torch.nn.Module):
         geometry = frames.geometry
         terms, parameters = self.terms.values(), self.theta.values()
         total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants)  # type: ignore[arg-type]
-        backend = backend_class(device=total.pair_gradients.device, dtype=total.pair_gradients.dtype)
+        backend = backend_of_training(0, total.pair_gradients.device, total.pair_gradients.dtype)
         pairs = frames.pair_i, frames.pair_j, frames.pair_vectors
         forces, virials = backend.pair_sums(*pairs, frames.frame_of_atom, frames.n_frames)(total.pair_gradients)
         energies = geometry.communication.sum(total.energies)
@@ -100,14 +101,16 @@ class TrainableModel(torch.nn.Module):
 
     def _further(self, frames: TrainingFrames, total: Total, heads: CachedHeads) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials that there are labels of."""
+        if all(QUANTITIES[name].field is not None for name in frames.labels):
+            return {}
         charge: Parameter | None = dict(self.theta.items()).get("charge")  # type: ignore[assignment]
         return further_quantities(
             frames.labels,
             total,
             charge,
             frames.geometry,
-            frames.positions,
-            frames.periodic,
+            frames.places.positions,
+            frames.places.periodic,
             frames.species,
             lambda: heads,
         )

@@ -24,6 +24,31 @@ from mliap_hybrid.structure import Batch, Geometry
 
 
 @dataclass(frozen=True)
+class Places:
+    """Atoms and boxes of frames, laid end to end when somebody asks: few steps do."""
+
+    elements: Tensor
+    """(n_elements,) int64: atomic numbers of the model."""
+    parts: tuple[tuple[Tensor, Tensor], ...]
+    """Of each frame: positions (n_atoms, 3), Å, and whether it is periodic in any direction (1,)."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the tensors take."""
+        return sum(tensor.nbytes for part in self.parts for tensor in part)
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """(n_atoms, 3), Å."""
+        return torch.cat([positions for positions, _ in self.parts])
+
+    @cached_property
+    def periodic(self) -> Tensor:
+        """(n_frames,) bool: whether periodic in any direction."""
+        return torch.cat([periodic for _, periodic in self.parts])
+
+
+@dataclass(frozen=True)
 class TrainingFrames:
     """One or more frames laid end to end, float32 but for the pair vectors."""
 
@@ -39,16 +64,12 @@ class TrainingFrames:
     """(n_pairs, 3) float64, Å: r_p."""
     species: Tensor
     """(n_atoms,) int64: index of each atom's element."""
-    numbers: Tensor
-    """(n_atoms,) int64: atomic numbers."""
     frame_of_atom: Tensor
     """(n_atoms,) int64."""
     atoms_per_frame: Tensor
     """(n_frames,): number of atoms."""
-    positions: Tensor
-    """(n_atoms, 3), Å."""
-    periodic: Tensor
-    """(n_frames,) bool: whether periodic in any direction."""
+    places: Places
+    """Where the atoms are."""
     total_charges: Tensor
     """(n_frames,), e."""
     labels: Mapping[str, Label]
@@ -76,17 +97,46 @@ class TrainingFrames:
         """The same frames without the labels of these quantities."""
         return replace(self, labels={name: label for name, label in self.labels.items() if name not in names})
 
-    @cached_property
+    @property
     def geometry(self) -> Geometry:
-        """What terms may look at, in the precision of the features."""
-        return Geometry(
-            centre_numbers=self.numbers,
-            neighbour_numbers=self.numbers.index_select(0, self.pair_j),
-            pair_i=self.pair_i,
-            pair_vectors=self.pair_vectors.to(self.features.dtype),
-            pair_j=self.pair_j,
-            neighbours=Serial(self.pair_j, self.frame_of_atom, self.total_charges),
-        )
+        """What terms may look at, in the precision of the features; not kept, since it would double the memory."""
+        return FrameGeometry(self)
+
+
+class FrameGeometry(Geometry):
+    """The geometry of training frames: most steps look at little of it, and the rest is made when asked for."""
+
+    def __init__(self, frames: TrainingFrames):
+        communication = Serial(frames.pair_j, frames.frame_of_atom, frames.total_charges)
+        known = {"pair_i": frames.pair_i, "pair_j": frames.pair_j, "neighbours": communication}
+        # The geometry holds no way back to the frames, which hold it: nothing would free a circle of them in time.
+        self._species: Tensor
+        self._elements: Tensor
+        self._vectors: Tensor
+        self._dtype: torch.dtype
+        sources = {"_species": frames.species, "_elements": frames.places.elements, "_vectors": frames.pair_vectors}
+        self.__dict__.update(known | sources | {"_dtype": frames.features.dtype})
+
+    @cached_property
+    def centre_numbers(self) -> Tensor:
+        """As in `Geometry`."""
+        return self._elements.index_select(0, self._species)
+
+    @cached_property
+    def neighbour_numbers(self) -> Tensor:
+        """As in `Geometry`."""
+        assert self.pair_j is not None
+        return self.centre_numbers.index_select(0, self.pair_j)
+
+    @cached_property
+    def pair_vectors(self) -> Tensor:
+        """As in `Geometry`."""
+        return self._vectors.to(self._dtype)
+
+    @property
+    def n_centres(self) -> int:
+        """As in `Geometry`."""
+        return len(self._species)
 
 
 def prepare_frame(
@@ -125,11 +175,9 @@ def prepare_frame(
         pair_j=batch.pair_j,
         pair_vectors=batch.pair_vectors(),
         species=species_by_number(elements)[batch.numbers],
-        numbers=batch.numbers,
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
-        positions=batch.positions.float(),
-        periodic=batch.periodic.any(1),
+        places=Places(torch.tensor(elements), ((batch.positions.float(), batch.periodic.any(1)),)),
         total_charges=batch.total_charges.float(),
         labels=labels,
         constants=constants or {},
@@ -157,6 +205,7 @@ def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
     offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": _before(n_frames, n_atoms)}
     joined: dict[str, Any] = {
         "derivatives": frames[0].derivatives.followed_by([frame.derivatives for frame in frames[1:]]),
+        "places": Places(frames[0].places.elements, tuple(part for frame in frames for part in frame.places.parts)),
         "labels": join_labels([frame.labels for frame in frames], n_atoms, n_frames),
         "constants": {
             kind: constants.followed_by([frame.constants[kind] for frame in frames[1:]])

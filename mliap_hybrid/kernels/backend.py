@@ -7,6 +7,7 @@ but for rounding; who asks need not know which one answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -188,6 +189,22 @@ def backend_class(
         if backend.supports(features, heads, torch.device(device), dtype):
             return backend
     raise ValueError(f"expected a floating-point precision, got {dtype}")
+
+
+@lru_cache
+def backend_of_training(n_layers: int, device: torch.device, dtype: torch.dtype) -> type[Backend]:
+    """The best back end for what a training does in each step without features; asked thousands of times.
+
+    Parameters
+    ----------
+    n_layers : int
+        Of the network; 0 for sums over pairs alone.
+    device : torch.device
+    dtype : torch.dtype
+    """
+    nothing = torch.empty(0)
+    network = NetworkWeights([nothing] * n_layers, [nothing] * n_layers, nothing, nothing)
+    return backend_class(None, [network], device, dtype)
 
 
 def backend_for(

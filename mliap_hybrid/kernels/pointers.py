@@ -21,11 +21,11 @@ def pointer(tensor: Tensor, dtype: torch.dtype) -> int:
     ValueError
         If the tensor is on another device than the processor, of another type, or not contiguous.
     """
-    if tensor.device.type != "cpu" or tensor.dtype != dtype or not tensor.is_contiguous():
-        layout = "contiguous" if tensor.is_contiguous() else "not contiguous"
-        raise ValueError(
-            f"the native kernels expected a contiguous tensor of {dtype} on the cpu, found one of {tensor.dtype} on "
-            f"{tensor.device}, {layout}, of shape {tuple(tensor.shape)}: ask `backend_for` for the back end of that "
-            "device and precision, or convert the tensor"
-        )
-    return tensor.data_ptr()
+    if tensor.is_cpu and tensor.dtype == dtype and tensor.is_contiguous():
+        return tensor.data_ptr()
+    layout = "contiguous" if tensor.is_contiguous() else "not contiguous"
+    raise ValueError(
+        f"the native kernels expected a contiguous tensor of {dtype} on the cpu, found one of {tensor.dtype} on "
+        f"{tensor.device}, {layout}, of shape {tuple(tensor.shape)}: ask `backend_for` for the back end of that "
+        "device and precision, or convert the tensor"
+    )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mliap_hybrid.kernels.backend import backend_class
+from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.silu_layers import silu_layers, through
 
@@ -72,5 +72,5 @@ class AtomicNetwork(torch.nn.Module):
         """
         parameters = list(self.layers.parameters())  # weight and bias of one layer after the other
         network = NetworkWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
-        backend = backend_class(None, [network], features.device, features.dtype)
+        backend = backend_of_training(len(self.layers), features.device, features.dtype)
         return backend.values_and_gradients(features, species, network)

@@ -20,7 +20,7 @@ from torch import Tensor
 from mliap_hybrid.model.heads import HeadsOfGeometry
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.parameters import ElementParameter, Parameter
-from mliap_hybrid.model.term import Constants, Contribution, Term
+from mliap_hybrid.model.term import Constants, Contribution, Term, summed
 from mliap_hybrid.structure import Geometry
 
 
@@ -82,9 +82,8 @@ def sum_of_terms(
         values[parameter.name], pullbacks[parameter.name, parameter.head] = parameter(geometry, species, of_head)
         if isinstance(parameter, ElementParameter) and neighbour_species is not None:
             known[parameter.name] = partial(_of_elements, parameter, neighbour_species)
-    theta, total = ParameterValues(geometry, values, known), Contribution()
-    for term in terms:
-        total = total + term.contribution(geometry, theta, constants.get(term.kind))
+    theta = ParameterValues(geometry, values, known)
+    total = summed([term.contribution(geometry, theta, constants.get(term.kind)) for term in terms])
 
     gradients = _of_pairs(total, geometry)
     weights: dict[str, Tensor] = {}
@@ -93,17 +92,19 @@ def sum_of_terms(
         if of_parameter is None:
             continue
         of_head, at_fixed_head = pullback(of_parameter)
-        gradients = [*gradients, *([] if at_fixed_head is None else [at_fixed_head])]
+        if at_fixed_head is not None:
+            gradients.append(at_fixed_head)
         if head is not None and of_head is not None:
             weights[head] = of_head
     if heads is not None:
         gradients = [heads.pair_gradients(weights), *gradients]
     if not gradients:
         gradients = [torch.zeros_like(geometry.pair_vectors)]
+    energies = total.energies
     return Total(
-        energies=geometry.pair_vectors.new_zeros(geometry.n_centres) if total.energies is None else total.energies,
+        energies=geometry.pair_vectors.new_zeros(geometry.n_centres) if energies is None else energies,
         structure_energies=total.structure_energies,
-        pair_gradients=sum(gradients[1:], gradients[0]),
+        pair_gradients=gradients[0] if len(gradients) == 1 else sum(gradients[1:], gradients[0]),
         forces=total.forces,
         virials=total.virials,
         parameters=values,

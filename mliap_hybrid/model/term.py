@@ -8,7 +8,7 @@ differentiation unless it brings its own. `sum_of_terms.py` adds terms up and ap
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
@@ -39,21 +39,26 @@ class Contribution:
     parameter_gradients: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> dE/dtheta_i (n_centres, ...)."""
 
-    def __add__(self, other: Contribution) -> Contribution:
-        sums: dict[str, Any] = {
-            f.name: _sum(getattr(self, f.name), getattr(other, f.name))
-            for f in fields(Contribution)
-            if f.name != "parameter_gradients"
-        }
-        ours, theirs = self.parameter_gradients, other.parameter_gradients
-        sums["parameter_gradients"] = {name: _sum(ours.get(name), theirs.get(name)) for name in {**ours, **theirs}}
-        return Contribution(**sums)
+
+PARTS = tuple(f.name for f in fields(Contribution) if f.name != "parameter_gradients")
 
 
-def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return one + other
+def summed(contributions: Sequence[Contribution]) -> Contribution:
+    """The contributions of several terms together."""
+    if len(contributions) == 1:
+        return contributions[0]
+    parts = {name: _sum(getattr(each, name) for each in contributions) for name in PARTS}
+    names = dict.fromkeys(name for each in contributions for name in each.parameter_gradients)
+    gradients = {name: _sum(each.parameter_gradients.get(name) for each in contributions) for name in names}
+    return Contribution(**parts, parameter_gradients=gradients)  # type: ignore[arg-type]
+
+
+def _sum(tensors: Iterable[Tensor | None]) -> Tensor | None:
+    total = None
+    for tensor in tensors:
+        if tensor is not None:
+            total = tensor if total is None else total + tensor
+    return total
 
 
 class Constants(ABC):

@@ -187,7 +187,7 @@ def test_errors_of_charges_are_means_over_their_kind(tmp_path):
     n_atoms = len(labels["charges"])
     expected = (prediction.charges - labels["charges"]).square().sum() / n_atoms
     assert errors.means["charges"].item() == pytest.approx(expected.item())
-    arms = prediction.charges[:, None] * whole.positions  # (n_atoms, 3)
+    arms = prediction.charges[:, None] * whole.places.positions  # (n_atoms, 3)
     moments = torch.zeros(3, 3, dtype=torch.float64).index_add(0, whole.frame_of_atom, arms)
     assert errors.means["dipole"].item() == pytest.approx((moments - labels["dipole"]).square().sum().item() / 9)
     of_born = (prediction.others["born_charges"] - labels["born_charges"]).square().sum()

@@ -7,7 +7,7 @@ from mliap_hybrid.config import LossSettings
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.losses import RunningErrors, pseudo_huber, squared_errors, total_loss
-from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.fitting.training_frames import Places, TrainingFrames
 from mliap_hybrid.prediction import Prediction
 
 
@@ -22,11 +22,9 @@ def frames_and_prediction(force_errors):
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),
         species=torch.zeros(n_atoms, dtype=torch.int64),
-        numbers=torch.full((n_atoms,), 11),
         frame_of_atom=torch.tensor([0] + [1] * (n_atoms - 1)),
         atoms_per_frame=torch.tensor([1.0, n_atoms - 1.0]),
-        positions=torch.zeros(n_atoms, 3),
-        periodic=torch.tensor([False, False]),
+        places=Places(torch.tensor([11]), ((torch.zeros(n_atoms, 3), torch.tensor([False, False])),)),
         total_charges=torch.zeros(2),
         labels={"energy": Label(torch.zeros(2)), "forces": Label(zeros)},
     )

@@ -15,7 +15,7 @@ from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.losses import RunningErrors, label_counts, squared_errors, total_loss
 from mliap_hybrid.fitting.model_factory import make_trainable_model
-from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
+from mliap_hybrid.fitting.training_frames import Places, TrainingFrames, join_frames
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
@@ -39,11 +39,9 @@ def frame(n_atoms, labels, seed):
         pair_j=torch.zeros(0, dtype=torch.int64),
         pair_vectors=torch.zeros(0, 3),
         species=torch.zeros(n_atoms, dtype=torch.int64),
-        numbers=torch.full((n_atoms,), 11),
         frame_of_atom=torch.zeros(n_atoms, dtype=torch.int64),
         atoms_per_frame=torch.tensor([float(n_atoms)]),
-        positions=torch.randn(n_atoms, 3, generator=random),
-        periodic=torch.tensor([False]),
+        places=Places(torch.tensor([11]), ((torch.randn(n_atoms, 3, generator=random), torch.tensor([False])),)),
         total_charges=torch.zeros(1),
         labels={name: Label(value) for name, value in values.items()},
     )
