@@ -28,8 +28,8 @@ from mliap_hybrid.features.sets import FEATURE_SETS
 from mliap_hybrid.kernels.library import instruction_sets, open_library
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import network_weights
+from mliap_hybrid.model.standard import standard_model
 from mliap_hybrid.structure import Batch, Geometry
 
 PUBLISHED_MICROSECONDS = 2600.0
@@ -129,7 +129,7 @@ def time_model(
     )
     hidden = (128, 128)
     network = AtomicNetwork(features.n_features, hidden, len(features.elements)).double()
-    model = HybridModel(features, None, network, dict.fromkeys(features.elements, 0.0))
+    model = standard_model(features, dict.fromkeys(features.elements, 0.0), network)
     case = f"{case}, gmp-2c3 + network 128-128, energy and forces"
     sizes = [features.n_features, *hidden]
     in_network = sum(4 * a * b for a, b in itertools.pairwise(sizes)) * n_atoms  # there and back

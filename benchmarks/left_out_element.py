@@ -44,6 +44,9 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.fitting.training_frames import TrainingFrames, prepare_frame
 from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.heads import Head
+from mliap_hybrid.model.parameters import AtomicEnergy
+from mliap_hybrid.model.terms.network import NetworkEnergy
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch
@@ -55,17 +58,17 @@ Errors = tuple[float, float]
 
 
 class SharedNetwork(AtomicNetwork):
-    """One network for all elements; `rows` says 0 where an atom's energy is added and 1 where it is subtracted."""
+    """One network for all elements; `species` says 0 where an atom's energy is added and 1 where it is subtracted."""
 
-    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies (n_atoms,) with their signs."""
-        return (1.0 - 2.0 * rows) * super().forward(features, torch.zeros_like(rows))
+        return (1.0 - 2.0 * species) * super().forward(features, torch.zeros_like(species))
 
-    def energies_and_gradients(self, features: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,) with their signs, and their derivatives by the features."""
-        energies, slopes = super().energies_and_gradients(features, torch.zeros_like(rows))
-        signs = 1.0 - 2.0 * rows
-        return signs * energies, signs[:, None] * slopes
+        energies, gradients = super().values_and_gradients(features, torch.zeros_like(species))
+        signs = 1.0 - 2.0 * species
+        return signs * energies, signs[:, None] * gradients
 
 
 class Features:
@@ -104,7 +107,8 @@ class Model:
         used = [(s, raw) for s, raw in used if left_out not in s.batch.numbers.tolist()]
         self.whitening = Whitening.fit(torch.cat([raw.features for _, raw in used]), damping=1e-3)
         torch.manual_seed(seed)
-        part = TrainableModel(SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1))
+        network = SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1)
+        part = TrainableModel([Head("energy", [network])], [NetworkEnergy()], [AtomicEnergy()])
         settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, weight_decay=1e-5)
         frames = [self._frame(sample, raw) for sample, raw in used]
         objective = Objective(part, frames, LossSettings(energy=1.0), settings.batch_size)
