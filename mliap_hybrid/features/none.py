@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mliap_hybrid.features.distances import check_distances
+from mliap_hybrid.features.elements import ElementRows
 from mliap_hybrid.structure import Geometry
 
 
@@ -20,6 +22,7 @@ class NoFeatures:
         """Take the atomic numbers that may occur, and the cutoff in Å."""
         self.elements = tuple(sorted(elements))
         self.cutoff = float(cutoff)
+        self._rows_of = ElementRows(self.elements)
 
     @property
     def feature_labels(self) -> list[str]:
@@ -27,7 +30,16 @@ class NoFeatures:
         return []
 
     def __call__(self, geometry: Geometry) -> Tensor:
-        """Nothing for each centre: (n_centres, 0)."""
+        """Nothing for each centre: (n_centres, 0).
+
+        Raises
+        ------
+        InputError
+            As `Featuriser`.
+        """
+        self._rows_of(geometry.centre_numbers.cpu())
+        self._rows_of(geometry.neighbour_numbers.cpu())
+        check_distances(geometry.distances, geometry)
         return geometry.pair_vectors.new_zeros(geometry.n_centres, 0)
 
     def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, None]:

@@ -84,7 +84,7 @@ class NativeBackend:
                 f"{device}: use the torch features"
             )
         known = instruction_sets()
-        self._arguments = features, tuple(heads), CPU, dtype
+        self._arguments = features, [head.to(CPU, torch.float64) for head in heads], CPU, dtype
         self._chosen = {"instruction_set": instruction_set, "n_threads": n_threads}
         instruction_set = instruction_set or known[0]
         if instruction_set not in known:

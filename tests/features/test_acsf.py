@@ -1,4 +1,4 @@
-"""Symmetry functions: the papers' sums in loops, invariances, derivatives of every kind, edges, wrong settings."""
+"""Symmetry functions: the papers' sums in loops, what all features have to pass, edges, wrong settings."""
 
 import math
 from itertools import combinations, combinations_with_replacement
@@ -8,7 +8,6 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk, molecule
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
@@ -17,7 +16,8 @@ from mliap_hybrid.features import acsf
 from mliap_hybrid.features.acsf import SymmetryFunctions, default_symmetry_functions
 from mliap_hybrid.features.triplets import pairs_of_pairs
 from mliap_hybrid.structure import Batch, Geometry, join_batches
-from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
+from mliap_hybrid.testing.featuriser_tests import FeaturiserTests
+from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 ELEMENTS = (1, 8, 11, 17)
@@ -43,12 +43,6 @@ def evaluate(atoms: Atoms, functions: SymmetryFunctions) -> Tensor:
 
 def random_weights(*shape: int) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-
-
-def assert_equal_by_feature(found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Features differ in size by orders of magnitude: compare each on its own scale."""
-    scale = expected.abs().amax(dim=0)
-    assert ((found - expected).abs().amax(dim=0) <= tolerance * scale).all()
 
 
 @pytest.fixture(scope="module", params=FORMS, ids="-".join)
@@ -145,48 +139,25 @@ def test_a_dimer_has_no_angular_part(functions: SymmetryFunctions) -> None:
     assert (values[:, :n_radial] > 0).sum() == 2 * len(RADIAL)
 
 
-# Invariances
+class TestSymmetryFunctions(FeaturiserTests):
+    rounding = 1e-12
+
+    @pytest.fixture(autouse=True, params=FORMS, ids="-".join)
+    def _choose(self, request):
+        self.form = request.param
+
+    def featuriser(self):
+        return functions_of(*self.form)
 
 
-@pytest.mark.parametrize("periodic", [True, False])
-def test_rotation_inversion_and_translation(functions: SymmetryFunctions, periodic: bool) -> None:
-    atoms = structure(periodic)
-    expected = evaluate(atoms, functions)
-    for matrix in (Rotation.random(random_state=1).as_matrix(), -np.eye(3), np.diag([1.0, 1.0, -1.0])):
-        turned = Atoms(atoms.numbers, atoms.positions @ matrix.T, cell=atoms.cell.array @ matrix.T, pbc=atoms.pbc)
-        assert_equal_by_feature(evaluate(turned, functions), expected, 1e-12)
-    shifted = atoms.copy()
-    shifted.translate([0.3, -1.1, 2.2])
-    assert_equal_by_feature(evaluate(shifted, functions), expected, 1e-12)
+class TestDefaultSymmetryFunctions(FeaturiserTests):
+    rounding = 1e-12
+
+    def featuriser(self):
+        return default_symmetry_functions(self.elements, self.cutoff)
 
 
-def test_permutation_of_atoms_and_of_pairs(functions: SymmetryFunctions, batch: Batch) -> None:
-    order = np.random.default_rng(0).permutation(len(structure()))
-    expected = evaluate(structure(), functions)
-    assert_equal_by_feature(evaluate(structure()[order], functions), expected[order], 1e-12)
-
-    geometry = batch.geometry()
-    shuffle = torch.randperm(batch.n_pairs, generator=torch.Generator().manual_seed(0))
-    shuffled = Geometry(
-        geometry.centre_numbers,
-        geometry.neighbour_numbers[shuffle],
-        geometry.pair_i[shuffle],
-        geometry.pair_vectors[shuffle],
-    )
-    assert_equal_by_feature(functions(shuffled), expected, 1e-12)
-    weights = random_weights(*expected.shape)
-    found, expected = functions.vjp(shuffled, weights), functions.vjp(geometry, weights)[shuffle]
-    assert relative_difference(found, expected) < 1e-12
-    assert relative_difference(functions.jacobian(shuffled), functions.jacobian(geometry)[shuffle]) < 1e-12
-
-
-def test_periodic_images(functions: SymmetryFunctions) -> None:
-    atoms = structure()
-    expected = evaluate(atoms, functions)
-    moved = atoms.copy()
-    moved.positions += np.random.default_rng(0).integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array
-    assert_equal_by_feature(evaluate(moved, functions), expected, 1e-12)
-    assert_equal_by_feature(evaluate(atoms.repeat((2, 1, 1)), functions), expected.repeat(2, 1), 1e-12)
+# Arrangement
 
 
 def test_blocks_of_triplets_change_nothing(
@@ -214,44 +185,6 @@ def test_each_two_pairs_of_a_centre_once(n_most: int) -> None:
 
 
 # Derivatives
-
-
-def test_forces_by_finite_differences(functions: SymmetryFunctions) -> None:
-    atoms = structure()
-    batch = frame_to_batch(atoms, CUTOFF)
-    weights = random_weights(len(atoms), functions.n_features)
-    weights = weights / functions(batch.geometry()).abs().amax(0).clamp_min(1e-6)
-
-    def energy(positions: np.ndarray, cell: np.ndarray) -> float:
-        moved = Atoms(atoms.numbers, positions, cell=cell, pbc=atoms.pbc)
-        return float((weights * evaluate(moved, functions)).sum())
-
-    gradient = functions.vjp(batch.geometry(), weights)  # (n_pairs, 3)
-    forces = torch.zeros(len(atoms), 3, dtype=torch.float64)
-    forces.index_add_(0, batch.pair_i, gradient).index_add_(0, batch.pair_j, -gradient)
-    expected = forces_by_differences(energy, atoms.positions, atoms.cell.array, step=1e-4)
-    assert relative_difference(forces, expected) < 1e-7
-
-
-def test_gradient_and_jacobian_equal_autograd(functions: SymmetryFunctions, batch: Batch) -> None:
-    vectors = batch.pair_vectors().requires_grad_()
-    geometry = batch.geometry(vectors)
-    values, state = functions.forward_with_state(geometry)
-    jacobian = functions.jacobian(batch.geometry())
-    assert jacobian.shape == (batch.n_pairs, 3, functions.n_features)
-    for feature in range(functions.n_features):
-        (expected,) = torch.autograd.grad(values[:, feature].sum(), vectors, retain_graph=True)
-        atol = 1e-12 * float(expected.abs().max())
-        torch.testing.assert_close(jacobian[..., feature], expected, rtol=1e-11, atol=atol)
-
-    weights = random_weights(*values.shape)
-    (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
-    for found in (
-        functions.vjp(batch.geometry(), weights),
-        functions.vjp(geometry, weights, state).detach(),
-        torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
-    ):
-        assert relative_difference(found, expected) < 1e-13
 
 
 def test_twice_differentiable(functions: SymmetryFunctions) -> None:
@@ -364,8 +297,6 @@ def test_no_neighbours_and_no_centres(functions: SymmetryFunctions) -> None:
         values = functions(empty)
         assert values.shape == (len(centres), functions.n_features)
         assert not values.any()
-        assert functions.vjp(empty, torch.ones_like(values)).shape == (0, 3)
-        assert functions.jacobian(empty).shape == (0, 3, functions.n_features)
 
 
 def test_centre_without_neighbours_among_others(functions: SymmetryFunctions, batch: Batch) -> None:
@@ -377,32 +308,7 @@ def test_centre_without_neighbours_among_others(functions: SymmetryFunctions, ba
     assert not values[[0, -1]].any()
 
 
-def test_single_precision(functions: SymmetryFunctions, batch: Batch) -> None:
-    geometry = batch.geometry()
-    expected, single = functions(geometry), batch.geometry(geometry.pair_vectors.float())
-    found, state = functions.forward_with_state(single)
-    assert found.dtype == torch.float32
-    assert_equal_by_feature(found.double(), expected, 1e-4)
-    weights = torch.ones_like(expected)
-    gradient = functions.vjp(single, weights.float(), state)
-    assert gradient.dtype == functions.jacobian(single).dtype == torch.float32
-    assert relative_difference(gradient.double(), functions.vjp(geometry, weights)) < 1e-4
-
-
-def test_nothing_to_learn_and_nothing_to_store() -> None:
-    assert not list(functions_of().parameters())
-    assert not functions_of().state_dict()
-
-
 # What users get wrong
-
-
-def test_element_that_was_not_announced() -> None:
-    functions = functions_of()
-    vector = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
-    for centre, neighbour in ((6, 8), (8, 6)):
-        with pytest.raises(InputError, match=r"an atom of C \(Z = 6\).*H O Na Cl"):
-            functions(Geometry(torch.tensor([centre]), torch.tensor([neighbour]), torch.tensor([0]), vector))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
-"""GMP features: invariances, derivatives of every kind against each other, edges, and settings that make no sense."""
+"""GMP features: what all features have to pass, in all forms, what they mean, and settings that make no sense."""
 
 import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.density import channel_densities
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.structure import Batch, Geometry
+from mliap_hybrid.structure import Geometry
+from mliap_hybrid.testing.featuriser_tests import FeaturiserTests, assert_equal_by_feature
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 ELEMENTS = (1, 8, 11, 17)
@@ -47,143 +47,21 @@ def evaluate(atoms: Atoms, features: GaussianMultipoles) -> Tensor:
     return features(frame_to_batch(atoms, CUTOFF).geometry())
 
 
-def with_vectors(geometry: Geometry, vectors: Tensor) -> Geometry:
-    return Geometry(geometry.centre_numbers, geometry.neighbour_numbers, geometry.pair_i, vectors)
-
-
-def assert_equal_by_feature(found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Features differ in size by orders of magnitude: compare each on its own scale."""
-    scale = expected.abs().amax(dim=0)
-    assert ((found - expected).abs().amax(dim=0) <= tolerance * scale).all()
-
-
 @pytest.fixture(scope="module", params=FORMS)
 def features(request: pytest.FixtureRequest) -> GaussianMultipoles:
     return features_of(request.param)
 
 
-@pytest.fixture(scope="module")
-def batch() -> Batch:
-    return frame_to_batch(structure(), CUTOFF)
+class TestGaussianMultipoles(FeaturiserTests):
+    @pytest.fixture(autouse=True, params=FORMS)
+    def _choose(self, request):
+        self.form = request.param
 
+    def featuriser(self):
+        return features_of(self.form)
 
-# Invariances
-
-
-@pytest.mark.parametrize("periodic", [True, False])
-def test_rotation_inversion_and_translation(features: GaussianMultipoles, periodic: bool) -> None:
-    atoms = structure(periodic)
-    expected = evaluate(atoms, features)
-    for matrix in (Rotation.random(random_state=1).as_matrix(), -np.eye(3), np.diag([1.0, 1.0, -1.0])):
-        turned = Atoms(atoms.numbers, atoms.positions @ matrix.T, cell=atoms.cell.array @ matrix.T, pbc=atoms.pbc)
-        assert_equal_by_feature(evaluate(turned, features), expected, 1e-10)
-    shifted = atoms.copy()
-    shifted.translate([0.3, -7.1, 2.2])
-    assert_equal_by_feature(evaluate(shifted, features), expected, 1e-10)
-
-
-def test_permutation_of_atoms_and_of_pairs(features: GaussianMultipoles, batch: Batch) -> None:
-    order = np.random.default_rng(0).permutation(len(structure()))
-    expected = evaluate(structure(), features)
-    assert_equal_by_feature(evaluate(structure()[order], features), expected[order], 1e-11)
-
-    geometry = batch.geometry()
-    shuffle = torch.randperm(batch.n_pairs, generator=torch.Generator().manual_seed(0))
-    shuffled = Geometry(
-        geometry.centre_numbers,
-        geometry.neighbour_numbers[shuffle],
-        geometry.pair_i[shuffle],
-        geometry.pair_vectors[shuffle],
-    )
-    assert_equal_by_feature(features(shuffled), expected, 1e-11)
-    weights = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(
-        features.vjp(shuffled, weights), features.vjp(geometry, weights)[shuffle], rtol=1e-9, atol=1e-9
-    )
-
-
-def test_periodic_images(features: GaussianMultipoles) -> None:
-    atoms = structure()
-    expected = evaluate(atoms, features)
-    moved = atoms.copy()
-    moved.positions += np.random.default_rng(0).integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array
-    assert_equal_by_feature(evaluate(moved, features), expected, 1e-10)
-    assert_equal_by_feature(evaluate(atoms.repeat((2, 1, 1)), features), expected.repeat(2, 1), 1e-10)
-
-
-# Derivatives
-
-
-def test_forces_by_finite_differences() -> None:
-    features = features_of()
-    atoms = structure(periodic=False)
-    batch = frame_to_batch(atoms, CUTOFF)
-    weights = torch.randn(
-        len(atoms), features.n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
-    weights = weights / features(batch.geometry()).abs().amax(0)
-    gradient = features.vjp(batch.geometry(), weights)  # (n_pairs, 3)
-    positions_gradient = torch.zeros(len(atoms), 3, dtype=torch.float64)
-    positions_gradient.index_add_(0, batch.pair_j, gradient).index_add_(0, batch.pair_i, -gradient)
-    step = 1e-4
-    for atom in range(3):
-        for axis in range(3):
-            energies = []
-            for displacement in (step, -step):
-                moved = atoms.copy()
-                moved.positions[atom, axis] += displacement
-                energies.append(float((weights * evaluate(moved, features)).sum()))
-            expected = (energies[0] - energies[1]) / (2 * step)
-            assert float(positions_gradient[atom, axis]) == pytest.approx(expected, rel=1e-6, abs=1e-6)
-
-
-def test_gradient_and_jacobian_equal_autograd(features: GaussianMultipoles, batch: Batch) -> None:
-    vectors = batch.pair_vectors().requires_grad_()
-    geometry = batch.geometry(vectors)
-    values, state = features.forward_with_state(geometry)
-    jacobian = features.jacobian(batch.geometry()).detach()
-    assert jacobian.shape == (batch.n_pairs, 3, features.n_features)
-    for feature in range(features.n_features):
-        (expected,) = torch.autograd.grad(values[:, feature].sum(), vectors, retain_graph=True)
-        atol = 1e-11 * float(expected.abs().max())
-        torch.testing.assert_close(jacobian[..., feature], expected, rtol=1e-10, atol=atol)
-
-    weights = torch.randn(values.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    (expected,) = torch.autograd.grad((weights * values).sum(), vectors)
-    atol = 1e-11 * float(expected.abs().max())
-    for found in (
-        features.vjp(batch.geometry(), weights),
-        features.vjp(geometry, weights, state).detach(),
-        torch.einsum("pxf,pf->px", jacobian, weights[batch.pair_i]),
-    ):
-        torch.testing.assert_close(found, expected, rtol=1e-10, atol=atol)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_twice_differentiable(form: str) -> None:
-    features = features_of(form, orders=(-1, 0, 1, 2), widths=(0.6,), cutoff=3.5)
-    vectors = torch.tensor([[0.9, 0.2, -0.4], [-0.5, 1.7, 0.6], [1.9, 0.3, 2.0]], dtype=torch.float64).requires_grad_()
-    pairs = Geometry(torch.tensor([8, 1]), torch.tensor([1, 11, 17]), torch.tensor([0, 0, 1]), vectors)
-
-    def scaled(x: Tensor) -> Tensor:
-        return features(with_vectors(pairs, x)) / scale
-
-    scale = features(pairs).detach().abs().amax(0)
-    assert torch.autograd.gradcheck(scaled, (vectors,))
-    assert torch.autograd.gradgradcheck(scaled, (vectors,), atol=1e-4)
-
-
-def test_features_and_forces_are_continuous_at_the_cutoff() -> None:
-    features = features_of()
-    numbers, pair_i = torch.tensor([8]), torch.tensor([0, 0])
-    companion = torch.tensor([[0.0, 1.1, 0.3]], dtype=torch.float64)
-    alone = features(Geometry(numbers, torch.tensor([1]), pair_i[:1], companion))
-    for gap, tolerance in ((1e-3, 1e-9), (-1e-9, 0.0)):
-        far = torch.tensor([[CUTOFF - gap, 0.0, 0.0]], dtype=torch.float64)
-        both = Geometry(numbers, torch.tensor([1, 17]), pair_i, torch.cat([companion, far]))
-        assert (features(both) - alone).abs().max() <= tolerance * alone.abs().max()
-        jacobian = features.jacobian(both)
-        assert jacobian[1].abs().max() <= 1e4 * tolerance * jacobian[0].abs().max()
+    def is_smooth(self):
+        return FORMS[self.form].get("taper_width") != 0.0
 
 
 # Meaning
@@ -235,7 +113,7 @@ def test_number_of_features_does_not_depend_on_the_elements() -> None:
 # Edges
 
 
-def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
+def test_a_centre_alone_sees_its_own_density(features: GaussianMultipoles) -> None:
     none = torch.zeros(0, dtype=torch.int64)
     vectors = torch.zeros(0, 3, dtype=torch.float64, requires_grad=True)
     isolated = features(Geometry(torch.tensor([8, 1]), none, none, vectors))
@@ -249,64 +127,9 @@ def test_no_neighbours_and_no_centres(features: GaussianMultipoles) -> None:
     assert not isolated[:, ~spherical].any()
     (gradient,) = torch.autograd.grad(isolated.sum(), vectors, allow_unused=True, materialize_grads=True)
     assert gradient.shape == (0, 3)
-    for centres in (torch.tensor([8, 1]), none):
-        empty = Geometry(centres, none, none, vectors.detach())
-        n = len(centres)
-        assert features(empty).shape == (n, features.n_features)
-        assert features.vjp(empty, torch.ones(n, features.n_features, dtype=torch.float64)).shape == (0, 3)
-        assert features.jacobian(empty).shape == (0, 3, features.n_features)
-
-
-def test_centre_without_neighbours_among_others(features: GaussianMultipoles, batch: Batch) -> None:
-    geometry = batch.geometry()
-    with_ghost = Geometry(
-        torch.cat([geometry.centre_numbers, torch.tensor([17])]),
-        geometry.neighbour_numbers,
-        geometry.pair_i,
-        geometry.pair_vectors,
-    )
-    assert_equal_by_feature(features(with_ghost)[:-1], features(geometry), 1e-13)
-
-
-def test_single_precision(features: GaussianMultipoles, batch: Batch) -> None:
-    geometry = batch.geometry()
-    expected, single = features(geometry), batch.geometry(geometry.pair_vectors.float())
-    found, state = features.forward_with_state(single)
-    assert found.dtype == torch.float32
-    assert_equal_by_feature(found.double(), expected, 1e-4)
-    weights = torch.ones_like(expected) / expected.abs().amax(0)
-    gradient = features.vjp(single, weights.float(), state)
-    assert gradient.dtype == torch.float32
-    reference = features.vjp(geometry, weights)
-    assert (gradient - reference).abs().max() < 1e-4 * reference.abs().max()
-    assert features.jacobian(single).dtype == torch.float32
-
-
-def test_nothing_to_learn_and_nothing_to_store() -> None:
-    assert not list(features_of().parameters())
-    assert not features_of().state_dict()
 
 
 # What users get wrong
-
-
-def test_element_that_was_not_announced() -> None:
-    features = features_of()
-    vector = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
-    zero = torch.tensor([0])
-    for centre, neighbour in ((6, 8), (8, 6)):
-        with pytest.raises(InputError, match=r"an atom of C \(Z = 6\).*H O Na Cl"):
-            features(Geometry(torch.tensor([centre]), torch.tensor([neighbour]), zero, vector))
-
-
-@pytest.mark.parametrize(
-    "vector", [[0.0, 0.0, 0.0], [5e-4, 0.0, 0.0], [float("nan"), 0.0, 1.0], [0.0, float("inf"), 0.0]], ids=str
-)
-def test_atoms_at_one_place_or_at_none(vector: list[float]) -> None:
-    vectors = torch.tensor([[1.0, 0.0, 0.0], vector], dtype=torch.float64)
-    wrong = Geometry(torch.tensor([1, 8]), torch.tensor([1, 17]), torch.tensor([0, 1]), vectors)
-    with pytest.raises(InputError, match=r"atom 1 has a neighbour at .* three finite numbers and a distance of at"):
-        features_of()(wrong)
 
 
 @pytest.mark.parametrize(

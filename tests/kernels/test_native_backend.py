@@ -15,6 +15,9 @@ from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.structure import Geometry
+from mliap_hybrid.testing.backend_tests import BackendTests
+from mliap_hybrid.testing.surroundings import random_like
+from mliap_hybrid.testing.surroundings import surroundings as surroundings_of
 
 ELEMENTS = (1, 6, 8, 26, 79)
 
@@ -38,22 +41,7 @@ SETTINGS = {
 
 
 def surroundings(counts: list[int], seed: int = 0, elements=ELEMENTS, closest: float = 0.7) -> Geometry:
-    """Centres with so many neighbours each, at random; some of them beyond the cutoff."""
-    random = torch.Generator().manual_seed(seed)
-    n_pairs = sum(counts)
-    directions = torch.nn.functional.normalize(torch.randn(n_pairs, 3, generator=random, dtype=torch.float64), dim=1)
-    distances = closest + 5.0 * torch.rand(n_pairs, 1, generator=random, dtype=torch.float64)
-    numbers = torch.tensor(elements)
-    return Geometry(
-        centre_numbers=numbers[torch.randint(len(elements), (len(counts),), generator=random)],
-        neighbour_numbers=numbers[torch.randint(len(elements), (n_pairs,), generator=random)],
-        pair_i=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts, dtype=torch.int64)),
-        pair_vectors=directions * distances,
-    )
-
-
-def random_like(tensor: torch.Tensor, seed: int = 1) -> torch.Tensor:
-    return torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return surroundings_of(counts, elements, seed, closest)
 
 
 def assert_close(found: torch.Tensor, expected: torch.Tensor, relative: float) -> None:
@@ -73,6 +61,17 @@ def features(request) -> GaussianMultipoles:
 @pytest.fixture(params=instruction_sets(), scope="module")
 def instruction_set(request) -> str:
     return request.param
+
+
+class TestNativeBackend(BackendTests):
+    """Whatever every back end has to pass, with every instruction set of this processor."""
+
+    @pytest.fixture(autouse=True, params=instruction_sets())
+    def _choose(self, request):
+        self.instruction_set = request.param
+
+    def backend(self, features, heads=(), dtype=torch.float64):
+        return NativeBackend(features, heads, self.device, dtype, instruction_set=self.instruction_set)
 
 
 class TestAgainstTorch:
@@ -192,19 +191,6 @@ class TestRadialTable:
 class TestAutograd:
     """Training on forces through the kernels."""
 
-    def test_first_and_second_derivatives(self):
-        features = make_features(**DEFAULT_SET, widths=(0.5, 1.0))
-        native = NativeBackend(features)
-        geometry = surroundings([3, 2], closest=1.2)
-        size = features(geometry).abs().amax(0)
-
-        def scaled(vectors: torch.Tensor) -> torch.Tensor:
-            return differentiable_features(native, replace(geometry, pair_vectors=vectors)) / size
-
-        vectors = geometry.pair_vectors.clone().requires_grad_()
-        assert torch.autograd.gradcheck(scaled, vectors, atol=1e-6, rtol=1e-5)
-        assert torch.autograd.gradgradcheck(scaled, vectors, atol=1e-5, rtol=1e-4)
-
     def test_gradient_of_a_loss_on_forces(self):
         features = make_features(**DEFAULT_SET)
         geometry = surroundings(COUNTS)
@@ -245,24 +231,6 @@ class TestArrangement:
             )
             assert torch.equal(native.forward(alone)[0], together[i])
 
-    def test_unsorted_pairs(self):
-        native = NativeBackend(make_features(**DEFAULT_SET))
-        geometry = surroundings(COUNTS)
-        order = torch.randperm(len(geometry.pair_i), generator=torch.Generator().manual_seed(3))
-        mixed = Geometry(
-            geometry.centre_numbers,
-            geometry.neighbour_numbers[order],
-            geometry.pair_i[order],
-            geometry.pair_vectors[order],
-        )
-        values = native.forward(geometry)
-        weights = random_like(values) / values.abs().amax(0)
-        moved = random_like(geometry.pair_vectors)
-        assert_close(native.forward(mixed), values, 1e-12)
-        assert_close(native.vjp(mixed, weights), native.vjp(geometry, weights)[order], 1e-11)
-        assert_close(native.jvp(mixed, moved[order]), native.jvp(geometry, moved), 1e-11)
-        assert_close(native.hvp(mixed, weights, moved[order]), native.hvp(geometry, weights, moved)[order], 1e-11)
-
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
     def test_threads(self, dtype):
         features = make_features(**DEFAULT_SET)
@@ -290,24 +258,6 @@ class TestMistakes:
     """Every mistake is one sentence."""
 
     @pytest.mark.parametrize(
-        ("place", "message"),
-        [((0.0, 0.0, 0.0), "duplicate atom"), ((float("nan"), 0.0, 0.0), "nan"), ((0.0, float("inf"), 0.0), "inf")],
-    )
-    def test_bad_positions(self, place, message):
-        geometry = surroundings([4, 5])
-        geometry.pair_vectors[6] = torch.tensor(place, dtype=torch.float64)
-        native = NativeBackend(make_features())
-        with pytest.raises(InputError, match=message):
-            native.forward(geometry)
-        with pytest.raises(InputError, match="atom 1"):
-            native.vjp(geometry, torch.zeros(2, native.n_features))
-
-    def test_unknown_element(self):
-        geometry = replace(surroundings([2]), centre_numbers=torch.tensor([7]))
-        with pytest.raises(InputError, match="N"):
-            NativeBackend(make_features()).forward(geometry)
-
-    @pytest.mark.parametrize(
         "settings", [{"orders": (0, 7)}, {"orders": (-1, 0)}, {"root_offset": 0.1}, {"radial": "exact"}]
     )
     def test_features_that_the_kernels_do_not_know(self, settings):
@@ -320,11 +270,13 @@ class TestMistakes:
         with pytest.raises(InputError, match="instruction set 'avx9'"):
             NativeBackend(make_features(), instruction_set="avx9")
 
-    def test_wrong_shapes(self):
-        native, geometry = NativeBackend(make_features()), surroundings([2])
-        with pytest.raises(ValueError, match="expected dE/dF of shape"):
-            native.vjp(geometry, torch.zeros(1, 3))
-        with pytest.raises(ValueError, match="expected displacements"):
-            native.jvp(geometry, torch.zeros(1, 3))
-        with pytest.raises(InputError, match="without a network"):
-            native.heads_and_mean_gradient(geometry)
+    def test_other_devices_and_precisions(self):
+        for wrong in ({"device": "meta"}, {"dtype": torch.float16}):
+            with pytest.raises(InputError, match=r"in float32 or float64 on the cpu; found .*: use the torch features"):
+                NativeBackend(make_features(), **wrong)
+        geometry = surroundings([2, 3])
+        on_meta = replace(geometry, **{f: getattr(geometry, f).to("meta") for f in ("pair_i", "centre_numbers")})
+        with pytest.raises(
+            ValueError, match=r"expected a contiguous tensor of torch.int64 on the cpu"
+        ):
+            NativeBackend(make_features()).forward(on_meta)
