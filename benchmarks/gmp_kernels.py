@@ -29,7 +29,7 @@ from mliap_hybrid.kernels.library import instruction_sets, open_library
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.native import network_weights
-from mliap_hybrid.model.standard import standard_model
+from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.structure import Batch, Geometry
 
 PUBLISHED_MICROSECONDS = 2600.0

@@ -276,7 +276,5 @@ class TestMistakes:
                 NativeBackend(make_features(), **wrong)
         geometry = surroundings([2, 3])
         on_meta = replace(geometry, **{f: getattr(geometry, f).to("meta") for f in ("pair_i", "centre_numbers")})
-        with pytest.raises(
-            ValueError, match=r"expected a contiguous tensor of torch.int64 on the cpu"
-        ):
+        with pytest.raises(ValueError, match=r"expected a contiguous tensor of torch.int64 on the cpu"):
             NativeBackend(make_features()).forward(on_meta)
