@@ -181,7 +181,7 @@ class FeaturiserTests:
             return max([0.0, *change.flatten().tolist()]), max([0.0, *slope.flatten().tolist()])
 
         for gap in (0.0, -1e-9, -1.0, -1e6):
-            assert with_far(gap) == (0.0, pytest.approx(0.0, abs=1e-12))
+            assert with_far(gap) == pytest.approx((0.0, 0.0), abs=1e-12)
         if self.is_smooth():
             (value, slope), (value_nearer, slope_nearer) = with_far(1e-1), with_far(1e-3)
             assert value_nearer <= 1e-3 * value

@@ -62,9 +62,9 @@ def test_nothing_is_said_where_nothing_occurs_twice(batches, caplog):
     assert not caplog.text
 
 
-@pytest.mark.parametrize("label", ["energies", "forces"])
+@pytest.mark.parametrize("label", ["energy", "forces"])
 def test_labels_that_contradict_each_other_are_told(batches, caplog, label):
-    changed = replace(batches[3], **{label: getattr(batches[3], label) + 0.05})
+    changed = batches[3].with_labels(**{label: batches[3].labels[label] + 0.05})
     with caplog.at_level(logging.WARNING, logger="mliap_hybrid"):
         without_leaks(Split([0, 1], [2], [3, 4, 5]), [*batches[:3], changed, *batches[4:]])
     assert "contradict each other in 1 cases" in caplog.text

@@ -16,7 +16,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, PredictedParameter
 from mliap_hybrid.model.sum_of_terms import sum_of_terms
-from mliap_hybrid.model.term import Contribution, PairTerm, Term, TermDescription
+from mliap_hybrid.model.term import Contribution, PairTerm, Term, TermDescription, summed
 from mliap_hybrid.model.terms.baseline import Baseline
 from mliap_hybrid.model.terms.electrostatics import CoulombMatrices, Electrostatics
 from mliap_hybrid.model.terms.network import NetworkEnergy
@@ -249,9 +249,9 @@ def test_nothing_is_zero():
 
 def test_contributions_add_up():
     one, two = torch.ones(3), torch.full((3,), 2.0)
-    both = Contribution(energies=one, parameter_gradients={"a": one, "b": one}) + Contribution(
-        energies=two, forces=two, parameter_gradients={"b": two, "c": two}
-    )
+    first = Contribution(energies=one, parameter_gradients={"a": one, "b": one})
+    second = Contribution(energies=two, forces=two, parameter_gradients={"b": two, "c": two})
+    both = summed([first, second])
     assert torch.equal(both.energies, one + two)
     assert torch.equal(both.forces, two)
     assert both.virials is None

@@ -23,7 +23,8 @@ from mliap_hybrid.physics.charges import (
 def batch_of(atoms, charges=None, total=0.0):
     batch = frame_to_batch(atoms, 3.0)
     charges = None if charges is None else torch.tensor(charges, dtype=torch.float64)
-    return replace(batch, charges=charges, total_charges=torch.tensor([total], dtype=torch.float64))
+    charged = replace(batch, total_charges=torch.tensor([total], dtype=torch.float64))
+    return charged if charges is None else charged.with_labels(charges=charges)
 
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)

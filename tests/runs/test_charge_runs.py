@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import math
 
 import pytest
@@ -153,7 +152,7 @@ def test_changed_charge_labels_are_other_data(tmp_path):
     settings = predicted_charges(tmp_path, optimisation={"epochs": 2})
     train(settings, Display(), last_epoch=1)
     batches = run_module.load_data(settings, Display())["train"]
-    changed = [dataclasses.replace(batch, charges=batch.charges + 0.1) for batch in batches]
+    changed = [batch.with_labels(charges=batch.charges + 0.1) for batch in batches]
     assert run_module.fingerprint(batches) != run_module.fingerprint(changed)
     write_labelled_frames(settings.data.files[0], seed=3)
     with pytest.raises(InputError, match="the data are not those"):
