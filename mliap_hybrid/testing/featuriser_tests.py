@@ -171,7 +171,8 @@ class FeaturiserTests:
         features, numbers, pair_i = self.featuriser(), torch.tensor([8]), torch.tensor([0, 0, 0])
         near = torch.tensor([[0.0, 1.1, 0.3], [0.4, -0.2, 1.6]], dtype=torch.float64)
         alone = features(Geometry(numbers, torch.tensor([1, 11]), pair_i[:2], near))
-        scale = alone.abs().amax(0).clamp(min=1e-12)
+        largest = max([1e-8, *alone.abs().flatten().tolist()])
+        scale = alone.abs().amax(0).clamp(min=1e-4 * largest)  # features that these neighbours do not have are small
 
         def with_far(gap: float) -> tuple[float, float]:
             far = torch.tensor([[0.6, 0.8, 0.0]], dtype=torch.float64) * (self.cutoff - gap)
