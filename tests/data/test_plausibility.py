@@ -14,10 +14,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.plausibility import atomic_energy, implausible_labels
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.data.stress_work import compare_energy_and_stress
 from mliap_hybrid.data.work import compare_energy_and_work
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.training_data import load_data
-from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
+from mliap_hybrid.testing.labelled import charged_lennard_jones, small_settings, write_labelled_frames
 from mliap_hybrid.testing.structures import rock_salt
 from mliap_hybrid.units import BOHR, HARTREE, KCAL_PER_MOL, KJ_PER_MOL
 
@@ -79,6 +80,22 @@ def test_the_trapezoid_is_exact_for_springs():
     assert seen.n_pairs >= 3
     assert seen.ratio == pytest.approx(1.0, abs=1e-9)
     assert seen.correlation == pytest.approx(1.0, abs=1e-9)
+
+
+def test_what_forces_leave_of_the_energy_is_the_work_of_the_stress():
+    """On a way along which atoms are moved, and the cell strained, from where forces are large."""
+    random = np.random.default_rng(1)
+    start, moves = rock_salt(1, rattle=0.15, seed=1), random.normal(scale=0.05, size=(8, 3))
+    strain = random.normal(scale=0.01, size=(3, 3))
+    batches = []
+    for share in np.linspace(0.0, 1.0, 8):
+        atoms = start.copy()
+        atoms.positions += share * moves
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + share * (strain + strain.T)), scale_atoms=True)
+        batches.append(frame_to_batch(charged_lennard_jones(atoms), 3.0, LabelKeys(stress="stress")))
+    seen = compare_energy_and_stress(batches)
+    assert seen.words.startswith("between 6 pairs of frames")
+    assert seen.ratio == pytest.approx(1.0, abs=0.03)
 
 
 def test_right_labels_are_left_in_peace():
