@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.kernels import torch_network
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.network_gradients import values_and_gradients
 from mliap_hybrid.kernels.network_weights import NetworkWeights
@@ -56,13 +55,10 @@ def by_torch(case):
     return [energies, slopes, *gradients(case, energies, slopes)]
 
 
-def weights_of(network, shift=None):
-    parameters = list(network.layers.parameters())
-    return NetworkWeights(parameters[::2], parameters[1::2], network.linear, network.offset, shift)
-
-
 def by_kernel(case, instruction_set=None):
-    energies, slopes = values_and_gradients(case.features, case.rows, weights_of(case.network), instruction_set)
+    parameters = list(case.network.layers.parameters())
+    weights = NetworkWeights(parameters[::2], parameters[1::2], case.network.linear, case.network.offset)
+    energies, slopes = values_and_gradients(case.features, case.rows, weights, instruction_set)
     return [energies, slopes, *gradients(case, energies, slopes)]
 
 
@@ -81,18 +77,6 @@ def test_results_are_those_of_torch(sizes, dtype, tolerance, instruction_set):
     for found, expected in zip(by_kernel(case, instruction_set), by_torch(case), strict=True):
         size = float(expected.abs().max()) if expected.numel() else 0.0
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance * max(size, 1.0))
-
-
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_what_is_written_out_in_torch_is_the_network(sizes):
-    """Also of features that are shifted, which the kernel leaves to it."""
-    case = make_case(*sizes)
-    shift = torch.randn(case.features.shape[1], generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    expected = by_torch(case)
-    case.features = case.features + shift
-    found = torch_network.values_and_gradients(case.features, case.rows, weights_of(case.network, shift))
-    for one, other in zip([*found, *gradients(case, *found)], expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 def test_slopes_are_differences_of_energies():

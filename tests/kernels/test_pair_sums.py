@@ -1,11 +1,9 @@
 """Forces and virials from pair gradients: the derivatives of any energy of pairs, by positions and by strain."""
 
-import pytest
 import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.kernels.pair_sums import NativePairSums
-from mliap_hybrid.kernels.torch_pair_sums import TorchPairSums
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.labelled import labelled_frames
 
@@ -16,8 +14,8 @@ def frames():
     return join_batches([frame_to_batch(atoms, CUTOFF) for atoms in labelled_frames(3)])
 
 
-def sums_of(batch, kind=NativePairSums):
-    return kind(batch.pair_i, batch.pair_j, batch.pair_vectors(), batch.structure_of_atom, batch.n_structures)
+def sums_of(batch):
+    return NativePairSums(batch.pair_i, batch.pair_j, batch.pair_vectors(), batch.structure_of_atom, batch.n_structures)
 
 
 def energies(batch, vectors):
@@ -26,8 +24,7 @@ def energies(batch, vectors):
     return batch.sum_over_structures(torch.zeros(batch.n_atoms).double().index_add(0, batch.pair_i, of_pairs))
 
 
-@pytest.mark.parametrize("kind", [NativePairSums, TorchPairSums])
-def test_they_are_derivatives_of_the_energy(kind):
+def test_they_are_derivatives_of_the_energy():
     batch = frames()
     positions = batch.positions.clone().requires_grad_()
     strain = torch.zeros(batch.n_structures, 3, 3, dtype=torch.float64, requires_grad=True)
@@ -37,7 +34,7 @@ def test_they_are_derivatives_of_the_energy(kind):
     by_positions, by_strain = torch.autograd.grad(total, [positions, strain])
     leaves = batch.pair_vectors().requires_grad_()
     (gradients,) = torch.autograd.grad(energies(batch, leaves).sum(), leaves)
-    forces, virials = sums_of(batch, kind)(gradients)
+    forces, virials = sums_of(batch)(gradients)
     torch.testing.assert_close(forces, -by_positions, rtol=0, atol=1e-13)
     torch.testing.assert_close(virials, -by_strain, rtol=0, atol=1e-12)
 
