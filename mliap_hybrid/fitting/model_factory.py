@@ -18,13 +18,7 @@ from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.parameters import (
-    AtomicEnergy,
-    ElementParameter,
-    FittedParameter,
-    Parameter,
-    PredictedParameter,
-)
+from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter
 from mliap_hybrid.model.silu_layers import start_small
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.term_section import MadeTerm
@@ -97,25 +91,17 @@ def make_model(
     heads = _heads(settings, fit, [made for made in explicit if made.is_trained])
     for head in heads:
         head.load_state_dict(trained.heads[head.name].state_dict())
-    baseline = fit.baseline
-    parameters: list[Parameter] = []
-    for parameter in (parameter for made in explicit for parameter in made.parameters):
-        if isinstance(parameter, PredictedParameter):
-            parameter.typical = (typical or {}).get(parameter.name, parameter.start)
-            parameters.append(parameter)
-        elif isinstance(parameter, FittedParameter) and parameter.name in trained.theta:
-            of_training = trained.theta[parameter.name]
-            assert isinstance(of_training, FittedParameter)
-            parameters.append(of_training.found())
-        elif isinstance(parameter, FittedParameter):
-            charges, of_charges = _found_charges(fit, trained)
-            baseline, parameters = baseline - of_charges, [*parameters, charges]
-        else:
-            parameters.append(parameter)
+    found, of_charges = _found_charges(fit, trained)
+    parameters: Mapping[str, Parameter] = {**trained.theta, **found}  # type: ignore[dict-item]
+    made = [parameter for each in explicit for parameter in each.parameters]
     model = HybridModel(
         features=features,
         terms=[Baseline(), NetworkEnergy(), *(made.term for made in explicit)],
-        parameters=[ElementParameter("baseline", "eV", baseline), AtomicEnergy(), *parameters],
+        parameters=[
+            ElementParameter("baseline", "eV", fit.baseline - of_charges),
+            AtomicEnergy(),
+            *(parameter.after_training(parameters, typical or {}) for parameter in made),
+        ],
         heads=heads,
         whitening=fit.whitening,
         total_charge_input=trained.total_charge_input,
@@ -140,13 +126,15 @@ def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm])
     return heads
 
 
-def _found_charges(fit: InitialFit, trained: TrainableModel) -> tuple[ElementParameter, Tensor]:
-    """Charges that were fitted, and what they take off the element energies (n_elements,), eV."""
-    term = trained.terms["electrostatics"]
-    assert isinstance(term, FittedElectrostatics)
+def _found_charges(fit: InitialFit, trained: TrainableModel) -> tuple[dict[str, Parameter], Tensor]:
+    """Charges that were fitted, if any, and what they take off the element energies (n_elements,), eV."""
+    term = dict(trained.terms.items()).get("electrostatics")
+    if not isinstance(term, FittedElectrostatics):
+        return {}, torch.zeros_like(fit.baseline)
     assert fit.unit_baseline is not None
     with torch.no_grad():
         charges = dict(zip(fit.elements, term.charges().double().tolist(), strict=True))
         of_charges = fit.unit_baseline @ term.charges.products().double()  # (n_elements,)
     signed = electronegative_is_negative(charges)
-    return ElementParameter("charge", "e", torch.tensor([signed[z] for z in fit.elements]).double()), of_charges
+    found = ElementParameter("charge", "e", torch.tensor([signed[z] for z in fit.elements]).double())
+    return {"charge": found}, of_charges

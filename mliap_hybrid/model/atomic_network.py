@@ -8,18 +8,23 @@ part that every element has of its own, and the whole extrapolates as a pair pot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
-from mliap_hybrid.model.silu_layers import silu_layers, through
+from mliap_hybrid.model.silu_layers import on_bare_features, silu_layers, through
+from mliap_hybrid.model.whitening import Whitening
 
 
 class AtomicNetwork(torch.nn.Module):
     """Fully connected SiLU network plus a linear term for each element: features of an atom -> its energy in eV."""
+
+    is_conservative = True
+    """Whether `values_and_gradients` gives the gradients of the values."""
 
     def __init__(self, n_inputs: int, hidden: Sequence[int], n_elements: int):
         """Make the network with weights from the current random state; the linear terms start at zero.
@@ -74,3 +79,16 @@ class AtomicNetwork(torch.nn.Module):
         network = NetworkWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
         backend = backend_of_training(len(self.layers), features.device, features.dtype)
         return backend.values_and_gradients(features, species, network)
+
+    def parts(self) -> Mapping[str, torch.nn.Module]:
+        """The networks that this one is made of, by the names that people and files give them."""
+        return {"network": self}
+
+    def on_bare_features(self, whitening: Whitening) -> AtomicNetwork:
+        """The same network with a whitening of its inputs folded into the first layer and the linear term."""
+        folded = copy.deepcopy(self)
+        on_bare_features(folded.layers, whitening)
+        with torch.no_grad():
+            linear, offset = whitening.fold_into(self.linear, self.offset)
+        folded.linear, folded.offset = torch.nn.Parameter(linear), torch.nn.Parameter(offset)
+        return folded

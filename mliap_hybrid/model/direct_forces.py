@@ -11,13 +11,15 @@ are the conservative ones. Otherwise the work along a path depends on the path, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.silu_layers import silu_layers, start_small, through
+from mliap_hybrid.model.silu_layers import linear_map, on_bare_features, silu_layers, start_small, through
+from mliap_hybrid.model.whitening import Whitening
 
 
 class ForceNetwork(torch.nn.Module):
@@ -56,9 +58,22 @@ class ForceNetwork(torch.nn.Module):
         """
         return through(self.layers, features) + self.offset[species]
 
+    def on_bare_features(self, whitening: Whitening) -> ForceNetwork:
+        """The same for features that are not whitened: s . dx/dr = (M s) . dF/dr, M the matrix of the whitening."""
+        folded = copy.deepcopy(self)
+        on_bare_features(folded.layers, whitening)
+        last: torch.nn.Linear = folded.layers[-1]  # type: ignore[assignment]
+        matrix = whitening.matrix.to(last.weight.dtype)  # (n_features, n_kept)
+        with torch.no_grad():
+            folded.layers[-1] = linear_map(matrix @ last.weight, matrix @ last.bias)
+            folded.offset = torch.nn.Parameter(self.offset @ matrix.T)
+        return folded
+
 
 class DirectNetwork(torch.nn.Module):
     """An energy network with a force network beside it, in the place of an `AtomicNetwork`."""
+
+    is_conservative = False
 
     def __init__(self, energy: AtomicNetwork, slopes: ForceNetwork):
         """Put the two together.
@@ -95,3 +110,11 @@ class DirectNetwork(torch.nn.Module):
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,), and what stands for their derivatives by the features (n_atoms, n_inputs), eV."""
         return self.energy(features, species), self.slopes(features, species)
+
+    def parts(self) -> Mapping[str, torch.nn.Module]:
+        """As in `AtomicNetwork`."""
+        return {"network": self.energy, "force network": self.slopes}
+
+    def on_bare_features(self, whitening: Whitening) -> DirectNetwork:
+        """As in `AtomicNetwork`."""
+        return DirectNetwork(self.energy.on_bare_features(whitening), self.slopes.on_bare_features(whitening))

@@ -50,7 +50,7 @@ class Head(torch.nn.Module):
     @property
     def is_conservative(self) -> bool:
         """Whether its derivatives are those of its values."""
-        return all(isinstance(member, AtomicNetwork) for member in self.members)
+        return all(member.is_conservative for member in self.networks)
 
     def forward(self, inputs: Tensor, species: Tensor) -> Tensor:
         """Values (n_atoms,) from features (n_atoms, n_inputs) and the elements' indices (n_atoms,)."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
+from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.direct_forces import DirectNetwork
 from mliap_hybrid.model.heads import Heads
 from mliap_hybrid.model.hybrid import HybridModel
@@ -78,7 +79,7 @@ class TorchHeads:
         features = features.detach().to(geometry.pair_vectors.dtype)
         species = model.species(geometry.centre_numbers)
         self._each = {
-            head.name: [_value_and_gradient(model, member, features, species, totals) for member in head.members]
+            head.name: [_value_and_gradient(model, member, features, species, totals) for member in head.networks]
             for head in model.heads
         }
         self.values: Mapping[str, Tensor] = {
@@ -108,16 +109,12 @@ class TorchHeads:
 
 
 def _value_and_gradient(
-    model: HybridModel, network: torch.nn.Module, features: Tensor, species: Tensor, totals: Tensor
+    model: HybridModel, network: AtomicNetwork | DirectNetwork, features: Tensor, species: Tensor, totals: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Values (n_centres,) of a network, and their derivatives by the features (n_centres, n_features)."""
     with torch.enable_grad():
         bare = features.detach().requires_grad_()
         inputs = model.network_inputs(bare, totals)  # (n_centres, n_inputs)
-        if isinstance(network, DirectNetwork):
-            values, of_inputs = network.values_and_gradients(inputs, species)
-            (gradients,) = torch.autograd.grad(inputs, bare, of_inputs.detach())  # (n_centres, n_features)
-        else:
-            values = network(inputs, species)  # (n_centres,)
-            (gradients,) = torch.autograd.grad(values.sum(), bare)
+        values, of_inputs = network.values_and_gradients(inputs.detach(), species)
+        (gradients,) = torch.autograd.grad(inputs, bare, of_inputs.detach())  # (n_centres, n_features)
     return values.detach(), gradients

@@ -11,14 +11,15 @@ a the number that the head gives an atom. Only the pullback of a constraint may 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from mliap_hybrid.model.bounds import Bound
-from mliap_hybrid.model.neutrality import Neutrality
+from mliap_hybrid.model.bounds import Bound, bound_of, describe_bound
+from mliap_hybrid.model.neutrality import Neutrality, neutrality_of
+from mliap_hybrid.model.parameter_descriptions import ConstantDescription, ParameterDescription, PredictedDescription
 from mliap_hybrid.structure import Geometry
 
 Pullback = Callable[[Tensor], tuple[Tensor | None, Tensor | None]]
@@ -60,6 +61,27 @@ class Parameter(torch.nn.Module, ABC):
         pullback : Pullback
         """
 
+    def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> Parameter:
+        """This parameter of a whole model, which is made as before the training, with what the training has found.
+
+        Parameters
+        ----------
+        trained : mapping of str to Parameter
+            Name -> parameter of the trained model.
+        typical : mapping of str to Tensor, shape (n_elements,)
+            Name -> mean in the training frames, of those that are predicted.
+        """
+        return self
+
+    def describe(self, symbols: Sequence[str]) -> ParameterDescription | None:
+        """What a model file says of the parameter; `symbols` are those of the elements. None if it needs no words."""
+        return None
+
+    @classmethod
+    def restore(cls, description: Any, symbols: Sequence[str], cutoff: float) -> Parameter:
+        """The parameter again, from what `describe` said; `cutoff`, in Å, is that of the model."""
+        raise NotImplementedError(f"{cls.__name__} has no place in files")
+
 
 def _nothing(gradients: Tensor) -> tuple[None, None]:
     return None, None
@@ -85,6 +107,15 @@ class ElementParameter(Parameter):
     def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
         """As in `Parameter`."""
         return self.values.index_select(0, species), _nothing
+
+    def describe(self, symbols: Sequence[str]) -> ConstantDescription:
+        """As in `Parameter`."""
+        return ConstantDescription(name=self.name, unit=self.unit, values=_table(self.values, symbols))
+
+    @classmethod
+    def restore(cls, description: ConstantDescription, symbols: Sequence[str], cutoff: float) -> ElementParameter:
+        """As in `Parameter`."""
+        return cls(description.name, description.unit, _values(description.values, symbols))
 
 
 class FittedParameter(Parameter):
@@ -116,9 +147,10 @@ class FittedParameter(Parameter):
         """As in `Parameter`."""
         return self.values.index_select(0, species), _nothing
 
-    def found(self) -> ElementParameter:
-        """The same as a constant, in float64."""
-        return ElementParameter(self.name, self.unit, self.values.detach().double())
+    def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> ElementParameter:
+        """As in `Parameter`: a constant."""
+        found: Tensor = trained[self.name].values  # type: ignore[assignment]
+        return ElementParameter(self.name, self.unit, found.detach().double())
 
 
 class PredictedParameter(Parameter):
@@ -178,6 +210,34 @@ class PredictedParameter(Parameter):
 
         return values, pullback
 
+    def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> PredictedParameter:
+        """As in `Parameter`: with its mean in the frames."""
+        self.typical = typical.get(self.name, self.start)
+        return self
+
+    def describe(self, symbols: Sequence[str]) -> PredictedDescription:
+        """As in `Parameter`."""
+        return PredictedDescription(
+            name=self.name,
+            unit=self.unit,
+            start=_table(self.start, symbols),
+            typical=_table(self.typical, symbols),
+            bound=describe_bound(self.bound),
+            neutrality=None if self.neutrality is None else self.neutrality.kind,  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def restore(cls, description: PredictedDescription, symbols: Sequence[str], cutoff: float) -> PredictedParameter:
+        """As in `Parameter`."""
+        return cls(
+            description.name,
+            description.unit,
+            _values(description.start, symbols),
+            bound_of(description.bound),
+            neutrality_of(description.neutrality, cutoff),
+            _values(description.typical, symbols),
+        )
+
 
 class AtomicEnergy(Parameter):
     """The energy of an atom that the network gives, as it is."""
@@ -196,3 +256,17 @@ class AtomicEnergy(Parameter):
         """As in `Parameter`."""
         assert head is not None
         return head, lambda gradients: (gradients, None)
+
+
+KINDS: Mapping[str, type[Parameter]] = {"constant": ElementParameter, "predicted": PredictedParameter}
+"""`source` of a description -> the parameter that it is one of."""
+
+
+def _table(values: Tensor, symbols: Sequence[str]) -> dict[str, float]:
+    """Symbol -> value (n_elements,)."""
+    return dict(zip(symbols, values.tolist(), strict=True))
+
+
+def _values(table: Mapping[str, float], symbols: Sequence[str]) -> Tensor:
+    """Values (n_elements,) of a table."""
+    return torch.tensor([table[symbol] for symbol in symbols], dtype=torch.float64)

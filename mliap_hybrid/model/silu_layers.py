@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mliap_hybrid.model.whitening import Whitening
+
 FIRST_SCALE = 0.1
 """Factor of `start_small`."""
 
@@ -30,3 +32,17 @@ def start_small(layers: torch.nn.ModuleList) -> None:
     with torch.no_grad():
         for parameter in layers[-1].parameters():
             parameter.mul_(FIRST_SCALE)
+
+
+def linear_map(weight: Tensor, bias: Tensor) -> torch.nn.Linear:
+    """The layer with this weight (n_outputs, n_inputs) and bias (n_outputs,)."""
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0])
+    layer.weight, layer.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
+    return layer
+
+
+@torch.no_grad()
+def on_bare_features(layers: torch.nn.ModuleList, whitening: Whitening) -> None:
+    """Fold a whitening into the first of the layers."""
+    first: torch.nn.Linear = layers[0]  # type: ignore[assignment]
+    layers[0] = linear_map(*whitening.fold_into(first.weight, first.bias))

@@ -98,6 +98,14 @@ class TermDescription(BaseModel):
         """
         return self.kind
 
+    def rows(self) -> dict[str, str]:
+        """Title -> what else there is to say of the term, for people."""
+        return {}
+
+    def remarks(self) -> dict[str, str]:
+        """Title of a row of a parameter -> what the term has to add to it."""
+        return {}
+
 
 class Term(torch.nn.Module, ABC):
     """One part of the energy."""

@@ -80,13 +80,15 @@ class Whitening(torch.nn.Module):
 
         Parameters
         ----------
-        weight : Tensor, shape (n_outputs, n_kept)
+        weight : Tensor, shape (n_outputs, n_kept + n_others)
+            Columns of inputs that are no features come last; they stay as they are.
         bias : Tensor, shape (n_outputs,)
 
         Returns
         -------
-        weight : Tensor, shape (n_outputs, n_features)
+        weight : Tensor, shape (n_outputs, n_features + n_others)
         bias : Tensor, shape (n_outputs,)
         """
-        folded = weight @ self.matrix.T.to(weight.dtype)
-        return folded, bias - folded @ self.mean.to(weight.dtype)
+        n_kept = self.matrix.shape[1]
+        folded = weight[:, :n_kept] @ self.matrix.T.to(weight.dtype)  # (n_outputs, n_features)
+        return torch.cat([folded, weight[:, n_kept:]], dim=1), bias - folded @ self.mean.to(weight.dtype)

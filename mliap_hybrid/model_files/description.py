@@ -9,23 +9,15 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.bounds import bound_of, describe_bound
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.neutrality import neutrality_of
-from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter, PredictedParameter
+from mliap_hybrid.model.parameters import KINDS, AtomicEnergy, Parameter
 from mliap_hybrid.model.terms.kinds import restore_term
 from mliap_hybrid.model.whitening import Whitening
-from mliap_hybrid.model_files.model_description import (
-    AnyParameter,
-    ConstantDescription,
-    HeadDescription,
-    ModelDescription,
-    PredictedDescription,
-)
-from mliap_hybrid.model_files.tensor_names import head_prefix
+from mliap_hybrid.model_files.model_description import HeadDescription, ModelDescription
+from mliap_hybrid.model_files.tensor_names import tensor_prefix
 from mliap_hybrid.model_files.tensor_shapes import check_tensors
 
 
@@ -38,13 +30,14 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
     tensors : dict of str to Tensor
         Weights of the networks, arrays of terms, and of the whitening if there is one.
     """
-    described = [_describe_parameter(p, model.elements) for p in model.all_parameters if p.name != "energy"]
+    symbols = [chemical_symbols[z] for z in model.elements]
+    described = [parameter.describe(symbols) for parameter in model.all_parameters]
     description = ModelDescription(
         features=describe_features(model.features),
         whitened=model.whitening is not None,
         total_charge_input=model.total_charge_input,
         heads=[_describe_head(head) for head in model.heads],
-        parameters=described,
+        parameters=[each for each in described if each is not None],  # type: ignore[misc]
         terms=[term.describe() for term in model.all_terms],  # type: ignore[misc]
     )
     tensors: dict[str, Tensor] = {}
@@ -78,7 +71,7 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
         heads = [make_head(head, n_inputs, len(features.elements)).double() for head in description.heads]
     for head in heads:
         load_weights(head, tensors)
-    parameters = [_restore_parameter(parameter, description) for parameter in description.parameters]
+    parameters = [KINDS[p.source].restore(p, description.elements, description.cutoff) for p in description.parameters]
     energies: list[Parameter] = [AtomicEnergy() for head in heads if head.name == "energy"]
     by_head = sorted([*energies, *parameters], key=lambda p: _place(p, [head.name for head in heads]))
     arrays = {kind: _with_prefix(tensors, f"{kind}.") for kind in (term.kind for term in description.terms)}
@@ -88,26 +81,21 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
 
 def make_head(description: HeadDescription, n_inputs: int, n_elements: int) -> Head:
     """A head with weights from the current random state."""
-    members: list[AtomicNetwork | DirectNetwork] = [
-        AtomicNetwork(n_inputs, description.hidden, n_elements) for _ in range(description.n_members)
-    ]
-    if description.direct_hidden is not None:
-        slopes = (ForceNetwork(n_inputs, description.direct_hidden, n_elements) for _ in members)
-        members = [DirectNetwork(e, s) for e, s in zip(members, slopes, strict=True) if isinstance(e, AtomicNetwork)]
-    return Head(description.name, members)
+    networks = [AtomicNetwork(n_inputs, description.hidden, n_elements) for _ in range(description.n_members)]
+    if description.direct_hidden is None:
+        return Head(description.name, networks)
+    slopes = [ForceNetwork(n_inputs, description.direct_hidden, n_elements) for _ in networks]
+    return Head(description.name, [DirectNetwork(*both) for both in zip(networks, slopes, strict=True)])
 
 
 def weights_of(head: Head) -> dict[str, Tensor]:
     """Weights of a head under the names that files give them."""
-    prefix = head_prefix(head.name)
-    weights: dict[str, Tensor] = {}
-    for number, member in enumerate(head.networks):
-        of_member = f"members.{number}." if len(head.members) > 1 else ""
-        energy = member.energy if isinstance(member, DirectNetwork) else member
-        weights |= {f"{prefix}.{of_member}{name}": value for name, value in energy.state_dict().items()}
-        if isinstance(member, DirectNetwork):
-            weights |= {f"force_network.{name}": value for name, value in member.slopes.state_dict().items()}
-    return weights
+    return {
+        f"{tensor_prefix(head.name, len(head.members), number, part)}.{name}": value
+        for number, member in enumerate(head.networks)
+        for part, network in member.parts().items()
+        for name, value in network.state_dict().items()
+    }
 
 
 def load_weights(head: Head, tensors: Mapping[str, Tensor]) -> None:
@@ -118,44 +106,12 @@ def load_weights(head: Head, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _describe_head(head: Head) -> HeadDescription:
-    member = head.networks[0]
-    direct = list(member.slopes.hidden) if isinstance(member, DirectNetwork) else None
-    return HeadDescription(name=head.name, hidden=list(head.hidden), n_members=len(head.members), direct_hidden=direct)
+    hidden = {HIDDEN_OF_PART[part]: network.hidden for part, network in head.networks[0].parts().items()}
+    return HeadDescription(name=head.name, n_members=len(head.members), **hidden)  # type: ignore[arg-type]
 
 
-def _describe_parameter(parameter: Parameter, elements: tuple[int, ...]) -> AnyParameter:
-    symbols = [chemical_symbols[z] for z in elements]
-
-    def table(values: Tensor) -> dict[str, float]:
-        return dict(zip(symbols, values.tolist(), strict=True))
-
-    if isinstance(parameter, ElementParameter):
-        return ConstantDescription(name=parameter.name, unit=parameter.unit, values=table(parameter.values))
-    assert isinstance(parameter, PredictedParameter)
-    return PredictedDescription(
-        name=parameter.name,
-        unit=parameter.unit,
-        start=table(parameter.start),
-        typical=table(parameter.typical),
-        bound=describe_bound(parameter.bound),
-        neutrality=None if parameter.neutrality is None else parameter.neutrality.kind,  # type: ignore[arg-type]
-    )
-
-
-def _restore_parameter(described: AnyParameter, model: ModelDescription) -> Parameter:
-    def values(table: Mapping[str, float]) -> Tensor:
-        return torch.tensor([table[symbol] for symbol in model.elements], dtype=torch.float64)
-
-    if isinstance(described, ConstantDescription):
-        return ElementParameter(described.name, described.unit, values(described.values))
-    return PredictedParameter(
-        described.name,
-        described.unit,
-        values(described.start),
-        bound_of(described.bound),
-        neutrality_of(described.neutrality, model.cutoff),
-        values(described.typical),
-    )
+HIDDEN_OF_PART = {"network": "hidden", "force network": "direct_hidden"}
+"""Part of a member of a head -> what the description calls its hidden layers."""
 
 
 def _place(parameter: Parameter, heads: list[str]) -> int:

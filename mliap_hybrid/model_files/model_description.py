@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mliap_hybrid.model.bounds import BoundDescription
 from mliap_hybrid.model.feature_description import FeatureDescription
+from mliap_hybrid.model.parameter_descriptions import AnyParameter, ConstantDescription, Name, PredictedDescription
 from mliap_hybrid.model.term import TermDescription
 from mliap_hybrid.model.terms.kinds import AnyTermDescription
 from mliap_hybrid.model_files.upgrade import upgraded
 
 LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
-
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,40}$")]
 
 
 class HeadDescription(BaseModel):
@@ -31,39 +29,6 @@ class HeadDescription(BaseModel):
     """Number of networks whose mean it is."""
     direct_hidden: LayerSizes | None = None
     """Hidden layers of the network that stands for its derivatives; None where these are its own."""
-
-
-class ConstantDescription(BaseModel):
-    """A parameter that is a constant of each element."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    source: Literal["constant"] = "constant"
-    name: Name
-    unit: str
-    values: dict[str, float]
-    """Symbol -> value."""
-
-
-class PredictedDescription(BaseModel):
-    """A parameter that a head predicts."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    source: Literal["predicted"] = "predicted"
-    name: Name
-    unit: str
-    start: dict[str, float]
-    """Symbol -> where the values start from."""
-    typical: dict[str, float]
-    """Symbol -> mean value in the training frames."""
-    bound: BoundDescription
-    """How far they go."""
-    neutrality: Literal["shift", "increments"] | None = None
-    """What keeps the sum over a structure."""
-
-
-AnyParameter = Annotated[ConstantDescription | PredictedDescription, Field(discriminator="source")]
 
 
 class ModelDescription(BaseModel):
@@ -93,9 +58,7 @@ class ModelDescription(BaseModel):
     def _check_tables(self) -> ModelDescription:
         """Each table has an entry for each element and no other; names are used once."""
         for parameter in self.parameters:
-            tables = [parameter.values] if isinstance(parameter, ConstantDescription) else []
-            tables += [parameter.start, parameter.typical] if isinstance(parameter, PredictedDescription) else []
-            if any(set(table) != set(self.elements) for table in tables):
+            if any(set(table) != set(self.elements) for table in parameter.tables()):
                 raise ValueError(f"{parameter.name}: expected an entry for each of {' '.join(self.elements)}")
         for names in ([h.name for h in self.heads], [p.name for p in self.parameters], [t.kind for t in self.terms]):
             if len(set(names)) < len(names):

@@ -11,7 +11,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.direct_forces import ForceNetwork
 from mliap_hybrid.model_files.model_description import HeadDescription, ModelDescription
-from mliap_hybrid.model_files.tensor_names import head_prefix
+from mliap_hybrid.model_files.tensor_names import tensor_prefix
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -66,14 +66,15 @@ def _expected(description: ModelDescription, n_features: int, found: Shapes) -> 
 
 
 def _of_head(head: HeadDescription, n_inputs: int, n_elements: int) -> Shapes:
-    prefix = head_prefix(head.name)
-    members = [f"members.{member}." for member in range(head.n_members)] if head.n_members > 1 else [""]
-    network = _shapes(AtomicNetwork(n_inputs, head.hidden, n_elements))
-    shapes = {f"{prefix}.{member}{name}": shape for member in members for name, shape in network.items()}
+    parts = {"network": _shapes(AtomicNetwork(n_inputs, head.hidden, n_elements))}
     if head.direct_hidden is not None:
-        slopes = _shapes(ForceNetwork(n_inputs, head.direct_hidden, n_elements))
-        shapes |= {f"force_network.{name}": shape for name, shape in slopes.items()}
-    return shapes
+        parts["force network"] = _shapes(ForceNetwork(n_inputs, head.direct_hidden, n_elements))
+    return {
+        f"{tensor_prefix(head.name, head.n_members, number, part)}.{name}": shape
+        for number in range(head.n_members)
+        for part, shapes in parts.items()
+        for name, shape in shapes.items()
+    }
 
 
 def _shapes(network: torch.nn.Module) -> Shapes:

@@ -9,7 +9,6 @@ from pathlib import Path
 from ase.data import chemical_symbols
 
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.report import html_page as html
 from mliap_hybrid.report.error_tables import config_type_table, element_table, error_table, worst_frames_table
 from mliap_hybrid.report.evaluation import Evaluation
@@ -139,13 +138,6 @@ def facts_of(model: HybridModel) -> dict[str, str]:
 
 def charges_in_words(model: HybridModel) -> str:
     """Charges of the elements, or their typical values where they are predicted."""
-    parameter = model.parameter("charge")
-    if not isinstance(parameter, PredictedParameter):
-        return _in_words(model.table("charge")) or "none"
-    typical = _in_words(dict(zip(model.elements, parameter.typical.tolist(), strict=True)))
-    neutrality = "free" if parameter.neutrality is None else parameter.neutrality.kind
-    return f"predicted ({neutrality}), mean {typical}"
-
-
-def _in_words(charges: Mapping[int, float]) -> str:
-    return ", ".join(f"{chemical_symbols[z]} {charge:+.4f} e" for z, charge in charges.items())
+    charge = model.parameter("charge")
+    described = None if charge is None else charge.describe([chemical_symbols[z] for z in model.elements])
+    return "none" if described is None else described.in_words()

@@ -46,6 +46,10 @@ def quadratic_networks(matrix: torch.Tensor) -> tuple[AtomicNetwork, ForceNetwor
         def forward(self, features, species):
             return (slopes[species] * features).sum(1) + 0.5 * torch.einsum("if,fg,ig->i", features, matrix, features)
 
+        def values_and_gradients(self, features, species):
+            values = self(features := features.requires_grad_(), species)
+            return values, torch.autograd.grad(values.sum(), features)[0]
+
     forces = ForceNetwork(n, (), 2).double()
     forces.layers[0].weight.data = matrix
     forces.layers[0].bias.data.zero_()

@@ -36,6 +36,10 @@ class ElectrostaticsDescription(TermDescription):
         how = "predicted" if sources["charge"] == "predicted" else "fixed"
         return f"long-range Coulomb, {how} smeared charges"
 
+    def remarks(self) -> dict[str, str]:
+        """As in `TermDescription`."""
+        return {"charges": f"smearing {self.smearing:g} Å"}
+
 
 class Electrostatics(Term):
     """Gaussian charges in a periodic structure, a slab or a molecule."""

@@ -44,6 +44,13 @@ class MoleculesDescription(TermDescription):
         """As in `TermDescription`."""
         return f"sGDML of {self.formula}"
 
+    def rows(self) -> dict[str, str]:
+        """As in `TermDescription`."""
+        return {
+            "molecule": f"{self.formula}, in this order; {self.n_permutations} permutations",
+            "kernel": f"Matérn, sigma {self.sigma:g} 1/Å, {self.n_train} training geometries",
+        }
+
 
 class MoleculeTerm(Term):
     """What molecules of one kind add to the energies of their atoms."""
