@@ -121,7 +121,7 @@ def test_fitted_parameters_are_found_by_gradients(bound, batch, species):
         return loss
 
     optimiser.step(closure)
-    found = parameter.found()
+    found = parameter.after_training({"c6": parameter}, {})
     assert (found.source, found.name, found.unit) == ("constant", "c6", "eV Å^6")
     torch.testing.assert_close(found.values, target, rtol=1e-6, atol=1e-6)
     assert not found.values.requires_grad
