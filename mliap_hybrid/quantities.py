@@ -52,8 +52,8 @@ class Quantity:
     """Whether it is a sum over the terms of the model: then the network is trained on what fixed terms leave of it."""
     has_baseline: bool = False
     """Whether the sum of the elements' energies is a part of it, without which it is trained on and compared."""
-    of_charges: bool = False
-    """Whether it follows from charges, and is trained on where these are predicted."""
+    follows: str | None = None
+    """Parameter of atoms that it follows from: it is trained on where that is predicted."""
     per_atom: bool = False
     """Whether errors are those of the value divided by the number of atoms."""
     loss_scale: float = 1.0
@@ -132,7 +132,7 @@ QUANTITIES: dict[str, Quantity] = {
             of_atoms=True,
             field="charges",
             parameter="charge",
-            of_charges=True,
+            follows="charge",
             loss_scale=100.0,
         ),
         Quantity(
@@ -148,7 +148,7 @@ QUANTITIES: dict[str, Quantity] = {
             only_of="molecules",
             noun="dipole moment",
             in_crystals="Born effective charges",
-            of_charges=True,
+            follows="charge",
             loss_scale=10.0,
         ),
         Quantity(
@@ -161,7 +161,7 @@ QUANTITIES: dict[str, Quantity] = {
             unit="e",
             of_atoms=True,
             shape=(3, 3),
-            of_charges=True,
+            follows="charge",
         ),
     )
 }

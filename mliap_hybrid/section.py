@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,3 +16,7 @@ class Section(BaseModel):
     """A block of the file: unknown keys are refused, and each field's docstring is its description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def within(self, folder: Path) -> Self:
+        """The same section with the files that it names taken relative to the folder of the training file."""
+        return self

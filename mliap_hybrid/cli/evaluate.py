@@ -44,7 +44,6 @@ def evaluate(
     from mliap_hybrid.data.doubts import doubts
     from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
-    from mliap_hybrid.model.terms.molecules import MoleculeTerm
     from mliap_hybrid.report.error_tables import error_table
     from mliap_hybrid.report.evaluation import evaluate as compare
     from mliap_hybrid.report.parity_plots import write_parity_plots
@@ -58,7 +57,7 @@ def evaluate(
     options = {**(label_keys or {}), "total_charge": total_charge_key, "config_type": config_type_key}
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
-    keys = comparable_labels(keys, given, frames, potential.parameter("charge") is not None)
+    keys = comparable_labels(keys, given, frames, list(potential.theta))
     counts = n_labelled_frames(frames, keys)
     with shown() as display:
         batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]
@@ -67,12 +66,8 @@ def evaluate(
         if keys.total_charge is None:
             batches = [with_total_charge(batch, total_charge_of(model)) for batch in batches]
         evaluations = {"data": compare(potential, display.track(batches, "errors"))}
-        molecules = potential.term("molecules")
-        if isinstance(molecules, MoleculeTerm) and molecules.order.n_reordered:
-            display.say(
-                "Warning: atoms of one element come in another order than in the training geometries; bonds and "
-                "distances tell which is which, and the errors below are those of the right order"
-            )
+        for sentence in (sentence for term in potential.all_terms for sentence in term.remarks()):
+            display.say(f"Warning: {sentence}")
         if set(counts.values()) != {len(frames)}:
             found = ", ".join(f"{label} {count}" for label, count in counts.items())
             display.say(f"of {len(frames)} structures have labels: {found}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -73,7 +73,7 @@ def total_charge_of(path: Path) -> float:
 
 
 def comparable_labels(
-    keys: LabelKeys, given: Mapping[str, str], frames: Sequence[Frame], is_charged: bool
+    keys: LabelKeys, given: Mapping[str, str], frames: Sequence[Frame], parameters: Collection[str]
 ) -> LabelKeys:
     """Names of the labels that frames can be compared with: some of them have it, and the model predicts it.
 
@@ -87,8 +87,8 @@ def comparable_labels(
         Label -> name that the user gives; some frame must have it.
     frames : sequence of Frame
         Not empty.
-    is_charged : bool
-        Whether the model has charges.
+    parameters : collection of str
+        Those of the model.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def comparable_labels(
     found = {
         label
         for label, has in frames_with_labels(frames, keys).items()
-        if any(has) and (is_charged or not quantities[label].of_charges)
+        if any(has) and quantities[label].follows in (None, *parameters)
     }
     for label in (label for label in given if label in quantities and label not in found):
         lookup(frames[0], given[label], f"--{label.replace('_', '-')}-key")

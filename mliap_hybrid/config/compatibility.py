@@ -36,6 +36,25 @@ CHOICES = (
 )
 
 
+def sections_of_terms(file: Any) -> dict[str, TermSection]:
+    """The sections of a training file that may ask for a term, by name."""
+    sections = {name: getattr(file, name) for name in type(file).model_fields}
+    return {name: section for name, section in sections.items() if isinstance(section, TermSection)}
+
+
+def check_terms(file: Any) -> None:
+    """Refuse settings of terms that do not fit the cutoff or the labels.
+
+    Raises
+    ------
+    ValueError
+    """
+    keys = file.data.keys
+    labels = {name for name in type(keys).model_fields if getattr(keys, name) is not None}
+    for section in sections_of_terms(file).values():
+        section.check(file.features.cutoff, labels)
+
+
 def check_sources(file: Any) -> None:
     """Refuse sources of parameters that a way to train does not know.
 
@@ -48,12 +67,10 @@ def check_sources(file: Any) -> None:
     ValueError
         Naming both settings, and what may stand there.
     """
-    sections = {name: getattr(file, name) for name in type(file).model_fields}
-    of_terms = {name: section for name, section in sections.items() if isinstance(section, TermSection)}
     for choice in CHOICES:
         if not choice.is_made(file):
             continue
-        for name, section in of_terms.items():
+        for name, section in sections_of_terms(file).items():
             excluded = (*choice.excluded, *(section.not_with.get(choice.title, ())))
             if section.source in excluded:
                 raise ValueError(
@@ -147,21 +164,10 @@ def check_labels(file: Any) -> None:
     ------
     ValueError
     """
-    keys, electrostatics = file.data.keys, file.electrostatics
+    keys = file.data.keys
     if file.loss.virial not in (0.0, type(file.loss)().virial) and not keys.with_virials:
         raise ValueError("loss.virial has a weight, but data.keys.stress does not name a stress label")
     if keys.stress is not None and keys.virial is not None:
         raise ValueError("data.keys.stress and data.keys.virial are the same label twice: set one of them to null")
-    for setting, value in electrostatics.sources_of_charges().items():
-        if value == "reference" and keys.charges is None:
-            raise ValueError(
-                f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
-            )
-    if electrostatics.total_charge_input and electrostatics.source != "predicted":
-        raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
-    if electrostatics.total_charge_input and keys.total_charge is None:
-        raise ValueError(
-            "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge"
-        )
     if not file.weighted_labels():
         raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")

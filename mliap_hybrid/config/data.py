@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -72,6 +72,10 @@ class LabelUnits(Section):
         return value
 
 
+FILES = ("files", "validation_files", "test_files")
+"""Settings of `data` that name files of frames."""
+
+
 class DataSettings(Section):
     """Which frames to train on, and how to read them."""
 
@@ -107,7 +111,12 @@ class DataSettings(Section):
     @property
     def all_files(self) -> list[Path]:
         """Files of training, validation and test."""
-        return [*self.files, *self.validation_files, *self.test_files]
+        return [file for name in FILES for file in getattr(self, name)]
+
+    def within(self, folder: Path) -> Self:
+        """As in `Section`."""
+        paths = {name: [folder / file for file in getattr(self, name)] for name in FILES}
+        return self.model_copy(update=paths | {"cache": None if self.cache is None else folder / self.cache})
 
     @model_validator(mode="after")
     def _one_way_to_split(self) -> DataSettings:

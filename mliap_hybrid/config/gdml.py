@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -47,3 +47,7 @@ class MoleculeSettings(Section):
     model: Path
     """Run folder of a training with `gdml`, or a model of the sgdml package (.npz), relative to the training file. All
     frames are made of its molecules, one after the other, each with its atoms in the order of that training."""
+
+    def within(self, folder: Path) -> Self:
+        """As in `Section`."""
+        return self.model_copy(update={"model": folder / self.model})

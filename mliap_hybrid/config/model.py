@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,6 +34,11 @@ class FeatureSettings(Section):
     on the training atoms; cur: `n_selected` from which the others are best rebuilt."""
     n_selected: int | None = Field(default=None, ge=1)
     """Number of features to select."""
+
+    def within(self, folder: Path) -> Self:
+        """As in `Section`: a table that is a file there."""
+        table = folder / self.density_table
+        return self.model_copy(update={"density_table": str(table)}) if table.exists() else self
 
     @model_validator(mode="after")
     def _selection_has_its_number(self) -> FeatureSettings:

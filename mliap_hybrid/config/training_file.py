@@ -16,7 +16,9 @@ from mliap_hybrid.config.compatibility import (
     check_gdml,
     check_labels,
     check_sources,
+    check_terms,
     check_weak_supervision,
+    sections_of_terms,
 )
 from mliap_hybrid.config.data import NAMES_ELSEWHERE, DataSettings
 from mliap_hybrid.config.fitting import (
@@ -38,6 +40,10 @@ from mliap_hybrid.whole_file import whole_file
 
 MOST_OF_YAML = 500
 """Characters of what the YAML reader says, which repeats lines of the file."""
+
+
+CHECKS = (check_terms, check_labels, check_weak_supervision, check_direct_forces, check_gdml, check_sources)
+"""Of choices that do not go together; the first complaint is told."""
 
 
 class TrainingFile(Section):
@@ -63,30 +69,26 @@ class TrainingFile(Section):
     committee: CommitteeSettings = CommitteeSettings()
     optimisation: OptimisationSettings = OptimisationSettings()
 
-    @property
-    def largest_smearing(self) -> float:
-        """Largest smearing of charges in Å whose difference to point charges ends within the cutoff."""
-        return self.features.cutoff / 5.5
-
-    @model_validator(mode="after")
-    def _smearing_fits_cutoff(self) -> TrainingFile:
-        if self.electrostatics.charges != "none" and self.electrostatics.smearing > self.largest_smearing:
-            raise ValueError(
-                f"electrostatics.smearing {self.electrostatics.smearing} Å is too wide for features.cutoff "
-                f"{self.features.cutoff} Å: expected at most {self.largest_smearing:.3f} Å"
-            )
-        return self
-
     @model_validator(mode="after")
     def _choices_go_together(self) -> TrainingFile:
-        for check in (check_labels, check_weak_supervision, check_direct_forces, check_gdml, check_sources):
-            check(self)
+        self.check()
         return self
+
+    def check(self) -> None:
+        """Refuse choices that do not go together: a file's on reading, and those that a program has changed.
+
+        Raises
+        ------
+        ValueError
+        """
+        for check in CHECKS:
+            check(self)
 
     def trained_quantities(self) -> list[Quantity]:
         """What the files hold labels of that the model is compared with in training."""
-        predicts = self.electrostatics.predicts
-        of_model = [quantity for quantity in QUANTITIES.values() if predicts or not quantity.of_charges]
+        predicting = (section for section in sections_of_terms(self).values() if section.source == "predicted")
+        follows = {None, *(parameter for section in predicting for parameter in section.parameters)}
+        of_model = [quantity for quantity in QUANTITIES.values() if quantity.follows in follows]
         return [q for q in of_model if any(getattr(self.data.keys, key) is not None for key in q.keys)]
 
     def weighted_labels(self) -> list[str]:
@@ -138,20 +140,9 @@ def read_training_file(path: Path) -> TrainingFile:
 
 def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
     """The settings with the files that they name taken relative to `folder`."""
-    paths: dict[str, Any] = {
-        name: [folder / file for file in getattr(settings.data, name)]
-        for name in ("files", "validation_files", "test_files")
-    }
-    if settings.data.cache is not None:
-        paths["cache"] = folder / settings.data.cache
-    data = settings.data.model_copy(update=paths)
-    features = settings.features
-    if (folder / features.density_table).exists():
-        features = features.model_copy(update={"density_table": str(folder / features.density_table)})
-    molecules = settings.molecules
-    if molecules is not None:
-        molecules = molecules.model_copy(update={"model": folder / molecules.model})
-    return settings.model_copy(update={"data": data, "features": features, "molecules": molecules})
+    sections = {name: getattr(settings, name) for name in type(settings).model_fields}
+    here = {name: section.within(folder) for name, section in sections.items() if isinstance(section, Section)}
+    return settings.model_copy(update=here)
 
 
 def with_committee(settings: TrainingFile, n_members: int) -> TrainingFile:

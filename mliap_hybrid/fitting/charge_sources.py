@@ -64,8 +64,10 @@ def find_charges(
         symbols = ", ".join(chemical_symbols[z] for z in missing)
         raise InputError(f"electrostatics.{setting} {source}: no charge for {symbols}; give a table instead")
     charges = torch.tensor([table[z] for z in elements], dtype=torch.float64)  # (n_elements,)
-    if electrostatics.predicts and electrostatics.neutrality == "shift":
-        return charges  # any sum will do
+    if electrostatics.predicts:
+        check_charge_labels([*training, *others])
+        if electrostatics.neutrality == "shift":
+            return charges  # any sum will do
     if source == "fitted" or electrostatics.predicts:
         charges = nearest_neutral(charges, elements, training)
     check_total_charge(dict(zip(elements, charges.tolist(), strict=True)), [*training, *others])

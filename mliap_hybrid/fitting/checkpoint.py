@@ -123,7 +123,6 @@ def _content_of(terms: InitialFit) -> dict[str, Any]:
 
 
 def _terms_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
-    molecules = model.term("molecules")
     return InitialFit(
         elements=tuple(content["elements"]),
         whitening=Whitening(content["whitening.mean"], content["whitening.matrix"]),
@@ -131,7 +130,7 @@ def _terms_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
         charges=content["charges"],
         unit_baseline=content["unit_baseline"],
         counts=content["counts"],
-        molecules=molecules if isinstance(molecules, MoleculeTerm) else None,
+        molecules=model.term(MoleculeTerm),
     )
 
 

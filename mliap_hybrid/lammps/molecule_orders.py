@@ -24,6 +24,7 @@ class RunOrders:
     def __init__(self, term: MoleculeTerm):
         """Serve a term, which asks this object for places."""
         self._term = term
+        term.orders = self
         self._order = term.order
         self._step: int | None = None
         self._known: dict[int, list[int]] | None = None  # first tag -> places, where they are not as they come
@@ -88,3 +89,7 @@ class RunOrders:
                 f"the molecule of atom {int(tags[moved][0]) + 1} was inserted during the run with its atoms in another "
                 "order than in the training geometries: write them into the molecule template in the order of training"
             )
+
+
+MEMORIES = {MoleculeTerm: RunOrders}
+"""Kind of a term -> what remembers for it from step to step of a run."""

@@ -159,8 +159,8 @@ class PredictedCharges(RunCharges):
 
 def run_charges(model: HybridModel, manifest: Manifest) -> RunCharges:
     """Which of the three cases a model is."""
-    term, charge = model.term("electrostatics"), model.parameter("charge")
-    if not isinstance(term, Electrostatics) or charge is None:
+    term, charge = model.term(Electrostatics), model.parameter("charge")
+    if term is None:
         return NoCharges()
     if isinstance(charge, PredictedParameter):
         return PredictedCharges(charge, term.smearing, manifest, model.total_charge_input)

@@ -26,7 +26,7 @@ from mliap_hybrid.lammps.exchange import (
 from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
 from mliap_hybrid.lammps.foreign_models import is_foreign, is_zip, open_trusted, untrusted
 from mliap_hybrid.lammps.instance_data import InstanceData
-from mliap_hybrid.lammps.molecule_orders import RunOrders
+from mliap_hybrid.lammps.molecule_orders import MEMORIES
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.lammps.ranks import Ranks
 from mliap_hybrid.lammps.run_charges import run_charges, total_charge_of
@@ -34,7 +34,6 @@ from mliap_hybrid.lammps.run_communication import RunCommunication
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.model_files.model_file import (
     Manifest,
     encode_records,
@@ -87,10 +86,7 @@ class HybridUnified:
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
         self._connection: tuple[Any, str] | None = None
-        self._orders: RunOrders | None = None
-        molecules = model.term("molecules")
-        if isinstance(molecules, MoleculeTerm):
-            self._orders = molecules.orders = RunOrders(molecules)
+        self._memories = [memory(term) for kind, memory in MEMORIES.items() if (term := model.term(kind)) is not None]
         self._charges = run_charges(model, manifest)
         # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
         self.centroid_stress = model.has_centroid_stress
@@ -157,8 +153,8 @@ class HybridUnified:
         complete = self._connected(data)
         geometry, rows = self._geometry(complete, device)
         self._check_run(complete, geometry)
-        if self._orders is not None:
-            self._orders.begin(complete, geometry)
+        for memory in self._memories:
+            memory.begin(complete, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         total = self.evaluator.total(self._in_run(complete, geometry, rows, unit))
         energies, gradients = total.energies, total.pair_gradients

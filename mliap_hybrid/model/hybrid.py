@@ -10,6 +10,7 @@ written in sum_of_terms.py; who evaluates a model calls `Evaluator`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from ase.data import chemical_symbols
@@ -22,6 +23,8 @@ from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.species import species_by_number
+
+Kind = TypeVar("Kind", bound=Term)
 
 
 class HybridModel(torch.nn.Module):
@@ -110,9 +113,9 @@ class HybridModel(torch.nn.Module):
         """What they take, in order."""
         return list(self.theta.values())  # type: ignore[arg-type]
 
-    def term(self, kind: str) -> Term | None:
+    def term(self, kind: type[Kind]) -> Kind | None:
         """The term of a kind; None if the model has none."""
-        return dict(self.terms.items()).get(kind)  # type: ignore[return-value]
+        return next((term for term in self.all_terms if isinstance(term, kind)), None)
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of a name; None if no term takes one."""

@@ -168,6 +168,10 @@ class Term(torch.nn.Module, ABC):
         """Bytes that these will take, of frames with so many atoms."""
         return 0
 
+    def remarks(self) -> list[str]:
+        """What users should know of the structures that the term has been computed for."""
+        return []
+
     @abstractmethod
     def describe(self) -> TermDescription:
         """What a model file says of the term."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -47,6 +47,8 @@ class TermSection(Section):
 
     source_key: ClassVar[str] = "kind"
     """The setting that says where the parameters come from."""
+    parameters: ClassVar[tuple[str, ...]] = ()
+    """What its term takes."""
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Way to train (config/compatibility.py) -> sources that it does not know of this term, beside those of all."""
 
@@ -54,6 +56,23 @@ class TermSection(Section):
     def source(self) -> str:
         """Where the parameters come from: constant, fitted or predicted."""
         return "constant"
+
+    def check(self, cutoff: float, labels: Collection[str]) -> None:
+        """Refuse settings that do not fit the others of the file.
+
+        Parameters
+        ----------
+        cutoff : float, Å
+            Of the neighbour pairs.
+        labels : collection of str
+            Settings under `data.keys` that name a label.
+
+        Raises
+        ------
+        ValueError
+            Naming the setting and what was expected.
+        """
+        return None
 
     def options(self, excluded: Sequence[str]) -> str:
         """What the setting may say besides the excluded sources, for messages."""

@@ -42,6 +42,8 @@ class ChargesTrial:
     """With the better source of charges."""
     reason: str
     """For the user."""
+    takes_charges: bool
+    """Whether that is with charges."""
 
 
 def is_open(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> bool:
@@ -56,11 +58,10 @@ def is_open(settings: TrainingFile, training: Sequence[Batch], validation: Seque
     training, validation : sequence of Batch
         One labelled structure each.
     """
-    if "charges" in settings.electrostatics.model_fields_set or settings.gdml is not None:
+    is_said = "charges" in settings.electrostatics.model_fields_set
+    if is_said or not validation or not _can_fit(settings):
         return False
-    if settings.molecules is not None or settings.committee.n_members > 1 or settings.network.forces == "direct":
-        return False
-    if not validation or settings.electrostatics.smearing > settings.largest_smearing:
+    if settings.molecules is not None or settings.network.forces == "direct":
         return False
     several = any(len(torch.unique(batch.numbers)) > 1 for batch in training)
     frames = [*training, *validation]
@@ -89,12 +90,12 @@ def try_charges(
         except InputError as error:  # no charges to start from, or none that all frames could have
             if source == "none":
                 raise
-            return ChargesTrial(_with(settings, "none"), f"electrostatics.charges none (fitted: {error})")
+            return ChargesTrial(_with(settings, "none"), f"electrostatics.charges none (fitted: {error})", False)
     better = losses["fitted"] < (1.0 - GAIN) * losses["none"]
     chosen = "fitted" if better else "none"
     change = f"{100.0 * (losses['fitted'] / losses['none'] - 1.0):+.0f} %"
     reason = f"electrostatics.charges {chosen} (a short training with fitted charges has a validation loss {change})"
-    return ChargesTrial(_with(settings, chosen), reason)
+    return ChargesTrial(_with(settings, chosen), reason, better)
 
 
 def _some_of(batches: Sequence[Batch], n_most: int, seed: int) -> list[Batch]:
@@ -110,6 +111,15 @@ def _shortened(settings: TrainingFile, n_frames: int) -> TrainingFile:
     data = settings.data.model_copy(update={"cache": None})
     plain = {name: TrainingFile.model_fields[name].default for name in ("weak_supervision", "noise")}
     return settings.model_copy(update={"optimisation": optimisation, "data": data} | plain)
+
+
+def _can_fit(settings: TrainingFile) -> bool:
+    """Whether fitted charges go together with the rest of the file."""
+    try:
+        _with(settings, "fitted").check()
+    except ValueError:
+        return False
+    return True
 
 
 def _with(settings: TrainingFile, charges: str) -> TrainingFile:

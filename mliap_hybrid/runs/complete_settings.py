@@ -53,7 +53,7 @@ def complete_settings(
     if charges_trial.is_open(chosen, training, validation):
         trial = charges_trial.try_charges(chosen, training, validation, display)
         chosen, reasons = trial.settings, [*reasons, trial.reason]
-        group.check_same(torch.tensor([float(chosen.electrostatics.charges == "fitted")]), "trials of charges")
+        group.check_same(torch.tensor([float(trial.takes_charges)]), "trials of charges")
     if reasons:
         logger.info("The training file leaves open, chosen from the frames:\n  %s", "\n  ".join(reasons))
     return chosen

@@ -16,7 +16,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.fitting.charge_products import unit_predictions
-from mliap_hybrid.fitting.charge_sources import check_charge_labels, find_charges
+from mliap_hybrid.fitting.charge_sources import find_charges
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, fixed_physics
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.feature_derivatives import (
@@ -94,8 +94,6 @@ def prepare(
     if terms is None:
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
         charges = find_charges(settings, training, validation, elements)
-        if settings.electrostatics.predicts:
-            check_charge_labels(batches)
     else:
         elements, charges = terms.elements, terms.charges
     features = make_features(settings, elements)

@@ -38,7 +38,7 @@ def molecules_of(settings: TrainingFile) -> MoleculeTerm | None:
         return None
     path = settings.molecules.model
     model = imported_model(path) if path.suffix == ".npz" else load_model(path)
-    molecules = model.term("molecules")
-    if not isinstance(molecules, MoleculeTerm) or len(model.heads):
+    molecules = model.term(MoleculeTerm)
+    if molecules is None or len(model.heads):
         raise InputError(f"molecules.model is {path}, which is no kernel model: expected a run with `gdml`, or an .npz")
     return molecules

@@ -15,6 +15,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch, Geometry
@@ -40,10 +41,10 @@ def predict_by_definition(model: HybridModel, batch: Batch) -> Prediction:
         local = [term.energy(geometry, values) for term in model.all_terms if term.cost != "solve"]
         energies = sum(local[1:], local[0])  # (n_atoms,)
         outputs, weights = [energies], [torch.ones_like(energies)]
-        long_range, electrostatics = None, model.term("electrostatics")
+        long_range, electrostatics = None, model.term(Electrostatics)
         if electrostatics is not None:
             charges = values["charge"]
-            long_range = gaussian_charge_energy(batch, charges.detach(), electrostatics.smearing)  # type: ignore[arg-type]
+            long_range = gaussian_charge_energy(batch, charges.detach(), electrostatics.smearing)
             outputs, weights = [*outputs, charges], [*weights, long_range.potentials]
         graphs = [(output, weight) for output, weight in zip(outputs, weights, strict=True) if output.requires_grad]
         gradient, of_strain = torch.autograd.grad(

@@ -16,6 +16,7 @@ from verbs import run
 from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.molecules.gdml import GDMLModel
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.sgdml.npz import write_gdml_data, write_gdml_model
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, molecule_model
 
@@ -59,7 +60,7 @@ def test_from_a_training_file_to_a_potential(monkeypatch, capsys, tmp_path):
 
 
 def test_files_of_the_package(monkeypatch, capsys, tmp_path):
-    kernel = molecule_model().term("molecules").model
+    kernel = molecule_model().term(MoleculeTerm).model
     write_gdml_model(tmp_path / "theirs.npz", kernel)
     write_gdml_data(tmp_path / "data.npz", ammonia(20, seed=3), "ammonia")
     status, output, errors = run(monkeypatch, capsys, "export", tmp_path / "theirs.npz", "-o", tmp_path / "model.pt")

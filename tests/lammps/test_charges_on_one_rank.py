@@ -7,6 +7,7 @@ from ase import Atoms
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.mliap_data import PluginData
 from mliap_hybrid.testing.models import charge_predicting_model
@@ -28,7 +29,7 @@ def unified(tmp_path, neutrality):
 def step(unified, atoms: Atoms, total_charge: float = 0.0):
     """Energy, energies of the atoms, forces and virial of one step."""
     arrays = rank_arrays(atoms, unified.model.cutoff, unified.element_types)
-    data = PluginData(arrays, atoms, smearing=unified.model.term("electrostatics").smearing, total_charge=total_charge)
+    data = PluginData(arrays, atoms, smearing=unified.model.term(Electrostatics).smearing, total_charge=total_charge)
     unified.compute_descriptors(data)
     unified.compute_gradients(data)
     unified.compute_forces(data)

@@ -12,6 +12,7 @@ from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import predict
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.testing.gdml_molecules import ammonia, as_frames, box_of_ammonia, molecule_model
 
@@ -51,7 +52,7 @@ def test_molecules_beside_a_network(tmp_path):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = AtomicNetwork(features.n_features, [8], 2)
-    both = standard_model(features, {1: -3.0, 7: -50.0}, network, explicit=(kernel.term("molecules"),)).double().eval()
+    both = standard_model(features, {1: -3.0, 7: -50.0}, network, explicit=(kernel.term(MoleculeTerm),)).double().eval()
     export_model(both, tmp_path / "model.pt")
     for comparison in check_model(tmp_path / "model.pt", ranks=(1, 2), atoms=box_of_ammonia(9)):
         assert comparison.ok, comparison

@@ -10,6 +10,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.evaluator import predict
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, with_total_charge
@@ -48,7 +49,7 @@ def expected_local(model, batch: Batch):
     """Local energy, forces and virial: the prediction, minus the long-range term, plus the smearing correction."""
     total = predict(model, batch)
     energy, forces, virial = total.energies[0], total.forces, total.virials[0]
-    electrostatics = model.term("electrostatics")
+    electrostatics = model.term(Electrostatics)
     if electrostatics is not None:
         smearing = electrostatics.smearing
         q = torch.tensor([ION_CHARGES[z] for z in batch.numbers.tolist()], dtype=torch.float64)
@@ -154,7 +155,7 @@ def test_predicted_charges_equal_the_model(tmp_path, neutrality, total_charge, e
     unified = open_unified(str(tmp_path / "model.pt"))
     atoms = random_structure(8, ["Na", "Cl"], TRICLINIC_CELL, seed=6, closest=2.0)
     arrays = rank_arrays(atoms, model.cutoff, unified.element_types, owned=[3, 7, 0, 1, 2, 4, 6, 5])
-    data = PluginData(arrays, atoms, smearing=model.term("electrostatics").smearing, total_charge=total_charge)
+    data = PluginData(arrays, atoms, smearing=model.term(Electrostatics).smearing, total_charge=total_charge)
     unified.compute_forces(data)
     energy, atomic, forces, virial = data.result(len(atoms))
     expected = predict(model, with_total_charge(frame_to_batch(atoms, model.cutoff), total_charge))

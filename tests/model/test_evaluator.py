@@ -16,6 +16,7 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.lammps.coulomb_operators import SmearingCorrection
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
@@ -126,7 +127,7 @@ def test_terms_of_a_run(on_kernels):
     assert relative_difference(total.energies - plain.energies, expected.detach()) < 1e-7
     assert relative_difference(total.pair_gradients - plain.pair_gradients, expected_gradients) < 1e-7
 
-    smearing = model.term("electrostatics").smearing
+    smearing = model.term(Electrostatics).smearing
     found = evaluator.predict(batch).energies - gaussian_charge_energy(batch, q, smearing).energies
     assert float(found[0]) == pytest.approx(float(plain.energies.sum()), rel=1e-12)
 

@@ -12,6 +12,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.evaluator import Evaluator, predict
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.model_files.description import build, describe
 from mliap_hybrid.structure import AtomTags, join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, virial_by_differences
@@ -29,7 +30,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def kernel(model):
-    return model.term("molecules").model
+    return model.term(MoleculeTerm).model
 
 
 def test_molecules_anywhere_have_the_energy_that_they_have_alone(model, kernel):
@@ -85,7 +86,7 @@ def test_structures_of_a_batch_do_not_mix(model):
 def test_images_in_a_small_box_are_not_taken_for_the_molecule(model):
     """A box smaller than the cutoff: each atom sees images of itself and two of the others."""
     atoms = box_of_ammonia(1, edge=4.2)
-    expected = model.term("molecules").model.predict(ammonia(1).positions)
+    expected = model.term(MoleculeTerm).model.predict(ammonia(1).positions)
     found = Evaluator(model).predict(frame_to_batch(atoms, model.cutoff))
     assert float(found.energies[0]) == pytest.approx(float(expected.energies[0]) - 59.0, abs=1e-9)
     np.testing.assert_allclose(found.forces, expected.forces[0], atol=1e-9)

@@ -12,6 +12,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_checkpoint, load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.evaluator import predict
+from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.sgdml.npz import write_gdml_data, write_gdml_model
@@ -100,7 +101,7 @@ def test_energies_along_with_forces(tmp_path):
     settings = settings_for(tmp_path, gdml={"n_train": 30, "with_energies": True})
     evaluations = train(settings, Display())
     assert evaluations["train"].energy.rmse < 1e-5
-    assert load_model(settings.run).term("molecules").model.energy_weights is not None
+    assert load_model(settings.run).term(MoleculeTerm).model.energy_weights is not None
 
 
 def test_data_sets_of_the_package_are_read(finished, tmp_path):
@@ -157,10 +158,10 @@ def test_a_network_learns_what_is_between_molecules(finished, tmp_path):
     without = train(alone, Display())
     assert with_molecules["test"].forces.rmse < 0.5 * without["test"].forces.rmse
     model = load_model(known.run)
-    assert model.term("molecules") is not None
+    assert model.term(MoleculeTerm) is not None
     assert len(model.heads) == 1
 
-    write_gdml_model(tmp_path / "molecule.npz", load_model(molecule_run.run).term("molecules").model)
+    write_gdml_model(tmp_path / "molecule.npz", load_model(molecule_run.run).term(MoleculeTerm).model)
     imported = known.model_copy(
         update={
             "run": tmp_path / "imported",

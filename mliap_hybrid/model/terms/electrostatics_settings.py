@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -22,6 +22,11 @@ CHARGE_SOURCES = ("none", "formal", "reference", "fitted", "predicted")
 
 STARTING_CHARGES = ("zero", "formal", "reference")
 """What `electrostatics.starting_charges` may say, beside a table."""
+
+
+def largest_smearing(cutoff: float) -> float:
+    """Largest smearing of charges in Å whose difference to point charges ends within a cutoff in Å."""
+    return cutoff / 5.5
 
 
 def _check_charges(value: Any, sources: tuple[str, ...], what: str) -> Any:
@@ -73,6 +78,7 @@ class ElectrostaticsSettings(TermSection):
         return _check_charges(value, STARTING_CHARGES, "source of starting charges")
 
     source_key: ClassVar[str] = "charges"
+    parameters: ClassVar[tuple[str, ...]] = ("charge",)
 
     @property
     def source(self) -> str:
@@ -83,9 +89,25 @@ class ElectrostaticsSettings(TermSection):
         """As in `TermSection`."""
         return f"none, formal, reference{'' if 'fitted' in excluded else ', fitted'} or a table"
 
-    def sources_of_charges(self) -> dict[str, Any]:
-        """Settings that say where charges come from, as far as they have an effect -> what they say."""
-        return {"charges": self.charges} | ({"starting_charges": self.starting_charges} if self.predicts else {})
+    def check(self, cutoff: float, labels: Collection[str]) -> None:
+        """As in `TermSection`."""
+        largest = largest_smearing(cutoff)
+        if self.charges != "none" and self.smearing > largest:
+            raise ValueError(
+                f"electrostatics.smearing {self.smearing} Å is too wide for features.cutoff {cutoff} Å: expected at "
+                f"most {largest:.3f} Å"
+            )
+        for setting in ("charges", "starting_charges") if self.predicts else ("charges",):
+            if getattr(self, setting) == "reference" and "charges" not in labels:
+                raise ValueError(
+                    f"electrostatics.{setting} is reference, but data.keys.charges does not name a charge label"
+                )
+        if self.total_charge_input and not self.predicts:
+            raise ValueError("electrostatics.total_charge_input has no effect unless charges are predicted")
+        if self.total_charge_input and "total_charge" not in labels:
+            raise ValueError(
+                "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge"
+            )
 
     @property
     def predicts(self) -> bool:

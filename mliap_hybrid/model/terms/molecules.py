@@ -121,6 +121,15 @@ class MoleculeTerm(Term):
         energies, pair_gradients = self.energies_and_gradients(geometry)
         return Contribution(energies=energies, pair_gradients=pair_gradients)
 
+    def remarks(self) -> list[str]:
+        """As in `Term`."""
+        if not self.order.n_reordered:
+            return []
+        return [
+            "atoms of one element come in another order than in the training geometries; bonds and distances tell "
+            "which is which, and the errors are those of the right order"
+        ]
+
     @classmethod
     def restore(cls, description: Any, arrays: Mapping[str, Tensor], cutoff: float) -> MoleculeTerm:
         """As in `Term`."""
