@@ -17,6 +17,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.model_files.description import describe
 from mliap_hybrid.model_files.model_file import Manifest, encode_records, parse_records, restore_model
+from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.structure import with_total_charge
 
 SPREADS = ("energy_spread", "force_spread")
@@ -109,10 +110,9 @@ class HybridCalculator(Calculator):
         if batch.periodic.all():
             stress = -prediction.virials[0] / batch.cells[0].det().abs()  # (3, 3) eV/Å^3
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress.numpy())
-        if prediction.charges is not None:
-            self.results["charges"] = prediction.charges.numpy()
-        if (dipole := prediction.others.get("dipole")) is not None:
-            self.results["dipole"] = dipole[0].numpy()
+        for name in ("charges", "dipole"):
+            if (values := prediction.of(quantity := QUANTITIES[name])) is not None:
+                self.results[name] = (values if quantity.of_atoms else values[0]).numpy()
         if set(SPREADS) & set(properties or ()):
             spread = committee_spread(self._evaluator, batch)
             self.results |= {"energy_spread": float(spread.energies[0]), "force_spread": spread.forces.numpy()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.model_files.model_file import Manifest
@@ -64,22 +65,12 @@ def potential_block(
     lines = [f"# potential: {model_path}; atom types: {legend}; {UNITS[connect]}"]
     if not manifest.description.is_conservative:
         lines += ["# direct forces: not the gradient of the energy, so that the total energy drifts"]
-    charges = manifest.description.constants("charge")
-    source = "EXISTS" if connect else model_path
     if connect:
         lines += _connecting_lines(manifest, model_path)
-    if charges is None:
-        lines += [f"pair_style      mliap unified {source} 0", f"pair_coeff      * * {' '.join(types)}"]
-        if manifest.description.predicted("charge") is not None:
-            lines += _predicted_charge_lines(manifest, kspace, accuracy, connect)
-        return "\n".join(lines) + "\n"
-    lines += [
-        f"pair_style      hybrid/overlay mliap unified {source} 0 coul/long {coulomb_cutoff}",
-        f"pair_coeff      * * mliap {' '.join(types)}",
-        "pair_coeff      * * coul/long",
-        *_kspace_lines(kspace, accuracy, coulomb_cutoff),
-    ]
-    lines += [f"set             type {index} charge {charges[symbol]!r}" for index, symbol in enumerate(types, start=1)]
+    solver = KSpace(kspace, accuracy, coulomb_cutoff)
+    lines += STYLES[manifest.description.source("charge")](manifest, "EXISTS" if connect else model_path, types, solver)
+    if connect:
+        lines += _lines_of_forces(manifest)
     return "\n".join(lines) + "\n"
 
 
@@ -92,7 +83,7 @@ UNITS = {
 
 def _connecting_lines(manifest: Manifest, model_path: str) -> list[str]:
     """Lines by which LAMMPS gives itself to the model."""
-    if manifest.description.predicted("charge") is not None and manifest.coulomb_engine == "kspace":
+    if manifest.description.source("charge") == "predicted" and manifest.coulomb_engine == "kspace":
         raise InputError(
             "the model leaves the energy of its predicted charges to the plugin, without which a LAMMPS built from "
             "source cannot run it; export it with `--coulomb exact`"
@@ -104,22 +95,63 @@ def _connecting_lines(manifest: Manifest, model_path: str) -> list[str]:
     ]
 
 
-def _predicted_charge_lines(manifest: Manifest, kspace: str, accuracy: float, connect: bool) -> list[str]:
-    """Lines of what solves for the energy of predicted charges, or takes their forces."""
-    if manifest.coulomb_engine == "kspace":
-        return _kspace_lines(kspace, accuracy, manifest.description.cutoff)
-    if connect:
-        return ["fix             coulomb all external pf/array 1", "fix_modify      coulomb virial yes"]
-    return []
+def _lines_of_forces(manifest: Manifest) -> list[str]:
+    """Lines of what takes the forces that the model does not hand over as those of pairs."""
+    if manifest.description.source("charge") != "predicted":
+        return []
+    return ["fix             coulomb all external pf/array 1", "fix_modify      coulomb virial yes"]
 
 
-def _kspace_lines(kspace: str, accuracy: float, coulomb_cutoff: float) -> list[str]:
-    order = "order 7 " if kspace == "pppm" else ""  # at equal accuracy faster than the default of 5
-    lines = [
-        f"kspace_style    {kspace} {accuracy:g}",
-        f"kspace_modify   {order}gewald {splitting(accuracy, coulomb_cutoff):.4f}",
+@dataclass(frozen=True)
+class KSpace:
+    """Settings of LAMMPS' k-space solver."""
+
+    style: str
+    """pppm or ewald."""
+    accuracy: float
+    """Relative."""
+    coulomb_cutoff: float
+    """Å, where the real-space part of the point charges ends."""
+
+    def lines(self, cutoff: float) -> list[str]:
+        """Lines that ask for the solver; `cutoff`, in Å, is where the other part of the energy ends."""
+        order = "order 7 " if self.style == "pppm" else ""  # at equal accuracy faster than the default of 5
+        lines = [
+            f"kspace_style    {self.style} {self.accuracy:g}",
+            f"kspace_modify   {order}gewald {splitting(self.accuracy, cutoff):.4f}",
+        ]
+        faster = ["# kspace_modify diff ad  # faster, for boxes with right angles"]
+        return [*lines, *faster] if self.style == "pppm" else lines
+
+
+def _alone(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
+    """A model that is the whole potential."""
+    return [f"pair_style      mliap unified {source} 0", f"pair_coeff      * * {' '.join(types)}"]
+
+
+def _with_predicted_charges(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
+    """A model that solves for the energy of its charges itself, perhaps by LAMMPS' solver."""
+    of_solver = solver.lines(manifest.description.cutoff) if manifest.coulomb_engine == "kspace" else []
+    return [*_alone(manifest, source, types, solver), *of_solver]
+
+
+def _with_fixed_charges(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
+    """A model beside which LAMMPS' own styles add the energy of point charges."""
+    charges = manifest.description.constants("charge") or {}
+    of_types = [
+        f"set             type {index} charge {charges[symbol]!r}" for index, symbol in enumerate(types, start=1)
     ]
-    return [*lines, "# kspace_modify diff ad  # faster, for boxes with right angles"] if kspace == "pppm" else lines
+    return [
+        f"pair_style      hybrid/overlay mliap unified {source} 0 coul/long {solver.coulomb_cutoff}",
+        f"pair_coeff      * * mliap {' '.join(types)}",
+        "pair_coeff      * * coul/long",
+        *solver.lines(solver.coulomb_cutoff),
+        *of_types,
+    ]
+
+
+STYLES = {None: _alone, "constant": _with_fixed_charges, "predicted": _with_predicted_charges}
+"""Where the charges of a model come from -> lines of pair style and solver."""
 
 
 def splitting(accuracy: float, coulomb_cutoff: float) -> float:

@@ -94,6 +94,10 @@ class ModelDescription(BaseModel):
         found = _named(self.parameters, name)
         return found if isinstance(found, PredictedDescription) else None
 
+    def source(self, name: str) -> str | None:
+        """Where a parameter comes from; None if no term takes it."""
+        return next((parameter.source for parameter in self.parameters if parameter.name == name), None)
+
     def term(self, kind: str) -> Any:
         """The description of the term of a kind; None if there is none."""
         return next((term for term in self.terms if term.kind == kind), None)
