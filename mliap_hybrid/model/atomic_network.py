@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
+from mliap_hybrid.model.curvature import curvature
 from mliap_hybrid.model.silu_layers import on_bare_features, silu_layers, through
 from mliap_hybrid.model.whitening import Whitening
 
@@ -79,6 +80,14 @@ class AtomicNetwork(torch.nn.Module):
         network = NetworkWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
         backend = backend_of_training(len(self.layers), features.device, features.dtype)
         return backend.values_and_gradients(features, species, network)
+
+    def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """d^2E_i/dt^2 (n_atoms,), eV, on a path of the features with the derivatives x' and x'' (n_atoms, n_inputs)."""
+
+        def energies(x: Tensor) -> Tensor:
+            return self(x, species)
+
+        return curvature(energies, features, first) + torch.func.jvp(energies, (features,), (second,))[1]
 
     def parts(self) -> Mapping[str, torch.nn.Module]:
         """The networks that this one is made of, by the names that people and files give them."""

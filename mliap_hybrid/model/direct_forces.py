@@ -111,6 +111,14 @@ class DirectNetwork(torch.nn.Module):
         """Energies (n_atoms,), and what stands for their derivatives by the features (n_atoms, n_inputs), eV."""
         return self.energy(features, species), self.slopes(features, species)
 
+    def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """As in `AtomicNetwork`, of what the forces do: d(s . x')/dt, s being the slopes."""
+
+        def along(x: Tensor, change: Tensor) -> Tensor:
+            return (self.slopes(x, species) * change).sum(1)
+
+        return torch.func.jvp(along, (features, first), (first, second))[1]
+
     def parts(self) -> Mapping[str, torch.nn.Module]:
         """As in `AtomicNetwork`."""
         return {"network": self.energy, "force network": self.slopes}

@@ -71,26 +71,6 @@ def work(displacements: Tensor, forces: Tensor, structure_of_atom: Tensor, n_str
     return of_atoms.new_zeros(n_structures).index_add(0, structure_of_atom, of_atoms)
 
 
-def curvature(energy: Callable[[Tensor], Tensor], positions: Tensor, displacements: Tensor) -> Tensor:
-    """Second derivative of energies along displacements, d . H d, by forward differentiation alone.
-
-    Parameters
-    ----------
-    energy : callable
-        Positions (n_atoms, 3) -> energies (n_structures,), eV.
-    positions, displacements : Tensor, shape (n_atoms, 3), Å
-
-    Returns
-    -------
-    Tensor, shape (n_structures,), eV
-    """
-
-    def slope(r: Tensor) -> Tensor:
-        return torch.func.jvp(energy, (r,), (displacements,))[1]
-
-    return torch.func.jvp(slope, (positions,), (displacements,))[1]
-
-
 def zeroth_order(surface: Surface, edge: str) -> Tensor:
     """Energy (n_structures,), eV, at the start of an edge, as a constant; nothing for forces to follow from."""
     return surface.energies[edge[0]].detach()

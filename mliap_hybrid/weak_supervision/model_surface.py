@@ -16,9 +16,8 @@ from torch import Tensor
 from mliap_hybrid.fitting.charge_products import ChargeProducts, FittedElectrostatics
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
-from mliap_hybrid.model.direct_forces import DirectNetwork
 from mliap_hybrid.prediction import Prediction
-from mliap_hybrid.weak_supervision.consistency import Surface, curvature, work
+from mliap_hybrid.weak_supervision.consistency import Surface, work
 from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies
 
 
@@ -99,17 +98,6 @@ def _energies_and_slopes(
 
 def _curvature(part: TrainableModel, frames: TrainingFrames, slopes: Tensor, bends: Tensor) -> Tensor:
     """d . H d (n_frames,) of the networks at A from x' and x'' (n_atoms, n_kept)."""
-    head = part.heads["energy"]
-    network = head.networks[0]
-    if isinstance(network, DirectNetwork):
-
-        def minus_work(features: Tensor, change: Tensor) -> Tensor:
-            return work(change, network.slopes(features, frames.species), frames.frame_of_atom, frames.n_frames)
-
-        return torch.func.jvp(minus_work, (frames.features, slopes), (slopes, bends))[1]
-
-    def energy(features: Tensor) -> Tensor:
-        atomic = head(features, frames.species)  # (n_atoms,)
-        return atomic.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, atomic)
-
-    return curvature(energy, frames.features, slopes) + torch.func.jvp(energy, (frames.features,), (bends,))[1]
+    network = part.heads["energy"].networks[0]
+    of_atoms = network.curvatures(frames.features, frames.species, slopes, bends)  # (n_atoms,)
+    return of_atoms.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_atoms)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from mliap_hybrid.model.curvature import curvature
 from mliap_hybrid.weak_supervision.consistency import (
     EXPANSIONS,
     SPATIAL_VARIANTS,
     Needs,
     Surface,
     central,
-    curvature,
     even_part,
     first_order,
     mean_square,
