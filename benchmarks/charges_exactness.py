@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from charges_water import Row, untrained_model, water, write_system
 
-from mliap_hybrid.lammps.check import Result, lammps_result, python_result
+from mliap_hybrid.lammps.check import python_result
 from mliap_hybrid.lammps.command import run_lammps
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import export_model
+from mliap_hybrid.lammps.single_points import Result, lammps_result
 
 N_MOLECULES = 72
 """In a box of 13 Å, wider than two cutoffs."""

@@ -12,12 +12,11 @@ from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.command import run_lammps
 from mliap_hybrid.lammps.data import in_lammps_order
-from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump, write_data_file
+from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import load_exported, write_unified
-from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
+from mliap_hybrid.lammps.single_points import KSPACE_ACCURACY, Result, SinglePoint, lammps_results
 from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.hybrid import HybridModel
@@ -26,7 +25,6 @@ from mliap_hybrid.model_files.description import describe
 from mliap_hybrid.model_files.model_file import Example, Manifest
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import with_total_charge
-from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
 
 LOCAL_TOLERANCE = 1e-9
 """eV/atom, eV/Å, eV/atom: local terms against Python, and any number of ranks against one."""
@@ -34,27 +32,12 @@ LOCAL_TOLERANCE = 1e-9
 SINGLE_TOLERANCE = 1e-4
 """The same for a model that runs in single precision."""
 
-KSPACE_ACCURACY = 1e-6
-"""Relative accuracy asked of PPPM."""
-
 LONG_RANGE_TOLERANCES = {"energy": 1e-6, "forces": 1e-4, "virial": 1e-4}
 """eV/atom, eV/Å, eV/atom: with PPPM at that accuracy, against the exact sum in Python, for charges of up to 1 e. Its
 errors grow with the square of the charges."""
 
 UNITS = {"energy": "eV/atom", "forces": "eV/Å", "virial": "eV/atom"}
 """Unit of each compared quantity; energy and virial are divided by the number of atoms."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """Energy, forces and virial of one calculation, energy and virial per atom."""
-
-    energy: float
-    """eV/atom."""
-    forces: np.ndarray
-    """(n_atoms, 3) eV/Å."""
-    virial: np.ndarray
-    """(6,) eV/atom: xx, yy, zz, xy, xz, yz."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +78,32 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     InputError
         If there is no structure, or LAMMPS fails.
     """
+    return check_models([(path, atoms)], ranks)[0]
+
+
+def check_models(cases: Sequence[tuple[Path, Atoms | None]], ranks: Sequence[int] = (1, 2)) -> list[list[Comparison]]:
+    """The same for several models or structures, which start LAMMPS together, once for each number of ranks."""
+    with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
+        checks = [_checks(path, atoms, Path(folder) / str(k)) for k, (path, atoms) in enumerate(cases)]
+        points = [check.point for of_case in checks for check in of_case]
+        runs = zip(*(lammps_results(points, n) for n in ranks), strict=True)
+        return [[row for check in of_case for row in _compare(check, ranks, next(runs))] for of_case in checks]
+
+
+@dataclass(frozen=True)
+class _Check:
+    """What LAMMPS computes, in which precision it must agree with Python, and several ranks with one."""
+
+    what: str
+    model: HybridModel
+    total_charge: float
+    point: SinglePoint
+    to_python: dict[str, float]
+    to_one_rank: dict[str, float]
+
+
+def _checks(path: Path, atoms: Atoms | None, folder: Path) -> list[_Check]:
+    """Those of one case; files that they need are written into the folder."""
     model, manifest = load_exported(path)
     if atoms is None:
         if manifest.example is None:
@@ -103,47 +112,35 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
     n_copies = len(repeated) // len(atoms)
     atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
-    charge = model.parameter("charge")
-    with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
-        exactly = Path(folder) / "exact.pt"
-        if not isinstance(charge, PredictedParameter):
-            what, compared = "local terms", _without_charges(model, manifest, exactly)
-        else:
-            what, compared = "exact charges", _with_exact_sum(manifest, model, exactly)
-        rounding = LOCAL_TOLERANCE if manifest.dtype == "float64" else SINGLE_TOLERANCE
-        exact = dict.fromkeys(UNITS, rounding)
-        comparisons = _compare(compared, exactly, atoms, ranks, what, exact, exact)
-        if charge is not None and manifest.coulomb_engine == "kspace":
-            what = f"with PPPM {KSPACE_ACCURACY:g}"
-            squared = max(1.0, _largest_charge(model, atoms, manifest.total_charge) ** 2)  # e^2
-            long_range = {name: max(value * squared, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
-            file = path.resolve()
-            if n_copies > 1 and manifest.total_charge != 0.0:  # of all copies together
-                file = Path(folder) / "repeated.pt"
-                write_unified(file, HybridUnified(manifest, describe(model)[1]))
-            comparisons += _compare(model, file, atoms, ranks, what, long_range, exact)
-    return comparisons
+    charge, total_charge = model.parameter("charge"), manifest.total_charge
+    exactly = folder / "exact.pt"
+    if not isinstance(charge, PredictedParameter):
+        what, compared = "local terms", _without_charges(model, manifest, exactly)
+    else:
+        what, compared = "exact charges", _with_exact_sum(manifest, model, exactly)
+    rounding = LOCAL_TOLERANCE if manifest.dtype == "float64" else SINGLE_TOLERANCE
+    exact = dict.fromkeys(UNITS, rounding)
+    checks = [_Check(what, compared, total_charge, SinglePoint(exactly, atoms), exact, exact)]
+    if charge is not None and manifest.coulomb_engine == "kspace":
+        what = f"with PPPM {KSPACE_ACCURACY:g}"
+        squared = max(1.0, _largest_charge(model, atoms, total_charge) ** 2)  # e^2
+        long_range = {name: max(value * squared, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
+        file = path
+        if n_copies > 1 and total_charge != 0.0:  # of all copies together
+            file = folder / "repeated.pt"
+            write_unified(file, HybridUnified(manifest, describe(model)[1]))
+        checks.append(_Check(what, model, total_charge, SinglePoint(file, atoms), long_range, exact))
+    return checks
 
 
-def _compare(
-    model: HybridModel,
-    path: Path,
-    atoms: Atoms,
-    ranks: Sequence[int],
-    what: str,
-    to_python: dict[str, float],
-    to_one_rank: dict[str, float],
-) -> list[Comparison]:
-    _, manifest = load_exported(path)
-    python = python_result(model, atoms, manifest.total_charge)
-    runs = {n: lammps_result(path, atoms, n) for n in ranks}
+def _compare(check: _Check, ranks: Sequence[int], runs: Sequence[Result]) -> list[Comparison]:
+    python = python_result(check.model, check.point.atoms, check.total_charge)
     comparisons = []
-    for n, run in runs.items():
-        comparisons += _differences(f"{what}: LAMMPS on {_count(n)} - Python", run, python, to_python)
-    first = ranks[0]
-    for n in ranks[1:]:
-        name = f"{what}: LAMMPS on {_count(n)} - on {_count(first)}"
-        comparisons += _differences(name, runs[n], runs[first], to_one_rank)
+    for n, run in zip(ranks, runs, strict=True):
+        comparisons += _differences(f"{check.what}: LAMMPS on {_count(n)} - Python", run, python, check.to_python)
+    for n, run in zip(ranks[1:], runs[1:], strict=True):
+        name = f"{check.what}: LAMMPS on {_count(n)} - on {_count(ranks[0])}"
+        comparisons += _differences(name, run, runs[0], check.to_one_rank)
     return comparisons
 
 
@@ -161,51 +158,6 @@ def _largest_charge(model: HybridModel, atoms: Atoms, total_charge: float) -> fl
 
 def _prediction(model: HybridModel, atoms: Atoms, total_charge: float) -> Prediction:
     return predict(model, with_total_charge(frame_to_batch(atoms, model.cutoff), total_charge))
-
-
-def lammps_result(path: Path, atoms: Atoms, ranks: int, accuracy: float = KSPACE_ACCURACY) -> Result:
-    """Energy, forces and virial of a structure in LAMMPS.
-
-    Parameters
-    ----------
-    path : Path
-        Model file, absolute.
-    atoms : ase.Atoms
-        In LAMMPS orientation, periodic.
-    ranks : int
-        MPI ranks.
-    accuracy : float
-        Of the k-space solver.
-    """
-    _, manifest = load_exported(path)
-    elements = manifest.description.elements
-    with tempfile.TemporaryDirectory(prefix="mliap-hybrid-lammps-") as folder:
-        write_data_file(Path(folder) / "structure.data", atoms, elements, manifest.description.constants("charge"))
-        script = Path(folder) / "in.check"
-        script.write_text(_SCRIPT.format(potential=potential_block(manifest, str(path), elements, accuracy)))
-        output = run_lammps(script, ranks)
-        forces = read_dump(Path(folder) / "forces.dump")
-    words = next(line for line in output.splitlines() if line.startswith("RESULT ")).split()[1:]
-    energy, *pressures = (float(word) for word in words)
-    virial = np.array(pressures) * atoms.get_volume() / LAMMPS_METAL_PRESSURE / len(atoms)
-    return Result(energy / len(atoms), forces, virial)
-
-
-_SCRIPT = """\
-units           metal
-atom_style      charge
-atom_modify     map array
-read_data       structure.data
-{potential}
-compute         virial all pressure NULL virial
-thermo_style    custom step pe c_virial[1] c_virial[2] c_virial[3] c_virial[4] c_virial[5] c_virial[6]
-dump            forces all custom 1 forces.dump id fx fy fz
-dump_modify     forces sort id format float %.17g
-run             0
-variable        energy equal pe
-print           "RESULT $(v_energy:%.17g) $(c_virial[1]:%.17g) $(c_virial[2]:%.17g) $(c_virial[3]:%.17g) &
-$(c_virial[4]:%.17g) $(c_virial[5]:%.17g) $(c_virial[6]:%.17g)"
-"""
 
 
 def _differences(what: str, a: Result, b: Result, tolerances: dict[str, float]) -> list[Comparison]:

@@ -5,9 +5,10 @@ import pytest
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.check import check_model, lammps_result
+from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.inputs import potential_block
+from mliap_hybrid.lammps.single_points import lammps_result
 from mliap_hybrid.lammps.unified import open_unified
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.heads import Head

@@ -1,16 +1,18 @@
 """The hybrid potential in the real LAMMPS: against Python, and against differences of LAMMPS' own energy."""
 
+import itertools
 import re
 
 import numpy as np
 import pytest
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.check import check_model, lammps_result
+from mliap_hybrid.lammps.check import check_models
 from mliap_hybrid.lammps.command import run_lammps
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump, write_data_file
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
+from mliap_hybrid.lammps.single_points import SinglePoint, lammps_results
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure, rock_salt
@@ -18,21 +20,21 @@ from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
 
 pytestmark = pytest.mark.mpi
 
-SYMBOL_CHARGES = {"Na": ION_CHARGES[11], "Cl": ION_CHARGES[17]}
 SHEARED_CELL = np.array([[11.4, 0.0, 0.0], [1.9, 11.2, 0.0], [-1.3, 2.2, 11.8]])
 
 HEAD = """\
-units           {units}
+units           metal
 atom_style      charge
 atom_modify     map array
-{newton}
-read_data       structure.data
+{before_data}
+read_data       {name}.data
+{after_data}
 {potential}
 {kspace_modify}
 compute         virial all pressure NULL virial
 thermo_style    custom step temp pe c_virial[1] c_virial[2] c_virial[3] c_virial[4] c_virial[5] c_virial[6]
 thermo          1
-dump            forces all custom 1 forces.dump id fx fy fz
+dump            forces all custom 1 {name}.dump id fx fy fz
 dump_modify     forces sort id format float %.17g
 variable        energy equal pe
 """
@@ -43,60 +45,100 @@ FIXED_MESH_OF_PREDICTED = "kspace_modify mesh 45 45 45 gewald 0.85 order 7"
 
 MODELS = {
     "short-range": lambda: sodium_chloride_model(None),
-    "fixed charges": lambda: sodium_chloride_model(ION_CHARGES),
-    "shifted charges": lambda: charge_predicting_model("shift"),
-    "charge increments": lambda: charge_predicting_model("increments"),
+    "fixed_charges": lambda: sodium_chloride_model(ION_CHARGES),
+    "shifted_charges": lambda: charge_predicting_model("shift"),
+    "charge_increments": lambda: charge_predicting_model("increments"),
 }
-
-
-@pytest.fixture(scope="module", params=MODELS)
-def exported(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.pt"
-    return path, export_model(MODELS[request.param](), path)
+each_model = pytest.mark.parametrize("model", MODELS)
 
 
 @pytest.fixture(scope="module")
-def charged(tmp_path_factory):
-    path = tmp_path_factory.mktemp("charged") / "model.pt"
-    return path, export_model(sodium_chloride_model(), path)
+def exported(tmp_path_factory):
+    """Model -> its file and manifest."""
+    folder = tmp_path_factory.mktemp("models")
+    return {name: (folder / f"{name}.pt", export_model(make(), folder / f"{name}.pt")) for name, make in MODELS.items()}
 
 
-def write_input(folder, exported, atoms, body, units="metal", newton="", kspace_modify=FIXED_MESH):
+@pytest.fixture(scope="module")
+def charged(exported):
+    return exported["fixed_charges"]
+
+
+def input_lines(folder, exported, atoms, body, name, kspace_modify=FIXED_MESH, before_data="", after_data=""):
+    """Those of one model; writes its data file."""
     path, manifest = exported
-    write_data_file(folder / "structure.data", atoms, ["Na", "Cl"], manifest.description.constants("charge"))
+    write_data_file(folder / f"{name}.data", atoms, ["Na", "Cl"], manifest.description.constants("charge"))
     potential = potential_block(manifest, str(path), accuracy=1e-6)
     if manifest.description.predicted("charge") and kspace_modify == FIXED_MESH:
         kspace_modify = FIXED_MESH_OF_PREDICTED
     elif not manifest.description.constants("charge"):
         kspace_modify = ""
-    head = HEAD.format(units=units, newton=newton, potential=potential, kspace_modify=kspace_modify)
-    (folder / "in.test").write_text(head + body)
-    return folder / "in.test"
+    modified = {"kspace_modify": kspace_modify, "before_data": before_data, "after_data": after_data}
+    return HEAD.format(name=name, potential=potential, **modified) + body
 
 
-@pytest.mark.parametrize("structure", ["crystal", "triclinic"])
-def test_equals_python_on_any_number_of_ranks(exported, structure):
-    atoms = rock_salt(2) if structure == "crystal" else random_structure(24, ["Na", "Cl"], SHEARED_CELL, seed=2)
-    for comparison in check_model(exported[0], ranks=(1, 2, 4), atoms=atoms):
+def run_models(folder, exported, atoms, body, ranks=1, **lines):
+    """Model -> what LAMMPS printed of it. All run in one process, whose start takes most of the time."""
+    inputs = [
+        f'print "MODEL {name}"\n{input_lines(folder, each, atoms, body, name, **lines)}'
+        for name, each in exported.items()
+    ]
+    (folder / "in.test").write_text("clear\n".join(inputs))
+    return dict(of_model.split("\n", 1) for of_model in run_lammps(folder / "in.test", ranks).split("MODEL ")[1:])
+
+
+def printed(output, name):
+    """Numbers (n_lines, n) after a name that starts a line."""
+    return np.array([[float(word) for word in line.split()] for line in re.findall(rf"^{name} (.*)$", output, re.M)])
+
+
+STRUCTURES = {
+    "crystal": lambda: rock_salt(2),
+    "triclinic": lambda: random_structure(24, ["Na", "Cl"], SHEARED_CELL, seed=2),
+}
+
+
+@pytest.fixture(scope="module")
+def comparisons(exported):
+    cases = list(itertools.product(MODELS, STRUCTURES))
+    checked = check_models([(exported[model][0], STRUCTURES[structure]()) for model, structure in cases], (1, 2, 4))
+    return dict(zip(cases, checked, strict=True))
+
+
+@each_model
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_equals_python_on_any_number_of_ranks(comparisons, model, structure):
+    found = comparisons[model, structure]
+    assert len(found) == (15 if model == "short-range" else 30)
+    for comparison in found:
         assert comparison.ok, comparison
 
 
-def test_ranks_without_atoms(exported, tmp_path):
+@pytest.fixture(scope="module")
+def in_a_corner(exported):
     atoms = in_lammps_orientation(random_structure(6, ["Na", "Cl"], np.diag([6.0, 6.0, 6.0]), seed=3))
     atoms.set_cell([24.0, 12.0, 12.0])  # all atoms in one corner: three of four ranks are empty
-    one, four = (lammps_result(exported[0], atoms, ranks) for ranks in (1, 4))
+    points = [SinglePoint(path, atoms) for path, _ in exported.values()]
+    return {ranks: dict(zip(exported, lammps_results(points, ranks), strict=True)) for ranks in (1, 4)}
+
+
+@each_model
+def test_ranks_without_atoms(in_a_corner, model):
+    one, four = (in_a_corner[ranks][model] for ranks in (1, 4))
     assert four.energy == pytest.approx(one.energy, abs=1e-9)
     np.testing.assert_allclose(four.forces, one.forces, atol=1e-9)
     np.testing.assert_allclose(four.virial, one.virial, atol=1e-9)
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_forces_are_differences_of_the_energy(exported, tmp_path, ranks):
-    atoms = rock_salt(2)
-    moves = [(atom, axis) for atom in (1, 2, 40) for axis in range(3)]
-    step = 1e-3
-    body = "run 0\n"
-    for atom, axis in moves:
+MOVES = [(atom, axis) for atom in (1, 2, 40) for axis in range(3)]
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def forces_and_differences(request, exported, tmp_path_factory):
+    """Model -> forces (n_moves,) and their differences of the energy."""
+    folder, step = tmp_path_factory.mktemp("forces"), 1e-3
+    body = "run 0\nundump forces\n"
+    for atom, axis in MOVES:
         body += f"group one id {atom}\n"
         for sign, back in ((+1, -1), (-1, +1)):
             for amount in (sign * step, back * step):
@@ -105,18 +147,27 @@ def test_forces_are_differences_of_the_energy(exported, tmp_path, ranks):
                 if amount == sign * step:
                     body += 'run 0 post no\nprint "ENERGY $(v_energy:%.17g)"\n'
         body += "group one delete\n"
-    body = body.replace("run 0\n", "run 0\nundump forces\n", 1)
-    output = run_lammps(write_input(tmp_path, exported, in_lammps_orientation(atoms), body), ranks)
-    energies = np.array([float(e) for e in re.findall(r"^ENERGY (\S+)$", output, re.M)]).reshape(len(moves), 2)
-    differences = -(energies[:, 0] - energies[:, 1]) / (2 * step)
-    forces = read_dump(tmp_path / "forces.dump")
-    assert relative_difference(np.array([forces[a - 1, x] for a, x in moves]), differences) < 1e-4
+    output = run_models(folder, exported, in_lammps_orientation(rock_salt(2)), body, request.param)
+    found = {}
+    for model in exported:
+        energies = printed(output[model], "ENERGY").reshape(len(MOVES), 2)
+        forces = read_dump(folder / f"{model}.dump")
+        found[model] = (
+            np.array([forces[atom - 1, axis] for atom, axis in MOVES]),
+            -(energies[:, 0] - energies[:, 1]) / (2 * step),
+        )
+    return found
 
 
-def test_virial_is_the_strain_derivative_of_the_energy(exported, tmp_path):
-    edges = np.array([11.4, 11.2, 11.8])
-    atoms = random_structure(24, ["Na", "Cl"], np.diag(edges), seed=2)
-    step = 2e-4
+@each_model
+def test_forces_are_differences_of_the_energy(forces_and_differences, model):
+    assert relative_difference(*forces_and_differences[model]) < 1e-4
+
+
+@pytest.fixture(scope="module")
+def virials_and_differences(exported, tmp_path_factory):
+    """Model -> virial (6,) and strain derivatives of the energy."""
+    edges, step = np.array([11.4, 11.2, 11.8]), 2e-4
     lx, ly, lz = edges
     # (what change_box changes, its value without strain, its change with a unit strain)
     strains = [("x final 0", lx, lx), ("y final 0", ly, ly), ("z final 0", lz, lz)]
@@ -128,30 +179,42 @@ def test_virial_is_the_strain_derivative_of_the_energy(exported, tmp_path):
             body += f"change_box all {what} {float(start + sign * step * change)!r} remap units box\n"
             body += 'run 0 post no\nprint "ENERGY $(v_energy:%.17g)"\n'
             body += f"change_box all {what} {float(start)!r} remap units box\n"
-    script = write_input(tmp_path, exported, atoms, body)
-    data = "read_data       structure.data\n"
-    script.write_text(script.read_text().replace(data, f"{data}change_box all triclinic\n"))
-    output = run_lammps(script)
-    energies = np.array([float(e) for e in re.findall(r"^ENERGY (\S+)$", output, re.M)]).reshape(6, 2)
-    pressures = np.array([float(word) for word in re.search(r"^VIRIAL (.*)$", output, re.M).group(1).split()])
-    virial = pressures * edges.prod() / LAMMPS_METAL_PRESSURE
-    assert relative_difference(virial, -(energies[:, 0] - energies[:, 1]) / (2 * step)) < 1e-4
+    atoms = random_structure(24, ["Na", "Cl"], np.diag(edges), seed=2)
+    folder = tmp_path_factory.mktemp("virial")
+    output = run_models(folder, exported, atoms, body, after_data="change_box all triclinic")
+    found = {}
+    for model in exported:
+        energies = printed(output[model], "ENERGY").reshape(6, 2)
+        (pressures,) = printed(output[model], "VIRIAL")
+        virial = pressures * edges.prod() / LAMMPS_METAL_PRESSURE
+        found[model] = virial, -(energies[:, 0] - energies[:, 1]) / (2 * step)
+    return found
 
 
-def test_newton_off(exported, tmp_path):
-    atoms = rock_salt(2)
-    forces = []
-    for newton in ("newton on", "newton off"):
-        run_lammps(write_input(tmp_path, exported, atoms, "run 0\n", newton=newton), ranks=2)
-        forces.append(read_dump(tmp_path / "forces.dump"))
-    np.testing.assert_allclose(forces[1], forces[0], atol=1e-9)
+@each_model
+def test_virial_is_the_strain_derivative_of_the_energy(virials_and_differences, model):
+    assert relative_difference(*virials_and_differences[model]) < 1e-4
 
 
-def test_energy_is_conserved(exported, tmp_path):
-    """The crystal turns 0.6 eV/atom of potential energy into motion; what is not conserved is the integrator's h^2."""
-    errors = []
-    for step, n_steps in ((2e-4, 100), (1e-4, 200)):
-        body = f"""\
+@pytest.fixture(scope="module")
+def forces_by_newton(exported, tmp_path_factory):
+    """Setting -> folder with the dumped forces of all models."""
+    folders = {newton: tmp_path_factory.mktemp(newton) for newton in ("on", "off")}
+    for newton, folder in folders.items():
+        run_models(folder, exported, rock_salt(2), "run 0\n", ranks=2, before_data=f"newton {newton}")
+    return folders
+
+
+@each_model
+def test_newton_off(forces_by_newton, model):
+    on, off = (read_dump(folder / f"{model}.dump") for folder in forces_by_newton.values())
+    np.testing.assert_allclose(off, on, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def energy_errors(exported, tmp_path_factory):
+    """Model -> how far the total energy goes in the same time with a step and with half of it, eV/atom."""
+    body = """\
 undump forces
 velocity all create 300.0 7
 timestep {step}
@@ -162,10 +225,19 @@ print "TOTAL $(v_total:%.17g)"
 run {n_steps}
 print "TOTAL $(v_total:%.17g)"
 """
-        output = run_lammps(write_input(tmp_path, exported, rock_salt(2), body), ranks=2)
-        first, last = (float(e) for e in re.findall(r"^TOTAL (\S+)$", output, re.M))
-        errors.append(last - first)
-    coarse, fine = errors
+    outputs = []
+    for step, n_steps in ((2e-4, 100), (1e-4, 200)):
+        lines = body.format(step=step, n_steps=n_steps)
+        outputs.append(run_models(tmp_path_factory.mktemp("energy"), exported, rock_salt(2), lines, ranks=2))
+    return {
+        model: [np.diff(printed(output[model], "TOTAL"), axis=0).item() for output in outputs] for model in exported
+    }
+
+
+@each_model
+def test_energy_is_conserved(energy_errors, model):
+    """The crystal turns 0.6 eV/atom of potential energy into motion; what is not conserved is the integrator's h^2."""
+    coarse, fine = energy_errors[model]
     assert abs(coarse) < 1e-3
     assert (4.0 * fine - coarse) / 3.0 == pytest.approx(0.0, abs=2e-6)  # extrapolated to h = 0
 
@@ -175,11 +247,12 @@ class TestUserMistakes:
 
     @staticmethod
     def fails(folder, exported, atoms, body, match, ranks=1, change=None):
-        script = write_input(folder, exported, atoms, body, kspace_modify="")
+        text = input_lines(folder, exported, atoms, body, "test", kspace_modify="")
         if change:
-            text = script.read_text()
             assert change[0] in text
-            script.write_text(text.replace(*change))
+            text = text.replace(*change)
+        script = folder / "in.test"
+        script.write_text(text)
         with pytest.raises(InputError) as caught:
             run_lammps(script, ranks)
         assert re.search(match, str(caught.value)), str(caught.value)
@@ -204,10 +277,10 @@ class TestUserMistakes:
         self.fails(tmp_path, charged, atoms, "run 0\n", "sum to", ranks=2)
 
     def test_no_kspace(self, charged, tmp_path):
-        script = write_input(tmp_path, charged, rock_salt(2), "run 0\n", kspace_modify="")
-        text = script.read_text()
+        text = input_lines(tmp_path, charged, rock_salt(2), "run 0\n", "test", kspace_modify="")
         text = re.sub(r"pair_style .*", f"pair_style mliap unified {charged[0]} 0", text)
         text = text.replace("* * mliap Na Cl", "* * Na Cl").replace("pair_coeff      * * coul/long\n", "")
+        script = tmp_path / "in.test"
         script.write_text(re.sub(r"kspace_.*", "", text))
         with pytest.raises(InputError, match="no kspace_style"):
             run_lammps(script)

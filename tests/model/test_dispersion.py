@@ -11,8 +11,9 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.lammps.check import check_model, lammps_result
+from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
+from mliap_hybrid.lammps.single_points import lammps_result
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
