@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -220,5 +221,5 @@ def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
 
 def _before(sizes: Sequence[int], repeats: Sequence[int]) -> Tensor:
     """For each part, the sum of the sizes of those before it, so many times."""
-    first = torch.tensor([0, *itertools.accumulate(sizes[:-1])])
-    return first.repeat_interleave(torch.tensor(repeats))
+    # By numpy: its `repeat` takes a fifth of the time of torch's, which shows in small steps.
+    return torch.from_numpy(np.repeat([0, *itertools.accumulate(sizes[:-1])], repeats))

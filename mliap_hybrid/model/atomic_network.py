@@ -76,9 +76,10 @@ class AtomicNetwork(torch.nn.Module):
         values : Tensor, shape (n_atoms,), eV
         gradients : Tensor, shape (n_atoms, n_inputs), eV
         """
-        parameters = list(self.layers.parameters())  # weight and bias of one layer after the other
-        network = NetworkWeights(parameters[::2], parameters[1::2], self.linear, self.offset)
-        backend = backend_of_training(len(self.layers), features.device, features.dtype)
+        layers: list[torch.nn.Linear] = list(self.layers)  # type: ignore[arg-type]
+        weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        network = NetworkWeights(weights, biases, self.linear, self.offset)
+        backend = backend_of_training(len(layers), features.device, features.dtype)
         return backend.values_and_gradients(features, species, network)
 
     def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
