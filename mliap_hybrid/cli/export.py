@@ -56,8 +56,8 @@ def export(
     )
     typer.echo(f"wrote {output} ({output.stat().st_size / 1024:.0f} kB): {', '.join(manifest.description.elements)}")
     typer.echo(f"  terms: {'; '.join(manifest.terms)}; cutoff {manifest.description.cutoff} Å")
-    if not manifest.description.is_conservative:
-        typer.echo("  forces: direct; they do not conserve energy")
+    for warning in manifest.description.warnings():
+        typer.echo(f"  {warning}")
     typer.echo(f"next: mliap-hybrid check {output}; mliap-hybrid lammps-input {output}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from mliap_hybrid.lammps.single_points import KSPACE_ACCURACY, Result, SinglePoi
 from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.model_files.description import describe
 from mliap_hybrid.model_files.model_file import Example, Manifest
 from mliap_hybrid.prediction import Prediction
@@ -112,16 +111,14 @@ def _checks(path: Path, atoms: Atoms | None, folder: Path) -> list[_Check]:
     repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
     n_copies = len(repeated) // len(atoms)
     atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
-    charge, total_charge = model.parameter("charge"), manifest.total_charge
-    exactly = folder / "exact.pt"
-    if not isinstance(charge, PredictedParameter):
-        what, compared = "local terms", _without_charges(model, manifest, exactly)
-    else:
-        what, compared = "exact charges", _with_exact_sum(manifest, model, exactly)
+    total_charge, exactly = manifest.total_charge, folder / "exact.pt"
+    what, without_solver = EXACT[manifest.description.source("charge")]
+    unified = HybridUnified(without_solver(manifest), describe(model)[1])
+    write_unified(exactly, unified)
     rounding = LOCAL_TOLERANCE if manifest.dtype == "float64" else SINGLE_TOLERANCE
     exact = dict.fromkeys(UNITS, rounding)
-    checks = [_Check(what, compared, total_charge, SinglePoint(exactly, atoms), exact, exact)]
-    if charge is not None and manifest.coulomb_engine == "kspace":
+    checks = [_Check(what, unified.model, total_charge, SinglePoint(exactly, atoms), exact, exact)]
+    if manifest.needs_kspace:
         what = f"with PPPM {KSPACE_ACCURACY:g}"
         squared = max(1.0, _largest_charge(model, atoms, total_charge) ** 2)  # e^2
         long_range = {name: max(value * squared, rounding) for name, value in LONG_RANGE_TOLERANCES.items()}
@@ -153,7 +150,8 @@ def python_result(model: HybridModel, atoms: Atoms, total_charge: float = 0.0) -
 
 def _largest_charge(model: HybridModel, atoms: Atoms, total_charge: float) -> float:
     charges = _prediction(model, atoms, total_charge).charges
-    return 0.0 if charges is None else float(charges.abs().max())
+    assert charges is not None
+    return float(charges.abs().max())
 
 
 def _prediction(model: HybridModel, atoms: Atoms, total_charge: float) -> Prediction:
@@ -169,26 +167,22 @@ def _differences(what: str, a: Result, b: Result, tolerances: dict[str, float]) 
     return [Comparison(what, quantity, value, tolerances[quantity]) for quantity, value in differences.items()]
 
 
-def _without_charges(model: HybridModel, manifest: Manifest, path: Path) -> HybridModel:
-    """The model's local terms alone, also written to `path`."""
-    description, tensors = describe(model)
-    left_out = {
-        "terms": [term for term in description.terms if term.kind != "electrostatics"],
-        "parameters": [parameter for parameter in description.parameters if parameter.name != "charge"],
-    }
-    description = description.model_copy(update=left_out)
-    unified = HybridUnified(manifest.model_copy(update={"description": description}), tensors)
-    write_unified(path, unified)
-    return unified.model
+def _without_charges(manifest: Manifest) -> Manifest:
+    """Of the local terms alone."""
+    return manifest.model_copy(update={"description": manifest.description.without("electrostatics", "charge")})
 
 
-def _with_exact_sum(manifest: Manifest, model: HybridModel, path: Path) -> HybridModel:
-    """The model with the sum over wave vectors in place of LAMMPS' solver, also written to `path`."""
-    description, tensors = describe(model)
-    exact = manifest.model_copy(update={"description": description, "coulomb_engine": "exact"})
-    unified = HybridUnified(exact, tensors)
-    write_unified(path, unified)
-    return unified.model
+def _with_exact_sum(manifest: Manifest) -> Manifest:
+    """With the sum over wave vectors in place of LAMMPS' solver."""
+    return manifest.model_copy(update={"coulomb_engine": "exact"})
+
+
+EXACT: dict[str | None, tuple[str, Callable[[Manifest], Manifest]]] = {
+    None: ("local terms", lambda manifest: manifest),
+    "constant": ("local terms", _without_charges),
+    "predicted": ("exact charges", _with_exact_sum),
+}
+"""Where charges come from -> what is the same in LAMMPS and Python but for rounding, and how the model becomes that."""
 
 
 def example_atoms(example: Example) -> Atoms:

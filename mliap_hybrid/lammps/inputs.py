@@ -63,14 +63,13 @@ def potential_block(
             raise InputError(f"the model knows no element '{symbol}': {did_you_mean(symbol, known)}")
     legend = ", ".join(f"{index} = {symbol}" for index, symbol in enumerate(types, start=1))
     lines = [f"# potential: {model_path}; atom types: {legend}; {UNITS[connect]}"]
-    if not manifest.description.is_conservative:
-        lines += ["# direct forces: not the gradient of the energy, so that the total energy drifts"]
+    lines += [f"# {warning}" for warning in manifest.description.warnings()]
     if connect:
         lines += _connecting_lines(manifest, model_path)
     solver = KSpace(kspace, accuracy, coulomb_cutoff)
     lines += STYLES[manifest.description.source("charge")](manifest, "EXISTS" if connect else model_path, types, solver)
     if connect:
-        lines += _lines_of_forces(manifest)
+        lines += FORCES[manifest.description.source("charge")]
     return "\n".join(lines) + "\n"
 
 
@@ -93,13 +92,6 @@ def _connecting_lines(manifest: Manifest, model_path: str) -> list[str]:
         '                "from mliap_hybrid.lammps.connection import connect_model"',
         "python          connect_model invoke",
     ]
-
-
-def _lines_of_forces(manifest: Manifest) -> list[str]:
-    """Lines of what takes the forces that the model does not hand over as those of pairs."""
-    if manifest.description.source("charge") != "predicted":
-        return []
-    return ["fix             coulomb all external pf/array 1", "fix_modify      coulomb virial yes"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,7 @@ def _alone(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace
 
 def _with_predicted_charges(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
     """A model that solves for the energy of its charges itself, perhaps by LAMMPS' solver."""
-    of_solver = solver.lines(manifest.description.cutoff) if manifest.coulomb_engine == "kspace" else []
+    of_solver = solver.lines(manifest.description.cutoff) if manifest.needs_kspace else []
     return [*_alone(manifest, source, types, solver), *of_solver]
 
 
@@ -152,6 +144,13 @@ def _with_fixed_charges(manifest: Manifest, source: str, types: Sequence[str], s
 
 STYLES = {None: _alone, "constant": _with_fixed_charges, "predicted": _with_predicted_charges}
 """Where the charges of a model come from -> lines of pair style and solver."""
+
+FORCES: dict[str | None, list[str]] = {
+    None: [],
+    "constant": [],
+    "predicted": ["fix             coulomb all external pf/array 1", "fix_modify      coulomb virial yes"],
+}
+"""The same -> lines of what takes the forces that a connected model does not hand over as those of pairs."""
 
 
 def splitting(accuracy: float, coulomb_cutoff: float) -> float:

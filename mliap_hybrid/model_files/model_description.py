@@ -80,6 +80,11 @@ class ModelDescription(BaseModel):
         """Whether forces are the gradient of the energy."""
         return all(head.direct_hidden is None for head in self.heads)
 
+    def warnings(self) -> list[str]:
+        """What everybody should know who runs the model."""
+        drift = "direct forces: not the gradient of the energy, so that the total energy drifts"
+        return [] if self.is_conservative else [drift]
+
     def head(self, name: str) -> HeadDescription | None:
         """The head of a name."""
         return _named(self.heads, name)
@@ -101,6 +106,13 @@ class ModelDescription(BaseModel):
     def term(self, kind: str) -> Any:
         """The description of the term of a kind; None if there is none."""
         return next((term for term in self.terms if term.kind == kind), None)
+
+    def without(self, kind: str, parameter: str) -> ModelDescription:
+        """The same without a term and the parameter that it alone takes, which must not be predicted."""
+        terms = [term for term in self.terms if term.kind != kind]
+        return self.model_copy(
+            update={"terms": terms, "parameters": [p for p in self.parameters if p.name != parameter]}
+        )
 
     def titles(self) -> list[str]:
         """Names of the terms of the energy, for people."""

@@ -96,6 +96,11 @@ class Manifest(BaseModel):
             raise ValueError(f"expected {UNITS}")
         return units
 
+    @property
+    def needs_kspace(self) -> bool:
+        """Whether a run needs LAMMPS' `kspace_style`."""
+        return self.coulomb_engine == "kspace" and self.description.source("charge") is not None
+
 
 def encode_records(manifest: Manifest, tensors: dict[str, Tensor]) -> tuple[bytes, bytes]:
     """The two records of a model file, the manifest's digest filled in.

@@ -28,7 +28,7 @@ def test_export_is_refused_unless_allowed(trained, monkeypatch, capsys, tmp_path
     assert not path.exists()
     status, output, _ = run(monkeypatch, capsys, "export", trained, "-o", path, "--allow-non-conservative")
     assert status == 0
-    assert "forces: direct; they do not conserve energy" in output
+    assert "direct forces: not the gradient of the energy, so that the total energy drifts" in output
     for model in (trained, path):
         status, output, _ = run(monkeypatch, capsys, "info", model)
         lines = {line.partition(":")[0]: line.partition(":")[2].strip() for line in output.splitlines()}
