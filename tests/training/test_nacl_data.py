@@ -2,6 +2,8 @@
 
 import collections
 import importlib
+import io
+import lzma
 import sys
 from pathlib import Path
 
@@ -37,7 +39,10 @@ def geometries(scripts):
 
 @pytest.fixture(scope="module")
 def frames(prepare):
-    return ase.io.read(prepare.DATA_FILE, ":")
+    with lzma.open(
+        prepare.DATA_FILE, "rt"
+    ) as file:  # ASE, given the name, unpacks it again from the start for each frame
+        return ase.io.read(io.StringIO(file.read()), ":", format="extxyz")
 
 
 @pytest.fixture
