@@ -146,21 +146,13 @@ def test_training_beside_the_same_checkout(tmp_path):
 
 
 @pytest.mark.parametrize("script", ["step_cost.py", "training.py"])
-def test_missing_baseline_is_one_sentence(script, tmp_path):
-    command = [sys.executable, str(BENCHMARKS / script), "--baseline", str(tmp_path / "nowhere")]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert run.returncode != 0
-    assert "there is no mliap_hybrid in" in run.stderr
-    assert "Traceback" not in run.stderr
+def test_missing_baseline_is_one_sentence(script, tmp_path, last_words):
+    assert "there is no mliap_hybrid in" in last_words(script, "--baseline", str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(
     "script",
     ["features_table.py", "left_out_element.py", "charges.py", "few_labels.py", "accuracy.py", "optimisers.py"],
 )
-def test_missing_data_is_one_sentence(script, tmp_path):
-    command = [sys.executable, str(BENCHMARKS / script), "--data", str(tmp_path / "nowhere")]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert run.returncode != 0
-    assert "nowhere" in run.stderr
-    assert "Traceback" not in run.stderr
+def test_missing_data_is_one_sentence(script, tmp_path, last_words):
+    assert "nowhere" in last_words(script, "--data", str(tmp_path / "nowhere"))

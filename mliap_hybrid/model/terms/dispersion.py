@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from ase.calculators.vdwcorrection import vdWDB_alphaC6
 from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -180,6 +179,8 @@ def switch(distances: Tensor, cutoff: float, width: float) -> Tensor:
 
 def free_atom_c6() -> dict[int, float]:
     """Atomic number -> C6 of the free atom in eV Å^6 (Chu and Dalgarno, J. Chem. Phys. 121, 4083 (2004); ASE)."""
+    from ase.calculators.vdwcorrection import vdWDB_alphaC6  # takes most of scipy along, which no run needs
+
     unit = HARTREE * BOHR**6
     return {atomic_numbers[symbol]: float(values[1]) * unit for symbol, values in vdWDB_alphaC6.items()}  # type: ignore[index]
 
