@@ -1,6 +1,8 @@
-"""For all tests: MPI ranks that share cores."""
+"""For all tests: MPI ranks that share cores, and trainings whose figures are made but not drawn."""
 
 import os
+
+import pytest
 
 WAIT_ASLEEP = {
     "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
@@ -14,3 +16,12 @@ take five times as long."""
 def pytest_configure() -> None:
     for name, value in WAIT_ASLEEP.items():
         os.environ.setdefault(name, value)
+
+
+@pytest.fixture
+def undrawn_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports make their figures and leave out what matplotlib does to save them, most of a small training's time.
+
+    Their files are empty: tests that look at one do without this.
+    """
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, path: path.touch())

@@ -18,6 +18,8 @@ from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.structures import random_structure
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 CUTOFF, SMEARING = 4.0, 0.7
 
 

@@ -25,6 +25,8 @@ from mliap_hybrid.weak_supervision.consistency import needs_of, spatial_residual
 from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, displaced
 from mliap_hybrid.weak_supervision.model_surface import surface_of
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 EVERYTHING = {"taylor": "trapezoid", "spatial": "all", "spatial_order": "trapezoid", "n_copies": 1}
 
 

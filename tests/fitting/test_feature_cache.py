@@ -30,6 +30,8 @@ from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.models import DENSITIES
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 
 def pass_on(items, what):
     yield from items

@@ -12,6 +12,8 @@ from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 
 @pytest.mark.parametrize("name", [*FEATURE_SETS, "acsf"])
 def test_training_with_a_named_set(tmp_path, name):

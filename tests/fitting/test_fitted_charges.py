@@ -19,6 +19,8 @@ from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import TRUE_CHARGE, small_settings
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 
 @pytest.mark.parametrize("cell", [TRICLINIC_CELL, None], ids=["periodic", "isolated"])
 def test_unit_energies_make_the_energy_of_any_charges(cell):

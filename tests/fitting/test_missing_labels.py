@@ -23,6 +23,8 @@ from mliap_hybrid.runs.run import train
 from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 WEIGHTS = LossSettings(virial=1.0, energy_transition=0.5, force_transition=0.5)
 
 

@@ -26,6 +26,8 @@ from mliap_hybrid.testing.models import network_of, sodium_chloride_model
 from mliap_hybrid.testing.term_tests import TermTests
 from mliap_hybrid.units import BOHR, HARTREE
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 ARGON = 18
 STRONG = {"Na": 900.0, "Cl": 400.0}
 """eV Å^6: large enough to matter beside a network of random weights."""

@@ -19,6 +19,8 @@ from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import TRUE_CHARGE, small_settings, write_labelled_frames
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 
 def predicted_charges(folder, **changes):
     electrostatics = {"charges": "predicted", "charge_hidden": [4]} | changes.pop("electrostatics", {})

@@ -20,6 +20,8 @@ from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 N_MEMBERS = 3
 
 

@@ -15,6 +15,8 @@ from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 KILLS = {
     "within an epoch": """
 from mliap_hybrid.fitting.optimisers.soap import SOAP

@@ -15,6 +15,8 @@ from mliap_hybrid.runs import run as run_module
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 FOLDER = Path(__file__).parents[1] / "fixtures" / "old_runs"
 
 RUNS = json.loads((FOLDER / "old_runs.json").read_text())

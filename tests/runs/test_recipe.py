@@ -18,6 +18,8 @@ from mliap_hybrid.runs.recipe import complete, typical_distance, typical_force
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 
 def frames_of(atoms, n_frames, force=1.0, cutoff=6.0):
     """Displaced copies whose force components are normal with this root mean square."""

@@ -19,6 +19,8 @@ from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -19,6 +19,8 @@ from mliap_hybrid.sgdml.npz import write_gdml_data, write_gdml_model
 from mliap_hybrid.testing.gdml_molecules import SIGMA, ammonia, as_frames, box_of_ammonia
 from mliap_hybrid.testing.structures import random_structure
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 CHARGES = {"N": -0.9, "H": 0.3}
 
 

@@ -18,6 +18,8 @@ from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.weak_supervision.noise import noisy_frames
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 NOISE = {"displacement": 0.04, "n_copies": 2}
 
 

@@ -32,6 +32,8 @@ from mliap_hybrid.weak_supervision.displaced_copies import (
 )
 from mliap_hybrid.weak_supervision.model_surface import surface_of
 
+pytestmark = pytest.mark.usefixtures("undrawn_figures")
+
 EVERYTHING = {
     "taylor": "trapezoid",
     "spatial": "all",
