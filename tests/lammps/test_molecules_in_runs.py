@@ -7,7 +7,7 @@ from lammps_runs import run, run_well
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.lammps.check import check_model
+from mliap_hybrid.lammps.check import check_models
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.atomic_network import AtomicNetwork
@@ -33,34 +33,51 @@ def here(folder, tmp_path):
     return tmp_path
 
 
-@pytest.mark.mpi
-@pytest.mark.parametrize("charges", [None, {1: 0.2, 7: -0.6}], ids=["alone", "with charges"])
-def test_lammps_says_what_python_says(tmp_path, charges):
-    """On 1, 2 and 4 ranks, whose borders cut molecules; with charges also beside PPPM."""
-    path = tmp_path / "model.pt"
-    export_model(molecule_model(charges), path)
-    for comparison in check_model(path, ranks=(1, 2, 4), atoms=box_of_ammonia(9)):
-        assert comparison.ok, comparison
-        assert charges is not None or comparison.difference < 1e-9
-
-
-@pytest.mark.mpi
-def test_molecules_beside_a_network(tmp_path):
-    """A network for what is between the molecules, on native kernels, and the kernel model of each."""
-    kernel = molecule_model()
+def network_model(baseline, *explicit):
+    """A network on native kernels for what is between the molecules."""
     features = GaussianMultipoles(orders=(0, 1), widths=(0.6, 1.2), cutoff=5.0, elements=(1, 7), table="gth-pbe")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = AtomicNetwork(features.n_features, [8], 2)
-    both = standard_model(features, {1: -3.0, 7: -50.0}, network, explicit=(kernel.term(MoleculeTerm),)).double().eval()
-    export_model(both, tmp_path / "model.pt")
-    for comparison in check_model(tmp_path / "model.pt", ranks=(1, 2), atoms=box_of_ammonia(9)):
+    return standard_model(features, baseline, network, explicit=explicit).double().eval()
+
+
+def beside_a_network():
+    return network_model({1: -3.0, 7: -50.0}, molecule_model().term(MoleculeTerm))
+
+
+MODELS = {
+    "alone": molecule_model,
+    "with charges": lambda: molecule_model({1: 0.2, 7: -0.6}),
+    "beside a network": beside_a_network,
+}
+
+
+@pytest.fixture(scope="module")
+def comparisons(tmp_path_factory):
+    """Model -> LAMMPS on 1, 2 and 4 ranks, whose borders cut molecules, with Python; with charges also beside PPPM."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, make in MODELS.items():
+        export_model(make(), folder / f"{name.replace(' ', '_')}.pt")
+    cases = [(folder / f"{name.replace(' ', '_')}.pt", box_of_ammonia(9)) for name in MODELS]
+    return dict(zip(MODELS, check_models(cases, ranks=(1, 2, 4)), strict=True))
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("model", MODELS)
+def test_lammps_says_what_python_says(comparisons, model):
+    assert len(comparisons[model]) == (30 if model == "with charges" else 15)
+    for comparison in comparisons[model]:
         assert comparison.ok, comparison
+        assert model != "alone" or comparison.difference < 1e-9
+
+
+def test_molecules_beside_a_network():
+    models = beside_a_network(), network_model({1: 0.0, 7: 0.0}), molecule_model()
     batch = frame_to_batch(box_of_ammonia(9), 5.0)
-    alone = standard_model(features, {1: 0.0, 7: 0.0}, network).double().eval()
-    energies = [float(predict(model, batch).energies[0]) for model in (both, alone, kernel)]
-    assert energies[0] == pytest.approx(energies[1] + energies[2], abs=1e-8)
-    assert abs(energies[1]) > 0.1
+    both, alone, kernel = (float(predict(model, batch).energies[0]) for model in models)
+    assert both == pytest.approx(alone + kernel, abs=1e-8)
+    assert abs(alone) > 0.1
 
 
 def data_file(atoms, ids, molecules=None):
