@@ -1,5 +1,8 @@
 """The object that LAMMPS calls, on stand-ins for the three data objects it may be handed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -225,3 +228,9 @@ def test_predicted_charges_need_the_plugin(tmp_path):
     arrays = rank_arrays(rock_salt(1), 4.5, unified.element_types)
     with pytest.raises(InputError, match="plugin of mliap_hybrid"):
         unified.compute_forces(UpstreamData(arrays))
+
+
+def test_a_run_starts_without_scipy():
+    """Half a second of each start of LAMMPS, and of every test that has one."""
+    code = "import sys, mliap_hybrid.lammps.unified; print({'scipy', 'pymatgen', 'matplotlib'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
