@@ -135,8 +135,8 @@ def check_direct_forces(file: Any) -> None:
         )
 
 
-OF_NETWORKS = ("network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
-"""Sections that say nothing of a kernel model."""
+OF_NETWORKS = ("device", "network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
+"""Settings and sections that say nothing of a kernel model."""
 
 
 def check_gdml(file: Any) -> None:

@@ -53,6 +53,9 @@ class TrainingFile(Section):
     """Run folder to write, relative to the working directory."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the split, the initial weights and the order of the frames."""
+    device: str = "cpu"
+    """Where networks are trained: cpu, or what torch calls another device, such as cuda or cuda:1. Features and fixed
+    terms are computed on processors in any case, as is the report; a kernel model (`gdml`) is trained there."""
     data: DataSettings
     features: FeatureSettings = FeatureSettings()
     network: NetworkSettings = NetworkSettings()

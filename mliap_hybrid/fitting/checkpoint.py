@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mliap_hybrid.devices import on_device
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.older_checkpoints import FIRST_VERSION_OF_TODAY, upgraded
@@ -54,7 +55,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "package": __version__,
         "model": {"description": description.model_dump(), "tensors": tensors},
         "terms": None if checkpoint.terms is None else _content_of(checkpoint.terms),
-        "trainer": checkpoint.trainer,
+        "trainer": on_device(checkpoint.trainer, "cpu"),
         "data": checkpoint.data,
         "example": {name: getattr(checkpoint.example, name) for name in STRUCTURE_FIELDS},
     }

@@ -71,9 +71,6 @@ class FeatureDerivatives(Protocol):
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> FeatureDerivatives:
         """The derivatives of these frames and others, laid end to end; all of one kind."""
 
-    def to(self, device: torch.device | str) -> FeatureDerivatives:
-        """The same on a device."""
-
 
 def stores_derivatives(features: Featuriser) -> bool:
     """Whether a training stores the derivatives of these features, since no back end applies them as fast."""
@@ -110,10 +107,6 @@ class KernelDerivatives:
 
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> KernelDerivatives:
         """Themselves: they are those of all frames."""
-        return self
-
-    def to(self, device: torch.device | str) -> KernelDerivatives:
-        """Themselves: they go where the slopes are."""
         return self
 
     def _for(self, slopes: Tensor) -> tuple[Backend, Tensor, Tensor]:
@@ -154,7 +147,3 @@ class StoredDerivatives:
         if len(stored) < len(others):
             raise ValueError("expected derivatives that are stored, like the first; found others")
         return StoredDerivatives(tuple(itertools.chain(self.jacobians, *(other.jacobians for other in stored))))
-
-    def to(self, device: torch.device | str) -> StoredDerivatives:
-        """The same on a device."""
-        return StoredDerivatives(tuple(jacobian.to(device) for jacobian in self.jacobians))

@@ -106,7 +106,7 @@ def make_model(
         whitening=fit.whitening,
         total_charge_input=trained.total_charge_input,
     )
-    return model.double().eval()
+    return model.double().cpu().eval()
 
 
 def _explicit(settings: TrainingFile, fit: InitialFit) -> list[MadeTerm]:
@@ -134,7 +134,7 @@ def _found_charges(fit: InitialFit, trained: TrainableModel) -> tuple[dict[str, 
     assert fit.unit_baseline is not None
     with torch.no_grad():
         charges = dict(zip(fit.elements, term.charges().double().tolist(), strict=True))
-        of_charges = fit.unit_baseline @ term.charges.products().double()  # (n_elements,)
+        of_charges = fit.unit_baseline @ term.charges.products().double().cpu()  # (n_elements,)
     signed = electronegative_is_negative(charges)
     found = ElementParameter("charge", "e", torch.tensor([signed[z] for z in fit.elements]).double())
     return {"charge": found}, of_charges

@@ -59,7 +59,7 @@ class Objective:
         ----------
         part : TrainableModel
         training : sequence of TrainingFrames
-            One frame each.
+            One frame each, on any device.
         loss : LossSettings
         micro_batch_size : int
             Frames that are in work at a time.
@@ -81,6 +81,7 @@ class Objective:
         self.group = group or ProcessGroup()
         self.names = names or [f"training frame {index}" for index in range(len(training))]
         self.parameters = list(part.parameters())
+        self.device = part.device
         self._counts = [label_counts(frame) for frame in without_derivatives(training)]
         self.frames: Sequence[TrainingFrames] = training
         """Those of the epoch: the training frames, or noisy ones."""
@@ -124,7 +125,7 @@ class Objective:
         sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what is added to it
         totals = self.count(indices)
         for micro_batch in _micro_batches(self.group.share(indices), self.micro_batch_size):
-            frames = join_frames([self.frames[index] for index in micro_batch])
+            frames = join_frames([self.frames[index] for index in micro_batch]).to(self.device)
             prediction = self.part(frames)
             of_micro_batch = squared_errors(prediction, frames, self.loss)
             loss = total_loss(_weighted(of_micro_batch, self.count(micro_batch), totals), self.loss)
@@ -156,7 +157,7 @@ class Objective:
     def _sum_over_group(self, sums: Tensor) -> Tensor:
         """Add up the processes' gradients, and what else is to be added up."""
         gradients = _gradients(self.parameters)
-        flat = torch.cat([*(gradient.flatten().double() for gradient in gradients), sums])
+        flat = torch.cat([*(gradient.flatten().cpu().double() for gradient in gradients), sums])
         *parts, sums = self.group.sum(flat).split([*(gradient.numel() for gradient in gradients), len(sums)])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))

@@ -51,6 +51,11 @@ class TrainableModel(torch.nn.Module):
         self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})
         self.total_charge_input = total_charge_input
 
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are, and the frames must be."""
+        return next(self.parameters()).device
+
     def forward(self, frames: TrainingFrames) -> Prediction:
         """What the trained part says of the frames, differentiable in its parameters.
 

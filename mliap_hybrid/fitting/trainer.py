@@ -128,7 +128,7 @@ class Trainer:
         """Errors of the averaged weights on the validation frames."""
         errors, average = RunningErrors(), self.average.eval()
         for index in self.group.share(range(len(self.validation))):
-            frame = self.validation[index]
+            frame = self.validation[index].to(average.device)
             with torch.no_grad():
                 prediction = average(frame)
                 errors.add(squared_errors(prediction, frame, self.loss), frame)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.communication import Serial
+from mliap_hybrid.devices import on_device
 from mliap_hybrid.fitting.feature_derivatives import FeatureDerivatives
 from mliap_hybrid.fitting.frame_labels import Label, join_labels
 from mliap_hybrid.model.term import Constants
@@ -97,6 +98,10 @@ class TrainingFrames:
     def without_labels(self, *names: str) -> TrainingFrames:
         """The same frames without the labels of these quantities."""
         return replace(self, labels={name: label for name, label in self.labels.items() if name not in names})
+
+    def to(self, device: torch.device) -> TrainingFrames:
+        """The same on a device; these themselves if they are there."""
+        return self if self.features.device == device else on_device(self, device)
 
     @property
     def geometry(self) -> Geometry:

@@ -29,7 +29,7 @@ def typical_values(model: TrainableModel, frames: Sequence[TrainingFrames]) -> d
     dict of str to Tensor, shape (n_elements,), float64
         Where the values start from, for an element that is in none of the frames looked at.
     """
-    sample = [frames[index] for index in range(0, len(frames), max(1, len(frames) // SAMPLE))]
+    sample = [frames[index].to(model.device) for index in range(0, len(frames), max(1, len(frames) // SAMPLE))]
     predicted = [parameter for parameter in model.theta.values() if isinstance(parameter, PredictedParameter)]
     return {parameter.name: _mean_of_elements(model, sample, parameter) for parameter in predicted}
 

@@ -62,7 +62,10 @@ def _sum(tensors: Iterable[Tensor | None]) -> Tensor | None:
 
 
 class Constants(ABC):
-    """What a term has computed once of frames whose positions stay, as they do in training; float32."""
+    """What a term has computed once of frames whose positions stay, as they do in training; float32.
+
+    A dataclass of tensors, which a training takes to its device.
+    """
 
     @property
     @abstractmethod

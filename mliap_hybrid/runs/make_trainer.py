@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
@@ -14,7 +15,10 @@ from mliap_hybrid.runs.preparation import Prepared
 
 
 def make_trainer(
-    settings: TrainingFile, prepared: Prepared, group: ProcessGroup | None = None, names: Sequence[str] = ()
+    settings: TrainingFile,
+    prepared: Prepared,
+    group: ProcessGroup | None = None,
+    names: Sequence[str] = (),
 ) -> Trainer:
     """A training before its first epoch.
 
@@ -28,8 +32,14 @@ def make_trainer(
         Processes that train together, each with a `Trainer` like this; this one alone by default.
     names : sequence of str, optional
         What the user calls the training frames, for messages.
+
+    Raises
+    ------
+    InputError
+        If there is no device as the settings have it; frames go there batch by batch.
     """
-    part, optimisation = make_trainable_model(settings, prepared.terms), settings.optimisation
+    group, optimisation = group or ProcessGroup(), settings.optimisation
+    part = make_trainable_model(settings, prepared.terms).to(device_of_training(settings.device, group.rank))
     objective = Objective(
         part,
         prepared.training,

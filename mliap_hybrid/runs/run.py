@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mliap_hybrid.config import TrainingFile, read_training_file, with_unsaid_of, write_training_file
+from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
@@ -29,8 +30,8 @@ from mliap_hybrid.version import __version__
 
 logger = logging.getLogger(__name__)
 
-MAY_CHANGE = ("run", "data.cache", "data.cache_workers")
-"""Settings that a resumed run may have otherwise: the result does not depend on them, bit for bit."""
+MAY_CHANGE = ("run", "device", "data.cache", "data.cache_workers")
+"""Settings that a resumed run may have otherwise: the result does not depend on them, but for rounding on devices."""
 
 
 def train(
@@ -74,10 +75,13 @@ def train(
     settings = _as_before(settings, folder, resume)
     if group.is_first:
         _check_folder(settings, folder, resume, overwrite)
+    device = device_of_training(settings.device, group.rank)
     with RunLog() as log:
         # Everything that can be wrong with settings and data shows before the folder is touched.
         batches = load_data(settings, display)
         logger.info("mliap_hybrid %s; frames: %s", __version__, ", ".join(f"{len(b)} {n}" for n, b in batches.items()))
+        if device.type != "cpu":
+            logger.info("Training on %s", device)
         data = fingerprint([*batches["train"], *batches["validation"]])
         if settings.gdml is not None:
             return _train_in_closed_form(settings, folder, batches, data, log, display) if group.is_first else None

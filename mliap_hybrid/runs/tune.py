@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.report.metrics import milli_rmse
@@ -27,7 +28,7 @@ from mliap_hybrid.runs.tune_trials import NONE, Candidate, Trial, read_trials, w
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.weak_supervision.supervision import check_size
 
-NO_EFFECT = ("run", "committee", "data.cache", "data.cache_workers")
+NO_EFFECT = ("run", "device", "committee", "data.cache", "data.cache_workers")
 """Settings that trials do not depend on."""
 
 
@@ -62,14 +63,15 @@ def tune(
     Raises
     ------
     InputError
-        If the settings have no weak supervision, a size is too large, there are no validation frames, or `results`
-        belongs to other settings or data.
+        If the settings have no weak supervision, the device is missing, a size is too large, there are no validation
+        frames, or `results` belongs to other settings or data.
     """
     if not settings.weak_supervision.is_on:
         raise InputError(
             "weak_supervision has no term to tune: set weak_supervision.taylor or weak_supervision.spatial; its size "
             "and its weight are what is tuned"
         )
+    device_of_training(settings.device)  # a mistake shows before anything is computed
     batches = load_data(settings, display)
     training, validation = batches["train"], batches["validation"]
     if not validation:

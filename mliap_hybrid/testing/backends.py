@@ -14,4 +14,8 @@ from mliap_hybrid.kernels.torch_backend import TorchBackend
 def torch_alone(is_alone: bool = True) -> Iterator[None]:
     """Within this, torch is the only back end, if so wished; those that were set up before stay."""
     with patch.object(backend, "BACKENDS", (TorchBackend,) if is_alone else backend.BACKENDS):
-        yield
+        backend.backend_of_training.cache_clear()
+        try:
+            yield
+        finally:
+            backend.backend_of_training.cache_clear()

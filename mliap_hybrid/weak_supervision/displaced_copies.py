@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mliap_hybrid.devices import on_device
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.raw_features import FeatureFunction
 from mliap_hybrid.model.whitening import Whitening
@@ -63,6 +64,10 @@ class DisplacedCopies:
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
         return sum(value.nbytes for f in fields(self) for value in getattr(self, f.name).values())
+
+    def to(self, device: torch.device) -> DisplacedCopies:
+        """The same on a device; these themselves if they are there."""
+        return self if all(x.device == device for x in self.features.values()) else on_device(self, device)
 
 
 def copy_frame(

@@ -130,11 +130,11 @@ class WeakSupervision:
             In the units of `total_loss`.
         """
         settings, n_atoms, size = self.settings, frames.atoms_per_frame, self.settings.displacement_size
-        copies = join_copies([self.of_epoch[index] for index in indices])
+        copies = join_copies([self.of_epoch[index] for index in indices]).to(part.device)
         surface = surface_of(part, prediction, frames, copies)
         loss = prediction.energies.new_zeros(())
         if settings.taylor == "curvature":
-            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices, copies)})
+            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices).to(part.device)})
         if settings.taylor != "none":
             expanded = _from_labels(surface, frames, copies) if settings.weak_labels else surface
             taylor = taylor_residuals(expanded, settings.taylor)  # (1, n_frames)
@@ -165,10 +165,9 @@ class WeakSupervision:
             self._hessians[index] = model_hessian(self._batches[index])
         return self._hessians[index]
 
-    def _model_curvatures(self, indices: Sequence[int], copies: DisplacedCopies) -> Tensor:
-        """d . H d (n_frames,), eV, of the model Hessian along AC."""
-        n_atoms = [self._batches[index].n_atoms for index in indices]
-        ways = [way.flatten().double() for way in copies.displacements["AC"].split(n_atoms)]  # (3 n_atoms,) each
+    def _model_curvatures(self, indices: Sequence[int]) -> Tensor:
+        """d . H d (n_frames,), eV, of the model Hessian along AC, on the processor."""
+        ways = [self.of_epoch[index].displacements["AC"].flatten().double() for index in indices]  # (3 n_atoms,) each
         return torch.stack([d @ self._hessian(index) @ d for index, d in zip(indices, ways, strict=True)]).float()
 
     def _ways_from_forces(self, part: TrainableModel, training: Sequence[TrainingFrames]) -> list[Tensor]:
@@ -177,9 +176,9 @@ class WeakSupervision:
         part.eval()
         for frame in training:
             with torch.no_grad():
-                forces = part(frame).forces.double()  # (n_atoms, 3)
+                forces = part(frame.to(part.device)).forces.double().cpu()  # (n_atoms, 3)
             if self.settings.displacement == "adversarial" and "forces" in frame.labels:
-                forces = forces - frame.labels["forces"].values
+                forces = forces - frame.labels["forces"].values.cpu()
             ways.append(adversarial_displacements(forces, self.settings.displacement_size))
         part.train()
         return ways

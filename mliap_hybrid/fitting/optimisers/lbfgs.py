@@ -116,8 +116,9 @@ class LBFGS:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state_dict` returned."""
-        self.position, self.value, self.gradient = state["position"], state["value"], state["gradient"]
-        self._steps, self._changes = list(state["steps"]), list(state["changes"])
+        device, self.value = self.position.device, state["value"]
+        self.position, self.gradient = state["position"].to(device), state["gradient"].to(device)
+        self._steps, self._changes = ([vector.to(device) for vector in state[name]] for name in ("steps", "changes"))
 
     def _remember(self, step: Tensor, change: Tensor) -> None:
         if float(step @ change) <= 1e-10 * float(step.norm() * change.norm()):

@@ -53,8 +53,9 @@ class LinearModel:
         self.decay = decay
         self.by_weights = n_residuals >= n
         self.gradient = decay * position
-        self.jacobian = torch.empty((0, n) if self.by_weights else (n_residuals, n))
-        self.products = torch.zeros((n, n)) if self.by_weights else torch.empty(0, 0)
+        device = position.device
+        self.jacobian = torch.empty((0, n) if self.by_weights else (n_residuals, n), device=device)
+        self.products = torch.zeros((n, n) if self.by_weights else (0, 0), device=device)
         self.squares, first = 0.0, 0
         for residuals, derivatives in rows:
             self.squares += float(residuals.double().square().sum())

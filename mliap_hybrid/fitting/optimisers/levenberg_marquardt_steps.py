@@ -84,7 +84,7 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         """Go on from a state that `state_dict` returned."""
         optimiser = state["optimiser"]
         self.part.load_state_dict(state["part"])
-        self.position, self.is_stuck = optimiser["position"], optimiser["is_stuck"]
+        self.position, self.is_stuck = optimiser["position"].to(self.position.device), optimiser["is_stuck"]
         self.damping = Damping(optimiser["damping"], optimiser["growth"])
 
     def _rows(
@@ -92,12 +92,12 @@ class LevenbergMarquardtSteps(FullBatchSteps):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Residuals (m,) of each frame, and their derivatives (m, n); adds up the errors on the way."""
         self.part.train()
-        for frame in objective.frames:
+        for frame in (on_cpu.to(self.part.device) for on_cpu in objective.frames):
             prediction = self.part(frame)
             of_frame = residuals(prediction, frame, objective.loss, totals)  # (m,)
             with torch.no_grad():
                 errors.add(squared_errors(prediction, frame, objective.loss), frame)
-            chunks = torch.eye(len(of_frame)).split(ROWS)
+            chunks = torch.eye(len(of_frame), device=of_frame.device).split(ROWS)
             yield of_frame.detach(), torch.cat([self._derivatives(of_frame, unit_vectors) for unit_vectors in chunks])
 
     def _derivatives(self, values: Tensor, weights: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         with torch.no_grad():
             for first in range(0, objective.n_frames, size):
                 last = min(first + size, objective.n_frames)
-                frames = join_frames([objective.frames[index] for index in range(first, last)])
+                frames = join_frames([objective.frames[index] for index in range(first, last)]).to(self.part.device)
                 piece = residuals(self.part(frames), frames, objective.loss, totals)
                 squares += float(piece.double().square().sum())
         return squares + self.settings.weight_decay * float(position.square().sum())
@@ -131,7 +131,8 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         n = len(self.position)
         smaller = min(n, n_residuals)
         needed = 4 * n_residuals * n * (n_residuals < n) + 20 * smaller**2
-        if not fits(needed, available_memory()):
+        is_here = self.position.device.type == "cpu"  # that of other devices is torch's to look after
+        if is_here and not fits(needed, available_memory()):
             raise InputError(
                 f"optimisation.optimiser lm needs {needed / 1e9:.1f} GB of memory for {n} weights and {n_residuals} "
                 "labels, more than there is: use fewer of either, or another optimiser"
