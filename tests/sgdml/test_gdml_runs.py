@@ -196,6 +196,7 @@ def test_a_run_with_molecules_goes_on_bit_for_bit(finished, tmp_path):
     ("changes", "message"),
     [
         ({"network": {"hidden": [8]}}, "network has no effect with gdml"),
+        ({"device": "cuda"}, "device has no effect with gdml"),
         ({"committee": {"n_members": 2}}, "committee has no effect with gdml"),
         ({"features": {"max_order": 2}}, "of features, cutoff alone"),
         ({"electrostatics": {"charges": "fitted"}}, "gdml does not work with electrostatics.charges fitted"),
