@@ -88,7 +88,7 @@ def test_stress_of_pairs_is_refused(here: Path) -> None:
     assert result.text.count("use compute centroid/stress/atom") == 1
 
 
-@pytest.mark.parametrize("name", ["charge increments", "direct forces"])
+@pytest.mark.parametrize("name", ["charge_increments", "direct forces"])
 def test_models_without_a_heat_flux(tmp_path: Path, name: str) -> None:
     """Neither by compute stress/atom nor, as LAMMPS says, by centroid stress."""
     model = direct_force_model() if name == "direct forces" else MODELS[name]()
