@@ -37,7 +37,9 @@ def test_others_are_refused(tensor, found):
 
 
 def test_nobody_else_takes_addresses():
-    users = [path for path in PACKAGE.rglob("*.py") if re.search(r"data_ptr\(|\.ctypes\b.*\btensor", path.read_text())]
+    users = [
+        path for path in PACKAGE.rglob("*.py") if re.search(r"\.data_ptr\(|\.ctypes\b.*\btensor", path.read_text())
+    ]
     assert [path.relative_to(PACKAGE).as_posix() for path in users] == ["kernels/pointers.py"]
 
 
