@@ -55,8 +55,8 @@ def make_trainable_model(settings: TrainingFile, fit: InitialFit) -> TrainableMo
     parameters: list[Parameter] = [AtomicEnergy()]
     for made in trained:
         if fits_charges(made):
-            assert fit.charges is not None
-            terms.append(FittedElectrostatics(FittedCharges(fit.charges, fit.counts)))
+            start: Tensor = made.parameters[0].start  # type: ignore[assignment]
+            terms.append(FittedElectrostatics(FittedCharges(start, fit.counts)))
         else:
             terms.append(made.term)
             parameters += made.parameters

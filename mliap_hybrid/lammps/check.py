@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
@@ -149,8 +150,8 @@ def python_result(model: HybridModel, atoms: Atoms, total_charge: float = 0.0) -
 
 
 def _largest_charge(model: HybridModel, atoms: Atoms, total_charge: float) -> float:
-    charges = _prediction(model, atoms, total_charge).charges
-    assert charges is not None
+    """In e, of a model that has charges."""
+    charges: Tensor = _prediction(model, atoms, total_charge).charges  # type: ignore[assignment]
     return float(charges.abs().max())
 
 

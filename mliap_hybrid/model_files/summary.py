@@ -44,9 +44,9 @@ def _of_head(head: Head, description: ModelDescription) -> dict[str, str]:
     """Networks of a head, and how far they may lead its parameter."""
     prefix = "" if head.name == "energy" else f"{head.name} "
     rows = {f"{prefix}{part}": _layers(network) for part, network in head.networks[0].parts().items()}
-    predicted = description.predicted(head.name)
-    if predicted is not None:
-        rows[f"{prefix}network"] += _bound(predicted.bound, predicted.unit)
+    parameter = description.predicted(head.name)
+    if parameter is not None:
+        rows[f"{prefix}network"] += _bound(parameter.bound, parameter.unit)
     if not head.is_conservative:
         rows["forces"] = "direct: not the gradient of the energy, which they do not conserve"
     if len(head.networks) > 1:
