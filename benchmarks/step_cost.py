@@ -37,6 +37,11 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 """What a row is called -> what its training file says beside `TRAINING_FILE`."""
 
+LATER: dict[str, dict[str, Any]] = {
+    "dispersion, predicted": {"electrostatics": {"charges": "none"}, "dispersion": {"coefficients": "predicted"}},
+}
+"""The same of models that another checkout may not know: they are run by this one alone."""
+
 PLAIN = "plain coul/long + pppm"
 """The row without a model: fixed charges alone."""
 
@@ -102,8 +107,9 @@ def cost(folder: Path, checkouts: Sequence[Checkout], rounds: int, copies: int, 
         checkout: input_files(folder, checkout, index, copies, steps) for index, checkout in enumerate(checkouts)
     }
     rows, ratios = [], []
-    for name in (*MODELS, PLAIN):
-        measured = in_turns(lambda checkout, name=name: measure(checkout, scripts[checkout][name]), checkouts, rounds)
+    for name in (*MODELS, PLAIN, *LATER):
+        knowing = [checkout for checkout in checkouts if name in scripts[checkout]]
+        measured = in_turns(lambda checkout, name=name: measure(checkout, scripts[checkout][name]), knowing, rounds)
         for prefix, quantity, unit in (
             ("", "microseconds", "µs/atom/step"),
             ("start-up ", "start_up", "s"),
@@ -127,7 +133,8 @@ def write_structure(path: Path, atoms: Atoms) -> None:
 
 def input_files(folder: Path, checkout: Checkout, index: int, copies: int, steps: int) -> dict[str, Path]:
     """Train a checkout's models and write its inputs, one for each row."""
-    blocks = {name: potential_of(folder / f"{index}_{name.replace(' ', '_')}", checkout, name) for name in MODELS}
+    models = MODELS | (LATER if checkout is THIS else {})
+    blocks = {name: potential_of(folder / f"{index}_{k}", checkout, models[name]) for k, name in enumerate(models)}
     mesh = [line for line in blocks["fixed charges"].splitlines() if line.startswith(("kspace", "set"))]
     blocks[PLAIN] = "\n".join(["pair_style coul/long 9.0", "pair_coeff * *", *mesh])
     scripts = {}
@@ -137,10 +144,10 @@ def input_files(folder: Path, checkout: Checkout, index: int, copies: int, steps
     return scripts
 
 
-def potential_of(folder: Path, checkout: Checkout, name: str) -> str:
+def potential_of(folder: Path, checkout: Checkout, sections: dict[str, Any]) -> str:
     """The input lines of a model that the checkout trains, with the PPPM that suits a cube."""
     folder.mkdir()
-    settings = TRAINING_FILE | MODELS[name]
+    settings = TRAINING_FILE | sections
     settings["data"] = settings["data"] | {"files": [str(folder.parent / "frames.extxyz")]}
     (folder / "train.yaml").write_text(yaml.safe_dump(settings | {"run": "run"}))
     model = folder / "model.pt"
