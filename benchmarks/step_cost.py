@@ -133,7 +133,7 @@ def write_structure(path: Path, atoms: Atoms) -> None:
 
 def input_files(folder: Path, checkout: Checkout, index: int, copies: int, steps: int) -> dict[str, Path]:
     """Train a checkout's models and write its inputs, one for each row."""
-    models = MODELS | (LATER if checkout is THIS else {})
+    models = MODELS | (LATER if checkout == THIS else {})
     blocks = {name: potential_of(folder / f"{index}_{k}", checkout, models[name]) for k, name in enumerate(models)}
     mesh = [line for line in blocks["fixed charges"].splitlines() if line.startswith(("kspace", "set"))]
     blocks[PLAIN] = "\n".join(["pair_style coul/long 9.0", "pair_coeff * *", *mesh])
