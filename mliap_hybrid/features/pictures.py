@@ -18,6 +18,7 @@ from mliap_hybrid.features.acsf import SymmetryFunctions
 from mliap_hybrid.features.acsf_terms import CutoffFunction, RadialTerms
 from mliap_hybrid.features.density import DensityTable, PseudoDensity, channel_densities
 from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import GaussianRadial
 
 STYLE = matplotlib.RcParams(
@@ -41,15 +42,19 @@ ROUNDING = 1e-24
 
 
 def feature_figure(
-    features: GaussianMultipoles | SymmetryFunctions, numbers: np.ndarray, values: np.ndarray, title: str
+    features: GaussianMultipoles | NeighbourMoments | SymmetryFunctions,
+    numbers: np.ndarray,
+    values: np.ndarray,
+    title: str,
 ) -> Figure:
     """What the features are made of, and their spectrum for one structure.
 
     Parameters
     ----------
-    features : GaussianMultipoles or SymmetryFunctions
-        Made for the elements of the structure. Of multipoles the densities and the radial functions are drawn, of
-        symmetry functions the angular and the radial ones.
+    features : GaussianMultipoles, NeighbourMoments or SymmetryFunctions
+        Made for the elements of the structure. Of multipoles and moments the densities and the radial functions are
+        drawn, of symmetry functions the angular and the radial ones; of moments, the lengths stand in the spectrum,
+        which do not change when the structure turns.
     numbers : array, shape (n_atoms,)
         Atomic numbers.
     values : array, shape (n_atoms, n_features)
@@ -71,7 +76,10 @@ def feature_figure(
         else:
             draw_densities(left, features.densities)
             draw_radial_functions(right, features, number=max(features.elements))
-        draw_spectrum(below, numbers, values, features.feature_labels)
+        labels = features.feature_labels
+        if isinstance(features, NeighbourMoments):
+            values, labels = features.lengths(torch.from_numpy(values)).numpy(), features.length_labels
+        draw_spectrum(below, numbers, values, labels)
     return figure
 
 
@@ -90,7 +98,9 @@ def draw_densities(figure: Figure | SubFigure, table: DensityTable) -> None:
     axes.legend(ncols=1 + len(numbers) // 9)
 
 
-def draw_radial_functions(figure: Figure | SubFigure, features: GaussianMultipoles, number: int) -> None:
+def draw_radial_functions(
+    figure: Figure | SubFigure, features: GaussianMultipoles | NeighbourMoments, number: int
+) -> None:
     """Radial functions r^n g_ns(r) of one element: one panel an order, colours for widths, lines for channels."""
     orders, widths, channels = features.orders, features.widths, features.channels
     columns = min(4, len(orders)) if len(orders) <= 8 else 5

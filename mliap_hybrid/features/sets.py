@@ -1,5 +1,8 @@
 """The named sets of features: what a training file means by `features.set`.
 
+Of a fixed set, all that is multiplied is known before the training. Of a learned one, the moments are mixed and
+multiplied by a contraction that the training finds (model/contraction.py); it comes with a size of its network.
+
 The costs below are for the four default widths and orders up to 3. A pair costs as much as it has radial functions, 4
 for each density channel and order; an atom as much as it has features, the network's first layer included. None of it
 depends on the number of elements.
@@ -35,4 +38,33 @@ FEATURE_SETS: Mapping[str, FeatureSet] = {
     # The same pairs, and products of three moments of neighbouring widths too: 438 features.
     "gmp-3c3w": FeatureSet(("valence", "count", "core"), "all", "widths"),
 }
-"""Name -> set."""
+"""Name -> fixed set."""
+
+
+@dataclass(frozen=True)
+class LearnedSet:
+    """Sizes that go together, each of which a training file may say otherwise."""
+
+    n_widths: int
+    """Probes of `NeighbourMoments`."""
+    n_channels: int
+    """Channels of the contraction."""
+    body_order: int
+    """Highest number of atoms that an invariant joins, the centre included."""
+    hidden: tuple[int, ...]
+    """Hidden layers of the network."""
+    channels: tuple[str, ...] | None = None
+    """Density channels that tell neighbours apart; None where their elements do."""
+
+
+LEARNED_SETS: Mapping[str, LearnedSet] = {
+    # 24 radial functions a pair, 128 invariants.
+    "learned-small": LearnedSet(6, 16, 4, (64, 64)),
+    # The same pairs, 256 invariants.
+    "learned": LearnedSet(6, 32, 4, (128, 64)),
+    # 32 radial functions a pair, 816 invariants.
+    "learned-large": LearnedSet(8, 48, 5, (256, 128)),
+    # The same number of moments for any number of elements: 48 radial functions a pair, 256 invariants.
+    "learned-tied": LearnedSet(4, 32, 4, (128, 64), ("valence", "count", "core")),
+}
+"""Name -> learned set."""

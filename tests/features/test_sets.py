@@ -12,7 +12,7 @@ from torch import Tensor
 from mliap_hybrid.config import FeatureSettings
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.sets import FEATURE_SETS
+from mliap_hybrid.features.sets import FEATURE_SETS, LEARNED_SETS
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
@@ -58,7 +58,7 @@ def crystal() -> Atoms:
 
 
 def test_a_training_file_may_name_every_set() -> None:
-    assert set(get_args(FeatureSettings.model_fields["set"].annotation)) == {*FEATURE_SETS, "acsf"}
+    assert set(get_args(FeatureSettings.model_fields["set"].annotation)) == {*FEATURE_SETS, *LEARNED_SETS, "acsf"}
     assert FEATURE_SETS.keys() == SIZES.keys()
     assert DEFAULTS.set == "gmp-2c3"
 
