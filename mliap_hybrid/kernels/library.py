@@ -13,7 +13,7 @@ from mliap_hybrid.errors import InputError
 
 LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
 
-KERNELS_VERSION = 4
+KERNELS_VERSION = 5
 """Of the structs and functions below; compared with MLIAP_KERNELS_VERSION of the compiled library."""
 
 _INT32 = ctypes.c_int32
@@ -32,6 +32,8 @@ class FeatureSettings(ctypes.Structure):
 
     _fields_ = (
         ("single_precision", _INT32),
+        ("moments", _INT32),
+        ("by_element", _INT32),
         ("n_elements", _INT32),
         ("n_orders", _INT32),
         ("orders", _INTS),
@@ -58,6 +60,10 @@ class NetworkSettings(ctypes.Structure):
     """`mliap_network_settings`: weights of the network."""
 
     _fields_ = (
+        ("body_order", _INT32),
+        ("n_channels", _INT32),
+        ("mixing", _DOUBLES),
+        ("own", _DOUBLES),
         ("n_layers", _INT32),
         ("sizes", _INTS),
         ("weights", _DOUBLES),
@@ -82,6 +88,23 @@ class TrainedNetwork(ctypes.Structure):
         ("offset", ctypes.c_void_p),
         ("n_atoms", ctypes.c_int64),
         ("features", ctypes.c_void_p),
+        ("rows", ctypes.c_void_p),
+    )
+
+
+class TrainedContraction(ctypes.Structure):
+    """`mliap_contraction`: a contraction whose weights change from call to call, and atoms that it is asked about."""
+
+    _fields_ = (
+        ("single_precision", _INT32),
+        ("body_order", _INT32),
+        ("n_channels", _INT32),
+        ("n_inputs", _INT32),
+        ("n_elements", _INT32),
+        ("weights", ctypes.c_void_p),
+        ("own", ctypes.c_void_p),
+        ("n_atoms", ctypes.c_int64),
+        ("moments", ctypes.c_void_p),
         ("rows", ctypes.c_void_p),
     )
 
@@ -112,7 +135,7 @@ class PairList(ctypes.Structure):
     )
 
 
-STRUCTS = (FeatureSettings, NetworkSettings, PairList, TrainedNetwork, FramePairs)
+STRUCTS = (FeatureSettings, NetworkSettings, PairList, TrainedNetwork, TrainedContraction, FramePairs)
 """In the order of kernels_api.h."""
 
 
@@ -149,6 +172,7 @@ def open_library() -> ctypes.CDLL:
     _check_version(library)
     pointer, pairs, threads = ctypes.c_void_p, ctypes.POINTER(PairList), _INT32
     network = [ctypes.c_char_p, ctypes.POINTER(TrainedNetwork), threads]
+    contraction = [ctypes.c_char_p, ctypes.POINTER(TrainedContraction), threads]
     signatures: dict[str, tuple[object, list[object]]] = {
         "mliap_kernels_instruction_set": (ctypes.c_char_p, [_INT32]),
         "mliap_kernels_error": (ctypes.c_char_p, [ctypes.c_int]),
@@ -173,7 +197,11 @@ def open_library() -> ctypes.CDLL:
         "mliap_pair_sums": (None, [_INT32, ctypes.POINTER(FramePairs), pointer, pointer, pointer]),
         "mliap_pair_sums_back": (None, [_INT32, ctypes.POINTER(FramePairs), pointer, pointer, pointer]),
         "mliap_network_slopes": (ctypes.c_int, [*network, pointer, pointer, pointer]),
-        "mliap_network_gradient": (ctypes.c_int, [*network, pointer, pointer, pointer, pointer]),
+        "mliap_network_gradient": (ctypes.c_int, [*network, *[pointer] * 5]),
+        "mliap_contract_values": (ctypes.c_int, [*contraction, pointer]),
+        "mliap_contract_values_back": (ctypes.c_int, [*contraction, pointer, pointer]),
+        "mliap_contract_slopes": (ctypes.c_int, [*contraction, pointer, pointer]),
+        "mliap_contract_slopes_back": (ctypes.c_int, [*contraction, *[pointer] * 4]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)

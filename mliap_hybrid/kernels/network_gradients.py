@@ -8,11 +8,13 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.kernels import contracted_network, native_contraction
 from mliap_hybrid.kernels.batched_gradients import one_by_one
 from mliap_hybrid.kernels.library import TrainedNetwork, instruction_sets, ints, open_library
 from mliap_hybrid.kernels.network_weights import NetworkWeights
@@ -32,6 +34,11 @@ def values_and_gradients(
     InputError
         If an element is not one of the network's, or memory is short.
     """
+    if network.contraction is not None:
+        contract = partial(native_contraction.contract, instruction_set=instruction_set)
+        contract_back = partial(native_contraction.contract_back, instruction_set=instruction_set)
+        of_network = partial(values_and_gradients, instruction_set=instruction_set)
+        return contracted_network.values_and_gradients(features, species, network, contract, contract_back, of_network)
     expected, parameters = (len(features), network.linear.shape[1]), network.parameters
     if features.shape != expected or species.shape != expected[:1]:
         raise ValueError(
@@ -58,17 +65,20 @@ class _ValuesAndGradients(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, by_energies, by_gradients):
-        gradient = _weight_gradient(by_energies, by_gradients, ctx.call, ctx.state)
-        parts = gradient.split([shape.numel() for shape in ctx.shapes])
+        n_features = by_gradients.numel() if ctx.needs_input_grad[0] else 0
+        gradient = _weight_gradient(by_energies, by_gradients, ctx.call, ctx.state, n_features)
+        *parts, of_features = gradient.split([*(shape.numel() for shape in ctx.shapes), n_features])
         shaped = [part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True)]
-        return None, None, None, *shaped[:-2:2], *shaped[1:-2:2], *shaped[-2:]
+        by_features = of_features.view_as(by_gradients) if n_features else None
+        return by_features, None, None, *shaped[:-2:2], *shaped[1:-2:2], *shaped[-2:]
 
 
 @one_by_one
-def _weight_gradient(by_energies: Tensor, by_gradients: Tensor, call: _Call, state: Tensor) -> Tensor:
-    """Derivatives of a loss by all weights, laid end to end."""
-    gradient = state.new_empty(call.n_parameters)
-    call("gradient", state, by_energies.contiguous(), by_gradients.contiguous(), gradient)
+def _weight_gradient(by_energies: Tensor, by_gradients: Tensor, call: _Call, state: Tensor, n_features: int) -> Tensor:
+    """Derivatives of a loss by all weights and by so many features, all or none, laid end to end."""
+    gradient = state.new_empty(call.n_parameters + n_features)
+    given = state, by_energies.contiguous(), by_gradients.contiguous()
+    call("gradient", *given, gradient[: call.n_parameters], gradient[call.n_parameters :] if n_features else None)
     return gradient
 
 
@@ -99,13 +109,13 @@ class _Call:
             pointer(species, torch.int64),
         )
 
-    def __call__(self, name: str, *arguments: Tensor) -> None:
+    def __call__(self, name: str, *arguments: Tensor | None) -> None:
         library = open_library()
         error = getattr(library, f"mliap_network_{name}")(
             self._instructions,
             ctypes.byref(self._network),
             torch.get_num_threads(),
-            *(pointer(argument, self.dtype) for argument in arguments),
+            *(None if argument is None else pointer(argument, self.dtype) for argument in arguments),
         )
         if error:
             raise InputError(f"the native kernels stopped: {library.mliap_kernels_error(error).decode()}")

@@ -3,15 +3,45 @@
 With the features x_i and y_i = x_i - shift,
 
     E_i = w(Z_i) . y_i + b(Z_i) + network(y_i).
+
+Where there is a contraction, the features are moments, and x_i the invariants that it makes of them
+(model/contraction.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from mliap_hybrid.features.channel_invariants import N_COMPONENTS, ChannelInvariants
+
+
+@dataclass(frozen=True)
+class ContractionWeights:
+    """The numbers of a learned contraction, all of one precision and on one device."""
+
+    weights: Tensor
+    """(n_elements, n_orders, n_channels, n_inputs): W, of the element of the centre."""
+    own: Tensor
+    """(n_elements, n_channels): what the centre itself adds to A_0."""
+    body_order: int
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> ContractionWeights:
+        """The same with all tensors changed in some way."""
+        return ContractionWeights(change(self.weights), change(self.own), self.body_order)
+
+    @property
+    def n_moments(self) -> int:
+        """Moments of an atom."""
+        return N_COMPONENTS * self.weights.shape[3]
+
+    @property
+    def n_invariants(self) -> int:
+        """Invariants of an atom, those of all channels."""
+        return ChannelInvariants(self.body_order).n * self.weights.shape[2]
 
 
 @dataclass(frozen=True)
@@ -28,6 +58,8 @@ class NetworkWeights:
     """(n_elements,), eV: b."""
     shift: Tensor | None = None
     """(n_features,), where there is one."""
+    contraction: ContractionWeights | None = None
+    """What makes the features of moments, where something does."""
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -46,4 +78,5 @@ class NetworkWeights:
             moved(self.linear),
             moved(self.offset),
             None if self.shift is None else moved(self.shift),
+            None if self.contraction is None else self.contraction.changed(moved),
         )

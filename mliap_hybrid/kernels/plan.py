@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import SplinedRadial
 from mliap_hybrid.kernels.library import FeatureSettings, NetworkSettings, doubles, ints
 from mliap_hybrid.kernels.network_weights import NetworkWeights
@@ -27,9 +28,9 @@ cache."""
 _Y_00 = 0.28209479177387814  # 1 / sqrt(4 pi)
 
 
-def is_known(features: object) -> TypeGuard[GaussianMultipoles]:
-    """Whether the kernels can compute these features: tabulated multipoles of order 0 to 6, without a root."""
-    return (
+def is_known(features: object) -> TypeGuard[GaussianMultipoles | NeighbourMoments]:
+    """Whether the kernels can compute these features: moments, or tabulated multipoles of order 0 to 6, rootless."""
+    return isinstance(features, NeighbourMoments) or (
         isinstance(features, GaussianMultipoles)
         and isinstance(features.radial, SplinedRadial)
         and features.root_offset is None
@@ -38,9 +39,31 @@ def is_known(features: object) -> TypeGuard[GaussianMultipoles]:
     )
 
 
-def feature_settings(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
+def feature_settings(features: GaussianMultipoles | NeighbourMoments, dtype: torch.dtype) -> FeatureSettings:
     """The C structure of these features; it keeps the arrays that it points to."""
-    table = _radial_table(features, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
+    return _of_moments(features, dtype) if isinstance(features, NeighbourMoments) else _of_multipoles(features, dtype)
+
+
+def _of_moments(features: NeighbourMoments, dtype: torch.dtype) -> FeatureSettings:
+    table = _radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
+    return FeatureSettings(
+        single_precision=dtype == torch.float32,
+        moments=True,
+        by_element=features.by_element,
+        n_elements=len(features.elements),
+        n_orders=len(features.orders),
+        orders=ints(features.orders),
+        n_probes=features.n_probes,
+        cutoff=features.cutoff,
+        n_intervals=table.shape[1] - 1,
+        table=doubles(table.cpu().numpy()),
+        own=doubles(features.get_buffer("own").cpu().numpy()),
+    )
+
+
+def _of_multipoles(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
+    assert isinstance(features.radial, SplinedRadial)
+    table = _radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
     products, product_scales = _products(features)
     triples = _Triples(features)
     return FeatureSettings(
@@ -71,10 +94,8 @@ def _n_probes(features: GaussianMultipoles) -> int:
     return len(features.channels) * len(features.widths)
 
 
-def _radial_table(features: GaussianMultipoles, dtype: torch.dtype) -> Tensor:
+def _radial_table(radial: SplinedRadial, dtype: torch.dtype) -> Tensor:
     """Values, and slopes times the spacing, at the knots: (n_elements, n_intervals + 1, 2, n_radial)."""
-    radial = features.radial
-    assert isinstance(radial, SplinedRadial)
     table = radial.knots()
     if dtype == torch.float64 or radial.n_intervals % SINGLE_INTERVALS:
         return table
@@ -127,7 +148,17 @@ class _Triples:
 def network_settings(network: NetworkWeights) -> NetworkSettings:
     """The C structure of these weights; it keeps the arrays that it points to."""
     sizes = [network.weights[0].shape[1], *(weight.shape[0] for weight in network.weights)]
+    contraction = network.contraction
+    of_moments: dict[str, Any] = {}
+    if contraction is not None:
+        of_moments = {
+            "body_order": contraction.body_order,
+            "n_channels": contraction.weights.shape[2],
+            "mixing": doubles(_flat([contraction.weights])),
+            "own": doubles(_flat([contraction.own])),
+        }
     return NetworkSettings(
+        **of_moments,
         n_layers=len(network.weights),
         sizes=ints(sizes),
         weights=doubles(_flat(network.weights)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mliap_hybrid.kernels import contracted_network, torch_contraction
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 
 
@@ -21,6 +22,11 @@ def values_and_gradients(features: Tensor, species: Tensor, network: NetworkWeig
     ValueError
         If shapes do not belong together.
     """
+    if network.contraction is not None:
+        contract, contract_back = torch_contraction.contract, torch_contraction.contract_back
+        return contracted_network.values_and_gradients(
+            features, species, network, contract, contract_back, values_and_gradients
+        )
     expected = (len(features), network.linear.shape[1])
     if features.shape != expected or species.shape != expected[:1]:
         raise ValueError(

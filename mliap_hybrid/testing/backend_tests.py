@@ -38,6 +38,10 @@ class BackendTests(FeatureKernelTests, TrainingKernelTests):
         """Its class."""
         return type(self.backend(self.features()))
 
+    def value(self, features: Tensor, species: Tensor, network: NetworkWeights) -> Tensor:
+        """Values (n_atoms,) of a head by definition."""
+        return value_by_definition(features, species, network)
+
     def test_it_supports_what_it_is_made_for(self) -> None:
         """And no numbers that are not of floating point."""
         backend, device = self.training_kernels(), torch.device(self.device)
@@ -59,7 +63,7 @@ class BackendTests(FeatureKernelTests, TrainingKernelTests):
         vectors = geometry.pair_vectors.clone().requires_grad_()
         values = features(replace(geometry, pair_vectors=vectors))
         species = torch.searchsorted(torch.tensor(self.elements), geometry.centre_numbers)
-        expected = torch.stack([value_by_definition(values, species, head) for head in heads])  # (3, n_centres)
+        expected = torch.stack([self.value(values, species, head) for head in heads])  # (3, n_centres)
         by_vectors = [torch.autograd.grad(of_head.sum(), vectors, retain_graph=True)[0] for of_head in expected]
         backend = self.backend(features, heads, dtype)
         found, gradients = (part.cpu() for part in backend.heads_and_gradients(self._on(geometry)))

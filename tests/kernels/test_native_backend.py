@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.library import instruction_sets
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.testing.backend_tests import BackendTests
+from mliap_hybrid.testing.contractions import ContractedBackendTests
 from mliap_hybrid.testing.surroundings import random_like
 from mliap_hybrid.testing.surroundings import surroundings as surroundings_of
 
@@ -72,6 +74,22 @@ class TestNativeBackend(BackendTests):
 
     def backend(self, features, heads=(), dtype=torch.float64):
         return NativeBackend(features, heads, self.device, dtype, instruction_set=self.instruction_set)
+
+
+class TestNativeBackendOnMoments(TestNativeBackend, ContractedBackendTests):
+    """The same with learned contractions."""
+
+
+class TestNativeBackendOnMomentsByDensities(ContractedBackendTests):
+    """And with density channels in place of elements."""
+
+    n_inputs = 4
+
+    def features(self):
+        return NeighbourMoments((0.5, 1.0), 5.0, self.elements, channels=("valence", "count"))
+
+    def backend(self, features, heads=(), dtype=torch.float64):
+        return NativeBackend(features, heads, self.device, dtype)
 
 
 class TestAgainstTorch:

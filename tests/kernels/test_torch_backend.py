@@ -14,6 +14,7 @@ from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.kernels.torch_backend import TorchBackend
 from mliap_hybrid.testing.backend_tests import BackendTests
 from mliap_hybrid.testing.backends import torch_alone
+from mliap_hybrid.testing.contractions import ContractedBackendTests
 from mliap_hybrid.testing.feature_kernel_tests import FeatureKernelTests
 from mliap_hybrid.testing.surroundings import surroundings
 from mliap_hybrid.testing.training_kernel_tests import make_network
@@ -22,6 +23,10 @@ from mliap_hybrid.testing.training_kernel_tests import make_network
 class TestTorchBackend(BackendTests):
     def backend(self, features, heads=(), dtype=torch.float64):
         return TorchBackend(features, heads, self.device, dtype)
+
+
+class TestTorchBackendOnMoments(TestTorchBackend, ContractedBackendTests):
+    """The same with learned contractions."""
 
 
 class TestSymmetryFunctions(FeatureKernelTests):

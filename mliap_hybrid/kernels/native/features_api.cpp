@@ -1,5 +1,4 @@
 // The C interface of the features: hands memory to the kernels and shares centres among threads.
-#include <algorithm>
 #include <new>
 
 #include "kernels_api.h"
@@ -14,21 +13,15 @@ struct mliap_features {
 
 namespace {
 
-int64_t max_neighbours(const mliap::Task &task)
-{
-  int64_t most = 0;
-  for (int64_t i = task.first_centre; i < task.last_centre; i++)
-    most = std::max(most, task.offsets[i + 1] - task.offsets[i]);
-  return most;
-}
-
 enum class Work { forward, vjp, jvp, hvp, each_energy, mean_energy };
 
 template <class T>
-void run(const mliap::OwnedPlan<T> &plan, const mliap::Kernels<T> &kernels, Work work, const mliap::Task &task)
+void run(const mliap::OwnedPlan<T> &plan, const mliap::Kernels<T> &kernels, Work work, const mliap::Task &asked)
 {
+  mliap::Task task = asked;
+  task.most_places = kernels.most_places(plan.features, task);
   const mliap::Networks<T> networks{plan.networks.data(), int(plan.networks.size())};
-  char *memory = mliap::scratch_memory(kernels.scratch_bytes(plan.features, networks, max_neighbours(task)));
+  char *memory = mliap::scratch_memory(kernels.scratch_bytes(plan.features, networks, task.most_places));
   switch (work) {
     case Work::forward: return kernels.forward(plan.features, task, memory);
     case Work::vjp: return kernels.vjp(plan.features, task, memory);

@@ -48,6 +48,11 @@ template <class T, bool DUAL, class N = typename Numbers<T, DUAL>::type>
 void invariants(const FeaturePlan<T> &plan, const N *moments, N *features)
 {
   typedef Numbers<T, DUAL> Number;
+  for (int f = plan.n_features; f < plan.n_features_padded; f++) features[f] = Number::constant(T(0));
+  if (plan.moment_of_feature) {
+    for (int f = 0; f < plan.n_features; f++) features[f] = moments[plan.moment_of_feature[f]];
+    return;
+  }
   for (int f = 0; f < plan.n_products; f++) {
     const Product &product = plan.products[f];
     N sum = moments[product.a];
@@ -72,7 +77,6 @@ void invariants(const FeaturePlan<T> &plan, const N *moments, N *features)
     }
   }
   for (int t = 0; t < plan.n_triples; t++) of_triples[t] = plan.triple_scales[t] * of_triples[t];
-  for (int f = plan.n_features; f < plan.n_features_padded; f++) features[f] = Number::constant(T(0));
 }
 
 // adjoint = dE/dM from weights = dE/dF.
@@ -80,6 +84,10 @@ template <class T, bool DUAL, class N = typename Numbers<T, DUAL>::type>
 void invariants_adjoint(const FeaturePlan<T> &plan, const N *moments, const N *weights, N *adjoint)
 {
   for (int q = 0; q < plan.n_moments_padded; q++) adjoint[q] = Numbers<T, DUAL>::constant(T(0));
+  if (plan.moment_of_feature) {
+    for (int f = 0; f < plan.n_features; f++) adjoint[plan.moment_of_feature[f]] = weights[f];
+    return;
+  }
   for (int f = 0; f < plan.n_products; f++) {
     const Product &product = plan.products[f];
     const N weight = plan.product_scales[f] * weights[f];

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised when a struct or a function changes, together with KERNELS_VERSION of ../library.py. */
-#define MLIAP_KERNELS_VERSION 4
+#define MLIAP_KERNELS_VERSION 5
 
 /* The version that the library was compiled with, to compare before any struct is handed over. */
 int32_t mliap_kernels_version(void);
@@ -22,9 +22,13 @@ int32_t mliap_kernels_version(void);
 /* Bytes of each struct below, in the order of this file; 0 past the last one. */
 int32_t mliap_kernels_struct_size(int32_t place);
 
-/* What the features are. All arrays are copied. Features come in the order: products, then triples. */
+/* What the features are. All arrays are copied. Features come in the order: products, then triples. With `moments`, they
+ * are the moments themselves: order after order, component after component, for each of them (n_probes), or
+ * (n_elements, n_probes) with by_element, where neighbours of each element add to moments of their own. */
 typedef struct {
   int32_t single_precision; /* 1: float, 0: double */
+  int32_t moments;
+  int32_t by_element; /* with moments alone */
   int32_t n_elements;
   int32_t n_orders;
   const int32_t *orders; /* (n_orders): different orders n from 0 to 6, ascending */
@@ -46,10 +50,16 @@ typedef struct {
   const double *triple_scales; /* (n_triples) */
 } mliap_features_settings;
 
-/* Fully connected SiLU network plus a linear term for each element; it reads features - shift. */
+/* Fully connected SiLU network plus a linear term for each element; it reads features - shift. With a body order, the
+ * features are moments of the orders 0 to 3, and it reads the invariants that a learned contraction makes of
+ * them (see mliap_contraction below). All networks of a handle are of one kind. */
 typedef struct {
+  int32_t body_order;     /* 3 to 5; 0: without a contraction */
+  int32_t n_channels;
+  const double *mixing;   /* (n_elements, 4, n_channels, features of a component) */
+  const double *own;      /* (n_elements, n_channels) */
   int32_t n_layers;      /* linear maps, the last one to one output */
-  const int32_t *sizes;  /* (n_layers + 1): features, hidden ..., 1 */
+  const int32_t *sizes;  /* (n_layers + 1): features or invariants, hidden ..., 1 */
   const double *weights; /* of one layer after the other, (outputs, inputs) each */
   const double *biases;  /* of one layer after the other */
   const double *shift;   /* (sizes[0]) */
@@ -139,9 +149,42 @@ int mliap_network_slopes(const char *instruction_set, const mliap_network *netwo
                          void *slopes, void *state);
 
 /* Gradient of a loss by all weights, from its derivatives by energies and slopes, shaped like these: weights and biases of
- * one layer after the other, linear, offset. */
+ * one layer after the other, linear, offset. feature_gradient: the same by the features, shaped like them, or NULL. */
 int mliap_network_gradient(const char *instruction_set, const mliap_network *network, int32_t n_threads,
-                           const void *state, const void *energy_gradient, const void *slope_gradient, void *gradient);
+                           const void *state, const void *energy_gradient, const void *slope_gradient, void *gradient,
+                           void *feature_gradient);
+
+/* A learned contraction whose weights change from call to call, and atoms that it is asked about. `real` is double, or
+ * float where single_precision is 1. There are 16 moments of each input, n^2 + n + m of the orders n = 0 ... 3, and 4, 8 or
+ * 17 invariants of each channel at the body orders 3, 4 and 5. */
+typedef struct {
+  int32_t single_precision;
+  int32_t body_order;
+  int32_t n_channels, n_inputs, n_elements;
+  const void *weights;   /* real (n_elements, 4, n_channels, n_inputs) */
+  const void *own;       /* real (n_elements, n_channels) */
+  int64_t n_atoms;
+  const void *moments;   /* real (n_atoms, 16, n_inputs) */
+  const int64_t *rows;   /* (n_atoms): element row of each centre */
+} mliap_contraction;
+
+/* Invariants, real (n_atoms, n_invariants, n_channels). */
+int mliap_contract_values(const char *instruction_set, const mliap_contraction *contraction, int32_t n_threads,
+                          void *invariants);
+
+/* Gradient by the weights and then by own of a loss with the derivatives by_invariants, shaped like them. */
+int mliap_contract_values_back(const char *instruction_set, const mliap_contraction *contraction, int32_t n_threads,
+                               const void *by_invariants, void *gradient);
+
+/* Derivatives by the moments, shaped like these, of what has the derivatives by_invariants. */
+int mliap_contract_slopes(const char *instruction_set, const mliap_contraction *contraction, int32_t n_threads,
+                          const void *by_invariants, void *slopes);
+
+/* Of a loss with the derivatives by_slopes, shaped like the slopes: the gradient by by_invariants, shaped like it, and
+ * that by the weights and then by own. */
+int mliap_contract_slopes_back(const char *instruction_set, const mliap_contraction *contraction, int32_t n_threads,
+                               const void *by_invariants, const void *by_slopes, void *by_by_invariants,
+                               void *gradient);
 
 /* Pairs of frames laid end to end. */
 typedef struct {

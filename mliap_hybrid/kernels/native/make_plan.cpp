@@ -50,10 +50,15 @@ OwnedPlan<T>::OwnedPlan(const mliap_features_settings &settings, const mliap_net
     plan.moment_start[o] = start;
     start += (2 * n + 1) * plan.n_probes;
   }
-  plan.n_moments = start;
-  plan.n_moments_padded = round_up(start, kPadding<T>);
+  plan.n_slots = settings.moments && settings.by_element ? plan.n_elements : 1;
+  plan.slot_size = round_up(start, kPadding<T>);
+  plan.n_moments = settings.moments ? plan.n_slots * plan.slot_size : start;
+  plan.n_moments_padded = plan.n_slots * plan.slot_size;
   lay_out_table(settings);
-  lay_out_invariants(settings);
+  if (settings.moments)
+    lay_out_moments();
+  else
+    lay_out_invariants(settings);
   for (int k = 0; k < n_networks; k++) lay_out_network(network_settings[k]);
 }
 
@@ -84,6 +89,22 @@ void OwnedPlan<T>::lay_out_table(const mliap_features_settings &settings)
   arrays_.push_back(std::move(table));
   plan.table = arrays_.back().data();
   plan.own = keep(settings.own, int64_t(plan.n_elements) * plan.n_probes);
+}
+
+template <class T>
+void OwnedPlan<T>::lay_out_moments()
+{
+  FeaturePlan<T> &plan = features;
+  for (int o = 0; o < plan.n_orders; o++) {
+    const int n_components = 2 * plan.orders[o] + 1;
+    for (int m = 0; m < n_components; m++)
+      for (int e = 0; e < plan.n_slots; e++)
+        for (int probe = 0; probe < plan.n_probes; probe++)
+          moment_of_feature_.push_back(e * plan.slot_size + plan.moment_start[o] + probe * n_components + m);
+  }
+  plan.moment_of_feature = moment_of_feature_.data();
+  plan.n_features = int(moment_of_feature_.size());
+  plan.n_features_padded = round_up(plan.n_features, kPadding<T>);
 }
 
 template <class T>
@@ -133,9 +154,11 @@ template <class T>
 void OwnedPlan<T>::lay_out_network(const mliap_network_settings &settings)
 {
   require(settings.n_layers > 0 && settings.n_layers <= kMaxLayers, "number of layers out of range");
-  require(settings.sizes[0] == features.n_features && settings.sizes[settings.n_layers] == 1, "sizes do not fit");
-  const double *weights = settings.weights, *biases = settings.biases;
   NetworkPlan<T> network{};
+  network.n_inputs = features.n_features;
+  if (settings.body_order) lay_out_contraction(settings, network);
+  require(settings.sizes[0] == network.n_inputs && settings.sizes[settings.n_layers] == 1, "sizes do not fit");
+  const double *weights = settings.weights, *biases = settings.biases;
   network.n_layers = settings.n_layers;
   for (int l = 0; l < settings.n_layers; l++) {
     const int n_in = settings.sizes[l], n_out = settings.sizes[l + 1];
@@ -165,11 +188,46 @@ void OwnedPlan<T>::lay_out_network(const mliap_network_settings &settings)
     arrays_.push_back(std::move(backward));
     arrays_.push_back(std::move(bias));
   }
-  network.shift = keep(settings.shift, features.n_features);
-  network.linear = keep(settings.linear, int64_t(features.n_elements) * features.n_features);
+  network.shift = keep(settings.shift, network.n_inputs);
+  network.linear = keep(settings.linear, int64_t(features.n_elements) * network.n_inputs);
   offsets_.emplace_back(settings.offset, settings.offset + features.n_elements);
   network.offset = offsets_.back().data();
   networks.push_back(network);
+}
+
+template <class T>
+void OwnedPlan<T>::lay_out_contraction(const mliap_network_settings &settings, NetworkPlan<T> &network)
+{
+  constexpr int n_orders = 4;
+  require(settings.body_order >= 3 && settings.body_order <= 5 && settings.n_channels > 0, "no such contraction");
+  require(features.moment_of_feature && features.n_orders == n_orders && features.max_order == n_orders - 1,
+          "a contraction of features that are no moments");
+  Contraction<T> &c = network.contraction;
+  c.body_order = settings.body_order;
+  c.n_channels = settings.n_channels;
+  c.n_elements = features.n_elements;
+  c.n_inputs = features.n_slots * features.n_probes;
+  c.channel_row = round_up(c.n_channels, kPadding<T>);
+  c.input_row = round_up(c.n_inputs, kPadding<T>);
+  network.n_inputs = c.n_channels * (c.body_order == 3 ? 4 : c.body_order == 4 ? 8 : 17);
+  const int64_t n_matrices = int64_t(c.n_elements) * n_orders;
+  AlignedArray<T> mixing(n_matrices * c.n_inputs * c.channel_row), transposed(n_matrices * c.n_channels * c.input_row);
+  AlignedArray<T> own(int64_t(c.n_elements) * c.channel_row);
+  for (int64_t q = 0; q < n_matrices; q++)
+    for (int k = 0; k < c.n_channels; k++)
+      for (int i = 0; i < c.n_inputs; i++) {
+        const T w = T(settings.mixing[(q * c.n_channels + k) * c.n_inputs + i]);
+        mixing[(q * c.n_inputs + i) * c.channel_row + k] = w;
+        transposed[(q * c.n_channels + k) * c.input_row + i] = w;
+      }
+  for (int e = 0; e < c.n_elements; e++)
+    for (int k = 0; k < c.n_channels; k++) own[e * c.channel_row + k] = T(settings.own[e * c.n_channels + k]);
+  c.mixing = mixing.data();
+  c.transposed = transposed.data();
+  c.own = own.data();
+  arrays_.push_back(std::move(mixing));
+  arrays_.push_back(std::move(transposed));
+  arrays_.push_back(std::move(own));
 }
 
 template struct OwnedPlan<float>;

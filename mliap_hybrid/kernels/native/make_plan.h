@@ -43,11 +43,14 @@ struct OwnedPlan {
 
  private:
   void lay_out_table(const mliap_features_settings &settings);
+  void lay_out_moments();
   void lay_out_invariants(const mliap_features_settings &settings);
   void lay_out_network(const mliap_network_settings &settings);
+  void lay_out_contraction(const mliap_network_settings &settings, NetworkPlan<T> &network);
   const T *keep(const double *values, int64_t n);
 
   std::vector<AlignedArray<T>> arrays_;
+  std::vector<int32_t> moment_of_feature_;
   std::vector<Product> products_;
   std::vector<Triple> triples_;
   std::vector<Coupling> couplings_;

@@ -14,9 +14,21 @@ MLIAP_INLINE typename Numbers<T, DUAL>::type radial_at(const Neighbourhood<T> &h
                                     hood.rate + j);
 }
 
+// A range of places among the neighbours.
+struct Places {
+  long first, last;
+};
+
+// All places of a slot.
+template <class T>
+MLIAP_INLINE Places places_of(const FeaturePlan<T> &plan, const Neighbourhood<T> &hood, int slot)
+{
+  return plan.n_slots == 1 ? Places{0, hood.size} : Places{hood.slots[slot], hood.slots[slot + 1]};
+}
+
 // Moments of order n and PROBES probes; one vector of partial sums each.
 template <class T, bool DUAL, int n, int PROBES>
-void sum_probes(const Neighbourhood<T> &hood, int first_radial, typename Numbers<T, DUAL>::type *sums)
+void sum_probes(const Neighbourhood<T> &hood, Places places, int first_radial, typename Numbers<T, DUAL>::type *sums)
 {
   typedef Numbers<T, DUAL> Number;
   constexpr int M = 2 * n + 1;
@@ -25,7 +37,7 @@ void sum_probes(const Neighbourhood<T> &hood, int first_radial, typename Numbers
   typename Number::type sum[PROBES * M];
   MLIAP_UNROLL
   for (int k = 0; k < PROBES * M; k++) sum[k] = Number::constant(T(0));
-  for (long j = 0; j < size; j += lanes<T>) {
+  for (long j = places.first; j < places.last; j += lanes<T>) {
     typename Number::type g[PROBES];
     MLIAP_UNROLL
     for (int a = 0; a < PROBES; a++) g[a] = radial_at<T, DUAL, 0>(hood, first_radial + a, j);
@@ -50,14 +62,15 @@ constexpr int probes_together()
 }
 
 template <class T, bool DUAL, int n, int PROBES = probes_together<T, DUAL, n>()>
-void sum_order(const Neighbourhood<T> &hood, int first_radial, int n_probes, typename Numbers<T, DUAL>::type *sums)
+void sum_order(const Neighbourhood<T> &hood, Places places, int first_radial, int n_probes,
+               typename Numbers<T, DUAL>::type *sums)
 {
   int a = 0;
   for (; a + PROBES <= n_probes; a += PROBES)
-    sum_probes<T, DUAL, n, PROBES>(hood, first_radial + a, sums + a * (2 * n + 1));
+    sum_probes<T, DUAL, n, PROBES>(hood, places, first_radial + a, sums + a * (2 * n + 1));
   if constexpr (PROBES > 1)
     if (a < n_probes)
-      sum_order<T, DUAL, n, PROBES / 2>(hood, first_radial + a, n_probes - a, sums + a * (2 * n + 1));
+      sum_order<T, DUAL, n, PROBES / 2>(hood, places, first_radial + a, n_probes - a, sums + a * (2 * n + 1));
 }
 
 // All moments of a centre, (planes, n_moments_padded), without what the centre itself adds. `sums` is scratch for
@@ -66,26 +79,39 @@ template <class T, bool DUAL>
 void sum_moments(const FeaturePlan<T> &plan, const Neighbourhood<T> &hood, typename Numbers<T, DUAL>::type *sums,
                  T *moments)
 {
-  for (int o = 0; o < plan.n_orders; o++) {
-    typename Numbers<T, DUAL>::type *of_order = sums + plan.moment_start[o];
-    const int radial = o * plan.n_probes;
-    switch (plan.orders[o]) {
-      case 0: sum_order<T, DUAL, 0>(hood, radial, plan.n_probes, of_order); break;
-      case 1: sum_order<T, DUAL, 1>(hood, radial, plan.n_probes, of_order); break;
-      case 2: sum_order<T, DUAL, 2>(hood, radial, plan.n_probes, of_order); break;
-      case 3: sum_order<T, DUAL, 3>(hood, radial, plan.n_probes, of_order); break;
-      case 4: sum_order<T, DUAL, 4>(hood, radial, plan.n_probes, of_order); break;
-      case 5: sum_order<T, DUAL, 5>(hood, radial, plan.n_probes, of_order); break;
-      default: sum_order<T, DUAL, 6>(hood, radial, plan.n_probes, of_order); break;
+  for (int slot = 0; slot < plan.n_slots; slot++) {
+    const Places places = places_of(plan, hood, slot);
+    if (places.first == places.last) continue;  // zeros, below
+    for (int o = 0; o < plan.n_orders; o++) {
+      typename Numbers<T, DUAL>::type *of_order = sums + slot * plan.slot_size + plan.moment_start[o];
+      const int radial = o * plan.n_probes;
+      switch (plan.orders[o]) {
+        case 0: sum_order<T, DUAL, 0>(hood, places, radial, plan.n_probes, of_order); break;
+        case 1: sum_order<T, DUAL, 1>(hood, places, radial, plan.n_probes, of_order); break;
+        case 2: sum_order<T, DUAL, 2>(hood, places, radial, plan.n_probes, of_order); break;
+        case 3: sum_order<T, DUAL, 3>(hood, places, radial, plan.n_probes, of_order); break;
+        case 4: sum_order<T, DUAL, 4>(hood, places, radial, plan.n_probes, of_order); break;
+        case 5: sum_order<T, DUAL, 5>(hood, places, radial, plan.n_probes, of_order); break;
+        default: sum_order<T, DUAL, 6>(hood, places, radial, plan.n_probes, of_order); break;
+      }
     }
   }
   constexpr int W = lanes<T>;
-  for (int q = 0; q < plan.n_moments_padded; q += W) {
-    Vec<T> part[W];
+  for (int slot = 0; slot < plan.n_slots; slot++) {
+    const Places places = places_of(plan, hood, slot);
+    const long first = slot * long(plan.slot_size), last = first + plan.slot_size;
     for (int plane = 0; plane < Numbers<T, DUAL>::planes; plane++) {
-      MLIAP_UNROLL
-      for (int k = 0; k < W; k++) part[k] = Numbers<T, DUAL>::plane_of(sums[q + k], plane);
-      store<T>(moments + plane * plan.n_moments_padded + q, sum_lanes<T>(part));
+      T *out = moments + plane * plan.n_moments_padded;
+      if (places.first == places.last) {
+        for (long q = first; q < last; q += W) store<T>(out + q, splat<T>(T(0)));
+        continue;
+      }
+      for (long q = first; q < last; q += W) {
+        Vec<T> part[W];
+        MLIAP_UNROLL
+        for (int k = 0; k < W; k++) part[k] = Numbers<T, DUAL>::plane_of(sums[q + k], plane);
+        store<T>(out + q, sum_lanes<T>(part));
+      }
     }
   }
 }
@@ -127,16 +153,15 @@ MLIAP_INLINE void add_gradients_of_order(const Neighbourhood<T> &hood, long j, i
   }
 }
 
-// dE/dr of all pairs of a centre, from adjoint = dE/dM (planes, n_moments_padded): plane by plane, x, y and z, `size`
-// numbers each. The values' plane is not written where DUAL.
+// What `pair_gradients` below does, for the pairs of one slot.
 template <class T, bool DUAL>
-void pair_gradients(const FeaturePlan<T> &plan, const Neighbourhood<T> &hood, const T *adjoint, T *out)
+void slot_gradients(const FeaturePlan<T> &plan, const Neighbourhood<T> &hood, Places places, const T *adjoint, T *out)
 {
   typedef Numbers<T, DUAL> Number;
   typedef typename Number::type N;
   const long size = hood.size, plane = plan.n_moments_padded;
   const int n_probes = plan.n_probes;
-  for (long j = 0; j < size; j += lanes<T>) {
+  for (long j = places.first; j < places.last; j += lanes<T>) {
     N along = Number::constant(T(0)), gx = along, gy = along, gz = along;
     for (int o = 0; o < plan.n_orders; o++) {
       const T *of_order = adjoint + plan.moment_start[o];
@@ -159,6 +184,15 @@ void pair_gradients(const FeaturePlan<T> &plan, const Neighbourhood<T> &hood, co
     store<T>(out + size + j, Number::plane_of(y, DUAL));
     store<T>(out + 2 * size + j, Number::plane_of(z, DUAL));
   }
+}
+
+// dE/dr of all pairs of a centre, from adjoint = dE/dM (planes, n_moments_padded): plane by plane, x, y and z, `size`
+// numbers each. The values' plane is not written where DUAL.
+template <class T, bool DUAL>
+void pair_gradients(const FeaturePlan<T> &plan, const Neighbourhood<T> &hood, const T *adjoint, T *out)
+{
+  for (int slot = 0; slot < plan.n_slots; slot++)
+    slot_gradients<T, DUAL>(plan, hood, places_of(plan, hood, slot), adjoint + slot * plan.slot_size, out);
 }
 
 }  // namespace MLIAP_SIMD

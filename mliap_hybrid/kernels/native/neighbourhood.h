@@ -16,6 +16,10 @@ template <class T>
 struct Neighbourhood {
   long size;
   long n_pairs;
+  // Slot s has the places slots[s] ... slots[s + 1] - 1, whole vectors; the pair at place j is pair[j], -1 for none. Where
+  // there is one slot, pairs are in order and neither is written.
+  long *slots;
+  int32_t *pair;
   T *x, *y, *z;      // r_j - r_i
   T *inverse_r;      // 1/r
   T *rate;           // dr/d(displacement)
@@ -30,11 +34,31 @@ struct Neighbourhood {
 template <class T>
 MLIAP_INLINE long padded(long n) { return (n + lanes<T> - 1) / lanes<T> * lanes<T>; }
 
+// Places for the neighbours of any of the centres of a task: those of each slot fill whole vectors.
 template <class T>
-Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long max_neighbours, int planes, Arena &arena)
+int64_t most_places(const FeaturePlan<T> &plan, const Task &task)
+{
+  int64_t most = 0, n_used = 0;
+  for (int64_t i = task.first_centre; i < task.last_centre; i++) {
+    const int64_t n = task.offsets[i + 1] - task.offsets[i];
+    if (n > most) most = n;
+  }
+  constexpr int kMostElements = 128;
+  bool used[kMostElements] = {};
+  if (plan.n_slots > 1)
+    for (int64_t p = task.offsets[task.first_centre]; p < task.offsets[task.last_centre]; p++)
+      used[task.neighbour_rows[p] % kMostElements] = true;
+  for (const bool is_used : used) n_used += is_used;
+  return padded<T>(most) + (n_used > 1 ? n_used - 1 : 0) * lanes<T>;
+}
+
+// Room for so many places.
+template <class T>
+Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long size, int planes, Arena &arena)
 {
   Neighbourhood<T> hood{};
-  const long size = padded<T>(max_neighbours);
+  hood.slots = arena.take<long>(plan.n_slots + 1);
+  hood.pair = arena.take<int32_t>(plan.n_slots > 1 ? size : 0);
   hood.x = arena.take<T>(planes * size);
   hood.y = arena.take<T>(planes * size);
   hood.z = arena.take<T>(planes * size);
@@ -54,30 +78,50 @@ MLIAP_INLINE T square_root_of(T x)
   return __builtin_sqrt(x);
 }
 
+// Give each slot its places and each pair one of its slot's.
+template <class T>
+void sort_by_slot(const FeaturePlan<T> &plan, const int32_t *elements, Neighbourhood<T> &hood)
+{
+  long *const slots = hood.slots;
+  for (int s = 0; s <= plan.n_slots; s++) slots[s] = 0;
+  for (long j = 0; j < hood.n_pairs; j++) slots[elements[j] + 1]++;
+  for (int s = 0; s < plan.n_slots; s++) slots[s + 1] = slots[s] + padded<T>(slots[s + 1]);
+  hood.size = slots[plan.n_slots];
+  for (long j = 0; j < hood.size; j++) hood.pair[j] = -1;
+  for (long j = 0; j < hood.n_pairs; j++) hood.pair[slots[elements[j]]++] = int32_t(j);
+  // Each slot now ends at its last pair; its places end where those of the next one begin.
+  for (int s = plan.n_slots - 1; s > 0; s--) slots[s] = padded<T>(slots[s - 1]);
+  slots[0] = 0;
+}
+
 // Read the pairs of centre i; false if a distance is zero or not a finite number.
 template <class T, bool DUAL>
 bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, Neighbourhood<T> &hood)
 {
   const int64_t first = task.offsets[i], n = task.offsets[i + 1] - first;
-  const long size = padded<T>(n);
   const double *vectors = task.vectors + 3 * first;
   const int32_t *elements = task.neighbour_rows + first;
   hood.n_pairs = n;
-  hood.size = size;
   // The arrays do not overlap: without that promise the loops stay scalar.
   T *__restrict x = hood.x, *__restrict y = hood.y, *__restrict z = hood.z;
   T *__restrict inverse_r = hood.inverse_r, *__restrict beyond_knot = hood.beyond_knot;
   int32_t *__restrict row = hood.row;
-  for (long j = 0; j < n; j++) {
+  const bool is_sorted = plan.n_slots > 1;
+  if (is_sorted) sort_by_slot(plan, elements, hood);
+  const long size = is_sorted ? hood.size : padded<T>(n), n_in_order = is_sorted ? 0 : n;
+  hood.size = size;
+  for (long j = 0; j < n_in_order; j++) {
     x[j] = T(vectors[3 * j]);
     y[j] = T(vectors[3 * j + 1]);
     z[j] = T(vectors[3 * j + 2]);
     row[j] = elements[j];
   }
-  for (long j = n; j < size; j++) {
-    x[j] = T(2.0 * plan.cutoff);
-    y[j] = z[j] = T(0);
-    row[j] = 0;
+  for (long j = n_in_order; j < size; j++) {
+    const long p = is_sorted ? hood.pair[j] : -1;
+    x[j] = p < 0 ? T(2.0 * plan.cutoff) : T(vectors[3 * p]);
+    y[j] = p < 0 ? T(0) : T(vectors[3 * p + 1]);
+    z[j] = p < 0 ? T(0) : T(vectors[3 * p + 2]);
+    row[j] = p < 0 ? 0 : elements[p];
   }
   const int32_t interval_size = 4 * plan.n_radial_padded, element_size = (plan.n_intervals + 1) * interval_size;
   const T cutoff = T(plan.cutoff), last = T(plan.n_intervals), smallest = T(mliap::kSmallestDistance);
@@ -95,9 +139,10 @@ bool place_neighbours(const FeaturePlan<T> &plan, const Task &task, int64_t i, N
   if constexpr (DUAL) {
     const double *displacements = task.displacements + 3 * first;
     for (long j = 0; j < size; j++) {
-      hood.x[size + j] = j < n ? T(displacements[3 * j]) : T(0);
-      hood.y[size + j] = j < n ? T(displacements[3 * j + 1]) : T(0);
-      hood.z[size + j] = j < n ? T(displacements[3 * j + 2]) : T(0);
+      const long p = is_sorted ? hood.pair[j] : j < n ? j : -1;
+      hood.x[size + j] = p < 0 ? T(0) : T(displacements[3 * p]);
+      hood.y[size + j] = p < 0 ? T(0) : T(displacements[3 * p + 1]);
+      hood.z[size + j] = p < 0 ? T(0) : T(displacements[3 * p + 2]);
       hood.rate[j] = hood.inverse_r[j] *
           (hood.x[j] * hood.x[size + j] + hood.y[j] * hood.y[size + j] + hood.z[j] * hood.z[size + j]);
       hood.inverse_r[size + j] = -hood.inverse_r[j] * hood.inverse_r[j] * hood.rate[j];

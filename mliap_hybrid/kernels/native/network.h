@@ -81,10 +81,10 @@ struct NetworkState {
 };
 
 template <class T>
-NetworkState<T> make_network_state(const Networks<T> &networks, int n_features_padded, Arena &arena)
+NetworkState<T> make_network_state(const Networks<T> &networks, int n_inputs_padded, Arena &arena)
 {
   NetworkState<T> state{};
-  state.linear = arena.take<Vec<T>>(n_features_padded);
+  state.linear = arena.take<Vec<T>>(n_inputs_padded);
   for (int l = 0; l + 1 < mliap::kMaxLayers; l++) {
     int widest = 0;
     for (int k = 0; k < networks.n; k++) {
@@ -97,11 +97,12 @@ NetworkState<T> make_network_state(const Networks<T> &networks, int n_features_p
   return state;
 }
 
-// Energies of the lanes' atoms from features (n_features); dE/dF -> gradient (n_features).
+// Energies of the lanes' atoms from features (n_inputs); dE/dF -> gradient (n_inputs).
 template <class T>
-Vec<T> network_energy(const NetworkPlan<T> &plan, int n_features, const int32_t *rows, int n_elements,
-                      const Vec<T> *features, NetworkState<T> &state, Vec<T> *gradient)
+Vec<T> network_energy(const NetworkPlan<T> &plan, const int32_t *rows, int n_elements, const Vec<T> *features,
+                      NetworkState<T> &state, Vec<T> *gradient)
 {
+  const int n_features = plan.n_inputs;
   Vec<T> *shifted = gradient;  // until the way back
   for (int f = 0; f < n_features; f++) shifted[f] = features[f] - plan.shift[f];
   // Weights of the inputs that fill a block up are zero, which only a number stands.

@@ -56,9 +56,10 @@ int64_t n_parameters(const mliap_network *network)
 
 template <class T>
 int gradient(const mliap::Kernels<T> &kernels, const mliap_network *network, int32_t n_threads, const void *state,
-             const void *energy_gradient, const void *slope_gradient, void *result)
+             const void *energy_gradient, const void *slope_gradient, void *result, void *feature_gradient)
 {
   NetworkTask<T> task = task_of<T>(network);
+  task.feature_gradient = static_cast<T *>(feature_gradient);
   task.state = const_cast<T *>(static_cast<const T *>(state));
   task.energy_gradient = static_cast<const T *>(energy_gradient);
   task.slope_gradient = static_cast<const T *>(slope_gradient);
@@ -94,11 +95,12 @@ MLIAP_EXPORT int mliap_network_slopes(const char *instruction_set, const mliap_n
 
 MLIAP_EXPORT int mliap_network_gradient(const char *instruction_set, const mliap_network *network, int32_t n_threads,
                                         const void *state, const void *energy_gradient, const void *slope_gradient,
-                                        void *result)
+                                        void *result, void *feature_gradient)
 {
   const mliap::InstructionSet *set = mliap::instruction_set_of(instruction_set);
   if (!set) return mliap::kNoInstructionSet;
-  return network->single_precision
-             ? gradient(set->single_precision, network, n_threads, state, energy_gradient, slope_gradient, result)
-             : gradient(set->double_precision, network, n_threads, state, energy_gradient, slope_gradient, result);
+  const auto run = [&](const auto &kernels) {
+    return gradient(kernels, network, n_threads, state, energy_gradient, slope_gradient, result, feature_gradient);
+  };
+  return network->single_precision ? run(set->single_precision) : run(set->double_precision);
 }

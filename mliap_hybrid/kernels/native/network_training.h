@@ -7,6 +7,7 @@
 //              h_l = W_l v_l-1,       v_l = h_l s'(z_l),       dW_l += g_l v_l-1^T
 //              r_L-1 = e w,           q_l = r_l s'(z_l) + h_l u_l s''(z_l),      r_l-1 = W_l^T q_l
 //              dW_l += q_l a_l-1^T,   db_l += q_l,             dw += v_L-1 + e a_L-1,      db += e
+//              r_-1, the derivative by x, where it is asked for
 //
 // Each element has a linear term of its own, which adds to E and dE/dx.
 #pragma once
@@ -161,11 +162,20 @@ void gradient_of_block(const NetworkTask<T> &task, NetworkMemory<T> &memory, int
     for (long i = 0; i < n; i++) add_row(layer.bias_gradient, T(1), layer.q + i * layer.out_row, layer.out_row);
     const T *in = l == 0 ? memory.x : memory.layers[l - 1].a;
     add_product<T>(layer.n_out, layer.n_in, n, {layer.q, 1, layer.out_row}, in, layer.weight_gradient);
-    if (l == 0) break;
-    T *r = memory.layers[l - 1].r;
+    if (l == 0 && !task.feature_gradient) break;
+    T *r = l == 0 ? memory.x : memory.layers[l - 1].r;  // of the features nothing more is asked
     clear(r, n * layer.in_row);
     add_product<T>(n, layer.n_in, layer.n_out, {layer.q, layer.out_row, 1}, layer.weights, r);
   }
+  if (!task.feature_gradient) return;
+  if (memory.n_layers == 0) clear(memory.x, n * feature_row);
+  for (long i = 0; i < n; i++) {
+    const T e = task.energy_gradient[first + i];
+    T *r = memory.x + i * feature_row;
+    add_row(r, e, memory.linear + task.rows[first + i] * feature_row, feature_row);
+    if (memory.n_layers == 0) add_row(r, e, memory.output, feature_row);
+  }
+  write_rows(memory.x, n, n_features, task.feature_gradient + first * n_features, n_features);
 }
 
 // The gradients as the caller wants them: weights and biases of one layer after the other, linear terms, offsets.

@@ -41,7 +41,10 @@ struct FeaturePlan {
   int orders[kPlanMaxOrder + 1];
   // Moments: order after order, probe after probe, component after component; padded to whole vectors.
   int moment_start[kPlanMaxOrder + 1];
+  // Where neighbours of each element have moments of their own, one slot of them for each element; else one slot.
+  int n_slots, slot_size;
   int n_moments, n_moments_padded;
+  const int32_t *moment_of_feature;  // (n_features) where the moments are the features, else null
   int n_radial, n_radial_padded;
   double cutoff;
   T spacing, inverse_spacing;
@@ -72,16 +75,29 @@ struct LayerPlan {
 
 constexpr int kMaxLayers = 16;
 
+// A learned contraction (contraction.h). Rows hold whole vectors; those of a task's weights are not filled up.
+template <class T>
+struct Contraction {
+  int body_order;  // 3 to 5; 0 where there is none
+  int n_channels, n_inputs, n_elements;
+  int channel_row, input_row;
+  const T *mixing;      // (n_elements, orders, n_inputs, channel_row); not given in a task
+  const T *transposed;  // (n_elements, orders, n_channels, input_row)
+  const T *own;         // (n_elements, channel_row)
+};
+
 template <class T>
 struct NetworkPlan {
+  Contraction<T> contraction;
+  int n_inputs;  // invariants of the contraction, or features
   int n_layers;
   LayerPlan<T> layers[kMaxLayers];
-  const T *shift;         // (n_features)
-  const T *linear;        // (n_elements, n_features)
+  const T *shift;         // (n_inputs)
+  const T *linear;        // (n_elements, n_inputs)
   const double *offset;   // (n_elements)
 };
 
-// All networks of a handle.
+// All networks of a handle; either all have a contraction, or none.
 template <class T>
 struct Networks {
   const NetworkPlan<T> *plans;
@@ -103,7 +119,8 @@ struct Task {
   void *moments_out;
   double *energies;        // (n_networks, n_centres)
   double *pair_gradients;  // (n_pairs, 3), or one such array for each network
-  int *is_invalid;  // set to 1 where a distance is zero or not a number
+  int64_t most_places;  // as `most_places` below says
+  int *is_invalid;      // set to 1 where a distance is zero or not a number
 };
 
 // Atoms of a network in training that are in work at a time: their activations and the weights share the second-level
@@ -128,12 +145,26 @@ struct NetworkTask {
   // What network_gradient starts from, with the state, and its result.
   const T *energy_gradient, *slope_gradient;
   T *gradient;
+  T *feature_gradient;  // (n_atoms, sizes[0]), or null
+};
+
+// A contraction whose weights change from call to call, and atoms that it is asked about.
+template <class T>
+struct ContractionTask {
+  Contraction<T> contraction;
+  int64_t first_atom, last_atom;
+  const T *moments;     // (n_atoms, components, n_inputs)
+  const int64_t *rows;  // (n_atoms)
+  const T *by_invariants, *by_slopes;
+  T *invariants, *slopes, *gradient;
 };
 
 // The kernels of one instruction set and precision. `scratch` has at least `scratch_bytes` bytes, aligned to 64.
 template <class T>
 struct Kernels {
-  int64_t (*scratch_bytes)(const FeaturePlan<T> &, const Networks<T> &, int64_t max_neighbours);
+  // Places for the neighbours of any of a task's centres: whole vectors of each slot.
+  int64_t (*most_places)(const FeaturePlan<T> &, const Task &);
+  int64_t (*scratch_bytes)(const FeaturePlan<T> &, const Networks<T> &, int64_t most_places);
   void (*forward)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*vjp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*jvp)(const FeaturePlan<T> &, const Task &, char *scratch);
@@ -143,6 +174,11 @@ struct Kernels {
   int64_t (*network_scratch_bytes)(const NetworkTask<T> &);
   void (*network_slopes)(const NetworkTask<T> &, char *scratch);
   void (*network_gradient)(const NetworkTask<T> &, char *scratch);
+  int64_t (*contraction_scratch_bytes)(const ContractionTask<T> &);
+  void (*contract_values)(const ContractionTask<T> &, char *scratch);
+  void (*contract_values_back)(const ContractionTask<T> &, char *scratch);
+  void (*contract_slopes)(const ContractionTask<T> &, char *scratch);
+  void (*contract_slopes_back)(const ContractionTask<T> &, char *scratch);
   int64_t (*fma_rounds)(int64_t n, T *result);
 };
 

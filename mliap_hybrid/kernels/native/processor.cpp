@@ -99,7 +99,7 @@ MLIAP_EXPORT int32_t mliap_kernels_version()
 MLIAP_EXPORT int32_t mliap_kernels_struct_size(int32_t place)
 {
   constexpr size_t sizes[] = {sizeof(mliap_features_settings), sizeof(mliap_network_settings), sizeof(mliap_environments),
-                              sizeof(mliap_network), sizeof(mliap_pairs)};
+                              sizeof(mliap_network), sizeof(mliap_contraction), sizeof(mliap_pairs)};
   return place >= 0 && place < int32_t(std::size(sizes)) ? int32_t(sizes[place]) : 0;
 }
 
