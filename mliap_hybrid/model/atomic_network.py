@@ -17,7 +17,7 @@ from torch import Tensor
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.curvature import curvature
-from mliap_hybrid.model.silu_layers import on_bare_features, silu_layers, through
+from mliap_hybrid.model.silu_layers import on_bare_features, silu_layers, sizes_of, through
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -76,11 +76,14 @@ class AtomicNetwork(torch.nn.Module):
         values : Tensor, shape (n_atoms,), eV
         gradients : Tensor, shape (n_atoms, n_inputs), eV
         """
+        backend = backend_of_training(len(self.layers), features.device, features.dtype)
+        return backend.values_and_gradients(features, species, self.weights())
+
+    def weights(self) -> NetworkWeights:
+        """All that a back end takes, as they are."""
         layers: list[torch.nn.Linear] = list(self.layers)  # type: ignore[arg-type]
         weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
-        network = NetworkWeights(weights, biases, self.linear, self.offset)
-        backend = backend_of_training(len(layers), features.device, features.dtype)
-        return backend.values_and_gradients(features, species, network)
+        return NetworkWeights(weights, biases, self.linear, self.offset)
 
     def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """d^2E_i/dt^2 (n_atoms,), eV, on a path of the features with the derivatives x' and x'' (n_atoms, n_inputs)."""
@@ -89,6 +92,11 @@ class AtomicNetwork(torch.nn.Module):
             return self(x, species)
 
         return curvature(energies, features, first) + torch.func.jvp(energies, (features,), (second,))[1]
+
+    @property
+    def sizes(self) -> str:
+        """Widths of all layers, for people."""
+        return sizes_of(self.layers)
 
     def parts(self) -> Mapping[str, torch.nn.Module]:
         """The networks that this one is made of, by the names that people and files give them."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.silu_layers import linear_map, on_bare_features, silu_layers, start_small, through
+from mliap_hybrid.model.silu_layers import linear_map, on_bare_features, silu_layers, sizes_of, start_small, through
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -57,6 +57,11 @@ class ForceNetwork(torch.nn.Module):
         Tensor, shape (n_atoms, n_inputs), eV
         """
         return through(self.layers, features) + self.offset[species]
+
+    @property
+    def sizes(self) -> str:
+        """Widths of all layers, for people."""
+        return sizes_of(self.layers)
 
     def on_bare_features(self, whitening: Whitening) -> ForceNetwork:
         """The same for features that are not whitened: s . dx/dr = (M s) . dF/dr, M the matrix of the whitening."""

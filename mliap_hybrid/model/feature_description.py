@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from mliap_hybrid.features.acsf import SymmetryFunctions
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.features.radial import SplinedRadial
 
@@ -87,16 +89,12 @@ class MultipolesDescription(BaseModel):
 
     def build(self) -> GaussianMultipoles:
         """The features; raises InputError if an element has no pseudo-density."""
-        densities = {
-            atomic_numbers[symbol]: PseudoDensity(np.array(entry.amplitudes), np.array(entry.exponents))
-            for symbol, entry in self.densities.items()
-        }
         return GaussianMultipoles(
             orders=self.orders,
             widths=self.widths,
             cutoff=self.cutoff,
             elements=[atomic_numbers[symbol] for symbol in self.elements],
-            table=DensityTable("of the model", densities),
+            table=_table(self.densities),
             taper_width=self.taper_width,
             channels=self.channels,
             products=self.products,
@@ -105,6 +103,45 @@ class MultipolesDescription(BaseModel):
             root_offset=self.root_offset,
             radial=self.radial,
         )
+
+
+class MomentsDescription(BaseModel):
+    """Settings of `NeighbourMoments`."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["moments"] = "moments"
+    """Tells the kinds of features apart."""
+    elements: Elements
+    """Symbols, by ascending atomic number."""
+    widths: Annotated[list[Positive], FEW]
+    """Probe widths in Å."""
+    cutoff: Positive
+    """Å."""
+    taper_width: Annotated[float, Field(ge=0)]
+    """Width of the last stretch before the cutoff in which the moments fade, Å."""
+    channels: Annotated[list[str], FEW] | None
+    """Density channels that tell neighbours apart; None where their elements do."""
+    densities: dict[str, PrimitivesDescription]
+    """Symbol -> pseudo-density."""
+
+    @property
+    def title(self) -> str:
+        """Name of the features, for people."""
+        return "learned contractions of moments"
+
+    @property
+    def summary(self) -> str:
+        """The most telling settings, for people."""
+        kinds = "element" if self.channels is None else f"of the densities {' '.join(self.channels)}"
+        return f"moments for each {kinds}; widths {_list(self.widths)} Å"
+
+    def build(self) -> NeighbourMoments:
+        """The features; raises InputError if an element has no pseudo-density."""
+        elements = [atomic_numbers[symbol] for symbol in self.elements]
+        table = _table(self.densities)
+        settings = {"channels": self.channels, "taper_width": self.taper_width}
+        return NeighbourMoments(self.widths, self.cutoff, elements, table, **settings)  # type: ignore[arg-type]
 
 
 class SymmetryFunctionsDescription(BaseModel):
@@ -176,10 +213,10 @@ class NoFeaturesDescription(BaseModel):
         return NoFeatures([atomic_numbers[symbol] for symbol in self.elements], self.cutoff)
 
 
-AnyDescription = MultipolesDescription | SymmetryFunctionsDescription | NoFeaturesDescription
+AnyDescription = MultipolesDescription | MomentsDescription | SymmetryFunctionsDescription | NoFeaturesDescription
 
 FeatureDescription = Annotated[AnyDescription, Field(discriminator="kind")]
-"""One of the three; its entry `kind` says which."""
+"""One of them; its entry `kind` says which."""
 
 
 def describe_features(features: Featuriser) -> AnyDescription:
@@ -192,9 +229,18 @@ def describe_features(features: Featuriser) -> AnyDescription:
     """
     if isinstance(features, NoFeatures):
         return NoFeaturesDescription(elements=[chemical_symbols[z] for z in features.elements], cutoff=features.cutoff)
-    if not isinstance(features, GaussianMultipoles | SymmetryFunctions):
-        raise TypeError(f"expected GaussianMultipoles or SymmetryFunctions, got {type(features).__name__}")
+    if not isinstance(features, GaussianMultipoles | NeighbourMoments | SymmetryFunctions):
+        raise TypeError(f"expected features that are known, got {type(features).__name__}")
     symbols = [chemical_symbols[z] for z in features.elements]
+    if isinstance(features, NeighbourMoments):
+        return MomentsDescription(
+            elements=symbols,
+            widths=list(features.widths),
+            cutoff=features.cutoff,
+            taper_width=features.taper_width,
+            channels=None if features.by_element else list(features.channels),
+            densities=_primitives(features.densities),
+        )
     if isinstance(features, SymmetryFunctions):
         return SymmetryFunctionsDescription(
             elements=symbols,
@@ -216,13 +262,25 @@ def describe_features(features: Featuriser) -> AnyDescription:
         normalization=features.normalization,
         root_offset=features.root_offset,
         radial="spline" if isinstance(features.radial, SplinedRadial) else "exact",
-        densities={
-            chemical_symbols[z]: PrimitivesDescription(
-                amplitudes=density.amplitudes.tolist(), exponents=density.exponents.tolist()
-            )
-            for z, density in features.densities.densities.items()
-        },
+        densities=_primitives(features.densities),
     )
+
+
+def _primitives(table: DensityTable) -> dict[str, PrimitivesDescription]:
+    return {
+        chemical_symbols[z]: PrimitivesDescription(
+            amplitudes=density.amplitudes.tolist(), exponents=density.exponents.tolist()
+        )
+        for z, density in table.densities.items()
+    }
+
+
+def _table(densities: Mapping[str, PrimitivesDescription]) -> DensityTable:
+    made = {
+        atomic_numbers[symbol]: PseudoDensity(np.array(entry.amplitudes), np.array(entry.exponents))
+        for symbol, entry in densities.items()
+    }
+    return DensityTable("of the model", made)
 
 
 def _list(values: list[int] | list[float]) -> str:

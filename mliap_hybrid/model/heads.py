@@ -13,20 +13,24 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.contracted_network import ContractedNetwork
 from mliap_hybrid.model.direct_forces import DirectNetwork
+
+Network = AtomicNetwork | ContractedNetwork | DirectNetwork
+"""What a head may have for a member."""
 
 
 class Head(torch.nn.Module):
     """One number for each atom: the mean of what its members say."""
 
-    def __init__(self, name: str, members: Sequence[AtomicNetwork | DirectNetwork]):
+    def __init__(self, name: str, members: Sequence[Network]):
         """Put networks together.
 
         Parameters
         ----------
         name : str
             That of the parameter.
-        members : sequence of AtomicNetwork or DirectNetwork
+        members : sequence of Network
             At least one, of the same inputs and hidden layers.
 
         Raises
@@ -43,7 +47,7 @@ class Head(torch.nn.Module):
         self.hidden = members[0].hidden
 
     @property
-    def networks(self) -> list[AtomicNetwork | DirectNetwork]:
+    def networks(self) -> list[Network]:
         """The members."""
         return list(self.members)  # type: ignore[arg-type]
 
@@ -76,7 +80,7 @@ class Heads(torch.nn.Module):
         return self.heads[name]  # type: ignore[return-value]
 
     @property
-    def networks(self) -> list[AtomicNetwork | DirectNetwork]:
+    def networks(self) -> list[Network]:
         """Members of all heads, in order."""
         return [member for head in self for member in head.networks]
 

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
-from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.direct_forces import DirectNetwork
-from mliap_hybrid.model.heads import Heads
+from mliap_hybrid.model.heads import Heads, Network
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.structure import Geometry
 
@@ -109,7 +107,7 @@ class TorchHeads:
 
 
 def _value_and_gradient(
-    model: HybridModel, network: AtomicNetwork | DirectNetwork, features: Tensor, species: Tensor, totals: Tensor
+    model: HybridModel, network: Network, features: Tensor, species: Tensor, totals: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Values (n_centres,) of a network, and their derivatives by the features (n_centres, n_features)."""
     with torch.enable_grad():

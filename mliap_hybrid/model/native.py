@@ -7,6 +7,8 @@ import torch
 from mliap_hybrid.kernels.backend import Backend, backend_class, backend_for
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.contracted_network import ContractedNetwork
+from mliap_hybrid.model.direct_forces import DirectNetwork
 from mliap_hybrid.model.hybrid import HybridModel
 
 
@@ -30,7 +32,7 @@ def backend_of(
         Its heads are all members of all heads of the model, in order; their values are what the networks say before it
         is bounded. Without heads where it computes the features alone, for networks that torch evaluates on them.
     """
-    networks = [network for network in model.heads.networks if isinstance(network, AtomicNetwork)]
+    networks = [network for network in model.heads.networks if not isinstance(network, DirectNetwork)]
     if len(networks) == len(model.heads.networks):
         heads = [network_weights(model, network, total_charge) for network in networks]
         if backend_class(model.features, heads, device, dtype).fuses_heads:
@@ -39,7 +41,7 @@ def backend_of(
 
 
 def network_weights(
-    model: HybridModel, network: AtomicNetwork | None = None, total_charge: float = 0.0
+    model: HybridModel, network: AtomicNetwork | ContractedNetwork | None = None, total_charge: float = 0.0
 ) -> NetworkWeights:
     """Weights of one of a model's networks, by default its only one, as a function of the bare features.
 
@@ -49,15 +51,17 @@ def network_weights(
     if network is None:
         (network,) = model.heads.networks  # type: ignore[assignment]
     assert network is not None
-    weights = [layer.get_parameter("weight").detach().double() for layer in network.layers]
-    biases = [layer.get_parameter("bias").detach().double() for layer in network.layers]
-    linear, offset = network.linear.detach().double(), network.offset.detach().double()  # (n_elements, n_inputs)
+    bare = network.weights().to(model.species_of_number.device, torch.float64)
+    weights, biases, linear, offset = list(bare.weights), list(bare.biases), bare.linear, bare.offset
     if model.total_charge_input:
         biases[0], weights[0] = biases[0] + total_charge * weights[0][:, -1], weights[0][:, :-1]
         offset, linear = offset + total_charge * linear[:, -1], linear[:, :-1]
-    shift = None
-    if model.whitening is not None:
+    shift, contraction = bare.shift, bare.contraction
+    if isinstance(network, ContractedNetwork):
+        shift = None if shift is None else shift[: linear.shape[1]]
+        contraction = network.bare_contraction(model.whitening).changed(lambda tensor: tensor.detach().double())
+    elif model.whitening is not None:
         matrix = model.whitening.matrix.double()  # (n_features, n_inputs)
         weights[0], linear = weights[0] @ matrix.T, linear @ matrix.T
         shift = model.whitening.mean.double()
-    return NetworkWeights(weights, biases, linear, offset, shift)
+    return NetworkWeights(weights, biases, linear, offset, shift, contraction)

@@ -19,6 +19,12 @@ def silu_layers(sizes: Sequence[int]) -> torch.nn.ModuleList:
     return torch.nn.ModuleList(torch.nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes))
 
 
+def sizes_of(layers: torch.nn.ModuleList) -> str:
+    """Inputs and outputs of the layers, for people."""
+    linear: list[torch.nn.Linear] = list(layers)  # type: ignore[arg-type]
+    return "-".join(str(n) for n in [linear[0].in_features, *(layer.out_features for layer in linear)])
+
+
 def through(layers: torch.nn.ModuleList, features: Tensor) -> Tensor:
     """What the layers make of features (n_atoms, n_inputs): (n_atoms, n_outputs)."""
     values = features

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,14 @@ class Whitening(torch.nn.Module):
         self.matrix: Tensor
         self.register_buffer("mean", mean)
         self.register_buffer("matrix", matrix)
+
+    @cached_property
+    def diagonal(self) -> Tensor | None:
+        """(n_features,) of a matrix that is diagonal; None for another one."""
+        if self.matrix.shape[0] != self.matrix.shape[1]:
+            return None
+        diagonal = self.matrix.diagonal()
+        return diagonal.clone() if torch.equal(torch.diag(diagonal), self.matrix) else None
 
     @classmethod
     def fit(cls, features: Tensor, damping: float, columns: Tensor | None = None) -> Whitening:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from ase.data import chemical_symbols
 from torch import Tensor
 
-from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
+from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
+from mliap_hybrid.model.contraction import Contraction
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameters import KINDS, AtomicEnergy, Parameter
 from mliap_hybrid.model.terms.kinds import restore_term
 from mliap_hybrid.model.whitening import Whitening
+from mliap_hybrid.model_files.head_factory import make_head
 from mliap_hybrid.model_files.model_description import HeadDescription, ModelDescription
 from mliap_hybrid.model_files.tensor_names import tensor_prefix
 from mliap_hybrid.model_files.tensor_shapes import check_tensors
@@ -64,11 +67,13 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     features = description.features.build()
     check_tensors(description, features.n_features, tensors)
     whitening = Whitening(tensors["whitening.mean"], tensors["whitening.matrix"]) if description.whitened else None
-    n_inputs = features.n_features if whitening is None else whitening.matrix.shape[1]
-    n_inputs += description.total_charge_input
+    if isinstance(features, NeighbourMoments) and whitening is not None and whitening.diagonal is None:
+        raise InputError("the whitening of the model mixes moments, which must not be: export the model again")
+    n_features = features.n_features if whitening is None else whitening.matrix.shape[1]
+    n_others = int(description.total_charge_input)
     # The random first weights are replaced; the caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
-        heads = [make_head(head, n_inputs, len(features.elements)).double() for head in description.heads]
+        heads = [make_head(head, n_features, n_others, len(features.elements)).double() for head in description.heads]
     for head in heads:
         load_weights(head, tensors)
     parameters = [KINDS[p.source].restore(p, description.elements, description.cutoff) for p in description.parameters]
@@ -77,15 +82,6 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     arrays = {kind: _with_prefix(tensors, f"{kind}.") for kind in (term.kind for term in description.terms)}
     terms = [restore_term(term, arrays[term.kind], description.cutoff) for term in description.terms]
     return HybridModel(features, terms, by_head, heads, whitening, description.total_charge_input).double().eval()
-
-
-def make_head(description: HeadDescription, n_inputs: int, n_elements: int) -> Head:
-    """A head with weights from the current random state."""
-    networks = [AtomicNetwork(n_inputs, description.hidden, n_elements) for _ in range(description.n_members)]
-    if description.direct_hidden is None:
-        return Head(description.name, networks)
-    slopes = [ForceNetwork(n_inputs, description.direct_hidden, n_elements) for _ in networks]
-    return Head(description.name, [DirectNetwork(*both) for both in zip(networks, slopes, strict=True)])
 
 
 def weights_of(head: Head) -> dict[str, Tensor]:
@@ -106,12 +102,20 @@ def load_weights(head: Head, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _describe_head(head: Head) -> HeadDescription:
-    hidden = {HIDDEN_OF_PART[part]: network.hidden for part, network in head.networks[0].parts().items()}
-    return HeadDescription(name=head.name, n_members=len(head.members), **hidden)  # type: ignore[arg-type]
+    parts = head.networks[0].parts()
+    described: dict[str, Any] = {OF_PART[part]: _describe_part(module) for part, module in parts.items()}
+    return HeadDescription(name=head.name, n_members=len(head.members), **described)
 
 
-HIDDEN_OF_PART = {"network": "hidden", "force network": "direct_hidden"}
-"""Part of a member of a head -> what the description calls its hidden layers."""
+def _describe_part(part: torch.nn.Module) -> Any:
+    if not isinstance(part, Contraction):
+        return part.hidden
+    n_channels, body_order = part.shape.n_channels, part.shape.body_order
+    return {"n_channels": n_channels, "body_order": body_order, "whitened": part.whitening is not None}
+
+
+OF_PART = {"network": "hidden", "force network": "direct_hidden", "contraction": "contraction"}
+"""Part of a member of a head -> the entry of the description that describes it."""
 
 
 def _place(parameter: Parameter, heads: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +14,19 @@ from mliap_hybrid.model.terms.kinds import AnyTermDescription
 from mliap_hybrid.model_files.upgrade import upgraded
 
 LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
+
+
+class ContractionDescription(BaseModel):
+    """What makes invariants of the moments, before the network; its weights are tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n_channels: Annotated[int, Field(ge=1, le=1024)]
+    """Channels that the moments are mixed to."""
+    body_order: Literal[3, 4, 5]
+    """Highest number of atoms that an invariant joins, the centre included."""
+    whitened: bool
+    """Whether the whitening of the invariants stands beside the network (True) or is folded into it (False)."""
 
 
 class HeadDescription(BaseModel):
@@ -29,6 +42,8 @@ class HeadDescription(BaseModel):
     """Number of networks whose mean it is."""
     direct_hidden: LayerSizes | None = None
     """Hidden layers of the network that stands for its derivatives; None where these are its own."""
+    contraction: ContractionDescription | None = None
+    """The learned contraction before the network; None for networks on invariant features."""
 
 
 class ModelDescription(BaseModel):
@@ -63,6 +78,17 @@ class ModelDescription(BaseModel):
         for names in ([h.name for h in self.heads], [p.name for p in self.parameters], [t.kind for t in self.terms]):
             if len(set(names)) < len(names):
                 raise ValueError(f"expected different names, found {' '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_contractions(self) -> ModelDescription:
+        """Moments turn with the atoms: networks see them through contractions, and nothing else."""
+        of_moments = self.features.kind == "moments"
+        for head in self.heads:
+            if (head.contraction is not None) != of_moments:
+                raise ValueError("expected networks on contractions where the features are moments, and only there")
+            if of_moments and head.direct_hidden is not None:
+                raise ValueError("expected no direct forces where the features are moments")
         return self
 
     @property

@@ -28,7 +28,7 @@ from mliap_hybrid.model_files.model_description import ModelDescription
 from mliap_hybrid.model_files.safe_records import decode_manifest, decode_tensors, read_records
 from mliap_hybrid.version import __version__
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 

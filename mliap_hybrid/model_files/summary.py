@@ -61,7 +61,5 @@ def _bound(bound: BoundDescription, unit: str) -> str:
 
 
 def _layers(network: torch.nn.Module) -> str:
-    layers: Sequence[torch.nn.Linear] = network.layers  # type: ignore[assignment]
-    sizes = [layers[0].in_features, *(layer.out_features for layer in layers)]
     n_weights = sum(parameter.numel() for parameter in network.parameters())
-    return f"{'-'.join(map(str, sizes))}, {n_weights} weights"
+    return f"{network.sizes}, {n_weights} weights"

@@ -18,7 +18,7 @@ def tensor_prefix(head: str, n_members: int, member: int, part: str = "network")
     part : str
         As in `AtomicNetwork.parts`.
     """
-    if part != "network":
-        return part.replace(" ", "_")
-    name = "network" if head == "energy" else f"{head}_network"
+    if part == "force network":
+        return "force_network"
+    name = part if head == "energy" else f"{head}_{part}"
     return f"{name}.members.{member}" if n_members > 1 else name

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.direct_forces import ForceNetwork
+from mliap_hybrid.model_files.head_factory import make_head
 from mliap_hybrid.model_files.model_description import HeadDescription, ModelDescription
 from mliap_hybrid.model_files.tensor_names import tensor_prefix
 
@@ -58,22 +57,19 @@ def _expected(description: ModelDescription, n_features: int, found: Shapes) -> 
         matrix = found.get("whitening.matrix", (n_features, n_features))
         n_inputs = min(matrix[-1], n_features) if matrix else n_features  # components that were kept
         expected |= {"whitening.mean": (n_features,), "whitening.matrix": (n_features, n_inputs)}
-    n_inputs += description.total_charge_input
     with torch.device("meta"):
         for head in description.heads:
-            expected |= _of_head(head, n_inputs, n_elements)
+            expected |= _of_head(head, n_inputs, int(description.total_charge_input), n_elements)
     return expected
 
 
-def _of_head(head: HeadDescription, n_inputs: int, n_elements: int) -> Shapes:
-    parts = {"network": _shapes(AtomicNetwork(n_inputs, head.hidden, n_elements))}
-    if head.direct_hidden is not None:
-        parts["force network"] = _shapes(ForceNetwork(n_inputs, head.direct_hidden, n_elements))
+def _of_head(head: HeadDescription, n_features: int, n_others: int, n_elements: int) -> Shapes:
+    one = make_head(head.model_copy(update={"n_members": 1}), n_features, n_others, n_elements).networks[0]
     return {
         f"{tensor_prefix(head.name, head.n_members, number, part)}.{name}": shape
         for number in range(head.n_members)
-        for part, shapes in parts.items()
-        for name, shape in shapes.items()
+        for part, network in one.parts().items()
+        for name, shape in _shapes(network).items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,11 @@ import torch
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
 from mliap_hybrid.features.gmp import GaussianMultipoles
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.bounds import Within
+from mliap_hybrid.model.contracted_network import ContractedNetwork
+from mliap_hybrid.model.contraction import ContractionShape, scaling_of_moments
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
@@ -137,6 +141,52 @@ def direct_force_model(
         explicit=(ZBLRepulsion(4.5),),
         charges=charges,
         smearing=0.8,
+    )
+    return model.double().eval()
+
+
+def contracted_model(
+    predicts_charges: bool = False, whitened: bool = True, total_charge_input: bool = False, seed: int = 0
+) -> HybridModel:
+    """The same on learned contractions of all body orders, with or without charges that follow the surroundings.
+
+    Parameters
+    ----------
+    predicts_charges : bool
+    whitened : bool
+        Whether moments are scaled and invariants whitened beside the contraction, as in training.
+    total_charge_input : bool
+        Whether the networks see the total charge.
+    seed : int
+    """
+    cutoff, random = 4.5, torch.Generator().manual_seed(seed)
+    features = NeighbourMoments((0.4, 0.8), cutoff, (SODIUM, CHLORINE), DENSITIES)
+    geometry = frame_to_batch(rock_salt(2, rattle=0.3), cutoff).geometry()
+    moments, species = features(geometry), torch.searchsorted(torch.tensor([11, 17]), geometry.centre_numbers)
+    scaling = scaling_of_moments(moments, features.n_channels)
+
+    def network(body_order: int) -> ContractedNetwork:
+        shape = ContractionShape(3, body_order)
+        made = ContractedNetwork.make(features.n_features, int(total_charge_input), shape, (8, 8), 2).double()
+        made.start(scaling(moments), species, len(features.widths), damping=1e-2)
+        for parameter in made.parameters():
+            drawn = torch.randn(parameter.shape, generator=random, dtype=torch.float64)
+            parameter.data = 0.2 * drawn
+        return made if whitened else made.on_bare_features(scaling)
+
+    energy, start = Head("energy", [network(5)]), torch.tensor([0.8, -0.8], dtype=torch.float64)
+    of_charges: dict[str, Any] = {}
+    if predicts_charges:
+        charges = PredictedParameter("charge", "e", start, Within(0.7), neutrality_of("shift", cutoff))
+        of_charges = {"charges": charges, "charge_head": Head("charge", [network(4)]), "smearing": 0.8}
+    model = standard_model(
+        features,
+        BASELINE,
+        energy,
+        whitening=scaling if whitened else None,
+        explicit=(ZBLRepulsion(cutoff),),
+        total_charge_input=total_charge_input,
+        **of_charges,
     )
     return model.double().eval()
 

@@ -24,7 +24,12 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.member_models import committee_model
 from mliap_hybrid.model_files.model_file import _digest, read_model
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
-from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
+from mliap_hybrid.testing.models import (
+    charge_predicting_model,
+    contracted_model,
+    direct_force_model,
+    sodium_chloride_model,
+)
 from mliap_hybrid.testing.structures import rock_salt
 
 MODELS = {
@@ -32,6 +37,7 @@ MODELS = {
     "committee": lambda: committee_model([sodium_chloride_model(seed=seed) for seed in range(2)]),
     "direct forces": direct_force_model,
     "molecules": molecule_model,
+    "contractions": contracted_model,
 }
 
 

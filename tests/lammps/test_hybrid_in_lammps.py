@@ -14,7 +14,7 @@ from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
 from mliap_hybrid.lammps.single_points import SinglePoint, lammps_results
 from mliap_hybrid.testing.finite_differences import relative_difference
-from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, sodium_chloride_model
+from mliap_hybrid.testing.models import ION_CHARGES, charge_predicting_model, contracted_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure, rock_salt
 from mliap_hybrid.units import LAMMPS_METAL_PRESSURE
 
@@ -48,7 +48,10 @@ MODELS = {
     "fixed_charges": lambda: sodium_chloride_model(ION_CHARGES),
     "shifted_charges": lambda: charge_predicting_model("shift"),
     "charge_increments": lambda: charge_predicting_model("increments"),
+    "contractions": contracted_model,
+    "charges_by_contractions": lambda: contracted_model(predicts_charges=True),
 }
+WITHOUT_CHARGES = ("short-range", "contractions")
 each_model = pytest.mark.parametrize("model", MODELS)
 
 
@@ -109,7 +112,7 @@ def comparisons(exported):
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_equals_python_on_any_number_of_ranks(comparisons, model, structure):
     found = comparisons[model, structure]
-    assert len(found) == (15 if model == "short-range" else 30)
+    assert len(found) == (15 if model in WITHOUT_CHARGES else 30)
     for comparison in found:
         assert comparison.ok, comparison
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.features.sets import FEATURE_SETS
+from mliap_hybrid.features.sets import FEATURE_SETS, LEARNED_SETS
 from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.model.feature_description import FeatureDescription, describe_features
 from mliap_hybrid.testing.structures import random_structure
@@ -21,7 +21,7 @@ def features_of(**settings):
     return make_features(parse_training_file({"data": {"files": ["a"]}, "features": settings}, "f.yaml"), ELEMENTS)
 
 
-@pytest.mark.parametrize("name", [*FEATURE_SETS, "acsf"])
+@pytest.mark.parametrize("name", [*FEATURE_SETS, *LEARNED_SETS, "acsf"])
 def test_plain_data_make_the_same_features(name):
     features = features_of(set=name, cutoff=4.5)
     content = describe_features(features).model_dump_json()
@@ -38,7 +38,7 @@ def test_other_features_have_another_description(changes):
 
 
 def test_features_that_cannot_be_described():
-    with pytest.raises(TypeError, match="expected GaussianMultipoles or SymmetryFunctions, got object"):
+    with pytest.raises(TypeError, match="expected features that are known, got object"):
         describe_features(object())
 
 
