@@ -113,6 +113,24 @@ def test_density_table_is_a_name_or_a_file_beside(tmp_path):
             {"electrostatics": {"charges": "predicted", "total_charge_input": True}},
             "electrostatics.total_charge_input is set, but data.keys.total_charge does not name the total charge",
         ),
+        (
+            {"network": {"body_order": 5}},
+            "network.body_order has no effect with features.set gmp-2c3, whose products are fixed: leave it out, or "
+            "set features.set to one of learned-small, learned, learned-large, learned-tied",
+        ),
+        (
+            {"features": {"set": "learned"}, "network": {"forces": "direct"}},
+            "network.forces direct does not work with features.set learned, whose moments turn with the atoms: "
+            "expected conservative, or another set",
+        ),
+        (
+            {"features": {"set": "learned", "selection": "fps", "n_selected": 5}},
+            "features.selection fps does not work with features.set learned, which mixes all moments: expected none",
+        ),
+        (
+            {"features": {"set": "learned-tied", "max_order": 2}},
+            "features.max_order is 2, but features.set learned-tied has the orders up to 3: leave max_order out",
+        ),
         ({"loss": {"virial": 1.0}}, "loss.virial has a weight, but data.keys.stress does not name a stress label"),
         (
             {"loss": {"energy": 0, "forces": 0}},

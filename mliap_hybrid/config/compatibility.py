@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mliap_hybrid.features.channel_invariants import MAX_ORDER
+from mliap_hybrid.features.sets import LEARNED_SETS
 from mliap_hybrid.model.term_section import TermSection
 
 
@@ -132,6 +134,39 @@ def check_direct_forces(file: Any) -> None:
         raise ValueError(
             "network.forces is direct, but nothing trains the forces: name forces under data.keys with a weight "
             "under loss, or set weak_supervision.spatial or a weak_supervision.taylor that compares forces"
+        )
+
+
+def check_learned_sets(file: Any) -> None:
+    """Refuse settings that learned contractions cannot follow, and theirs where there is none.
+
+    Raises
+    ------
+    ValueError
+    """
+    features, network = file.features, file.network
+    if features.set not in LEARNED_SETS:
+        for name in ("n_channels", "body_order"):
+            if getattr(network, name) is not None:
+                raise ValueError(
+                    f"network.{name} has no effect with features.set {features.set}, whose products are fixed: leave "
+                    f"it out, or set features.set to one of {', '.join(LEARNED_SETS)}"
+                )
+        return
+    if network.forces == "direct":
+        raise ValueError(
+            f"network.forces direct does not work with features.set {features.set}, whose moments turn with the atoms: "
+            "expected conservative, or another set"
+        )
+    if features.selection != "none":
+        raise ValueError(
+            f"features.selection {features.selection} does not work with features.set {features.set}, which mixes all "
+            "moments: expected none"
+        )
+    if features.max_order != MAX_ORDER:
+        raise ValueError(
+            f"features.max_order is {features.max_order}, but features.set {features.set} has the orders up to "
+            f"{MAX_ORDER}: leave max_order out"
         )
 
 

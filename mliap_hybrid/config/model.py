@@ -13,18 +13,33 @@ from mliap_hybrid.section import Positive, Section
 class FeatureSettings(Section):
     """Features of the surroundings of an atom: Gaussian multipoles (Lei and Medford 2022) or symmetry functions."""
 
-    set: Literal["gmp-classic", "gmp-2c", "gmp-2c3", "gmp-3c3", "gmp-3c3w", "acsf"] = "gmp-2c3"
+    set: Literal[
+        "gmp-classic",
+        "gmp-2c",
+        "gmp-2c3",
+        "gmp-3c3",
+        "gmp-3c3w",
+        "learned-small",
+        "learned",
+        "learned-large",
+        "learned-tied",
+        "acsf",
+    ] = "gmp-2c3"
     """Named set, with its number of features for the default widths and order. gmp-classic (16): the squares of the
     paper, of the valence density alone; gmp-2c (116): a second density, one count for every atom, and the products of
     all pairs of probes; gmp-2c3 (148): with products of three moments; gmp-3c3 (294): with a third density, that of the
-    core electrons; gmp-3c3w (438): with more products of three. More features cost time and find more. acsf: symmetry
-    functions (Behler and Parrinello 2007) in place of multipoles, more of them with each element; of the settings
-    below, `cutoff` alone is theirs. Where the file does not say it, gmp-3c3w for several elements."""
+    core electrons; gmp-3c3w (438): with more products of three. More features cost time and find more. learned-small,
+    learned, learned-large: moments for each element of the neighbours, which the training itself mixes and multiplies
+    (`network.n_channels`, `network.body_order`); the most exact ones, and larger with each element. learned-tied: the
+    same for the three densities of gmp-3c3 in place of elements: of one size, and with an answer for elements that were
+    not in training. acsf: symmetry functions (Behler and Parrinello 2007) in place of multipoles, more of them with
+    each element; of the settings below, `cutoff` alone is theirs. Where the file does not say it, learned for several
+    elements, and gmp-3c3w where other settings keep it from being learned."""
     max_order: int = Field(default=3, ge=0, le=9)
     """Highest multipole order n; orders 0..n are used."""
     widths: list[Positive] = Field(default=[0.25, 0.5, 1.0, 2.0])
-    """Widths s of the Gaussian probes in Å. Where the file does not say it, four between a quarter of the distance of
-    nearest neighbours and a third of the cutoff, in equal ratios."""
+    """Widths s of the Gaussian probes in Å. Where the file does not say it, four, or as many as a learned set has,
+    between a quarter of the distance of nearest neighbours and a third of the cutoff, in equal ratios."""
     cutoff: Positive = 6.0
     """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
     density_table: str = "gth-pbe"
@@ -57,6 +72,11 @@ class NetworkSettings(Section):
     whitening_damping: Positive = 1e-3
     """Damping of the PCA whitening, relative to the largest variance: 1e-5 for about 30 features, 1e-3 for hundreds,
     more where training frames are few."""
+    n_channels: int | None = Field(default=None, ge=1, le=1024)
+    """Channels that the moments of a learned set are mixed to; null: those of the set, 16, 32, 48 and 32."""
+    body_order: Literal[3, 4, 5] | None = None
+    """Highest number of atoms that a product of a learned set joins, the centre included; null: that of the set, 4, 4,
+    5 and 4."""
     forces: Literal["conservative", "direct"] = "conservative"
     """Where forces come from. conservative: they are the gradient of the energy; direct: a second network predicts
     them. Direct forces do not conserve energy: in molecular dynamics the total energy drifts, and minimisations find no

@@ -15,6 +15,7 @@ from mliap_hybrid.config.compatibility import (
     check_direct_forces,
     check_gdml,
     check_labels,
+    check_learned_sets,
     check_sources,
     check_terms,
     check_weak_supervision,
@@ -42,7 +43,15 @@ MOST_OF_YAML = 500
 """Characters of what the YAML reader says, which repeats lines of the file."""
 
 
-CHECKS = (check_terms, check_labels, check_weak_supervision, check_direct_forces, check_gdml, check_sources)
+CHECKS = (
+    check_terms,
+    check_labels,
+    check_learned_sets,
+    check_weak_supervision,
+    check_direct_forces,
+    check_gdml,
+    check_sources,
+)
 """Of choices that do not go together; the first complaint is told."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from mliap_hybrid.fitting.training_frames import TrainingFrames
@@ -19,7 +18,7 @@ from mliap_hybrid.model.heads import Heads
 class CachedHeads:
     """The heads of a training on frames."""
 
-    def __init__(self, heads: Heads, frames: TrainingFrames, inputs: Tensor, create_graph: bool):
+    def __init__(self, heads: Heads, frames: TrainingFrames, inputs: Tensor):
         """Compute the values.
 
         Parameters
@@ -29,30 +28,20 @@ class CachedHeads:
         frames : TrainingFrames
         inputs : Tensor, shape (n_atoms, n_inputs)
             What the networks see: the features of the frames first.
-        create_graph : bool
-            Whether gradients must be differentiable in the weights.
         """
         self._frames = frames
-        self._create_graph = create_graph
-        self._gradients: Tensor | None = None
-        if len(heads) == 1 and "energy" in heads.heads:  # one kernel for values and gradients
-            head = heads["energy"]
-            values, self._gradients = head.networks[0].values_and_gradients(inputs, frames.species)
-            self.values: Mapping[str, Tensor] = {head.name: values}
-            return
-        with torch.enable_grad():
-            self._inputs = inputs.detach().requires_grad_()  # (n_atoms, n_inputs)
-            self.values = {head.name: head(self._inputs, frames.species) for head in heads}
+        each = {head.name: head.networks[0].values_and_gradients(inputs, frames.species) for head in heads}
+        self.values: Mapping[str, Tensor] = {name: values for name, (values, _) in each.items()}
+        self._gradients = {name: gradients for name, (_, gradients) in each.items()}
 
     def pair_gradients(self, weights: Mapping[str, Tensor]) -> Tensor:
         """As in `HeadsOfGeometry`. Energies alone count as they are: their weight is one."""
-        gradients = self._gradients
-        if gradients is None:
+        if list(self.values) == ["energy"]:
+            gradients = self._gradients["energy"]  # (n_atoms, n_inputs)
+        else:
             chosen = [name for name in self.values if name in weights]
-            values, of_values = [self.values[name] for name in chosen], [weights[name] for name in chosen]
-            (gradients,) = torch.autograd.grad(
-                values, self._inputs, of_values, create_graph=self._create_graph, retain_graph=True
-            )
+            weighted = [weights[name][:, None] * self._gradients[name] for name in chosen]
+            gradients = sum(weighted[1:], weighted[0])
         n_features = self._frames.features.shape[1]
         if gradients.shape[1] > n_features:  # a last column belongs to the total charge
             gradients = gradients[:, :n_features]

@@ -93,7 +93,8 @@ class KernelDerivatives:
             Atomic numbers of the model, ascending: those of `FramePairs.species`.
         """
         self.features = features
-        self._matrix = whitening.matrix.T  # (n_kept, n_features)
+        # (n_kept, n_features), or (n_features,) of a diagonal one
+        self._matrix = whitening.matrix.T if whitening.diagonal is None else whitening.diagonal
         self._numbers = torch.tensor(elements)
         self._of: dict[tuple[torch.device, torch.dtype], tuple[Backend, Tensor, Tensor]] = {}
 
@@ -103,7 +104,8 @@ class KernelDerivatives:
         numbers = elements.index_select(0, frames.species)  # (n_atoms,)
         of_neighbours = numbers.index_select(0, frames.pair_j)  # (n_pairs,)
         prepared = backend.prepare(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
-        return differentiable_vjp(backend, prepared, slopes @ matrix)
+        gradients = slopes @ matrix if matrix.ndim == 2 else slopes * matrix  # (n_atoms, n_features)
+        return differentiable_vjp(backend, prepared, gradients)
 
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> KernelDerivatives:
         """Themselves: they are those of all frames."""

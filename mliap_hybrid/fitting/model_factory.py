@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -11,11 +12,14 @@ from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.features.acsf import SymmetryFunctions, default_symmetry_functions
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
-from mliap_hybrid.features.sets import FEATURE_SETS
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
+from mliap_hybrid.features.sets import FEATURE_SETS, LEARNED_SETS
 from mliap_hybrid.fitting.charge_products import FittedCharges, FittedElectrostatics, electronegative_is_negative
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.model.contracted_network import ContractedNetwork
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter
@@ -24,19 +28,28 @@ from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.baseline import Baseline
 from mliap_hybrid.model.terms.network import NetworkEnergy
-from mliap_hybrid.model_files.description import make_head
-from mliap_hybrid.model_files.model_description import HeadDescription
+from mliap_hybrid.model_files.head_factory import make_head
+from mliap_hybrid.model_files.model_description import ContractionDescription, HeadDescription
+
+N_SAMPLES = 20_000
+"""Atoms, about, whose invariants are whitened; all if there are fewer."""
 
 
-def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> GaussianMultipoles | SymmetryFunctions:
+def make_features(
+    settings: TrainingFile, elements: tuple[int, ...]
+) -> GaussianMultipoles | SymmetryFunctions | NeighbourMoments:
     """The features that a training file describes."""
+    widths, cutoff = settings.features.widths, settings.features.cutoff
     if settings.features.set == "acsf":
-        return default_symmetry_functions(elements, settings.features.cutoff)
+        return default_symmetry_functions(elements, cutoff)
+    if settings.features.set in LEARNED_SETS:
+        channels = LEARNED_SETS[settings.features.set].channels
+        return NeighbourMoments(widths, cutoff, elements, settings.features.density_table, channels=channels)
     named = FEATURE_SETS[settings.features.set]
     return GaussianMultipoles(
         orders=tuple(range(settings.features.max_order + 1)),
-        widths=tuple(settings.features.widths),
-        cutoff=settings.features.cutoff,
+        widths=tuple(widths),
+        cutoff=cutoff,
         elements=elements,
         table=settings.features.density_table,
         channels=named.channels,
@@ -45,12 +58,24 @@ def make_features(settings: TrainingFile, elements: tuple[int, ...]) -> Gaussian
     )
 
 
-def make_trainable_model(settings: TrainingFile, fit: InitialFit) -> TrainableModel:
-    """Networks and parameters at their start; the same seed gives the same weights."""
+def make_trainable_model(
+    settings: TrainingFile, fit: InitialFit, frames: Sequence[TrainingFrames] = ()
+) -> TrainableModel:
+    """Networks and parameters at their start; the same seed and frames give the same weights.
+
+    Parameters
+    ----------
+    settings : TrainingFile
+    fit : InitialFit
+    frames : sequence of TrainingFrames
+        Some of which are a sample of what contractions will see; without them, all their weights are zero.
+    """
     trained = [made for made in _explicit(settings, fit) if made.is_trained]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         heads = _heads(settings, fit, trained)
+        if settings.features.set in LEARNED_SETS and len(frames):
+            _start_contractions(settings, heads, frames)
     terms: list[Term] = [NetworkEnergy()]
     parameters: list[Parameter] = [AtomicEnergy()]
     for made in trained:
@@ -115,15 +140,41 @@ def _explicit(settings: TrainingFile, fit: InitialFit) -> list[MadeTerm]:
 
 def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm]) -> list[Head]:
     """The heads with weights from the current random state."""
-    n_inputs = fit.whitening.matrix.shape[1] + settings.electrostatics.total_charge_input
+    n_features, n_others = fit.whitening.matrix.shape[1], int(settings.electrostatics.total_charge_input)
     network = settings.network
     direct = (network.force_hidden or network.hidden) if network.forces == "direct" else None
-    described = [HeadDescription(name="energy", hidden=network.hidden, direct_hidden=direct)]
-    described += [HeadDescription(name=name, hidden=list(h)) for made in trained for name, h in made.hidden.items()]
-    heads = [make_head(description, n_inputs, len(fit.elements)) for description in described]
+    contraction = _contraction(settings)
+    described = [HeadDescription(name="energy", hidden=network.hidden, direct_hidden=direct, contraction=contraction)]
+    described += [
+        HeadDescription(name=name, hidden=list(hidden), contraction=contraction)
+        for made in trained
+        for name, hidden in made.hidden.items()
+    ]
+    heads = [make_head(description, n_features, n_others, len(fit.elements)) for description in described]
     for head in heads[1:]:  # parameters start near those of their elements
         start_small(head.networks[0].layers)
     return heads
+
+
+def _contraction(settings: TrainingFile) -> ContractionDescription | None:
+    """The contraction of a learned set."""
+    named, network = LEARNED_SETS.get(settings.features.set), settings.network
+    if named is None:
+        return None
+    n_channels, body_order = network.n_channels or named.n_channels, network.body_order or named.body_order
+    return ContractionDescription(n_channels=n_channels, body_order=body_order, whitened=True)  # type: ignore[arg-type]
+
+
+def _start_contractions(settings: TrainingFile, heads: Sequence[Head], frames: Sequence[TrainingFrames]) -> None:
+    """Give contractions their initial weights and the whitening of their invariants."""
+    n_frames = max(1, math.ceil(N_SAMPLES * len(frames) / sum(len(frame.species) for frame in frames)))
+    sample = [frames[index] for index in range(0, len(frames), max(1, len(frames) // n_frames))]
+    features = torch.cat([frame.features for frame in sample])  # (n_samples, n_features)
+    species = torch.cat([frame.species for frame in sample])  # (n_samples,)
+    for head in heads:
+        network = head.networks[0]
+        assert isinstance(network, ContractedNetwork)
+        network.start(features, species, len(settings.features.widths), settings.network.whitening_damping)
 
 
 def _found_charges(fit: InitialFit, trained: TrainableModel) -> tuple[dict[str, Parameter], Tensor]:

@@ -68,7 +68,7 @@ class TrainableModel(torch.nn.Module):
         Prediction
             float32; to be compared with the labels of `frames`.
         """
-        heads = CachedHeads(self.heads, frames, self.inputs(frames), self.training)
+        heads = CachedHeads(self.heads, frames, self.inputs(frames))
         geometry = frames.geometry
         terms, parameters = self.terms.values(), self.theta.values()
         total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants)  # type: ignore[arg-type]

@@ -39,7 +39,9 @@ def make_trainer(
         If there is no device as the settings have it; frames go there batch by batch.
     """
     group, optimisation = group or ProcessGroup(), settings.optimisation
-    part = make_trainable_model(settings, prepared.terms).to(device_of_training(settings.device, group.rank))
+    part = make_trainable_model(settings, prepared.terms, prepared.training).to(
+        device_of_training(settings.device, group.rank)
+    )
     objective = Objective(
         part,
         prepared.training,

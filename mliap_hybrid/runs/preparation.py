@@ -14,6 +14,7 @@ from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.data.baseline import compositions, fit_baseline, warn_if_degenerate
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.charge_sources import find_charges
@@ -32,6 +33,7 @@ from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.fitting.raw_features import ComputedFeatures, FastFeatures, FeatureSource, whitened_jacobian
 from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame, frame_terms, residual_labels
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
+from mliap_hybrid.model.contraction import scaling_of_moments
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
@@ -121,7 +123,10 @@ def prepare(
     if terms is None:
         samples = torch.cat([source.features(batch) for batch in track(training, "features")])
         columns = _selected_columns(settings, samples, features.feature_labels)
-        whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
+        if isinstance(features, NeighbourMoments):
+            whitening = scaling_of_moments(samples, features.n_channels)
+        else:
+            whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
         terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
         terms = replace(terms, molecules=molecules)
 

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 
 from mliap_hybrid.config import TrainingFile
+from mliap_hybrid.features.channel_invariants import MAX_ORDER
+from mliap_hybrid.features.sets import LEARNED_SETS
 from mliap_hybrid.structure import Batch
 
 STEPS_IN_EPOCH = 25
@@ -25,6 +27,9 @@ LARGEST_BATCH = 64
 
 STEPS = 3500
 """Steps after which SOAP has found what there is to find in a thousand frames."""
+
+STEPS_OF_LEARNED_SETS = 7000
+"""The same where the products are learned, too: twice as many lower the errors by a tenth."""
 
 EPOCHS = (20, 400)
 """Fewest and most passes over the frames."""
@@ -73,11 +78,10 @@ def complete(settings: TrainingFile, training: Sequence[Batch]) -> Recipe:
     """
     if settings.gdml is not None:
         return Recipe(settings)
-    recipe = _batches_and_epochs(Recipe(settings), len(training))
-    some = training[:: math.ceil(len(training) / N_SAMPLES)]
-    for choose in (_transition, _decay, _set_of_features, _widths):
+    recipe, some = Recipe(settings), training[:: math.ceil(len(training) / N_SAMPLES)]
+    for choose in (_set_of_features, _widths, _network_of_learned_set, _transition, _decay):
         recipe = choose(recipe, some)
-    return recipe
+    return _batches_and_epochs(recipe, len(training))
 
 
 def _batches_and_epochs(recipe: Recipe, n_frames: int) -> Recipe:
@@ -88,7 +92,8 @@ def _batches_and_epochs(recipe: Recipe, n_frames: int) -> Recipe:
     batch_size = recipe.settings.optimisation.batch_size
     steps = math.ceil(n_frames / batch_size)
     # With more frames than make up the steps, the steps grow as the root of their number.
-    wanted = STEPS * math.sqrt(max(1.0, steps / STEPS_IN_EPOCH))
+    least = STEPS_OF_LEARNED_SETS if recipe.settings.features.set in LEARNED_SETS else STEPS
+    wanted = least * math.sqrt(max(1.0, steps / STEPS_IN_EPOCH))
     epochs = min(max(fewest, round(wanted / steps)), EPOCHS[1])
     return _chosen(recipe, "optimisation", "epochs", epochs, f"{steps} steps in each")
 
@@ -111,16 +116,24 @@ def _decay(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
 
 
 def _set_of_features(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
-    """Three density channels where there are elements to tell apart.
-
-    Of a density that the user brings, the electrons that it leaves out are not known.
-    """
+    """Learned contractions where there are elements to tell apart; where there is one, they are no better."""
     n_elements = len(torch.unique(torch.cat([batch.numbers for batch in training])))
-    own_density = "density_table" in recipe.settings.features.model_fields_set
-    chosen = "gmp-2c3" if n_elements == 1 or own_density else "gmp-3c3w"
+    chosen = "gmp-2c3" if n_elements == 1 else "learned"
+    if not _can_learn_products(recipe.settings):
+        # Of a density that the user brings, the electrons that it leaves out are not known.
+        own_density = "density_table" in recipe.settings.features.model_fields_set
+        chosen = "gmp-2c3" if n_elements == 1 or own_density else "gmp-3c3w"
     if recipe.settings.features.max_order < 2:
         chosen = "gmp-2c"  # without orders that couple there are no products of three
     return _chosen(recipe, "features", "set", chosen, f"{n_elements} element{'s' if n_elements > 1 else ''}")
+
+
+def _can_learn_products(settings: TrainingFile) -> bool:
+    """Whether nothing that the file says keeps it from learned contractions."""
+    features, network = settings.features, settings.network
+    goes = features.max_order == MAX_ORDER and features.selection == "none" and network.forces == "conservative"
+    # Of few weights there must be few; and a width that was said is one for fixed products.
+    return goes and settings.optimisation.optimiser in ("soap", "adamw") and "widths" not in features.model_fields_set
 
 
 def _widths(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
@@ -131,13 +144,25 @@ def _widths(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
     distance = typical_distance(training)
     if distance is None:
         return recipe
+    n_widths = LEARNED_SETS[features.set].n_widths if features.set in LEARNED_SETS else N_WIDTHS
     widest = WIDEST * features.cutoff
     narrowest = min(NARROWEST * distance, 0.5 * widest)
-    ratio = (widest / narrowest) ** (1.0 / (N_WIDTHS - 1))
-    widths = [_rounded(narrowest * ratio**n) for n in range(N_WIDTHS)]
+    ratio = (widest / narrowest) ** (1.0 / (n_widths - 1))
+    widths = [_rounded(narrowest * ratio**n) for n in range(n_widths)]
     return _chosen(
         recipe, "features", "widths", widths, f"Å, as nearest neighbours are {distance:.2f} Å apart (median)"
     )
+
+
+def _network_of_learned_set(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    """The sizes that come with the set."""
+    name = recipe.settings.features.set
+    if name not in LEARNED_SETS:
+        return recipe
+    named = LEARNED_SETS[name]
+    recipe = _chosen(recipe, "network", "hidden", list(named.hidden), f"of {name}")
+    recipe = _chosen(recipe, "network", "n_channels", named.n_channels, f"of {name}")
+    return _chosen(recipe, "network", "body_order", named.body_order, f"of {name}")
 
 
 def typical_force(training: Sequence[Batch]) -> float | None:

@@ -42,6 +42,9 @@ def test_gmp_kernels(tmp_path):
         "water 216, r_c 6, gmp-2c3 + network 128-128, energy and forces, native f32, 1 core",
     ):
         assert rows[case] > 0.0
+    # The smallest of many repetitions, in turns; the bars are 1.25 and 1.1 on a machine that does nothing else.
+    assert rows["default preset, energies and forces, f32 | ratio to gmp-2c3 + 128-128"] < 1.5
+    assert rows["default preset, energies and forces, f32 | ratio of ten elements to two"] < 1.3
 
 
 @pytest.mark.slow
@@ -58,7 +61,7 @@ def test_features_table(tmp_path):
     if not (DATA / "rmd17").is_dir():
         pytest.skip("rmd17 is not in ../shared/data")
     rows = rows_of("features_table.py", tmp_path / "rows.json", "--quick", "--data", str(DATA))
-    assert rows["ethanol | gmp-2c3 | force MAE"] < 0.36  # kcal/mol/Å
+    assert rows["ethanol | default | force MAE"] < 7.5  # meV/Å
 
 
 @pytest.mark.slow

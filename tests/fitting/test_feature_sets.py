@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.features.sets import FEATURE_SETS
+from mliap_hybrid.features.sets import FEATURE_SETS, LEARNED_SETS
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.progress import Display
@@ -15,9 +15,9 @@ from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 pytestmark = pytest.mark.usefixtures("undrawn_figures")
 
 
-@pytest.mark.parametrize("name", [*FEATURE_SETS, "acsf"])
+@pytest.mark.parametrize("name", [*FEATURE_SETS, *LEARNED_SETS, "acsf"])
 def test_training_with_a_named_set(tmp_path, name):
-    features = {"set": name, "max_order": 2, "widths": [0.6, 1.0], "cutoff": 4.5}
+    features = {"set": name, "max_order": 3 if name in LEARNED_SETS else 2, "widths": [0.6, 1.0], "cutoff": 4.5}
     settings = small_settings(tmp_path, features=features, optimisation={"epochs": 20})
     evaluations = train(settings, Display())
     assert evaluations["train"].forces.rmse < 0.8 * evaluations["train"].forces.label_rms

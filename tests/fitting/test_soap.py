@@ -29,6 +29,20 @@ def test_vectors_get_adam():
     torch.testing.assert_close(vector.detach(), adam(gradients[1:], 0.01, 5), rtol=1e-4, atol=1e-6)
 
 
+def test_tensors_are_matrices_of_their_last_axis():
+    """The others together are the rows."""
+    generator = torch.Generator().manual_seed(0)
+    gradients = [torch.randn(2, 3, 4, generator=generator) for _ in range(25)]
+    tensor, matrix = torch.nn.Parameter(torch.zeros(2, 3, 4)), torch.nn.Parameter(torch.zeros(6, 4))
+    optimisers = [SOAP([parameter], lr=0.01) for parameter in (tensor, matrix)]
+    for gradient in gradients:
+        tensor.grad, matrix.grad = gradient.clone(), gradient.view(6, 4).clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    assert torch.equal(tensor.detach().view(6, 4), matrix.detach())
+    assert not torch.allclose(tensor.detach(), adam(gradients[1:], 0.01, (2, 3, 4)), rtol=0.1)
+
+
 def ill_conditioned(seed=0):
     """min |A (W - W*) B|^2 with condition number 10^4 along axes that are not those of W."""
     generator = torch.Generator().manual_seed(seed)

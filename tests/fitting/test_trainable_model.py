@@ -14,8 +14,8 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.prepared_frames import in_double
 
-WAYS = ["gmp-2c3", "acsf"]
-"""Features whose derivatives the native kernels apply, and features whose derivatives are stored."""
+WAYS = ["gmp-2c3", "acsf", "learned"]
+"""Features whose derivatives the native kernels apply, features whose derivatives are stored, and contractions."""
 
 
 def pass_on(items, what):
@@ -24,11 +24,12 @@ def pass_on(items, what):
 
 def ready(tmp_path, charges, features="gmp-2c3"):
     """Settings, labelled batches, prepared frames and an untrained part whose charges are off their start."""
-    settings = small_settings(tmp_path, electrostatics={"charges": charges}, features={"set": features})
+    features = {"set": features, "widths": [0.5, 1.0], "max_order": 3} if features == "learned" else {"set": features}
+    settings = small_settings(tmp_path, electrostatics={"charges": charges}, features=features)
     keys, cutoff = settings.data.keys, settings.features.cutoff
     batches = [frame_to_batch(atoms, cutoff, keys) for atoms in labelled_frames(5)]
     prepared = prepare(settings, batches[:4], batches[4:], pass_on)
-    part = make_trainable_model(settings, prepared.terms).double().train()
+    part = make_trainable_model(settings, prepared.terms, prepared.training).double().train()
     if "electrostatics" in part.terms:
         part.terms["electrostatics"].charges.coordinates.data += 0.3
     return settings, batches, prepared, part

@@ -10,6 +10,7 @@ from ase.build import bulk, molecule
 
 from mliap_hybrid.config import parse_training_file, read_training_file
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.features.sets import LEARNED_SETS
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.runs.complete_settings import complete_settings
@@ -42,13 +43,13 @@ def settings_of(**sections):
 )
 def test_few_and_many_frames_get_their_steps(n_frames, batch_size, epochs):
     training = frames_of(molecule("H2O"), 1) * n_frames
-    found = complete(settings_of(), training).settings.optimisation
+    found = complete(settings_of(features={"set": "gmp-2c3"}), training).settings.optimisation
     assert (found.batch_size, found.epochs) == (batch_size, epochs)
 
 
 def test_many_frames_end():
     training = frames_of(molecule("H2O"), 1) * 200_000
-    found = complete(settings_of(), training).settings.optimisation
+    found = complete(settings_of(features={"set": "gmp-2c3"}), training).settings.optimisation
     assert (found.batch_size, found.epochs) == (64, 20)
 
 
@@ -76,9 +77,9 @@ def test_without_forces_there_is_nothing_to_go_by():
 @pytest.mark.parametrize(
     ("atoms", "distance", "features"),
     [
-        (molecule("CH3CH2OH"), 1.1, "gmp-3c3w"),
+        (molecule("CH3CH2OH"), 1.1, "learned"),
         (bulk("Si", cubic=True), 2.35, "gmp-2c3"),
-        (bulk("NaCl", "rocksalt", a=5.64, cubic=True), 2.8, "gmp-3c3w"),
+        (bulk("NaCl", "rocksalt", a=5.64, cubic=True), 2.8, "learned"),
     ],
 )
 def test_widths_follow_the_distances(atoms, distance, features):
@@ -88,8 +89,38 @@ def test_widths_follow_the_distances(atoms, distance, features):
     assert found.set == features
     assert found.widths[0] == pytest.approx(0.25 * distance, rel=0.06)
     assert found.widths[-1] == 2.0
+    assert len(found.widths) == (6 if features == "learned" else 4)
     ratios = np.divide(found.widths[1:], found.widths[:-1])
     np.testing.assert_allclose(ratios, ratios.mean(), rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"features": {"max_order": 2}},
+        {"features": {"selection": "fps", "n_selected": 20}},
+        {"features": {"widths": [0.5, 1.0]}},
+        {"network": {"forces": "direct"}},
+        {"optimisation": {"optimiser": "lm"}},
+    ],
+    ids=str,
+)
+def test_fixed_products_where_others_are_not_possible(said):
+    assert complete(settings_of(**said), frames_of(molecule("H2O"), 5)).settings.features.set == "gmp-3c3w"
+
+
+@pytest.mark.parametrize("name", LEARNED_SETS)
+def test_a_learned_set_brings_its_sizes(name):
+    """And twice the steps; what the file says of them stays."""
+    named, training = LEARNED_SETS[name], frames_of(molecule("CH3CH2OH"), 100)
+    found = complete(settings_of(features={"set": name}), training).settings
+    assert len(found.features.widths) == named.n_widths
+    assert (found.network.n_channels, found.network.body_order) == (named.n_channels, named.body_order)
+    assert found.network.hidden == list(named.hidden)
+    fixed = complete(settings_of(features={"set": "gmp-3c3w"}), training).settings
+    assert found.optimisation.epochs == 2 * fixed.optimisation.epochs
+    said = complete(settings_of(features={"set": name}, network={"n_channels": 5, "hidden": [7]}), training).settings
+    assert (said.network.n_channels, said.network.hidden) == (5, [7])
 
 
 def test_widths_reach_as_far_as_the_cutoff_asks():

@@ -56,6 +56,22 @@ KINDS = {
         "electrostatics": PREDICTED,
         "dispersion": {"coefficients": "predicted", "hidden": [4]},
     },
+    "learned contractions": {
+        "features": {"set": "learned-small", "max_order": 3, "widths": [0.6, 1.0]},
+        "network": {"n_channels": 2, "body_order": 5},
+        "electrostatics": PREDICTED | {"total_charge_input": True},
+        "data": {"keys": {"total_charge": "charge"}},
+    },
+    "learned contractions, weak supervision": {
+        "features": {"set": "learned-tied", "max_order": 3, "widths": [0.6, 1.0]},
+        "network": {"n_channels": 2, "body_order": 4},
+        "weak_supervision": {"taylor": "second", "spatial": "D", "n_copies": 1},
+    },
+    "learned contractions, lm": {
+        "features": {"set": "learned-small", "max_order": 3, "widths": [0.8]},
+        "network": {"n_channels": 1, "body_order": 5},
+        "optimisation": {"optimiser": "lm", "weight_decay": 1e-4},
+    },
     "direct forces": {"network": {"forces": "direct", "force_hidden": [4]}},
     "stored derivatives": {"features": {"selection": "fps", "n_selected": 4}, "network": {"hidden": []}},
     "noise": {"noise": {"displacement": 0.02, "n_copies": 2}},

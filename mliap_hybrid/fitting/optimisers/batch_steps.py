@@ -18,6 +18,7 @@ from mliap_hybrid.fitting.optimisers.schedules import make_schedule
 from mliap_hybrid.fitting.optimisers.soap import SOAP
 from mliap_hybrid.fitting.steps import Progress, not_finite
 from mliap_hybrid.fitting.trainable_model import TrainableModel
+from mliap_hybrid.model.contraction import Contraction
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"soap": SOAP, "adamw": torch.optim.AdamW}
 """`optimisation.optimiser` -> what takes the steps."""
@@ -46,8 +47,11 @@ class BatchSteps:
         self.seed = seed
         self.schedule = make_schedule(settings)
         parameters = list(part.heads.parameters())
-        weights = [parameter for parameter in parameters if parameter.ndim > 1]
-        offsets = [parameter for parameter in parameters if parameter.ndim <= 1]  # decay would pull at mean values
+        contractions = [module for module in part.heads.modules() if isinstance(module, Contraction)]
+        mixing = {parameter for module in contractions for parameter in module.parameters()}
+        weights = [parameter for parameter in parameters if parameter.ndim > 1 and parameter not in mixing]
+        # Decay would pull at mean values, and at the size of channels, which the network can make up for.
+        offsets = [parameter for parameter in parameters if parameter.ndim <= 1 or parameter in mixing]
         groups = [
             {"params": weights, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
             {"params": offsets, "lr": settings.learning_rate, "weight_decay": 0.0},

@@ -5,6 +5,8 @@ Q_R. Adam is run on Q_L^T G Q_R, whose entries are nearly uncorrelated, and its 
 
     W <- W - lr Q_L [ Q_L^T M Q_R / sqrt(V) ] Q_R^T,      M = <G>,      V = <(Q_L^T G Q_R)^2>.
 
+A tensor of more axes is taken for the matrix of its last axis and all others.
+
 Force training is badly conditioned; here this takes several times fewer steps than Adam, each about as costly. The
 eigenvectors change slowly and are refreshed by one step of orthogonal iteration now and then.
 """
@@ -28,7 +30,7 @@ TINY = 1e-12
 
 
 class SOAP(torch.optim.Optimizer):
-    """Takes the place of `torch.optim.AdamW`; parameters that are no matrices get Adam itself."""
+    """Takes the place of `torch.optim.AdamW`; vectors get Adam itself."""
 
     def __init__(
         self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float = 3e-3, weight_decay: float = 0.0
@@ -56,12 +58,13 @@ class SOAP(torch.optim.Optimizer):
                 if parameter.grad is None:
                     continue
                 state = self.state[parameter]
+                gradient = parameter.grad.flatten(0, -2) if parameter.ndim > 2 else parameter.grad
                 if not state:
-                    self._start(state, parameter.grad)
+                    self._start(state, gradient)
                     continue
-                change = self._direction(state, parameter.grad)
+                change = self._direction(state, gradient).view_as(parameter)
                 parameter.mul_(1.0 - group["lr"] * group["weight_decay"]).sub_(change, alpha=group["lr"])
-                self._follow(state, parameter.grad)
+                self._follow(state, gradient)
 
     def _start(self, state: dict[str, Any], gradient: Tensor) -> None:
         state["step"] = 0
