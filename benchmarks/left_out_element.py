@@ -34,6 +34,8 @@ from torch import Tensor
 
 from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_training_file
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.neighbour_moments import NeighbourMoments
+from mliap_hybrid.features.sets import LEARNED_SETS
 from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
 from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.model_factory import make_features
@@ -44,6 +46,8 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.fitting.training_frames import TrainingFrames, prepare_frame
 from mliap_hybrid.model.atomic_network import AtomicNetwork
+from mliap_hybrid.model.contracted_network import ContractedNetwork
+from mliap_hybrid.model.contraction import ContractionShape, scaling_of_moments
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.parameters import AtomicEnergy
 from mliap_hybrid.model.terms.network import NetworkEnergy
@@ -57,7 +61,7 @@ Errors = tuple[float, float]
 """MAE of energies in the unit of the question, and of forces in meV/Å (not a number without forces)."""
 
 
-class SharedNetwork(AtomicNetwork):
+class Shared(torch.nn.Module):
     """One network for all elements; `species` says 0 where an atom's energy is added and 1 where it is subtracted."""
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
@@ -66,9 +70,17 @@ class SharedNetwork(AtomicNetwork):
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,) with their signs, and their derivatives by the features."""
-        energies, gradients = super().values_and_gradients(features, torch.zeros_like(species))
+        energies, gradients = super().values_and_gradients(features, torch.zeros_like(species))  # type: ignore[misc]
         signs = 1.0 - 2.0 * species
         return signs * energies, signs[:, None] * gradients
+
+
+class SharedNetwork(Shared, AtomicNetwork):
+    """On fixed features."""
+
+
+class SharedContraction(Shared, ContractedNetwork):
+    """On learned contractions of moments."""
 
 
 class Features:
@@ -105,9 +117,8 @@ class Model:
         question, self.features = features.question, features
         used = [(s, raw) for s, raw in zip(question.samples, features.raw, strict=True) if s.in_training]
         used = [(s, raw) for s, raw in used if left_out not in s.batch.numbers.tolist()]
-        self.whitening = Whitening.fit(torch.cat([raw.features for _, raw in used]), damping=1e-3)
         torch.manual_seed(seed)
-        network = SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1)
+        network = self._network(torch.cat([raw.features for _, raw in used]))
         part = TrainableModel([Head("energy", [network])], [NetworkEnergy()], [AtomicEnergy()])
         settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, weight_decay=1e-5)
         frames = [self._frame(sample, raw) for sample, raw in used]
@@ -115,6 +126,20 @@ class Model:
         trainer = Trainer(objective, make_steps(part, settings, seed), frames[:1], settings)  # validation plays no part
         trainer.run(lambda result: None)
         self.part = trainer.average
+
+    def _network(self, samples: Tensor) -> SharedNetwork | SharedContraction:
+        """The network, and what lies before it, from a sample of the features."""
+        featuriser = self.features.source.featuriser
+        if not isinstance(featuriser, NeighbourMoments):
+            self.whitening = Whitening.fit(samples, damping=1e-3)
+            return SharedNetwork(self.whitening.matrix.shape[1], (64, 64), 1)
+        self.whitening = scaling_of_moments(samples, featuriser.n_channels)
+        named = LEARNED_SETS[self.features.settings.features.set]
+        shape = ContractionShape(named.n_channels, named.body_order)
+        network = SharedContraction.make(featuriser.n_features, 0, shape, (64, 64), 1)
+        start = self.whitening(samples).float(), torch.zeros(len(samples), dtype=torch.int64)
+        network.start(*start, len(featuriser.widths), damping=1e-3)
+        return network
 
     def predict(self, index: int, element: int, renamed: int | None) -> Prediction:
         """Energy and forces of a sample, in which an element may be taken for another."""
