@@ -41,21 +41,23 @@ HEAD = """\
 #pragma once
 
 #include "dual.h"
+#include "plan.h"
 
 namespace MLIAP_SIMD {
 
-constexpr int kChannelComponents = %(n_components)d;
+using mliap::channel_invariants_size;
+using mliap::kChannelComponents;
 
-// Number of invariants up to a body order.
-constexpr int channel_invariants_size(int body) { return %(sizes)s; }
+%(checks)s
 """
 
 
 def header() -> str:
     """The text of the header."""
-    sizes = {body: ChannelInvariants(body).n for body in BODY_ORDERS}
-    chain = f"body == 3 ? {sizes[3]} : body == 4 ? {sizes[4]} : {sizes[5]}"
-    lines = [HEAD % {"n_components": N_COMPONENTS, "sizes": chain}]
+    sizes = {f"channel_invariants_size({body})": ChannelInvariants(body).n for body in BODY_ORDERS}
+    known = {"kChannelComponents": N_COMPONENTS, **sizes}
+    checks = "\n".join(f'static_assert({name} == {n}, "plan.h");' for name, n in known.items())
+    lines = [HEAD % {"checks": checks}]
     lines += ["template <class T, int BODY, class N>", "void channel_invariants(const N *a, N *b)", "{"]
     lines += [*_indented(_invariants()), "}", ""]
     lines += ["// g = sum over q of w_q db_q/da.", "template <class T, int BODY, class N>"]

@@ -209,6 +209,18 @@ def open_library() -> ctypes.CDLL:
     return library
 
 
+def check_error(error: int) -> None:
+    """Tell what stopped a function of the library.
+
+    Raises
+    ------
+    InputError
+        If something did.
+    """
+    if error:
+        raise InputError(f"the native kernels stopped: {open_library().mliap_kernels_error(error).decode()}")
+
+
 def _check_version(library: ctypes.CDLL) -> None:
     """Refuse a library with other structs, which would read and write the wrong memory."""
     try:

@@ -19,7 +19,7 @@ from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels import network_gradients
-from mliap_hybrid.kernels.library import BAD_DISTANCE, NetworkSettings, instruction_sets, open_library
+from mliap_hybrid.kernels.library import BAD_DISTANCE, NetworkSettings, check_error, instruction_sets, open_library
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.pair_sums import NativePairSums
 from mliap_hybrid.kernels.plan import MAX_LAYERS, feature_settings, is_known, network_settings
@@ -216,8 +216,7 @@ class NativeBackend:
         error = function(self._handle, ctypes.byref(pairs.pairs), n_threads, *addresses)
         if error == BAD_DISTANCE:
             check_distances(pairs.vectors.norm(dim=1), pairs.geometry)
-        if error:
-            raise InputError(f"the native kernels stopped: {self._library.mliap_kernels_error(error).decode()}")
+        check_error(error)
 
 
 def _restore(arguments: tuple[Any, ...], chosen: dict[str, Any]) -> NativeBackend:

@@ -7,15 +7,13 @@ in the derivatives by the invariants. The moments are constants.
 from __future__ import annotations
 
 import ctypes
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.channel_invariants import N_COMPONENTS
 from mliap_hybrid.kernels.batched_gradients import one_by_one
-from mliap_hybrid.kernels.library import TrainedContraction, instruction_sets, open_library
+from mliap_hybrid.kernels.library import TrainedContraction, check_error, instruction_sets, open_library
 from mliap_hybrid.kernels.network_weights import ContractionWeights
 from mliap_hybrid.kernels.pointers import pointer
 
@@ -139,9 +137,6 @@ class _Call:
         return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def __call__(self, name: str, *arguments: Tensor) -> None:
-        library = open_library()
-        function = partial(getattr(library, f"mliap_contract_{name}"), self._instructions)
+        function = getattr(open_library(), f"mliap_contract_{name}")
         addresses = [pointer(argument, self.dtype) for argument in arguments]
-        error = function(ctypes.byref(self._contraction), torch.get_num_threads(), *addresses)
-        if error:
-            raise InputError(f"the native kernels stopped: {library.mliap_kernels_error(error).decode()}")
+        check_error(function(self._instructions, ctypes.byref(self._contraction), torch.get_num_threads(), *addresses))

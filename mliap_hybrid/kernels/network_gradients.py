@@ -13,10 +13,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels import contracted_network, native_contraction
 from mliap_hybrid.kernels.batched_gradients import one_by_one
-from mliap_hybrid.kernels.library import TrainedNetwork, instruction_sets, ints, open_library
+from mliap_hybrid.kernels.library import TrainedNetwork, check_error, instruction_sets, ints, open_library
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.plan import MAX_LAYERS
 from mliap_hybrid.kernels.pointers import pointer
@@ -110,15 +109,9 @@ class _Call:
         )
 
     def __call__(self, name: str, *arguments: Tensor | None) -> None:
-        library = open_library()
-        error = getattr(library, f"mliap_network_{name}")(
-            self._instructions,
-            ctypes.byref(self._network),
-            torch.get_num_threads(),
-            *(None if argument is None else pointer(argument, self.dtype) for argument in arguments),
-        )
-        if error:
-            raise InputError(f"the native kernels stopped: {library.mliap_kernels_error(error).decode()}")
+        function = getattr(open_library(), f"mliap_network_{name}")
+        addresses = [None if argument is None else pointer(argument, self.dtype) for argument in arguments]
+        check_error(function(self._instructions, ctypes.byref(self._network), torch.get_num_threads(), *addresses))
 
 
 def _by_layer(parameters: Sequence[Tensor]) -> list[Tensor]:

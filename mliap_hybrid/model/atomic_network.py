@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
-from mliap_hybrid.model.curvature import curvature
+from mliap_hybrid.model.curvature import curvature_of_path
 from mliap_hybrid.model.silu_layers import on_bare_features, silu_layers, sizes_of, through
 from mliap_hybrid.model.whitening import Whitening
 
@@ -87,11 +87,7 @@ class AtomicNetwork(torch.nn.Module):
 
     def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """d^2E_i/dt^2 (n_atoms,), eV, on a path of the features with the derivatives x' and x'' (n_atoms, n_inputs)."""
-
-        def energies(x: Tensor) -> Tensor:
-            return self(x, species)
-
-        return curvature(energies, features, first) + torch.func.jvp(energies, (features,), (second,))[1]
+        return curvature_of_path(lambda x: self(x, species), features, first, second)
 
     @property
     def sizes(self) -> str:

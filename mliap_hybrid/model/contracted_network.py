@@ -17,7 +17,7 @@ from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import ContractionWeights, NetworkWeights
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.contraction import Contraction, ContractionShape
-from mliap_hybrid.model.curvature import curvature
+from mliap_hybrid.model.curvature import curvature_of_path
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -107,11 +107,7 @@ class ContractedNetwork(torch.nn.Module):
 
     def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """As in `AtomicNetwork`."""
-
-        def energies(x: Tensor) -> Tensor:
-            return self(x, species)
-
-        return curvature(energies, features, first) + torch.func.jvp(energies, (features,), (second,))[1]
+        return curvature_of_path(lambda x: self(x, species), features, first, second)
 
     def parts(self) -> Mapping[str, torch.nn.Module]:
         """As in `AtomicNetwork`."""

@@ -132,7 +132,7 @@ def _can_learn_products(settings: TrainingFile) -> bool:
     """Whether nothing that the file says keeps it from learned contractions."""
     features, network = settings.features, settings.network
     goes = features.max_order == MAX_ORDER and features.selection == "none" and network.forces == "conservative"
-    # Of few weights there must be few; and a width that was said is one for fixed products.
+    # lm and lbfgs are for few weights; widths that the file says are meant for fixed products.
     return goes and settings.optimisation.optimiser in ("soap", "adamw") and "widths" not in features.model_fields_set
 
 

@@ -16,7 +16,12 @@ from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.kernels.network_weights import ContractionWeights, NetworkWeights
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.testing.backend_tests import BackendTests
-from mliap_hybrid.testing.training_kernel_tests import PRECISIONS, make_network, value_by_definition
+from mliap_hybrid.testing.training_kernel_tests import (
+    PRECISIONS,
+    assert_rows_together,
+    make_network,
+    value_by_definition,
+)
 
 
 def make_contracted_network(
@@ -127,18 +132,8 @@ class ContractedBackendTests(BackendTests):
         inputs, species, *_ = self._atoms(2, torch.float64, N_COMPONENTS)
         assert network.contraction is not None
         leaves = [*network.parameters, network.contraction.weights, network.contraction.own]
-        outputs = torch.cat(
-            [r.flatten() for r in self.training_kernels().values_and_gradients(inputs, species, network)]
-        )
-        unit_vectors = torch.eye(len(outputs), dtype=torch.float64, device=self.device)
-
-        def rows(weights: Tensor) -> tuple[Tensor, ...]:
-            return torch.autograd.grad(outputs, leaves, weights, retain_graph=True)
-
-        one_by_one = [rows(unit_vector) for unit_vector in unit_vectors]
-        for k, together in enumerate(torch.vmap(rows)(unit_vectors)):
-            expected = torch.stack([of_row[k] for of_row in one_by_one])
-            torch.testing.assert_close(together, expected, rtol=1e-12, atol=1e-12)
+        results = self.training_kernels().values_and_gradients(inputs, species, network)
+        assert_rows_together(results, leaves, 1e-12)
 
     def test_shapes_of_a_contraction_are_checked(self) -> None:
         """Before anything is computed."""

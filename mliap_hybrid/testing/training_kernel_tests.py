@@ -50,6 +50,20 @@ def value_by_definition(features: Tensor, species: Tensor, network: NetworkWeigh
     return values + (network.linear[species] * inputs).sum(1) + network.offset[species]
 
 
+def assert_rows_together(results: Sequence[Tensor], leaves: Sequence[Tensor], tolerance: float) -> None:
+    """Rows of the Jacobian of results by leaves, all at a time by vmap, are those asked for one by one."""
+    outputs = torch.cat([result.flatten() for result in results])
+    unit_vectors = torch.eye(len(outputs), dtype=torch.float64, device=outputs.device)
+
+    def rows(weights: Tensor) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(outputs, leaves, weights, retain_graph=True)
+
+    one_by_one = [rows(unit_vector) for unit_vector in unit_vectors]
+    for k, together in enumerate(torch.vmap(rows)(unit_vectors)):
+        expected = torch.stack([of_row[k] for of_row in one_by_one])
+        torch.testing.assert_close(together, expected, rtol=tolerance, atol=tolerance)
+
+
 class TrainingKernelTests:
     """Tests of the static methods of a `Backend`."""
 
@@ -158,16 +172,7 @@ class TrainingKernelTests:
             vectors = positions[pair_j] - positions[pair_i]
             leaves = [torch.ones_like(vectors).requires_grad_()]
             results = self.training_kernels().pair_sums(pair_i, pair_j, vectors, structure_of_atom, 3)(leaves[0])
-        outputs = torch.cat([result.flatten() for result in results])
-        unit_vectors = torch.eye(len(outputs), dtype=torch.float64, device=self.device)
-
-        def rows(weights: Tensor) -> tuple[Tensor, ...]:
-            return torch.autograd.grad(outputs, leaves, weights, retain_graph=True)
-
-        one_by_one = [rows(unit_vector) for unit_vector in unit_vectors]
-        for k, together in enumerate(torch.vmap(rows)(unit_vectors)):
-            expected = torch.stack([of_row[k] for of_row in one_by_one])
-            torch.testing.assert_close(together, expected, rtol=1e-13, atol=1e-13)
+        assert_rows_together(results, leaves, 1e-13)
 
     def _atoms(self, n_atoms: int, dtype: torch.dtype, n_features: int = 11) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features, species, and the derivatives of a loss by values and gradients."""

@@ -5,13 +5,17 @@
 #pragma once
 
 #include "dual.h"
+#include "plan.h"
 
 namespace MLIAP_SIMD {
 
-constexpr int kChannelComponents = 16;
+using mliap::channel_invariants_size;
+using mliap::kChannelComponents;
 
-// Number of invariants up to a body order.
-constexpr int channel_invariants_size(int body) { return body == 3 ? 4 : body == 4 ? 8 : 17; }
+static_assert(kChannelComponents == 16, "plan.h");
+static_assert(channel_invariants_size(3) == 4, "plan.h");
+static_assert(channel_invariants_size(4) == 8, "plan.h");
+static_assert(channel_invariants_size(5) == 17, "plan.h");
 
 template <class T, int BODY, class N>
 void channel_invariants(const N *a, N *b)

@@ -1,6 +1,4 @@
 // The C interface of learned contractions whose weights change from call to call.
-#include <vector>
-
 #include "kernels_api.h"
 #include "processor.h"
 
@@ -46,20 +44,15 @@ int share(const mliap::Kernels<T> &kernels, void (*work)(const ContractionTask<T
     if (contraction->rows[i] < 0 || contraction->rows[i] >= n_elements) return mliap::kBadRow;
   const int64_t size =
       task.gradient ? n_elements * contraction->n_channels * (4 * int64_t(contraction->n_inputs) + 1) : 0;
-  const int64_t n_shares = mliap::number_of_shares(n_atoms, kBlock, kLeastBlocks, n_threads);
-  std::vector<T> others(size * (n_shares - 1));  // the first share is the result's
-  const int error = mliap::share_among_threads(
-      n_atoms, kBlock, kLeastBlocks, n_threads, [&](int64_t number, int64_t first, int64_t last) {
-        ContractionTask<T> part = task;
-        part.first_atom = first;
-        part.last_atom = last;
-        if (number > 0 && size) part.gradient = others.data() + (number - 1) * size;
-        work(part, mliap::scratch_memory(kernels.contraction_scratch_bytes(part)));
-        return int(mliap::kNone);
-      });
-  // In the order of the shares, so that the result depends on their number alone.
-  for (int64_t k = 0; k < int64_t(others.size()); k++) task.gradient[k % size] += others[k];
-  return error;
+  return mliap::sum_over_shares(n_atoms, kBlock, kLeastBlocks, n_threads, task.gradient, size,
+                                [&](T *sum, int64_t first, int64_t last) {
+                                  ContractionTask<T> part = task;
+                                  part.first_atom = first;
+                                  part.last_atom = last;
+                                  part.gradient = size ? sum : nullptr;
+                                  work(part, mliap::scratch_memory(kernels.contraction_scratch_bytes(part)));
+                                  return int(mliap::kNone);
+                                });
 }
 
 // Do one of the kernels in the precision of the contraction.

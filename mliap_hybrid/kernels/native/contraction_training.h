@@ -126,6 +126,8 @@ struct ContractionMemory {
     for (long k = 0; k < channel_row; k += lanes<T>) store(gradient + k, load(gradient + k) + load(by_channels + k));
   }
 
+  void write_invariants(T *out) const { write_rows(b, n_invariants, contraction.n_channels, out, contraction.n_channels); }
+
   // The gradients as the caller wants them: shaped like the weights, then like own.
   void write_gradient(T *out) const
   {
@@ -147,15 +149,6 @@ int64_t contraction_scratch_bytes(const ContractionTask<T> &task)
   return arena.used;
 }
 
-// Do something with the memory and the constant of the body order.
-template <class T, class Work>
-void contract(const ContractionTask<T> &task, char *scratch, Work work)
-{
-  Arena arena(scratch);
-  ContractionMemory<T> memory(task, arena);
-  by_body_order(task.contraction.body_order, [&](auto body) { work(memory, body); });
-}
-
 // Rows of an atom in the arrays of the caller.
 template <class T>
 struct AtomRows {
@@ -173,18 +166,33 @@ struct AtomRows {
   }
 };
 
+// Do something for one atom after the other, given the constant of the body order. Its channels are in memory.a then, and
+// what is given by its invariants in memory.w.
+template <class T, class Work>
+void each_atom(const ContractionTask<T> &task, char *scratch, Work work)
+{
+  Arena arena(scratch);
+  ContractionMemory<T> memory(task, arena);
+  const Contraction<T> &c = memory.contraction;
+  by_body_order(c.body_order, [&](auto body) {
+    for (int64_t i = task.first_atom; i < task.last_atom; i++) {
+      const AtomRows<T> atom(task, i);
+      channels_of_atom(c, atom.e, memory.places, atom.x, true, memory.a);
+      if (task.by_invariants)
+        read_rows(task.by_invariants + atom.invariants, c.n_channels, memory.n_invariants, c.n_channels, memory.w);
+      work(memory, atom, body);
+    }
+  });
+  if (task.gradient) memory.write_gradient(task.gradient);
+}
+
 // B of the atoms of a task.
 template <class T>
 void contract_values(const ContractionTask<T> &task, char *scratch)
 {
-  contract(task, scratch, [&](ContractionMemory<T> &memory, auto body) {
-    const Contraction<T> &c = memory.contraction;
-    for (int64_t i = task.first_atom; i < task.last_atom; i++) {
-      const AtomRows<T> atom(task, i);
-      channels_of_atom(c, atom.e, memory.places, atom.x, true, memory.a);
-      invariants_of_atom<T, body.value, false>(c.channel_row, memory.a, nullptr, memory.b);
-      write_rows(memory.b, memory.n_invariants, c.n_channels, task.invariants + atom.invariants, c.n_channels);
-    }
+  each_atom(task, scratch, [&](ContractionMemory<T> &memory, const AtomRows<T> &atom, auto body) {
+    invariants_of_atom<T, body.value, false>(memory.channel_row, memory.a, nullptr, memory.b);
+    memory.write_invariants(task.invariants + atom.invariants);
   });
 }
 
@@ -192,17 +200,10 @@ void contract_values(const ContractionTask<T> &task, char *scratch)
 template <class T>
 void contract_values_back(const ContractionTask<T> &task, char *scratch)
 {
-  contract(task, scratch, [&](ContractionMemory<T> &memory, auto body) {
-    const Contraction<T> &c = memory.contraction;
-    for (int64_t i = task.first_atom; i < task.last_atom; i++) {
-      const AtomRows<T> atom(task, i);
-      channels_of_atom(c, atom.e, memory.places, atom.x, true, memory.a);
-      read_rows(task.by_invariants + atom.invariants, c.n_channels, memory.n_invariants, c.n_channels, memory.w);
-      adjoint_of_atom<T, body.value, false>(c.channel_row, memory.a, nullptr, memory.w, memory.g, nullptr);
-      memory.add_mixing_gradient(atom.e, atom.x, memory.g);
-      memory.add_own_gradient(atom.e, memory.g);
-    }
-    memory.write_gradient(task.gradient);
+  each_atom(task, scratch, [](ContractionMemory<T> &memory, const AtomRows<T> &atom, auto body) {
+    adjoint_of_atom<T, body.value, false>(memory.channel_row, memory.a, nullptr, memory.w, memory.g, nullptr);
+    memory.add_mixing_gradient(atom.e, atom.x, memory.g);
+    memory.add_own_gradient(atom.e, memory.g);
   });
 }
 
@@ -210,16 +211,11 @@ void contract_values_back(const ContractionTask<T> &task, char *scratch)
 template <class T>
 void contract_slopes(const ContractionTask<T> &task, char *scratch)
 {
-  contract(task, scratch, [&](ContractionMemory<T> &memory, auto body) {
-    const Contraction<T> &c = memory.contraction;
-    for (int64_t i = task.first_atom; i < task.last_atom; i++) {
-      const AtomRows<T> atom(task, i);
-      channels_of_atom(c, atom.e, memory.places, atom.x, true, memory.a);
-      read_rows(task.by_invariants + atom.invariants, c.n_channels, memory.n_invariants, c.n_channels, memory.w);
-      adjoint_of_atom<T, body.value, false>(c.channel_row, memory.a, nullptr, memory.w, memory.g, nullptr);
-      inputs_of_atom(c, atom.e, memory.g, memory.x);
-      write_rows(memory.x, kChannelComponents, c.n_inputs, task.slopes + atom.inputs, c.n_inputs);
-    }
+  each_atom(task, scratch, [&](ContractionMemory<T> &memory, const AtomRows<T> &atom, auto body) {
+    const long n_inputs = memory.contraction.n_inputs;
+    adjoint_of_atom<T, body.value, false>(memory.channel_row, memory.a, nullptr, memory.w, memory.g, nullptr);
+    inputs_of_atom(memory.contraction, atom.e, memory.g, memory.x);
+    write_rows(memory.x, kChannelComponents, n_inputs, task.slopes + atom.inputs, n_inputs);
   });
 }
 
@@ -227,22 +223,16 @@ void contract_slopes(const ContractionTask<T> &task, char *scratch)
 template <class T>
 void contract_slopes_back(const ContractionTask<T> &task, char *scratch)
 {
-  contract(task, scratch, [&](ContractionMemory<T> &memory, auto body) {
-    const Contraction<T> &c = memory.contraction;
-    for (int64_t i = task.first_atom; i < task.last_atom; i++) {
-      const AtomRows<T> atom(task, i);
-      const T *v = task.by_slopes + atom.inputs;
-      channels_of_atom(c, atom.e, memory.places, atom.x, true, memory.a);
-      channels_of_atom(c, atom.e, memory.places, v, false, memory.tangents);
-      invariants_of_atom<T, body.value, true>(c.channel_row, memory.a, memory.tangents, memory.b);
-      write_rows(memory.b, memory.n_invariants, c.n_channels, task.invariants + atom.invariants, c.n_channels);
-      read_rows(task.by_invariants + atom.invariants, c.n_channels, memory.n_invariants, c.n_channels, memory.w);
-      adjoint_of_atom<T, body.value, true>(c.channel_row, memory.a, memory.tangents, memory.w, memory.g, memory.change);
-      memory.add_mixing_gradient(atom.e, atom.x, memory.change);
-      memory.add_mixing_gradient(atom.e, v, memory.g);
-      memory.add_own_gradient(atom.e, memory.change);
-    }
-    memory.write_gradient(task.gradient);
+  each_atom(task, scratch, [&](ContractionMemory<T> &memory, const AtomRows<T> &atom, auto body) {
+    const T *v = task.by_slopes + atom.inputs;
+    channels_of_atom(memory.contraction, atom.e, memory.places, v, false, memory.tangents);
+    invariants_of_atom<T, body.value, true>(memory.channel_row, memory.a, memory.tangents, memory.b);
+    memory.write_invariants(task.invariants + atom.invariants);
+    adjoint_of_atom<T, body.value, true>(memory.channel_row, memory.a, memory.tangents, memory.w, memory.g,
+                                         memory.change);
+    memory.add_mixing_gradient(atom.e, atom.x, memory.change);
+    memory.add_mixing_gradient(atom.e, v, memory.g);
+    memory.add_own_gradient(atom.e, memory.change);
   });
 }
 

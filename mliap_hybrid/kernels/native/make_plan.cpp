@@ -209,7 +209,7 @@ void OwnedPlan<T>::lay_out_contraction(const mliap_network_settings &settings, N
   c.n_inputs = features.n_slots * features.n_probes;
   c.channel_row = round_up(c.n_channels, kPadding<T>);
   c.input_row = round_up(c.n_inputs, kPadding<T>);
-  network.n_inputs = c.n_channels * (c.body_order == 3 ? 4 : c.body_order == 4 ? 8 : 17);
+  network.n_inputs = c.n_channels * channel_invariants_size(c.body_order);
   const int64_t n_matrices = int64_t(c.n_elements) * n_orders;
   AlignedArray<T> mixing(n_matrices * c.n_inputs * c.channel_row), transposed(n_matrices * c.n_channels * c.input_row);
   AlignedArray<T> own(int64_t(c.n_elements) * c.channel_row);

@@ -1,6 +1,5 @@
 // The C interface of networks whose weights change from call to call: one function each for the way there and back.
 #include <cstring>
-#include <vector>
 
 #include "kernels_api.h"
 #include "processor.h"
@@ -63,22 +62,16 @@ int gradient(const mliap::Kernels<T> &kernels, const mliap_network *network, int
   task.state = const_cast<T *>(static_cast<const T *>(state));
   task.energy_gradient = static_cast<const T *>(energy_gradient);
   task.slope_gradient = static_cast<const T *>(slope_gradient);
-  T *const total = static_cast<T *>(result);
-  const int64_t size = n_parameters(network);
-  const int64_t n_shares = mliap::number_of_shares(network->n_atoms, mliap::kAtomBlock, kLeastBlocks, n_threads);
-  std::vector<T> others(size * (n_shares - 1));  // the first share is the result's
-  const int error = mliap::share_among_threads(
-      network->n_atoms, mliap::kAtomBlock, kLeastBlocks, n_threads, [&](int64_t share, int64_t first, int64_t last) {
-        NetworkTask<T> part = task;
-        part.first_atom = first;
-        part.last_atom = last;
-        part.gradient = share == 0 ? total : others.data() + (share - 1) * size;
-        kernels.network_gradient(part, mliap::scratch_memory(kernels.network_scratch_bytes(part)));
-        return int(mliap::kNone);
-      });
-  // In the order of the shares, so that the result depends on their number alone.
-  for (int64_t k = 0; k < int64_t(others.size()); k++) total[k % size] += others[k];
-  return error;
+  return mliap::sum_over_shares(network->n_atoms, mliap::kAtomBlock, kLeastBlocks, n_threads, static_cast<T *>(result),
+                                n_parameters(network), [&](T *sum, int64_t first, int64_t last) {
+                                  NetworkTask<T> part = task;
+                                  part.first_atom = first;
+                                  part.last_atom = last;
+                                  part.gradient = sum;
+                                  kernels.network_gradient(
+                                      part, mliap::scratch_memory(kernels.network_scratch_bytes(part)));
+                                  return int(mliap::kNone);
+                                });
 }
 
 }  // namespace

@@ -75,6 +75,12 @@ struct LayerPlan {
 
 constexpr int kMaxLayers = 16;
 
+// Components of a channel: those of the orders 0 to 3.
+constexpr int kChannelComponents = 16;
+
+// Number of invariants of a channel up to a body order.
+constexpr int channel_invariants_size(int body) { return body == 3 ? 4 : body == 4 ? 8 : 17; }
+
 // A learned contraction (contraction.h). Rows hold whole vectors; those of a task's weights are not filled up.
 template <class T>
 struct Contraction {

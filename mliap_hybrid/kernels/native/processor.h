@@ -30,4 +30,18 @@ int share_among_threads(int64_t n, int64_t block, int64_t least_blocks, int32_t 
 // How many shares the above makes.
 int64_t number_of_shares(int64_t n, int64_t block, int64_t least_blocks, int32_t n_threads);
 
+// The same for work that sums `size` numbers: `work(sum, first, last)` has a sum of its own for each share. They are added
+// up in `total` in the order of the shares, so that the result depends on their number alone.
+template <class T, class Work>
+int sum_over_shares(int64_t n, int64_t block, int64_t least_blocks, int32_t n_threads, T *total, int64_t size, Work work)
+{
+  std::vector<T> others(size * (number_of_shares(n, block, least_blocks, n_threads) - 1));  // the first is the result
+  const int error =
+      share_among_threads(n, block, least_blocks, n_threads, [&](int64_t share, int64_t first, int64_t last) {
+        return work(share == 0 ? total : others.data() + (share - 1) * size, first, last);
+      });
+  for (int64_t k = 0; k < int64_t(others.size()); k++) total[k % size] += others[k];
+  return error;
+}
+
 }  // namespace mliap
