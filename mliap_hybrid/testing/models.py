@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
@@ -15,7 +16,7 @@ from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.model.atomic_network import AtomicNetwork
 from mliap_hybrid.model.bounds import Within
 from mliap_hybrid.model.contracted_network import ContractedNetwork
-from mliap_hybrid.model.contraction import ContractionShape, scaling_of_moments
+from mliap_hybrid.model.contraction import Contraction, ContractionShape, scaling_of_moments
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
@@ -145,6 +146,19 @@ def direct_force_model(
     return model.double().eval()
 
 
+@torch.no_grad()
+def _draw_whitening(contraction: Contraction, moments: Tensor, species: Tensor, random: torch.Generator) -> None:
+    """Size and mean of the sample's invariants, a drawn mixing: the principal axes of few atoms differ by machine."""
+    whitening = contraction.whitening
+    assert whitening is not None
+    invariants = contraction(moments, species)  # (n_samples, n_invariants); the whitening does nothing yet
+    mean, n = invariants.mean(0), invariants.shape[1]
+    spread = (invariants - mean).square().mean(0).sqrt()
+    mixing = torch.eye(n) + 0.3 / n**0.5 * torch.randn(n, n, generator=random, dtype=torch.float64)
+    whitening.mean.copy_(mean)
+    whitening.matrix.copy_(mixing / spread[:, None])
+
+
 def contracted_model(
     predicts_charges: bool = False, whitened: bool = True, total_charge_input: bool = False, seed: int = 0
 ) -> HybridModel:
@@ -168,10 +182,10 @@ def contracted_model(
     def network(body_order: int) -> ContractedNetwork:
         shape = ContractionShape(3, body_order)
         made = ContractedNetwork.make(features.n_features, int(total_charge_input), shape, (8, 8), 2).double()
-        made.start(scaling(moments), species, len(features.widths), damping=1e-2)
         for parameter in made.parameters():
             drawn = torch.randn(parameter.shape, generator=random, dtype=torch.float64)
             parameter.data = 0.2 * drawn
+        _draw_whitening(made.contraction, scaling(moments), species, random)
         return made if whitened else made.on_bare_features(scaling)
 
     energy, start = Head("energy", [network(5)]), torch.tensor([0.8, -0.8], dtype=torch.float64)
