@@ -36,12 +36,12 @@ from mliap_hybrid.config import LossSettings, OptimisationSettings, parse_traini
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.sets import LEARNED_SETS
-from mliap_hybrid.fitting.feature_derivatives import StoredDerivatives
+from mliap_hybrid.fitting.feature_derivatives import KernelDerivatives
 from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.model_factory import make_features
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
-from mliap_hybrid.fitting.raw_features import ComputedFeatures, RawFeatures, whitened_jacobian
+from mliap_hybrid.fitting.raw_features import ComputedFeatures
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.trainer import Trainer
 from mliap_hybrid.fitting.training_frames import TrainingFrames, prepare_frame
@@ -62,17 +62,22 @@ Errors = tuple[float, float]
 
 
 class Shared(torch.nn.Module):
-    """One network for all elements; `species` says 0 where an atom's energy is added and 1 where it is subtracted."""
+    """One network for all elements. `species` counts those of atoms whose energy is subtracted after all others."""
+
+    n_elements: int
+
+    def signs(self, species: Tensor) -> Tensor:
+        """(n_atoms,): 1 where an atom's energy is added, -1 where it is subtracted."""
+        return 1.0 - 2.0 * (species >= self.n_elements)
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies (n_atoms,) with their signs."""
-        return (1.0 - 2.0 * species) * super().forward(features, torch.zeros_like(species))
+        return self.signs(species) * super().forward(features, torch.zeros_like(species))
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,) with their signs, and their derivatives by the features."""
         energies, gradients = super().values_and_gradients(features, torch.zeros_like(species))  # type: ignore[misc]
-        signs = 1.0 - 2.0 * species
-        return signs * energies, signs[:, None] * gradients
+        return self.signs(species) * energies, self.signs(species)[:, None] * gradients
 
 
 class SharedNetwork(Shared, AtomicNetwork):
@@ -92,13 +97,7 @@ class Features:
         self.question = question
         self.elements = tuple(torch.unique(torch.cat([s.batch.numbers for s in question.samples])).tolist())
         self.source = ComputedFeatures(make_features(self.settings, self.elements))
-        self.raw = [self.compute(sample.batch) for sample in question.samples]
-
-    def compute(self, batch: Batch) -> RawFeatures:
-        """Features, and derivatives where there are forces."""
-        if self.question.forces:
-            return self.source.raw(batch)
-        return RawFeatures(self.source.features(batch), torch.empty(0, 3, self.source.featuriser.n_features))
+        self.of_samples = [self.source.features(sample.batch) for sample in question.samples]
 
     def refuse(self, element: int) -> bool:
         """Whether these features, made for the other elements, do not take a structure with the element."""
@@ -115,13 +114,15 @@ class Model:
 
     def __init__(self, features: Features, left_out: int | None, seed: int):
         question, self.features = features.question, features
-        used = [(s, raw) for s, raw in zip(question.samples, features.raw, strict=True) if s.in_training]
-        used = [(s, raw) for s, raw in used if left_out not in s.batch.numbers.tolist()]
+        used = [(s, x) for s, x in zip(question.samples, features.of_samples, strict=True) if s.in_training]
+        used = [(s, x) for s, x in used if left_out not in s.batch.numbers.tolist()]
         torch.manual_seed(seed)
-        network = self._network(torch.cat([raw.features for _, raw in used]))
+        network = self._network(torch.cat([x for _, x in used]))
+        network.n_elements = len(features.elements)
+        self.derivatives = KernelDerivatives(features.source.featuriser, self.whitening, 2 * features.elements)
         part = TrainableModel([Head("energy", [network])], [NetworkEnergy()], [AtomicEnergy()])
         settings = OptimisationSettings(epochs=question.epochs, batch_size=question.batch_size, weight_decay=1e-5)
-        frames = [self._frame(sample, raw) for sample, raw in used]
+        frames = [self._frame(sample.batch, x, sample) for sample, x in used]
         objective = Objective(part, frames, LossSettings(energy=1.0), settings.batch_size)
         trainer = Trainer(objective, make_steps(part, settings, seed), frames[:1], settings)  # validation plays no part
         trainer.run(lambda result: None)
@@ -143,27 +144,27 @@ class Model:
 
     def predict(self, index: int, element: int, renamed: int | None) -> Prediction:
         """Energy and forces of a sample, in which an element may be taken for another."""
-        sample, raw = self.features.question.samples[index], self.features.raw[index]
-        if renamed is not None:
-            numbers = sample.batch.numbers
-            raw = self.features.compute(
-                replace(sample.batch, numbers=torch.where(numbers == element, renamed, numbers))
-            )
-        with torch.no_grad():
-            return self.part(self._frame(sample, raw))
-
-    def _frame(self, sample: Sample, raw: RawFeatures) -> TrainingFrames:
-        forces = self.features.question.forces
+        sample, x = self.features.question.samples[index], self.features.of_samples[index]
         batch = sample.batch
-        if not forces:  # pairs are not needed either
+        if renamed is not None:
+            batch = replace(batch, numbers=torch.where(batch.numbers == element, renamed, batch.numbers))
+            x = self.features.source.features(batch)
+        with torch.no_grad():
+            return self.part(self._frame(batch, x, sample))
+
+    def _frame(self, batch: Batch, features: Tensor, sample: Sample) -> TrainingFrames:
+        """What the training needs of a structure whose elements may not be those of its sample."""
+        forces = self.features.question.forces
+        if not forces:  # pairs are not needed
             batch = replace(batch, **{name: getattr(batch, name)[:0] for name in ("pair_i", "pair_j", "pair_shifts")})
         labels = {"energy": Label(torch.tensor([sample.energy]).float())}  # of a dimer: more than its own
         if forces and batch.forces is not None:
             labels["forces"] = Label(batch.forces.float())
-        derivatives = StoredDerivatives((whitened_jacobian(raw, self.whitening),))
-        frame = prepare_frame(batch, labels, self.whitening(raw.features), derivatives, self.features.elements)
-        sign, size = batch.structure_of_atom, torch.tensor([float(sample.size)])
-        return replace(frame, species=sign, frame_of_atom=torch.zeros_like(sign), atoms_per_frame=size)
+        frame = prepare_frame(batch, labels, self.whitening(features), self.derivatives, self.features.elements)
+        # The second structure of a sample is one whose energy is subtracted.
+        species = frame.species + len(self.features.elements) * batch.structure_of_atom
+        size = torch.tensor([float(sample.size)])
+        return replace(frame, species=species, frame_of_atom=torch.zeros_like(species), atoms_per_frame=size)
 
 
 def answer(question: Question, set_name: str, n_seeds: int) -> dict[str, dict[str, list[Errors]]]:
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(QUESTIONS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     if not options.data.is_dir():
         sys.exit(f"the folder {options.data} does not exist: name that of the reference data with --data")
 

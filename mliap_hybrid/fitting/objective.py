@@ -124,7 +124,7 @@ class Objective:
             parameter.grad = torch.zeros_like(parameter)
         sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what is added to it
         totals = self.count(indices)
-        for micro_batch in _micro_batches(self.group.share(indices), self.micro_batch_size):
+        for micro_batch in micro_batches(self.group.share(indices), self.micro_batch_size):
             frames = join_frames([self.frames[index] for index in micro_batch]).to(self.device)
             prediction = self.part(frames)
             of_micro_batch = squared_errors(prediction, frames, self.loss)
@@ -168,7 +168,8 @@ def _gradients(parameters: Sequence[torch.nn.Parameter]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def _micro_batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def micro_batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Frames `size` at a time, in their order; fewer at the end."""
     for start in range(0, len(indices), size):
         yield indices[start : start + size]
 

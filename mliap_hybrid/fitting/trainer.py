@@ -12,10 +12,10 @@ import torch
 
 from mliap_hybrid.config import OptimisationSettings
 from mliap_hybrid.fitting.losses import RunningErrors, SquaredErrors, squared_errors, total_loss
-from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.objective import Objective, micro_batches
 from mliap_hybrid.fitting.steps import Steps
 from mliap_hybrid.fitting.trainable_model import TrainableModel
-from mliap_hybrid.fitting.training_frames import TrainingFrames
+from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,11 @@ class Trainer:
     def validate(self) -> SquaredErrors:
         """Errors of the averaged weights on the validation frames."""
         errors, average = RunningErrors(), self.average.eval()
-        for index in self.group.share(range(len(self.validation))):
-            frame = self.validation[index].to(average.device)
+        of_process = self.group.share(range(len(self.validation)))
+        for micro_batch in micro_batches(of_process, self.objective.micro_batch_size):
+            frames = join_frames([self.validation[index] for index in micro_batch]).to(average.device)
             with torch.no_grad():
-                prediction = average(frame)
-                errors.add(squared_errors(prediction, frame, self.loss), frame)
+                errors.add(squared_errors(average(frames), frames, self.loss), frames)
         return self._of_group(errors)
 
     def state_dict(self) -> dict[str, Any]:
