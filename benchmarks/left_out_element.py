@@ -163,8 +163,8 @@ class Model:
         frame = prepare_frame(batch, labels, self.whitening(features), self.derivatives, self.features.elements)
         # The second structure of a sample is one whose energy is subtracted.
         species = frame.species + len(self.features.elements) * batch.structure_of_atom
-        size = torch.tensor([float(sample.size)])
-        return replace(frame, species=species, frame_of_atom=torch.zeros_like(species), atoms_per_frame=size)
+        one_frame = {"frame_of_atom": torch.zeros_like(species), "atoms_per_frame": torch.tensor([float(sample.size)])}
+        return replace(frame, species=species, total_charges=torch.zeros(1), **one_frame)
 
 
 def answer(question: Question, set_name: str, n_seeds: int) -> dict[str, dict[str, list[Errors]]]:
