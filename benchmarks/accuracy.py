@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from features_table import FRAMES, KCAL, RECIPE, data_settings
+from data_sets import FRAMES, KCAL
+from features_table import RECIPE, data_settings
 from rich.console import Console
 
 from mliap_hybrid.config import TrainingFile, parse_training_file

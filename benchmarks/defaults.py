@@ -17,25 +17,19 @@ import json
 import multiprocessing
 import statistics
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import read, write
+from ase.io import write
+from data_sets import FRAMES
 from features_table import RECIPE as OF_MOLECULES
-from features_table import rmd17
 from rich.console import Console
 
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
-
-TRAINING = Path(__file__).parents[1] / "training"
 
 
 def with_changes(**sections: dict[str, Any]) -> dict[str, Any]:
@@ -158,61 +152,6 @@ def table(name: str, n_seeds: int, folder: Path) -> list[dict[str, Any]]:
             rows.append({"what": f"{name} | {kind} | {quantity}", "value": means[kind, quantity], "unit": unit})
     ratio = means["plain defaults", "force MAE"] / means["best recipe", "force MAE"]
     return [*rows, {"what": f"{name} | plain defaults | ratio", "value": ratio, "unit": ""}]
-
-
-def molecule(name: str) -> Callable[[Path], list[Atoms]]:
-    """Reader of frames of rMD17, in eV."""
-
-    def frames(data: Path) -> list[Atoms]:
-        labels = [(atoms, atoms.info["REF_energy"], atoms.arrays["REF_forces"]) for atoms in rmd17(data, name)]
-        return [labelled(atoms, energy, forces, atoms.info["split"]) for atoms, energy, forces in labels]
-
-    return frames
-
-
-def silicon(data: Path) -> list[Atoms]:
-    """Frames of Si of the mlearn set, in eV; a tenth of the training frames for validation."""
-    frames = []
-    for part in ("training", "test"):
-        content = json.loads((data / "mlearn" / "Si" / f"{part}.json").read_text())
-        order = np.random.default_rng(0).permutation(len(content)).tolist()
-        for place, index in enumerate(order):
-            structure, outputs = content[index]["structure"], content[index]["outputs"]
-            positions = [site["xyz"] for site in structure["sites"]]
-            atoms = Atoms(f"Si{len(positions)}", positions, cell=structure["lattice"]["matrix"], pbc=True)
-            split = "test" if part == "test" else "validation" if place < len(content) // 10 else "train"
-            frames.append(labelled(atoms, outputs["energy"], np.array(outputs["forces"]), split))
-    return frames
-
-
-def own(file: str) -> Callable[[Path], list[Atoms]]:
-    """Reader of frames that come with the package, energies and forces alone."""
-
-    def frames(data: Path) -> list[Atoms]:
-        of_file = read(TRAINING / file, ":")
-        return [
-            labelled(atoms, atoms.get_potential_energy(), atoms.get_forces(), atoms.info["split"]) for atoms in of_file
-        ]
-
-    return frames
-
-
-def labelled(atoms: Atoms, energy: float, forces: np.ndarray, split: str) -> Atoms:
-    """The atoms alone, with energy, forces and the name of their part."""
-    frame = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    frame.calc = SinglePointCalculator(frame, energy=float(energy), forces=forces)
-    frame.info["split"] = split
-    return frame
-
-
-FRAMES: dict[str, Callable[[Path], list[Atoms]]] = {
-    "ethanol": molecule("ethanol"),
-    "aspirin": molecule("aspirin"),
-    "Si": silicon,
-    "NaCl": own("nacl/nacl64.extxyz.xz"),
-    "water": own("water/water64.extxyz.xz"),
-}
-"""Name -> reader of its frames."""
 
 
 if __name__ == "__main__":

@@ -3,18 +3,18 @@
     python benchmarks/features_table.py [--quick] [--json FILE] [--data FOLDER] [--keep FOLDER] [--jobs 2]
 
 Fixed sets, with the same network and training: rMD17 ethanol and aspirin (950 training, 50 validation, 1000 test
-frames) and 3BPA at 300 to 1200 K (350, 50, 100), which has four elements. Learned sets, `small`, `default` and `large`:
-these and two more molecules, by a training file that names the set and nothing else. Everything is trained by
-`mliap_hybrid.runs.run.train`, three seeds each; the test frames are only looked at in the end. `--quick` trains
-`default` on ethanol once. `--keep` leaves the result of every run
-in a folder, and a run whose result is there is not repeated.
+frames) and 3BPA at 300 to 1200 K (350, 50, 100), which has four elements. Presets, the learned sets `small`, `default`
+and `large` and the fixed set `plain`: all of data_sets.py, molecules, crystals and ions, by a training file that names
+the set and nothing else, without charges and, where there are ions or polar molecules, with fitted ones. Everything is
+trained by `mliap_hybrid.runs.run.train`, three seeds each; the test frames are only looked at in the end. `--quick`
+trains `default` on ethanol once. `--keep` leaves the result of every run in a folder, and a run whose result is there is
+not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import io
 import itertools
 import json
@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase import Atoms
-from ase.io import read, write
+from ase.io import write
+from data_sets import FRAMES, KCAL
 from rich.console import Console
 from rich.table import Table
 
@@ -39,9 +39,7 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import load_data, train
 from mliap_hybrid.structure import join_batches
-from mliap_hybrid.units import ENERGY_UNITS
 
-KCAL = ENERGY_UNITS["kcal/mol"]
 SETS: dict[str, dict[str, Any]] = {
     # As many radial functions as the sets of two channels: the same cost for a pair.
     "gmp-classic": {"set": "gmp-classic", "widths": np.geomspace(0.25, 2.0, 8).round(4).tolist()},
@@ -53,13 +51,19 @@ SETS: dict[str, dict[str, Any]] = {
 }
 """What a row of the table is called -> `features` of its training file."""
 
-PRESETS = {"small": "learned-small", "default": "learned", "large": "learned-large"}
-"""What a row of the table is called -> learned set."""
+PRESETS = {"small": "learned-small", "default": "learned", "large": "learned-large", "plain": "gmp-2c3"}
+"""What a row of the table is called -> set that its training file names."""
+
+WITH_CHARGES = " with charges"
+"""Follows the name of a preset whose model has fitted charges."""
 
 MEV = 1000.0
 DATA_SETS = ("ethanol", "aspirin", "3BPA")
-MOLECULES = ("ethanol", "aspirin", "malonaldehyde", "benzene")
-"""Of rMD17."""
+"""Of the fixed sets."""
+CHARGED = ("NaCl", "water")
+"""Data sets that are trained with charges, too."""
+PERIODIC = ("Li", "Si", *CHARGED)
+"""Data sets whose energies are counted by atom."""
 
 RECIPE: dict[str, Any] = {
     "repulsion": {"kind": "none"},
@@ -98,8 +102,10 @@ class Result:
     dimension: int
     force_mae: float
     """kcal/mol/Å, test frames, components."""
+    force_rmse: float
+    """kcal/mol/Å, test frames, components."""
     energy_mae: float
-    """kcal/mol of a molecule, test frames."""
+    """kcal/mol of a molecule, or of an atom in `PERIODIC` sets; test frames."""
     validation_force_mae: float
     """kcal/mol/Å."""
     fit_seconds: float
@@ -125,9 +131,9 @@ def main() -> None:
     seeds = range(options.seeds)
     # Seeds outside: the first one leaves the features of each set in the cache for the others.
     runs = [
-        Run(data, features, seed)
-        for data, seed, features in itertools.product(options.names, seeds, options.sets)
-        if data in DATA_SETS or features in PRESETS
+        Run(data, features + charges, seed)
+        for data, seed, features, charges in itertools.product(options.names, seeds, options.sets, ("", WITH_CHARGES))
+        if (features in PRESETS and (not charges or data in CHARGED)) or (data in DATA_SETS and not charges)
     ]
     if options.quick:
         runs = [Run("ethanol", "default", 0)]
@@ -174,11 +180,12 @@ def do(task: tuple[Run, Path, Path, Path]) -> tuple[Run, Result]:
             assert evaluations["validation"].forces is not None
             batches = load_data(settings, display)["test"]
         model = load_model(settings.run)
-        atoms_of_a_frame = batches[0].n_atoms
+        size = 1 if run.data in PERIODIC else batches[0].n_atoms
         result = Result(
             dimension=model.features.n_features,
             force_mae=test.forces.mae / KCAL,
-            energy_mae=test.energy.mae * atoms_of_a_frame / KCAL,
+            force_rmse=test.forces.rmse / KCAL,
+            energy_mae=test.energy.mae * size / KCAL,
             validation_force_mae=evaluations["validation"].forces.mae / KCAL,
             fit_seconds=seconds,
             microseconds=time_of_forces(Evaluator(model), batches[:20]),
@@ -189,8 +196,10 @@ def do(task: tuple[Run, Path, Path, Path]) -> tuple[Run, Result]:
 
 def training_file(run: Run, data: Path, cache: Path, folder: Path) -> TrainingFile:
     """The settings of a run, its frames written to `folder`."""
-    if run.features in PRESETS:
-        rest: dict[str, Any] = {"features": {"set": PRESETS[run.features]}, "electrostatics": {"charges": "none"}}
+    preset = run.features.removesuffix(WITH_CHARGES)
+    if preset in PRESETS:
+        charges = "none" if preset == run.features else "fitted"
+        rest: dict[str, Any] = {"features": {"set": PRESETS[preset]}, "electrostatics": {"charges": charges}}
     else:
         rest = RECIPE | {"features": {"widths": [0.25, 0.5, 1.0, 2.0]} | SETS[run.features]}
     of_run = {"run": str(folder / "run"), "seed": run.seed, "data": data_settings(run.data, data, cache, folder)}
@@ -201,44 +210,7 @@ def data_settings(name: str, data: Path, cache: Path, folder: Path) -> dict[str,
     """The section `data` for one of the data sets, whose frames are written to `folder`."""
     file = folder / "frames.extxyz"
     write(file, FRAMES[name](data))
-    keys = {"energy": "REF_energy", "forces": "REF_forces"}
-    return {"files": [str(file)], "split_key": "split", "cache": str(cache), "keys": keys}
-
-
-def rmd17(data: Path, molecule: str) -> list[Atoms]:
-    """Frames of rMD17, in eV."""
-    frames = []
-    for part in ("train", "test"):
-        arrays = np.load(data / "rmd17" / f"rmd17_{molecule}_{part}_01.npz")
-        for k, positions in enumerate(arrays["coords"]):
-            atoms = Atoms(arrays["nuclear_charges"], positions)
-            split = "validation" if part == "train" and k >= 950 else part
-            frames.append(label(atoms, arrays["energies"][k] * KCAL, arrays["forces"][k] * KCAL, split))
-    return frames
-
-
-def three_bpa(data: Path) -> list[Atoms]:
-    """Frames of 3BPA at 300, 600 and 1200 K, in eV."""
-    frames = read(data / "3bpa" / "train_mixedT.xyz", ":")
-    order = np.random.default_rng(0).permutation(len(frames))
-    splits = ["train"] * 350 + ["validation"] * 50 + ["test"] * 100
-    labelled = []
-    for k, split in zip(order, splits, strict=True):
-        frame = frames[k]
-        atoms = Atoms(frame.numbers, frame.positions)
-        labelled.append(label(atoms, frame.get_potential_energy(), frame.get_forces(), split))
-    return labelled
-
-
-FRAMES = {molecule: functools.partial(rmd17, molecule=molecule) for molecule in MOLECULES} | {"3BPA": three_bpa}
-"""Data set -> its frames, labelled."""
-
-
-def label(atoms: Atoms, energy: float, forces: np.ndarray, split: str) -> Atoms:
-    """The frame with labels in eV and the name of its part."""
-    atoms.info |= {"REF_energy": float(energy), "split": split}
-    atoms.arrays["REF_forces"] = forces
-    return atoms
+    return {"files": [str(file)], "split_key": "split", "cache": str(cache)}
 
 
 def time_of_forces(evaluator: Evaluator, batches: list) -> float:
@@ -276,11 +248,12 @@ def summary(results: dict[Run, Result]) -> list[dict[str, object]]:
             f"{mean['validation_force_mae']:.3f}",
         )
         # Beside tables of other models, which are in meV.
-        size, of_energy = (MEV * KCAL, "meV") if features in PRESETS else (1.0, "kcal/mol")
+        size, of_energy = (1.0, "kcal/mol") if features in SETS else (MEV * KCAL, "meV")
         for what, value, unit in (
             ("force MAE", size * mean["force_mae"], f"{of_energy}/Å"),
             ("force MAE, spread over seeds", size * spread, f"{of_energy}/Å"),
-            ("energy MAE", size * mean["energy_mae"], of_energy),
+            ("force RMSE", size * mean["force_rmse"], f"{of_energy}/Å"),
+            ("energy MAE", size * mean["energy_mae"], f"{of_energy}/atom" if data in PERIODIC else of_energy),
             ("seeds", len(of_row), ""),
             ("dimension", mean["dimension"], ""),
             ("fit time", fit_seconds, "s"),

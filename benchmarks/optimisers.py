@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from features_table import rmd17
+from data_sets import rmd17
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch

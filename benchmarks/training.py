@@ -41,7 +41,7 @@ from unittest.mock import patch
 import ase.io
 import torch
 from ase import Atoms
-from features_table import rmd17
+from data_sets import rmd17
 from other_checkout import THIS, Checkout, Row, checkout_in
 from rich.console import Console
 from torch import Tensor
