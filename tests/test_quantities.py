@@ -124,14 +124,19 @@ def plain_settings(tmp_path):
 
 @pytest.fixture
 def setup(plain_settings, frames):
-    """Settings, batches, prepared frames and a part that predicts moments."""
+    """Settings, batches, training frames and a part that predicts moments."""
     settings = plain_settings
     data = settings.data.model_copy(update={"keys": Keys(stress="stress"), "missing_labels": "allow"})
     settings = settings.model_copy(update={"data": data, "loss": Weights()})
     batches = [frame_to_batch(f, settings.features.cutoff, data.keys, allow_missing=True) for f in frames]
-    prepared = prepare(settings, batches[:3], batches[3:], lambda items, _: items)
-    part = make_trainable_model(settings, prepared.terms)
-    return settings, batches, prepared, WithMoments(list(part.heads), list(part.terms.values()), part.theta.values())
+    inputs = prepare(settings, batches[:3], batches[3:], lambda items, _: items)
+    part = make_trainable_model(settings, inputs.initial_fit)
+    return (
+        settings,
+        batches,
+        inputs,
+        WithMoments(list(part.heads), list(part.terms.values()), part.atomic_parameters.values()),
+    )
 
 
 def test_rows_fit_the_settings_and_the_containers():
@@ -180,10 +185,10 @@ def test_units_and_shapes_of_a_new_label_are_those_of_its_row(table):
 
 @pytest.mark.parametrize("transition", [None, 0.5])
 def test_a_new_label_counts_in_the_loss_where_frames_have_it(setup, transition):
-    settings, batches, prepared, part = setup
+    settings, batches, inputs, part = setup
     assert settings.weighted_labels() == ["energy", "forces", "stress", "moments"]
     loss = settings.loss.model_copy(update={"moment_transition": transition})
-    whole = join_frames(prepared.training)
+    whole = join_frames(inputs.training)
     assert whole.labels["moments"].mask.tolist() == [True, False, True]
     assert label_counts(whole)["moments"] == 16
     part.train()
@@ -204,12 +209,12 @@ def test_a_new_label_counts_in_the_loss_where_frames_have_it(setup, transition):
 
 
 def test_a_new_label_is_trained_on_and_its_errors_are_written(setup, tmp_path):
-    settings, _, prepared, part = setup
+    settings, _, inputs, part = setup
     results = []
     weights, before = Weights(energy=0.0, forces=0.0, virial=0.0), parameters_to_vector(part.parameters()).detach()
-    objective = Objective(part, prepared.training, weights, micro_batch_size=2)
+    objective = Objective(part, inputs.training, weights, micro_batch_size=2)
     steps = make_steps(part, settings.optimisation, seed=0)
-    Trainer(objective, steps, prepared.validation, settings.optimisation).run(results.append)
+    Trainer(objective, steps, inputs.validation, settings.optimisation).run(results.append)
     assert not torch.equal(parameters_to_vector(part.parameters()), before)
     rmse = 1000 * results[-1].validation.means["moments"].sqrt().item()
     assert f"m {rmse:.3g} mµB" in errors_line(results[-1].validation)
@@ -225,8 +230,8 @@ def test_a_new_label_is_trained_on_and_its_errors_are_written(setup, tmp_path):
 
 
 def test_a_new_label_has_columns_and_plots(setup, tmp_path, monkeypatch):
-    settings, batches, prepared, part = setup
-    model = make_model(settings, prepared.features, prepared.terms, part)
+    settings, batches, inputs, part = setup
+    model = make_model(settings, inputs.features, inputs.initial_fit, part)
     predict = Evaluator.predict
 
     def with_moments(self, batch, others=()):

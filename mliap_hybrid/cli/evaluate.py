@@ -57,7 +57,7 @@ def evaluate(
     options = {**(label_keys or {}), "total_charge": total_charge_key, "config_type": config_type_key}
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
-    keys = comparable_labels(keys, given, frames, list(potential.theta))
+    keys = comparable_labels(keys, given, frames, list(potential.atomic_parameters))
     counts = n_labelled_frames(frames, keys)
     with shown() as display:
         batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]

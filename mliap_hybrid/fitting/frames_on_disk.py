@@ -1,4 +1,4 @@
-"""Prepared frames for training sets that are larger than the memory: the derivatives stay in the feature cache."""
+"""Training frames for training sets that are larger than the memory: the derivatives stay in the feature cache."""
 
 from __future__ import annotations
 

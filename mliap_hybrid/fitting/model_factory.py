@@ -117,7 +117,7 @@ def make_model(
     for head in heads:
         head.load_state_dict(trained.heads[head.name].state_dict())
     found, of_charges = _found_charges(fit, trained)
-    parameters: Mapping[str, Parameter] = {**trained.theta, **found}  # type: ignore[dict-item]
+    parameters: Mapping[str, Parameter] = {**trained.atomic_parameters, **found}  # type: ignore[dict-item]
     made = [parameter for each in explicit for parameter in each.parameters]
     model = HybridModel(
         features=features,

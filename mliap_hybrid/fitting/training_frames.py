@@ -204,7 +204,7 @@ def memory_of_frames(
 
 
 def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
-    """Lay prepared frames end to end; at least one. They may have different labels."""
+    """Lay training frames end to end; at least one. They may have different labels."""
     n_atoms = [frame.features.shape[0] for frame in frames]
     n_frames = [frame.n_frames for frame in frames]
     first_atoms = _before(n_atoms, [len(frame.pair_i) for frame in frames])  # (n_pairs,)

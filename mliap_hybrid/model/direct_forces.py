@@ -23,7 +23,7 @@ from mliap_hybrid.model.whitening import Whitening
 
 
 class ForceNetwork(torch.nn.Module):
-    """Fully connected SiLU network and a constant for each element: features of an atom -> as many slopes, in eV."""
+    """Fully connected SiLU network and a constant for each element: features of an atom -> as many numbers, in eV."""
 
     def __init__(self, n_inputs: int, hidden: Sequence[int], n_elements: int):
         """Make the network with weights from the current random state; the constants start at zero.
@@ -33,14 +33,14 @@ class ForceNetwork(torch.nn.Module):
         n_inputs : int
             Number of features.
         hidden : sequence of int
-            Widths of the hidden layers; empty makes the slopes linear in the features.
+            Widths of the hidden layers; empty makes the output linear in the features.
         n_elements : int
         """
         super().__init__()
         self.hidden = tuple(hidden)
         self.layers = silu_layers([n_inputs, *hidden, n_inputs])
         start_small(self.layers)
-        # A pair potential has the same slopes everywhere: those of the linear term of the energy's network.
+        # A pair potential has the same feature gradients everywhere: those of the linear term of the energy's network.
         self.offset = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
@@ -80,18 +80,23 @@ class DirectNetwork(torch.nn.Module):
 
     is_conservative = False
 
-    def __init__(self, energy: AtomicNetwork, slopes: ForceNetwork):
+    def __init__(self, energy: AtomicNetwork, force_network: ForceNetwork):
         """Put the two together.
 
         Parameters
         ----------
         energy : AtomicNetwork
-        slopes : ForceNetwork
+        force_network : ForceNetwork
             Of the same inputs.
         """
         super().__init__()
         self.energy = energy
-        self.slopes = slopes
+        self.slopes = force_network  # its name in checkpoints
+
+    @property
+    def force_network(self) -> ForceNetwork:
+        """What stands for the derivatives of the energy by the features."""
+        return self.slopes
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -114,20 +119,20 @@ class DirectNetwork(torch.nn.Module):
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,), and what stands for their derivatives by the features (n_atoms, n_inputs), eV."""
-        return self.energy(features, species), self.slopes(features, species)
+        return self.energy(features, species), self.force_network(features, species)
 
     def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """As in `AtomicNetwork`, of what the forces do: d(s . x')/dt, s being the slopes."""
+        """As in `AtomicNetwork`, of what the forces do: d(s . x')/dt, s being what the force network says."""
 
         def along(x: Tensor, change: Tensor) -> Tensor:
-            return (self.slopes(x, species) * change).sum(1)
+            return (self.force_network(x, species) * change).sum(1)
 
         return torch.func.jvp(along, (features, first), (first, second))[1]
 
     def parts(self) -> Mapping[str, torch.nn.Module]:
         """As in `AtomicNetwork`."""
-        return {"network": self.energy, "force network": self.slopes}
+        return {"network": self.energy, "force network": self.force_network}
 
     def on_bare_features(self, whitening: Whitening) -> DirectNetwork:
         """As in `AtomicNetwork`."""
-        return DirectNetwork(self.energy.on_bare_features(whitening), self.slopes.on_bare_features(whitening))
+        return DirectNetwork(self.energy.on_bare_features(whitening), self.force_network.on_bare_features(whitening))

@@ -57,7 +57,7 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
 def _origin_in_words(best: Checkpoint) -> str:
     epochs: int | list[int] = best.trainer["epoch"]
     molecules = best.model.term(MoleculeTerm)
-    if best.terms is None and molecules is not None:
+    if best.initial_fit is None and molecules is not None:
         gdml = molecules.model
         return f"Kernel model of {gdml.n_train} frames, sigma {gdml.sigma:g} 1/Å, {len(gdml.permutations)} permutations"
     if isinstance(epochs, int):

@@ -71,11 +71,11 @@ def setup(tmp_path):
         optimisation={"optimiser": "lm", "batch_size": 2},
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(5)]
-    prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
-    frames = list(prepared.training)
+    inputs = prepare(settings, batches, batches[:1], lambda items, what: items)
+    frames = list(inputs.training)
     frames[1] = frames[1].without_labels("forces")
     frames[2] = frames[2].without_labels("energy", "virial")
-    return settings, make_trainable_model(settings, prepared.terms), frames
+    return settings, make_trainable_model(settings, inputs.initial_fit), frames
 
 
 def test_squares_of_the_residuals_sum_to_the_loss(setup):

@@ -33,9 +33,9 @@ def setup(tmp_path):
     batches = [
         frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(N_FRAMES)
     ]
-    prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
-    part = make_trainable_model(settings, prepared.terms)
-    frames = list(prepared.training)
+    inputs = prepare(settings, batches, batches[:1], lambda items, what: items)
+    part = make_trainable_model(settings, inputs.initial_fit)
+    frames = list(inputs.training)
     frames[1] = frames[1].without_labels("forces")
     frames[2] = frames[2].without_labels("energy", "virial")
     frames[4] = frames[4].without_labels("virial")

@@ -18,8 +18,8 @@ def trainer(tmp_path):
         optimisation={"optimiser": "adamw", "weight_decay": 1.0, "learning_rate": 0.1, "charge_learning_rate": 0.1},
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(3)]
-    prepared = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
-    return make_trainer(settings, prepared)
+    inputs = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
+    return make_trainer(settings, inputs)
 
 
 def test_weights_decay_and_offsets_and_charges_do_not(trainer):

@@ -105,7 +105,7 @@ def test_fixed_terms_stay_conservative():
     """Without slopes, repulsion and charges are left, and their forces are differences of their energy."""
     model, atoms = direct_force_model(), crystal()
     (network,) = model.heads["energy"].networks
-    for parameter in network.slopes.parameters():
+    for parameter in network.force_network.parameters():
         parameter.data.zero_()
     batch = frame_to_batch(atoms, model.cutoff)
     explicit = HybridModel(

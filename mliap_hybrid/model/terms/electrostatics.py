@@ -71,7 +71,7 @@ class Electrostatics(Term):
         solution = operator.solve(parameters["charge"])
         return Contribution(
             energies=solution.energies,
-            pair_slopes=solution.pair_slopes,
+            distance_derivatives=solution.distance_derivatives,
             forces=solution.forces,
             virials=solution.virials,
             parameter_gradients={} if solution.potentials is None else {"charge": solution.potentials},
