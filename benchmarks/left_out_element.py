@@ -97,7 +97,7 @@ class Features:
     def compute(self, batch: Batch) -> RawFeatures:
         """Features, and derivatives where there are forces."""
         if self.question.forces:
-            return self.source.raw(batch)
+            return self.source.features_and_jacobian(batch)
         return RawFeatures(self.source.features(batch), torch.empty(0, 3, self.source.featuriser.n_features))
 
     def refuse(self, element: int) -> bool:

@@ -50,8 +50,8 @@ def write_shard(featuriser: Featuriser, batches: Sequence[Batch], folder: Path, 
     for batch in batches:
         key = frame_key(batch)
         if with_derivatives:
-            raw = source.raw(batch)
-            tensors |= {f"{key}.features": raw.features, f"{key}.jacobian": raw.jacobian}
+            raw_features = source.features_and_jacobian(batch)
+            tensors |= {f"{key}.features": raw_features.features, f"{key}.jacobian": raw_features.jacobian}
         else:
             tensors[f"{key}.features"] = source.features(batch)
     content = safetensors.torch.save(tensors)

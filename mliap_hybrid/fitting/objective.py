@@ -1,7 +1,7 @@
-"""The loss of a batch of training frames and its gradient, by several processes and in pieces that fit the memory.
+"""The loss of a batch of training frames and its gradient, by several processes, in micro-batches that fit the memory.
 
-Every term of the loss is a mean over the labels of the batch. A part's mean counts with its share of these labels, so
-that the sum over the parts is the mean over the batch, however it was divided.
+Every term of the loss is a mean over the labels of the batch. The mean of a micro-batch counts with its share of these
+labels, so that the sum over micro-batches is the mean over the batch, however it was divided.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Objective:
         indices : sequence of int
             Training frames of the batch, the same in all processes.
         errors : RunningErrors
-            Gets the errors of this process' share.
+            Gets the errors of this process' shard.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class Objective:
             parameter.grad = torch.zeros_like(parameter)
         sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what is added to it
         totals = self.count(indices)
-        for micro_batch in _micro_batches(self.group.share(indices), self.micro_batch_size):
+        for micro_batch in _micro_batches(self.group.shard(indices), self.micro_batch_size):
             frames = join_frames([self.frames[index] for index in micro_batch]).to(self.device)
             prediction = self.part(frames)
             of_micro_batch = squared_errors(prediction, frames, self.loss)
@@ -150,7 +150,7 @@ class Objective:
         alone = Objective(self.part, self.training, self.loss, 1, self.added_terms, self.noisy)
         alone.frames, alone._added = self.frames, self._added
         found = torch.zeros(self.n_frames)
-        for index in self.group.share(indices):
+        for index in self.group.shard(indices):
             found[index] = not alone.gradient([index], RunningErrors()).is_finite
         return self.group.sum(found).nonzero().flatten().tolist()
 
@@ -174,9 +174,9 @@ def _micro_batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]
 
 
 def _weighted(errors: SquaredErrors, counts: Mapping[str, int], totals: Mapping[str, int]) -> SquaredErrors:
-    """The errors of a part as what they add to those of the whole."""
+    """The errors of a micro-batch as what they add to those of the batch."""
 
-    def shares(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def scaled(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: value * (counts[name] / totals[name]) for name, value in values.items()}
 
-    return SquaredErrors(shares(errors.means), shares(errors.penalties))
+    return SquaredErrors(scaled(errors.means), scaled(errors.penalties))

@@ -76,8 +76,8 @@ def _reordered(optimiser: Mapping[str, Any], part: Mapping[str, Tensor]) -> dict
 
     def of(value: Any) -> Any:
         if isinstance(value, Tensor) and value.shape == (sum(sizes),):
-            pieces = value.split(sizes)
-            return torch.cat([pieces[number] for number in order])
+            parts = value.split(sizes)
+            return torch.cat([parts[number] for number in order])
         return [of(one) for one in value] if isinstance(value, list) else value
 
     return {name: of(value) for name, value in optimiser.items()}

@@ -127,7 +127,7 @@ class Trainer:
     def validate(self) -> SquaredErrors:
         """Errors of the averaged weights on the validation frames."""
         errors, average = RunningErrors(), self.average.eval()
-        for index in self.group.share(range(len(self.validation))):
+        for index in self.group.shard(range(len(self.validation))):
             frame = self.validation[index].to(average.device)
             with torch.no_grad():
                 prediction = average(frame)

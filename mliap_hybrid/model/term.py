@@ -221,11 +221,11 @@ class PairTerm(Term):
             distances = geometry.distances.detach().requires_grad_()  # (n_pairs,)
             inputs, of_graph = parameters.leaves(self.takes)
             of_pairs = self.pair_energies(geometry, distances, inputs)  # (n_pairs,)
-            of_distances, *gradients = derivatives(of_pairs, [distances, *inputs.values()], of_graph)
+            distance_derivatives, *gradients = derivatives(of_pairs, [distances, *inputs.values()], of_graph)
         of_pairs = of_pairs if of_graph else of_pairs.detach()
         return Contribution(
             energies=sum_over_pairs(geometry, of_pairs),
-            distance_derivatives=of_distances,
+            distance_derivatives=distance_derivatives,
             parameter_gradients=dict(zip(inputs, gradients, strict=True)),
         )
 

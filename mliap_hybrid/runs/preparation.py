@@ -228,8 +228,8 @@ def _representation(
     elif in_memory:
 
         def with_its_own(batch: Batch) -> tuple[Tensor, FeatureDerivatives]:
-            raw = source.raw(batch)
-            return whitening(raw.features), StoredDerivatives((whitened_jacobian(raw, whitening),))
+            raw_features = source.features_and_jacobian(batch)
+            return whitening(raw_features.features), StoredDerivatives((whitened_jacobian(raw_features, whitening),))
 
         return with_its_own
     return lambda batch: (whitening(source.features(batch)), of_all)

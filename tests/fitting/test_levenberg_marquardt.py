@@ -88,13 +88,13 @@ def test_squares_of_the_residuals_sum_to_the_loss(setup):
     assert len(found) == count_residuals(settings.loss, totals) == 4 + 4 * 8 * 3 + 4 * 9
 
 
-def test_rows_are_the_derivatives_of_the_residuals(setup):
+def test_jacobians_are_the_derivatives_of_the_residuals(setup):
     settings, part, frames = setup
     objective = Objective(part, frames, settings.loss, 2)
     steps = LevenbergMarquardtSteps(part, settings.optimisation)
     totals = objective.count(range(5))
-    rows = list(steps._rows(objective, totals, RunningErrors()))
-    gradient = sum((r @ derivatives for r, derivatives in rows), start=torch.zeros(len(steps.position)))
+    linearised = list(steps._residuals_and_jacobians(objective, totals, RunningErrors()))
+    gradient = sum((r @ derivatives for r, derivatives in linearised), start=torch.zeros(len(steps.position)))
     objective.gradient(list(range(5)), RunningErrors())
     expected = steps.weights.gradient().float()  # of the loss: 2 J^T r
     assert torch.allclose(2.0 * gradient, expected, rtol=1e-3, atol=1e-5 * expected.abs().max())

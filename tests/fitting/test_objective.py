@@ -20,7 +20,7 @@ N_FRAMES = 7
 
 
 class OneOf(ProcessGroup):
-    """A process whose partners are looked at one after the other, so that its sums are its own share."""
+    """A process whose partners are looked at one after the other, so that its sums are those of its own shard."""
 
     def __init__(self, rank, size):
         self.rank, self.size = rank, size

@@ -55,8 +55,8 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         n_residuals = count_residuals(objective.loss, totals)
         self._check(n_residuals, objective)
         errors = RunningErrors()
-        rows = self._rows(objective, totals, errors)
-        model = LinearModel(rows, n_residuals, self.position, self.settings.weight_decay)
+        linearised = self._residuals_and_jacobians(objective, totals, errors)
+        model = LinearModel(linearised, n_residuals, self.position, self.settings.weight_decay)
         if not math.isfinite(model.loss):
             result = BatchResult(model.loss, None, float(model.gradient.norm()))
             raise not_finite(objective, list(range(objective.n_frames)), result, f"epoch {epoch}")
@@ -87,7 +87,7 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         self.position, self.is_stuck = optimiser["position"].to(self.position.device), optimiser["is_stuck"]
         self.damping = Damping(optimiser["damping"], optimiser["growth"])
 
-    def _rows(
+    def _residuals_and_jacobians(
         self, objective: Objective, totals: Mapping[str, int], errors: RunningErrors
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Residuals (m,) of each frame, and their derivatives (m, n); adds up the errors on the way."""
@@ -121,8 +121,8 @@ class LevenbergMarquardtSteps(FullBatchSteps):
             for first in range(0, objective.n_frames, size):
                 last = min(first + size, objective.n_frames)
                 frames = join_frames([objective.frames[index] for index in range(first, last)]).to(self.part.device)
-                piece = residuals(self.part(frames), frames, objective.loss, totals)
-                squares += float(piece.double().square().sum())
+                batch_residuals = residuals(self.part(frames), frames, objective.loss, totals)
+                squares += float(batch_residuals.double().square().sum())
         return squares + self.settings.weight_decay * float(position.square().sum())
 
     def _check(self, n_residuals: int, objective: Objective) -> None:
