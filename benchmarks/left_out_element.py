@@ -138,7 +138,7 @@ class Model:
         shape = ContractionShape(named.n_channels, named.body_order)
         network = SharedContraction.make(featuriser.n_features, 0, shape, (64, 64), 1)
         start = self.whitening(samples).float(), torch.zeros(len(samples), dtype=torch.int64)
-        network.start(*start, len(featuriser.widths), damping=1e-3)
+        network.initialise(*start, len(featuriser.widths), damping=1e-3)
         return network
 
     def predict(self, index: int, element: int, renamed: int | None) -> Prediction:

@@ -280,7 +280,7 @@ def test_values_of_a_parameter_are_given_without_more(monkeypatch):
     batch = frame_to_batch(rock_salt(1, rattle=0.1), 4.5)
     prediction = Evaluator(sodium_chloride_model()).predict(batch, ["copies", "dipole", "born_charges", "moments"])
     assert torch.equal(prediction.others["copies"], prediction.charges)
-    assert prediction.of(row) is prediction.others["copies"]
+    assert prediction.values_of(row) is prediction.others["copies"]
     expected = (prediction.charges[:, None] * batch.positions).sum(0, keepdim=True)
     torch.testing.assert_close(prediction.others["dipole"], expected)
     assert prediction.others.keys() == {"copies", "dipole"}  # Born charges only where charges are predicted

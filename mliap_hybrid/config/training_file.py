@@ -170,7 +170,7 @@ def with_committee(settings: TrainingFile, n_members: int) -> TrainingFile:
     return parse_training_file(content, "--committee")
 
 
-def with_unsaid_of(settings: TrainingFile, other: TrainingFile) -> TrainingFile:
+def with_defaults_from(settings: TrainingFile, other: TrainingFile) -> TrainingFile:
     """The settings with the values of others where the training file says none."""
     said = settings.model_dump(exclude_unset=True)
     return settings.model_validate(_merged(other.model_dump(), said))

@@ -169,7 +169,7 @@ class SymmetryFunctions(torch.nn.Module):
         for triplets in self._triplets(geometry, state):
             weights = angular[geometry.pair_i[triplets.p], self._kind(triplets, state)]  # (n_triplets, n_angular)
             factors = self._angular_terms.factors(triplets) @ weights[:, :, None]  # (n_triplets, 3, 1)
-            for one in (triplets, triplets.turned()):
+            for one in (triplets, triplets.swapped()):
                 result.index_add_(0, one.p, (factors * self._angular_terms.vectors(one)).sum(1))
         return result
 
@@ -198,7 +198,7 @@ class SymmetryFunctions(torch.nn.Module):
         for triplets in self._triplets(geometry, state):
             kind = self._kind(triplets, state)  # (n_triplets,)
             factors = self._angular_terms.factors(triplets)  # (n_triplets, 3, n_angular)
-            for one in (triplets, triplets.turned()):
+            for one in (triplets, triplets.swapped()):
                 vectors = self._angular_terms.vectors(one).transpose(1, 2)  # (n_triplets, 3 of space, 3)
                 angular.index_add_(0, one.p * n_kinds + kind, torch.bmm(vectors, factors))
         angular = angular.view(n_pairs, n_kinds, 3, n_angular).transpose(1, 2)

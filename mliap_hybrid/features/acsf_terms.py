@@ -205,7 +205,7 @@ class AngularTerms:
         Parameters
         ----------
         triplets : Triplets
-            For the gradients in r_q give `triplets.turned()`.
+            For the gradients in r_q give `triplets.swapped()`.
 
         Returns
         -------

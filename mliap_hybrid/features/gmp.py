@@ -27,7 +27,7 @@ from mliap_hybrid.features.density_files import load_table
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.features.harmonics import gradient_matrix, solid_harmonics
-from mliap_hybrid.features.moments import MultipoleState, moment_changes, positive
+from mliap_hybrid.features.moments import MultipoleState, moment_changes, nonzero_distances
 from mliap_hybrid.features.normalization import square_norm
 from mliap_hybrid.features.padding import fill_slots, slots_of_pairs
 from mliap_hybrid.features.products import MomentProducts
@@ -272,7 +272,7 @@ class GaussianMultipoles(torch.nn.Module):
                 of_lower = self._constant(f"ladder_{n}", weights) @ of_harmonics  # (n_centres, 3 (2n - 1), n_slots)
                 of_lower = of_lower.unflatten(1, (3, 2 * n - 1))
                 result = result + (of_lower * state.harmonics[n - 1][:, None]).sum(2)
-        result = result + state.vectors * (along / positive(state.distances))[:, None]
+        result = result + state.vectors * (along / nonzero_distances(state.distances))[:, None]
         return result.transpose(1, 2).reshape(-1, 3)[state.slots]
 
     def jacobian(self, geometry: Geometry) -> Tensor:
@@ -293,10 +293,10 @@ class GaussianMultipoles(torch.nn.Module):
         partials = [] if self.triples is None else self.triples.partials(state.moments)
         for n, change in changes.items():
             by_moments = partial(self.products_of(n).derivative, state.moments[n])
-            result[..., self.feature_blocks[n]] = change.through(by_moments).flatten(0, 1)[state.slots]
+            result[..., self.feature_blocks[n]] = change.feature_derivatives(by_moments).flatten(0, 1)[state.slots]
             if self.triples is not None and n in self.triples.orders:
                 by_moments = partial(self.triples.derivative, partials, n)
-                result[..., self.triple_block] += change.through(by_moments).flatten(0, 1)[state.slots]
+                result[..., self.triple_block] += change.feature_derivatives(by_moments).flatten(0, 1)[state.slots]
         if self.root_offset is not None:
             result *= self._root_derivative(state.squares)[geometry.pair_i, None]
         return result

@@ -48,7 +48,7 @@ class MomentChange:
     gradients: Tensor
     """(n_centres, 3, 2n + 1, n_slots): dS_nm, zero for n = 0."""
 
-    def through(self, by_moments: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def feature_derivatives(self, by_moments: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Derivatives of features (n_centres, n_slots, 3, n_features) from their derivative by the moments.
 
         `by_moments` takes the radial and the angular factor of a change, as `MomentProducts.derivative` does.
@@ -66,7 +66,9 @@ def moment_changes(
     state: MultipoleState, radial_derivatives: Tensor, radial_blocks: Mapping[int, slice]
 ) -> dict[int, MomentChange]:
     """Order -> change of its moments, from g' (n_centres, n_slots, n_channels) of all orders."""
-    directions = (state.vectors / positive(state.distances)[:, None]).transpose(1, 2)  # (n_centres, n_slots, 3)
+    directions = (state.vectors / nonzero_distances(state.distances)[:, None]).transpose(
+        1, 2
+    )  # (n_centres, n_slots, 3)
     gradients = solid_harmonic_gradients(state.harmonics)  # (n_centres, 3, 2n + 1, n_slots) each
     return {
         n: MomentChange(
@@ -80,6 +82,6 @@ def moment_changes(
     }
 
 
-def positive(distances: Tensor) -> Tensor:
+def nonzero_distances(distances: Tensor) -> Tensor:
     """Distances that can be divided by."""
     return distances.clamp_min(torch.finfo(distances.dtype).tiny)

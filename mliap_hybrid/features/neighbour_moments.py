@@ -31,7 +31,7 @@ from mliap_hybrid.features.density_files import load_table
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.features.harmonics import solid_harmonic_gradients, solid_harmonics
-from mliap_hybrid.features.moments import positive
+from mliap_hybrid.features.moments import nonzero_distances
 from mliap_hybrid.features.radial import ChannelRadial, GaussianRadial, SplinedRadial
 from mliap_hybrid.features.settings import check_channels, check_elements, check_orders_and_widths, check_range
 from mliap_hybrid.structure import Geometry
@@ -234,7 +234,7 @@ class NeighbourMoments(torch.nn.Module):
     def _changes(self, geometry: Geometry, state: PairFunctions) -> Tensor:
         """Derivatives of each pair's terms by its vector: (n_pairs, 3, N_COMPONENTS, n_probes)."""
         vectors = geometry.pair_vectors
-        directions = vectors / positive(state.distances)[:, None]  # (n_pairs, 3)
+        directions = vectors / nonzero_distances(state.distances)[:, None]  # (n_pairs, 3)
         radial_derivatives = self.radial.derivative(state.distances, state.species).unflatten(1, (len(ORDERS), -1))
         gradients = solid_harmonic_gradients([of_order.T for of_order in state.harmonics])  # (3, 2n + 1, n_pairs) each
         changes = []

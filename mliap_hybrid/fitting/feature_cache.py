@@ -27,9 +27,9 @@ from mliap_hybrid.fitting.feature_shards import (
     SUFFIX,
     frame_key,
     frames_of_shard,
-    is_sound,
+    is_intact,
     remove_abandoned,
-    write_at_once,
+    write_atomically,
     write_shard,
 )
 from mliap_hybrid.fitting.memory import check_disk
@@ -153,7 +153,7 @@ class FeatureCache:
         remove_abandoned(self.path)
         manifest = self.path / "manifest.json"
         if not manifest.exists():
-            write_at_once(manifest, json.dumps(self._manifest(), indent=2, ensure_ascii=False).encode())
+            write_atomically(manifest, json.dumps(self._manifest(), indent=2, ensure_ascii=False).encode())
 
     def _manifest(self) -> dict[str, Any]:
         """What a person who finds the folder wants to know; nothing reads it."""
@@ -185,7 +185,7 @@ class FeatureCache:
         for batch in track(held, "feature cache") if held else ():
             path = path_of[key := frame_key(batch)]
             if path not in sound:
-                sound[path] = is_sound(path)
+                sound[path] = is_intact(path)
                 if not sound[path]:
                     self._remove_damaged(path)
             if sound[path]:

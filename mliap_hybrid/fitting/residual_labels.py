@@ -75,7 +75,7 @@ def residual_labels(batch: Batch, fixed: Prediction, fit: InitialFit, trained: S
         label = batch.labels.get(quantity.name)
         if label is None:
             continue
-        if quantity.is_sum_of_terms and (of_fixed := fixed.of(quantity)) is not None:
+        if quantity.is_sum_of_terms and (of_fixed := fixed.values_of(quantity)) is not None:
             label = label - of_fixed
         if quantity.has_baseline:
             label = label - compositions([batch], fit.elements) @ fit.baseline  # (1,)

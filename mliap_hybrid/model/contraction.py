@@ -97,7 +97,7 @@ class Contraction(torch.nn.Module):
         return ContractionWeights(self.weights, self.own, self.shape.body_order)
 
     @torch.no_grad()
-    def start(self, moments: Tensor, species: Tensor, n_widths: int, damping: float) -> None:
+    def initialise(self, moments: Tensor, species: Tensor, n_widths: int, damping: float) -> None:
         """Initial weights that see one width of each element, and the whitening of what they make of a sample.
 
         Weights at random would mix all widths from the start, which overfits.

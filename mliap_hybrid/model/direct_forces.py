@@ -18,7 +18,14 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.silu_layers import linear_map, on_bare_features, silu_layers, sizes_of, start_small, through
+from mliap_hybrid.model.silu_layers import (
+    apply_layers,
+    fold_whitening_into_layers,
+    initialise_small,
+    linear_layer,
+    silu_layers,
+    sizes_of,
+)
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -39,7 +46,7 @@ class ForceNetwork(torch.nn.Module):
         super().__init__()
         self.hidden = tuple(hidden)
         self.layers = silu_layers([n_inputs, *hidden, n_inputs])
-        start_small(self.layers)
+        initialise_small(self.layers)
         # A pair potential has the same feature gradients everywhere: those of the linear term of the energy's network.
         self.offset = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
 
@@ -56,21 +63,21 @@ class ForceNetwork(torch.nn.Module):
         -------
         Tensor, shape (n_atoms, n_inputs), eV
         """
-        return through(self.layers, features) + self.offset[species]
+        return apply_layers(self.layers, features) + self.offset[species]
 
     @property
     def sizes(self) -> str:
         """Widths of all layers, for people."""
         return sizes_of(self.layers)
 
-    def on_bare_features(self, whitening: Whitening) -> ForceNetwork:
+    def with_folded_whitening(self, whitening: Whitening) -> ForceNetwork:
         """The same for features that are not whitened: s . dx/dr = (M s) . dF/dr, M the matrix of the whitening."""
         folded = copy.deepcopy(self)
-        on_bare_features(folded.layers, whitening)
+        fold_whitening_into_layers(folded.layers, whitening)
         last: torch.nn.Linear = folded.layers[-1]  # type: ignore[assignment]
         matrix = whitening.matrix.to(last.weight.dtype)  # (n_features, n_kept)
         with torch.no_grad():
-            folded.layers[-1] = linear_map(matrix @ last.weight, matrix @ last.bias)
+            folded.layers[-1] = linear_layer(matrix @ last.weight, matrix @ last.bias)
             folded.offset = torch.nn.Parameter(self.offset @ matrix.T)
         return folded
 
@@ -133,6 +140,8 @@ class DirectNetwork(torch.nn.Module):
         """As in `AtomicNetwork`."""
         return {"network": self.energy, "force network": self.force_network}
 
-    def on_bare_features(self, whitening: Whitening) -> DirectNetwork:
+    def with_folded_whitening(self, whitening: Whitening) -> DirectNetwork:
         """As in `AtomicNetwork`."""
-        return DirectNetwork(self.energy.on_bare_features(whitening), self.force_network.on_bare_features(whitening))
+        return DirectNetwork(
+            self.energy.with_folded_whitening(whitening), self.force_network.with_folded_whitening(whitening)
+        )

@@ -95,7 +95,7 @@ class TorchHeads:
             return torch.zeros_like(self._geometry.pair_vectors)
         return self._back(sum(weighted[1:], weighted[0]))
 
-    def each(self) -> list[tuple[Tensor, Tensor]]:
+    def each_network(self) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) and their gradient (n_pairs, 3) of each network, in order."""
         return [(values, self._back(gradients)) for each in self._each.values() for values, gradients in each]
 

@@ -255,13 +255,13 @@ def _initial_fit(
 ) -> InitialFit:
     """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
     counts = compositions(training, elements)  # (n_training, n_elements)
-    energies = {row: batch.energies for row, batch in enumerate(training) if batch.energies is not None}  # (1,) each
-    rows = list(energies)
-    warn_if_degenerate(counts[rows])
-    without = torch.cat([energy - physics[row].energies for row, energy in energies.items()])  # (n_rows,)
-    baseline = fit_baseline(counts[rows], without)  # (n_elements,)
+    energies = {k: batch.energies for k, batch in enumerate(training) if batch.energies is not None}  # (1,) each
+    labelled = list(energies)
+    warn_if_degenerate(counts[labelled])
+    without = torch.cat([energy - physics[k].energies for k, energy in energies.items()])  # (n_labelled,)
+    baseline = fit_baseline(counts[labelled], without)  # (n_elements,)
     units = [
-        p.products.energies for p in (physics[row] for row in rows) if p.products is not None
+        p.products.energies for p in (physics[k] for k in labelled) if p.products is not None
     ]  # (1, n_products) each
-    unit_baseline = fit_baseline(counts[rows], torch.cat(units)) if units else None  # (n_elements, n_products)
+    unit_baseline = fit_baseline(counts[labelled], torch.cat(units)) if units else None  # (n_elements, n_products)
     return InitialFit(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))

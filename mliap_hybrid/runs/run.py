@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mliap_hybrid.config import TrainingFile, read_training_file, with_unsaid_of, write_training_file
+from mliap_hybrid.config import TrainingFile, read_training_file, with_defaults_from, write_training_file
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -146,7 +146,7 @@ def fingerprint(batches: Sequence[Batch]) -> str:
 def _as_before(settings: TrainingFile, folder: RunFolder, resume: bool) -> TrainingFile:
     """The settings; of a run that goes on, with what it has chosen where the training file says nothing."""
     goes_on = resume and folder.holds_run()
-    return with_unsaid_of(settings, read_training_file(folder.config)) if goes_on else settings
+    return with_defaults_from(settings, read_training_file(folder.config)) if goes_on else settings
 
 
 def _check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:

@@ -25,8 +25,8 @@ def test_step_solves_the_damped_normal_equations(shape):
     random = torch.Generator().manual_seed(0)
     jacobian, r = torch.randn(shape, generator=random), torch.randn(shape[0], generator=random)
     position = torch.randn(shape[1], generator=random, dtype=torch.float64)
-    rows = [(r[:4], jacobian[:4]), (r[4:], jacobian[4:])]
-    model = LinearModel(rows, shape[0], position, decay=0.3)
+    linearised = [(r[:4], jacobian[:4]), (r[4:], jacobian[4:])]
+    model = LinearModel(linearised, shape[0], position, decay=0.3)
     step = model.step(0.5)
     wide = jacobian.double()
     matrix = wide.T @ wide + 0.8 * torch.eye(shape[1], dtype=torch.float64)

@@ -211,9 +211,9 @@ def test_torch_pme_says_the_same():
         values[:, None], torch.tensor(TRICLINIC_CELL), places, empty, torch.zeros(0, dtype=torch.float64)
     )  # (n, 1)
     at_probe = 2.0 * COULOMB_CONSTANT * halves[-1, 0]
-    (slopes,) = torch.autograd.grad(at_probe, places)
+    (gradients,) = torch.autograd.grad(at_probe, places)
     assert float(potentials[-1]) == pytest.approx(float(at_probe.detach()), abs=1e-5)
-    torch.testing.assert_close(fields[-1], -slopes[-1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(fields[-1], -gradients[-1], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("chunk", [1, 500])
