@@ -123,11 +123,11 @@ class Training:
 
         trainer.run(after_epoch)
         seconds = time.process_time() - start
-        part = trainer.average.eval()
-        part.load_state_dict(best)
-        energy, force, angle = self._errors(part, self.test)
-        validation, _, _ = self._errors(part, self.validation)
-        loop = self._work_round_loops(settings, part) if head == "direct" else 0.0
+        trainable = trainer.average.eval()
+        trainable.load_state_dict(best)
+        energy, force, angle = self._errors(trainable, self.test)
+        validation, _, _ = self._errors(trainable, self.validation)
+        loop = self._work_round_loops(settings, trainable) if head == "direct" else 0.0
         return Result(energy, force, angle, loop, validation, seconds, epochs)
 
     def _settings(self, changes: Settings) -> TrainingFile:
@@ -143,12 +143,12 @@ class Training:
         }
         return parse_training_file(merged(SHARED, own, changes), "the benchmark")
 
-    def _errors(self, part: TrainableModel, frames: Sequence[TrainingFrames]) -> tuple[float, float, float]:
+    def _errors(self, trainable: TrainableModel, frames: Sequence[TrainingFrames]) -> tuple[float, float, float]:
         """RMSE of energies and of forces, and the angle of these."""
         energies, forces, labels = [], [], []
         with torch.no_grad():
             for some in frames:
-                prediction = part(some)
+                prediction = trainable(some)
                 energies.append((prediction.energies - some.energies) / some.atoms_per_frame)
                 forces.append(prediction.forces)
                 labels.append(some.forces)
@@ -159,9 +159,9 @@ class Training:
             mean_force_angle(reference.numpy(), predicted.numpy()),
         )
 
-    def _work_round_loops(self, settings: TrainingFile, part: TrainableModel) -> float:
+    def _work_round_loops(self, settings: TrainingFile, trainable: TrainableModel) -> float:
         """Of direct forces, round triangles that begin at test frames."""
-        evaluator = Evaluator(make_model(settings, self.features, self.initial_fit, part))
+        evaluator = Evaluator(make_model(settings, self.features, self.initial_fit, trainable))
         random = np.random.default_rng(0)
         found = []
         for frame in self.loops:

@@ -196,13 +196,13 @@ def resident_megabytes() -> float:
 def in_memory(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
     """Steps on training frames."""
     inputs = prepare(settings, training, validation, track)
-    part = make_trainable_model(settings, inputs.initial_fit)
+    trainable = make_trainable_model(settings, inputs.initial_fit)
 
     def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        prediction = part(join_frames([inputs.training[index] for index in indices]))
+        prediction = trainable(join_frames([inputs.training[index] for index in indices]))
         return prediction.energies, prediction.forces
 
-    return predict, list(part.parameters())
+    return predict, list(trainable.parameters())
 
 
 def stored(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
@@ -245,8 +245,8 @@ def with_torch(settings: TrainingFile, training: Sequence[Batch], validation: Se
 def trainable_model(settings: TrainingFile, training: Sequence[Batch], track: Track) -> HybridModel:
     """A whole model in double precision, its fixed terms fitted to a few frames."""
     inputs = prepare(settings, training[:2], training[2:3], track)
-    part = make_trainable_model(settings, inputs.initial_fit)
-    return make_model(settings, inputs.features, inputs.initial_fit, part).double()
+    trainable = make_trainable_model(settings, inputs.initial_fit)
+    return make_model(settings, inputs.features, inputs.initial_fit, trainable).double()
 
 
 def each_step(model: HybridModel, training: Sequence[Batch], features: Callable[[Geometry], Tensor]) -> Way:

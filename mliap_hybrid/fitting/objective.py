@@ -44,7 +44,7 @@ class Objective:
 
     def __init__(
         self,
-        part: TrainableModel,
+        model: TrainableModel,
         training: Sequence[TrainingFrames],
         loss: LossSettings,
         micro_batch_size: int,
@@ -57,7 +57,7 @@ class Objective:
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
         training : sequence of TrainingFrames
             One frame each, on any device.
         loss : LossSettings
@@ -72,7 +72,7 @@ class Objective:
         names : sequence of str, optional
             What the user calls the training frames.
         """
-        self.part = part
+        self.model = model
         self.training = training
         self.loss = loss
         self.micro_batch_size = micro_batch_size
@@ -80,8 +80,8 @@ class Objective:
         self.noisy = noisy
         self.group = group or ProcessGroup()
         self.names = names or [f"training frame {index}" for index in range(len(training))]
-        self.parameters = list(part.parameters())
-        self.device = part.device
+        self.parameters = list(model.parameters())
+        self.device = model.device
         self._counts = [label_counts(frame) for frame in without_derivatives(training)]
         self.frames: Sequence[TrainingFrames] = training
         """Those of the epoch: the training frames, or noisy ones."""
@@ -101,9 +101,9 @@ class Objective:
         """Choose the frames, and the terms that are added, of an epoch (from 1)."""
         self.frames = self.noisy[epoch % len(self.noisy)] if self.noisy else self.training
         self._added = self.added_terms
-        if self._added is not None and not self._added.start_epoch(epoch, self.part, self.training):
+        if self._added is not None and not self._added.start_epoch(epoch, self.model, self.training):
             self._added = None
-        self.part.train()
+        self.model.train()
 
     def gradient(self, indices: Sequence[int], errors: RunningErrors) -> BatchResult:
         """Set the gradients of the parameters to those of the loss of a batch.
@@ -126,11 +126,11 @@ class Objective:
         totals = self.count(indices)
         for micro_batch in _micro_batches(self.group.shard(indices), self.micro_batch_size):
             frames = join_frames([self.frames[index] for index in micro_batch]).to(self.device)
-            prediction = self.part(frames)
+            prediction = self.model(frames)
             of_micro_batch = squared_errors(prediction, frames, self.loss)
             loss = total_loss(_weighted(of_micro_batch, self.count(micro_batch), totals), self.loss)
             if self._added is not None:
-                term = self._added.loss(self.part, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
+                term = self._added.loss(self.model, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
                 sums[1] += term.item()
                 loss = loss + term
             loss.backward()
@@ -147,7 +147,7 @@ class Objective:
 
     def not_finite_at(self, indices: Sequence[int]) -> list[int]:
         """Those frames of a batch whose loss or gradient is not finite by itself; overwrites gradients."""
-        alone = Objective(self.part, self.training, self.loss, 1, self.added_terms, self.noisy)
+        alone = Objective(self.model, self.training, self.loss, 1, self.added_terms, self.noisy)
         alone.frames, alone._added = self.frames, self._added
         found = torch.zeros(self.n_frames)
         for index in self.group.shard(indices):
@@ -159,8 +159,8 @@ class Objective:
         gradients = _gradients(self.parameters)
         flat = torch.cat([*(gradient.flatten().cpu().double() for gradient in gradients), sums])
         *parts, sums = self.group.sum(flat).split([*(gradient.numel() for gradient in gradients), len(sums)])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+        for gradient, total in zip(gradients, parts, strict=True):
+            gradient.copy_(total.view_as(gradient))
         return sums
 
 

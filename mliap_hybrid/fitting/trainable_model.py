@@ -62,7 +62,7 @@ class TrainableModel(torch.nn.Module):
         return next(self.parameters()).device
 
     def forward(self, frames: TrainingFrames) -> Prediction:
-        """What the trained part says of the frames, differentiable in its parameters.
+        """What the model says of the frames, differentiable in its parameters.
 
         Parameters
         ----------

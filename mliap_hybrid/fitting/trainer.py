@@ -60,7 +60,7 @@ class Trainer:
             One frame each; not empty.
         optimisation : OptimisationSettings
         """
-        self.part = objective.part
+        self.part = objective.model
         self.loss = objective.loss
         self.group = objective.group
         self.objective = objective

@@ -39,11 +39,11 @@ def make_trainer(
         If there is no device as the settings have it; frames go there batch by batch.
     """
     group, optimisation = group or ProcessGroup(), settings.optimisation
-    part = make_trainable_model(settings, inputs.initial_fit, inputs.training).to(
+    model = make_trainable_model(settings, inputs.initial_fit, inputs.training).to(
         device_of_training(settings.device, group.rank)
     )
     objective = Objective(
-        part,
+        model,
         inputs.training,
         settings.loss,
         optimisation.batch_size,
@@ -52,4 +52,4 @@ def make_trainer(
         group,
         names,
     )
-    return Trainer(objective, make_steps(part, optimisation, settings.seed), inputs.validation, optimisation)
+    return Trainer(objective, make_steps(model, optimisation, settings.seed), inputs.validation, optimisation)

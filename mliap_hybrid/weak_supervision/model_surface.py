@@ -23,16 +23,16 @@ from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies
 
 
 def surface_of(
-    part: TrainableModel, prediction: Prediction, frames: TrainingFrames, copies: DisplacedCopies
+    model: TrainableModel, prediction: Prediction, frames: TrainingFrames, copies: DisplacedCopies
 ) -> Surface:
     """The surface of a model at a frame and its copies, differentiable in the weights.
 
     Parameters
     ----------
-    part : TrainableModel
-        Without a charge model.
+    model : TrainableModel
+        Without predicted charges.
     prediction : Prediction
-        Of the trained part at the frames themselves.
+        Of the model at the frames themselves.
     frames : TrainingFrames
     copies : DisplacedCopies
         Of the same frames.
@@ -46,14 +46,14 @@ def surface_of(
     energies, works, curvatures = {"A": prediction.energies}, {}, {}  # (n_frames,) each
     for edge, displacements in copies.displacements.items():
         works[edge] = work(displacements, prediction.forces, atoms, n_frames)
-    displaced, gradients_at = _energies_and_gradients(part, frames, copies)
+    displaced, gradients_at = _energies_and_gradients(model, frames, copies)
     energies |= displaced
     for edge, derivatives in copies.first_derivatives.items():
         if edge[0] != "A":
             works[edge] = -work(derivatives, gradients_at[edge[0]], atoms, n_frames)
     for edge, second in copies.second_derivatives.items():
-        curvatures[edge] = _curvature(part, frames, copies.first_derivatives[edge], second)
-    electrostatics = dict(part.terms.items()).get("electrostatics")
+        curvatures[edge] = _curvature(model, frames, copies.first_derivatives[edge], second)
+    electrostatics = dict(model.terms.items()).get("electrostatics")
     if isinstance(electrostatics, FittedElectrostatics):
         products = electrostatics.charges.products()  # (n_products,)
         of_frames = frames.constants["electrostatics"]
@@ -74,7 +74,7 @@ def surface_of(
 
 
 def _energies_and_gradients(
-    part: TrainableModel, frames: TrainingFrames, copies: DisplacedCopies
+    model: TrainableModel, frames: TrainingFrames, copies: DisplacedCopies
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """By displaced point: energies (n_frames,), and feature gradients (n_atoms, n_kept) where a work needs them."""
     points = list(copies.features)
@@ -82,7 +82,7 @@ def _energies_and_gradients(
     features = torch.cat([copies.features[p] for p in points])  # (n_points n_atoms, n_kept)
     species = frames.species.repeat(len(points))  # (n_points n_atoms,)
     gradients_at: dict[str, Tensor] = {}
-    head = part.heads["energy"]
+    head = model.heads["energy"]
     if all(edge[0] == "A" for edge in copies.first_derivatives):
         atomic = head(features, species)  # (n_points n_atoms,)
     else:
@@ -97,8 +97,8 @@ def _energies_and_gradients(
     return energies, gradients_at
 
 
-def _curvature(part: TrainableModel, frames: TrainingFrames, first: Tensor, second: Tensor) -> Tensor:
+def _curvature(model: TrainableModel, frames: TrainingFrames, first: Tensor, second: Tensor) -> Tensor:
     """d . H d (n_frames,) of the networks at A from x' and x'' (n_atoms, n_kept)."""
-    network = part.heads["energy"].networks[0]
+    network = model.heads["energy"].networks[0]
     of_atoms = network.curvatures(frames.features, frames.species, first, second)  # (n_atoms,)
     return of_atoms.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_atoms)

@@ -84,14 +84,14 @@ class WeakSupervision:
             for index, _ in enumerate(track(self._batches, "displaced copies")):
                 self.random_copies.append([self._copy(index, number) for number in numbers])
 
-    def start_epoch(self, epoch: int, part: TrainableModel, training: Sequence[TrainingFrames]) -> bool:
+    def start_epoch(self, epoch: int, model: TrainableModel, training: Sequence[TrainingFrames]) -> bool:
         """Choose or make the copies of an epoch.
 
         Parameters
         ----------
         epoch : int
             From 1.
-        part : TrainableModel
+        model : TrainableModel
             Its forces lead to adversarial displacements.
         training : sequence of TrainingFrames
             The training frames in their order.
@@ -106,20 +106,20 @@ class WeakSupervision:
         if self.random_copies:
             self.epoch_copies = [copies[epoch % len(copies)] for copies in self.random_copies]
         else:
-            displacements = self._displacements_from_forces(part, training)
+            displacements = self._displacements_from_forces(model, training)
             self.epoch_copies = [self._copy(index, epoch, to_c) for index, to_c in enumerate(displacements)]
         return True
 
     def loss(
-        self, part: TrainableModel, prediction: Prediction, frames: TrainingFrames, indices: Sequence[int]
+        self, model: TrainableModel, prediction: Prediction, frames: TrainingFrames, indices: Sequence[int]
     ) -> Tensor:
         """Weighted sum of the terms.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
         prediction : Prediction
-            Of the part, for `frames`.
+            Of the model, for `frames`.
         frames : TrainingFrames
         indices : sequence of int
             Which training frames these are.
@@ -130,11 +130,11 @@ class WeakSupervision:
             In the units of `total_loss`.
         """
         settings, n_atoms, size = self.settings, frames.atoms_per_frame, self.settings.displacement_size
-        copies = join_copies([self.epoch_copies[index] for index in indices]).to(part.device)
-        surface = surface_of(part, prediction, frames, copies)
+        copies = join_copies([self.epoch_copies[index] for index in indices]).to(model.device)
+        surface = surface_of(model, prediction, frames, copies)
         loss = prediction.energies.new_zeros(())
         if settings.taylor == "curvature":
-            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices).to(part.device)})
+            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices).to(model.device)})
         if settings.taylor != "none":
             expanded = _from_labels(surface, frames, copies) if settings.weak_labels else surface
             taylor = taylor_residuals(expanded, settings.taylor)  # (1, n_frames)
@@ -172,17 +172,17 @@ class WeakSupervision:
         ]  # (3 n_atoms,) each
         return torch.stack([d @ self._hessian(index) @ d for index, d in zip(indices, along_ac, strict=True)]).float()
 
-    def _displacements_from_forces(self, part: TrainableModel, training: Sequence[TrainingFrames]) -> list[Tensor]:
+    def _displacements_from_forces(self, model: TrainableModel, training: Sequence[TrainingFrames]) -> list[Tensor]:
         """Displacements (n_atoms, 3), Å, from A to C of each frame, by the forces of the moment."""
         displacements = []
-        part.eval()
+        model.eval()
         for frame in training:
             with torch.no_grad():
-                forces = part(frame.to(part.device)).forces.double().cpu()  # (n_atoms, 3)
+                forces = model(frame.to(model.device)).forces.double().cpu()  # (n_atoms, 3)
             if self.settings.displacement == "adversarial" and "forces" in frame.labels:
                 forces = forces - frame.labels["forces"].values.cpu()
             displacements.append(adversarial_displacements(forces, self.settings.displacement_size))
-        part.train()
+        model.train()
         return displacements
 
 

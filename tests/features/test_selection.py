@@ -158,10 +158,10 @@ def test_training_on_selected_features(tmp_path, method):
     settings, batches, inputs = inputs_with(tmp_path, selection=method, n_selected=6)
     assert inputs.initial_fit.whitening.matrix.abs().sum(1).count_nonzero() == 6
     assert inputs.training[0].features.shape[1] == 6
-    part = make_trainable_model(settings, inputs.initial_fit).double()
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+    trainable = make_trainable_model(settings, inputs.initial_fit).double()
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     frame = in_double(inputs.training[0])
-    forces = part(frame).forces - frame.labels["forces"].values
+    forces = trainable(frame).forces - frame.labels["forces"].values
     torch.testing.assert_close(forces, predict(model, batches[0]).forces - batches[0].forces, rtol=0, atol=1e-5)
 
 

@@ -40,19 +40,19 @@ def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
 
 
 def ready(tmp_path, charges="reference", forces="direct", **changes):
-    """Settings, batches, training frames and an untrained part whose force network gives some eV."""
+    """Settings, batches, training frames and an untrained model whose force network gives some eV."""
     settings = small_settings(
         tmp_path, electrostatics={"charges": charges}, network={"forces": forces, "hidden": [8]}, **changes
     )
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
     inputs = prepare(settings, batches[:2], batches[2:], pass_on)
-    part = make_trainable_model(settings, inputs.initial_fit).double().train()
-    network = part.heads["energy"].networks[0]
+    trainable = make_trainable_model(settings, inputs.initial_fit).double().train()
+    network = trainable.heads["energy"].networks[0]
     if isinstance(network, DirectNetwork):
         random = torch.Generator().manual_seed(0)
         for parameter in network.force_network.parameters():
             parameter.data = 0.1 * torch.randn(parameter.shape, generator=random, dtype=torch.float64)
-    return settings, batches, inputs, part
+    return settings, batches, inputs, trainable
 
 
 def displacements_of(batch, size=0.03, seed=0):
@@ -62,13 +62,13 @@ def displacements_of(batch, size=0.03, seed=0):
 
 @pytest.mark.parametrize("charges", ["none", "reference", "fitted"])
 def test_trainable_model_equals_the_full_model(tmp_path, charges):
-    settings, batches, inputs, part = ready(tmp_path, charges)
-    if "electrostatics" in part.terms:
-        part.terms["electrostatics"].charges.coordinates.data += 0.3
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+    settings, batches, inputs, trainable = ready(tmp_path, charges)
+    if "electrostatics" in trainable.terms:
+        trainable.terms["electrostatics"].charges.coordinates.data += 0.3
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     assert not model.is_conservative
     for batch, frame in zip(batches, [*inputs.training, *inputs.validation], strict=True):
-        short, full = part(frame := in_double(frame)), predict(model, batch)
+        short, full = trainable(frame := in_double(frame)), predict(model, batch)
         labels = {name: label.values for name, label in frame.labels.items()}
         torch.testing.assert_close(
             short.energies - labels["energy"],
@@ -82,19 +82,19 @@ def test_trainable_model_equals_the_full_model(tmp_path, charges):
 
 
 def test_gradient_of_the_loss_by_finite_differences(tmp_path):
-    settings, _, inputs, part = ready(tmp_path, weak_supervision=EVERYTHING | {"taylor": "second"})
+    settings, _, inputs, trainable = ready(tmp_path, weak_supervision=EVERYTHING | {"taylor": "second"})
     frames, weak = in_double(join_frames(inputs.training)), inputs.weak_supervision
-    weak.start_epoch(1, part, inputs.training)
+    weak.start_epoch(1, trainable, inputs.training)
     weak.epoch_copies = [double_copies(copies) for copies in weak.epoch_copies]
 
     def loss():
-        prediction = part(frames)
+        prediction = trainable(frames)
         labelled = total_loss(squared_errors(prediction, frames), settings.loss)
-        return labelled + weak.loss(part, prediction, frames, [0, 1])
+        return labelled + weak.loss(trainable, prediction, frames, [0, 1])
 
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    for name, parameter in part.named_parameters():
+    for name, parameter in trainable.named_parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         ends = []
         for sign in (1.0, -1.0):
@@ -108,11 +108,11 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path):
 @pytest.mark.parametrize(("taylor", "spatial"), [("trapezoid", "all"), ("second", "D"), ("first", "B")])
 def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, taylor, spatial):
     weak = EVERYTHING | {"taylor": taylor, "spatial": spatial}
-    settings, batches, inputs, part = ready(tmp_path, weak_supervision=weak)
-    model, batch = make_model(settings, inputs.features, inputs.initial_fit, part), batches[0]
+    settings, batches, inputs, trainable = ready(tmp_path, weak_supervision=weak)
+    model, batch = make_model(settings, inputs.features, inputs.initial_fit, trainable), batches[0]
     frame, displacements = in_double(inputs.training[0]), displacements_of(batch)
     copies = double_copies(inputs.weak_supervision.copy_frame(batch, displacements))
-    surface = surface_of(part, part(frame), frame, copies)
+    surface = surface_of(trainable, trainable(frame), frame, copies)
     points = {"A": torch.zeros_like(batch.positions)} | displacements
     full = {p: predict(model, displaced(batch, d, model.cutoff)) for p, d in points.items()}
     for p, energy in surface.energies.items():
@@ -132,7 +132,7 @@ def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, 
 
 def residuals(ready_made, size, taylor, spatial):
     """Of a Taylor order and a spatial variant at displacements of a size; from constants in double precision."""
-    settings, batches, inputs, part = ready_made
+    settings, batches, inputs, trainable = ready_made
     fit = inputs.initial_fit
     explicit = explicit_terms(settings, fit.elements, fit.charges)
 
@@ -145,7 +145,7 @@ def residuals(ready_made, size, taylor, spatial):
         patch.setattr("mliap_hybrid.weak_supervision.displaced_copies._float32", lambda copies: copies)
         copies = copy_frame(batch, displacements_of(batch, size), needs, inputs.features, fit.whitening, physics)
     frame = dataclasses.replace(frame, features=fit.whitening(inputs.features(batch.geometry())))
-    surface = surface_of(part, part(frame), frame, copies)
+    surface = surface_of(trainable, trainable(frame), frame, copies)
     of_taylor = taylor_residuals(surface, taylor).abs().sum().item()
     return of_taylor, spatial_residuals(surface, spatial).abs().sum().item()
 
@@ -233,8 +233,8 @@ def test_settings_that_cannot_be_are_refused(tmp_path, change, message):
 
 
 def test_hidden_layers_of_the_forces_are_those_of_the_energy_unless_given(tmp_path):
-    _, _, inputs, part = ready(tmp_path)
-    network = part.heads["energy"].networks[0]
+    _, _, inputs, trainable = ready(tmp_path)
+    network = trainable.heads["energy"].networks[0]
     assert network.force_network.hidden == network.energy.hidden == (8,)
     settings = small_settings(tmp_path, network={"forces": "direct", "force_hidden": [5, 6]})
     network = make_trainable_model(settings, inputs.initial_fit).heads["energy"].networks[0]

@@ -63,7 +63,7 @@ def test_damping_grows_until_the_loss_falls():
 
 @pytest.fixture
 def setup(tmp_path):
-    """Settings, trained part, frames of which some lack labels."""
+    """Settings, trained model, frames of which some lack labels."""
     settings = small_settings(
         tmp_path,
         electrostatics={"charges": "fitted"},
@@ -79,9 +79,9 @@ def setup(tmp_path):
 
 
 def test_squares_of_the_residuals_sum_to_the_loss(setup):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     together = join_frames(frames)
-    prediction, totals = part(together), label_counts(together)
+    prediction, totals = trainable(together), label_counts(together)
     errors = squared_errors(prediction, together, settings.loss)
     found = residuals(prediction, together, settings.loss, totals)
     assert found.square().sum().item() == pytest.approx(total_loss(errors, settings.loss).item(), rel=1e-5)
@@ -89,9 +89,9 @@ def test_squares_of_the_residuals_sum_to_the_loss(setup):
 
 
 def test_jacobians_are_the_derivatives_of_the_residuals(setup):
-    settings, part, frames = setup
-    objective = Objective(part, frames, settings.loss, 2)
-    steps = LevenbergMarquardtSteps(part, settings.optimisation)
+    settings, trainable, frames = setup
+    objective = Objective(trainable, frames, settings.loss, 2)
+    steps = LevenbergMarquardtSteps(trainable, settings.optimisation)
     totals = objective.count(range(5))
     linearised = list(steps._residuals_and_jacobians(objective, totals, RunningErrors()))
     gradient = sum((r @ derivatives for r, derivatives in linearised), start=torch.zeros(len(steps.position)))
@@ -101,9 +101,9 @@ def test_jacobians_are_the_derivatives_of_the_residuals(setup):
 
 
 def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
-    settings, part, frames = setup
-    objective = Objective(part, frames, settings.loss, 2)
-    steps = LevenbergMarquardtSteps(part, settings.optimisation)
+    settings, trainable, frames = setup
+    objective = Objective(trainable, frames, settings.loss, 2)
+    steps = LevenbergMarquardtSteps(trainable, settings.optimisation)
     totals, losses = objective.count(range(5)), []
     for epoch in range(1, 7):
         steps.run_epoch(epoch, objective)
@@ -112,8 +112,8 @@ def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
             state = {name: {**value} for name, value in steps.state_dict().items()}
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.2 * losses[0]
-    other = LevenbergMarquardtSteps(part, settings.optimisation)
-    other.load_state_dict(state | {"part": part.state_dict()})
+    other = LevenbergMarquardtSteps(trainable, settings.optimisation)
+    other.load_state_dict(state | {"part": trainable.state_dict()})
     other.weights.move_to(other.position)
     for epoch in range(4, 7):
         other.run_epoch(epoch, objective)
@@ -121,18 +121,22 @@ def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
 
 
 def test_a_loss_that_is_not_finite_names_the_frame(setup):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     forces = Label(torch.full_like(frames[3].labels["forces"].values, torch.nan))
     frames[3] = replace(frames[3], labels={**frames[3].labels, "forces": forces})
     with pytest.raises(InputError, match=r"the loss became nan .* in epoch 1, because of training frame 3:"):
-        LevenbergMarquardtSteps(part, settings.optimisation).run_epoch(1, Objective(part, frames, settings.loss, 2))
+        LevenbergMarquardtSteps(trainable, settings.optimisation).run_epoch(
+            1, Objective(trainable, frames, settings.loss, 2)
+        )
 
 
 def test_too_little_memory_is_said(setup, monkeypatch):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     monkeypatch.setattr(steps_module, "available_memory", lambda: 1000)
     with pytest.raises(InputError, match=r"lm needs .* GB of memory for \d+ weights and \d+ labels"):
-        LevenbergMarquardtSteps(part, settings.optimisation).run_epoch(1, Objective(part, frames, settings.loss, 2))
+        LevenbergMarquardtSteps(trainable, settings.optimisation).run_epoch(
+            1, Objective(trainable, frames, settings.loss, 2)
+        )
 
 
 @pytest.mark.parametrize(

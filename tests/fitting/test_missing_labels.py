@@ -197,11 +197,11 @@ def test_the_network_never_sees_a_missing_label(tmp_path):
         settings = mixed_settings(folder, nan=nan)
         batches = load_data(settings, Display())
         inputs = prepare(settings, batches["train"], batches["validation"], Display().track)
-        part = make_trainable_model(settings, inputs.initial_fit)
+        trainable = make_trainable_model(settings, inputs.initial_fit)
         frames = join_frames(inputs.training)
-        loss = total_loss(squared_errors(part(frames), frames), settings.loss)
+        loss = total_loss(squared_errors(trainable(frames), frames), settings.loss)
         loss.backward()
-        assert all(torch.isfinite(parameter.grad).all() for parameter in part.parameters())
+        assert all(torch.isfinite(parameter.grad).all() for parameter in trainable.parameters())
         losses.append(loss.item())
     assert losses[0] == losses[1]
 

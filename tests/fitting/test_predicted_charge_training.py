@@ -58,7 +58,7 @@ def molecules() -> list[Atoms]:
 
 
 def ready(tmp_path, neutrality, frames, with_input=False, **loss):
-    """Settings, labelled batches, training frames and a part whose charges are far from their start."""
+    """Settings, labelled batches, training frames and a model whose charges are far from their start."""
     molecular = not frames[0].pbc.any()
     keys = {"charges": "reference_charges", "born_charges": "born", "total_charge": "charge"}
     keys |= {"stress": None, "dipole": "moment"} if molecular else {}
@@ -75,11 +75,11 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in frames]
     inputs = prepare(settings, batches[:3], batches[3:], pass_on)
-    part = make_trainable_model(settings, inputs.initial_fit).double().train()
+    trainable = make_trainable_model(settings, inputs.initial_fit).double().train()
     generator = torch.Generator().manual_seed(1)
-    for parameter in part.heads["charge"].parameters():
+    for parameter in trainable.heads["charge"].parameters():
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-    return settings, batches, inputs, part
+    return settings, batches, inputs, trainable
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
@@ -87,11 +87,11 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
 @pytest.mark.parametrize("with_input", [False, True])
 def test_trainable_model_equals_the_full_model(tmp_path, neutrality, make, with_input):
     """Shortcut minus its labels is the full model minus the data's labels; charges and what they do are the same."""
-    settings, batches, inputs, part = ready(tmp_path, neutrality, make(), with_input)
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+    settings, batches, inputs, trainable = ready(tmp_path, neutrality, make(), with_input)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     evaluator = Evaluator(model)
     for batch, frame in zip(batches, [*inputs.training, *inputs.validation], strict=True):
-        short, full = part(frame := in_double(frame)), predict(model, batch)
+        short, full = trainable(frame := in_double(frame)), predict(model, batch)
         assert float(full.charges.std()) > 0.2
         assert_near(short.energies - frame.labels["energy"].values, full.energies - batch.energies, full.energies)
         assert_near(short.forces - frame.labels["forces"].values, full.forces - batch.forces, full.forces)
@@ -100,7 +100,7 @@ def test_trainable_model_equals_the_full_model(tmp_path, neutrality, make, with_
         others = evaluator.predict(batch, ["born_charges", "dipole"]).others
         for name in frame.labels.keys() & others.keys():
             assert_near(short.others[name], others[name], others[name])
-        assert_near(part.values(frame, "charge"), full.charges, full.charges)
+        assert_near(trainable.values(frame, "charge"), full.charges, full.charges)
         if batch.virials is not None:
             assert_near(short.virials - frame.labels["virial"].values, full.virials - batch.virials, full.virials)
 
@@ -112,9 +112,9 @@ def assert_near(found, expected, scale):
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
 def test_frames_together_are_the_frames_one_by_one(tmp_path, neutrality):
-    _, _, inputs, part = ready(tmp_path, neutrality, molecules(), with_input=True)
+    _, _, inputs, trainable = ready(tmp_path, neutrality, molecules(), with_input=True)
     frames = [in_double(frame) for frame in inputs.training]
-    joined, alone = part(join_frames(frames)), [part(frame) for frame in frames]
+    joined, alone = trainable(join_frames(frames)), [trainable(frame) for frame in frames]
     for name in ("energies", "forces", "charges", "potentials"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(single, name) for single in alone]))
     for name in ("dipole", "born_charges"):
@@ -128,17 +128,17 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, neutrality, make, 
     if (label, make) in (("virial", molecules), ("dipole", crystals)):
         pytest.skip("no such label")
     weights = dict.fromkeys(("energy", "forces", "charges", "dipole", "born_charges", "virial"), 0.0) | {label: 1.0}
-    settings, _, inputs, part = ready(tmp_path, neutrality, make(), with_input=True, **weights)
+    settings, _, inputs, trainable = ready(tmp_path, neutrality, make(), with_input=True, **weights)
     frames = in_double(join_frames(inputs.training))
 
     def loss():
-        return total_loss(squared_errors(part(frames), frames), settings.loss)
+        return total_loss(squared_errors(trainable(frames), frames), settings.loss)
 
     assert loss().item() > 0
     loss().backward()
     generator = torch.Generator().manual_seed(0)
     derivatives = []
-    for parameter in part.parameters():
+    for parameter in trainable.parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         ends = []
         for sign in (1.0, -1.0):
@@ -164,23 +164,23 @@ def test_matrices_make_the_energy_of_any_charges(cell):
 
 
 def test_validation_gives_the_same(tmp_path):
-    _, _, inputs, part = ready(tmp_path, "shift", molecules())
+    _, _, inputs, trainable = ready(tmp_path, "shift", molecules())
     frame = in_double(inputs.training[0])
-    training = part(frame)
-    part.eval()
+    training = trainable(frame)
+    trainable.eval()
     with torch.no_grad():
-        validation = part(frame)
+        validation = trainable(frame)
     torch.testing.assert_close(validation.forces, training.forces.detach())
     torch.testing.assert_close(validation.others["born_charges"], training.others["born_charges"])
 
 
 def test_errors_of_charges_are_means_over_their_kind(tmp_path):
-    _, _, inputs, part = ready(tmp_path, "shift", molecules())
+    _, _, inputs, trainable = ready(tmp_path, "shift", molecules())
     frames = [in_double(frame) for frame in inputs.training]
     whole, running = join_frames(frames), RunningErrors()
     for frame in frames:
-        running.add(squared_errors(part(frame), frame), frame)
-    errors, prediction = squared_errors(part(whole), whole), part(whole)
+        running.add(squared_errors(trainable(frame), frame), frame)
+    errors, prediction = squared_errors(trainable(whole), whole), trainable(whole)
     for name in ("charges", "dipole", "born_charges"):
         assert running.mean().means[name].item() == pytest.approx(errors.means[name].item(), rel=1e-6)
     labels = {name: label.values for name, label in whole.labels.items()}
@@ -195,10 +195,10 @@ def test_errors_of_charges_are_means_over_their_kind(tmp_path):
 
 
 def test_typical_values_are_means_over_training_frames(tmp_path):
-    settings, batches, inputs, part = ready(tmp_path, "increments", molecules())
-    part.float().eval()
-    found = typical_values(part, inputs.training)
-    model = make_model(settings, inputs.features, inputs.initial_fit, part, found)
+    settings, batches, inputs, trainable = ready(tmp_path, "increments", molecules())
+    trainable.float().eval()
+    found = typical_values(trainable, inputs.training)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable, found)
     charges = torch.cat([Evaluator(model).predict(batch).charges for batch in batches[:3]])
     numbers = torch.cat([batch.numbers for batch in batches[:3]])
     for row, z in enumerate((11, 17)):

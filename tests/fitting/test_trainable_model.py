@@ -23,26 +23,26 @@ def pass_on(items, what):
 
 
 def ready(tmp_path, charges, features="gmp-2c3"):
-    """Settings, labelled batches, training frames and an untrained part whose charges are off their start."""
+    """Settings, labelled batches, training frames and an untrained model whose charges are off their start."""
     features = {"set": features, "widths": [0.5, 1.0], "max_order": 3} if features == "learned" else {"set": features}
     settings = small_settings(tmp_path, electrostatics={"charges": charges}, features=features)
     keys, cutoff = settings.data.keys, settings.features.cutoff
     batches = [frame_to_batch(atoms, cutoff, keys) for atoms in labelled_frames(5)]
     inputs = prepare(settings, batches[:4], batches[4:], pass_on)
-    part = make_trainable_model(settings, inputs.initial_fit, inputs.training).double().train()
-    if "electrostatics" in part.terms:
-        part.terms["electrostatics"].charges.coordinates.data += 0.3
-    return settings, batches, inputs, part
+    trainable = make_trainable_model(settings, inputs.initial_fit, inputs.training).double().train()
+    if "electrostatics" in trainable.terms:
+        trainable.terms["electrostatics"].charges.coordinates.data += 0.3
+    return settings, batches, inputs, trainable
 
 
 @pytest.mark.parametrize("features", WAYS)
 @pytest.mark.parametrize("charges", ["none", "reference", "formal", "fitted", {"Na": 0.4, "Cl": -0.4}], ids=str)
 def test_trainable_model_equals_the_full_model(tmp_path, charges, features):
     """Shortcut minus its labels is the full model minus the data's labels: energies, forces, virials."""
-    settings, batches, inputs, part = ready(tmp_path, charges, features)
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+    settings, batches, inputs, trainable = ready(tmp_path, charges, features)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     for batch, frame in zip(batches, [*inputs.training, *inputs.validation], strict=True):
-        short, full = part(frame := in_double(frame)), predict(model, batch)
+        short, full = trainable(frame := in_double(frame)), predict(model, batch)
         labels = {name: label.values for name, label in frame.labels.items()}
         torch.testing.assert_close(
             short.energies - labels["energy"],
@@ -57,9 +57,9 @@ def test_trainable_model_equals_the_full_model(tmp_path, charges, features):
 
 @pytest.mark.parametrize("features", WAYS)
 def test_frames_together_are_the_frames_one_by_one(tmp_path, features):
-    _, _, inputs, part = ready(tmp_path, "fitted", features)
+    _, _, inputs, trainable = ready(tmp_path, "fitted", features)
     frames = [in_double(frame) for frame in inputs.training]
-    joined, single = part(join_frames(frames)), [part(frame) for frame in frames]
+    joined, single = trainable(join_frames(frames)), [trainable(frame) for frame in frames]
     for name in ("energies", "forces", "virials"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(s, name) for s in single]))
 
@@ -67,15 +67,15 @@ def test_frames_together_are_the_frames_one_by_one(tmp_path, features):
 @pytest.mark.parametrize("features", WAYS)
 @pytest.mark.parametrize("charges", ["none", "fitted"])
 def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges, features):
-    settings, _, inputs, part = ready(tmp_path, charges, features)
+    settings, _, inputs, trainable = ready(tmp_path, charges, features)
     frames = in_double(join_frames(inputs.training))
 
     def loss():
-        return total_loss(squared_errors(part(frames), frames), settings.loss)
+        return total_loss(squared_errors(trainable(frames), frames), settings.loss)
 
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    for parameter in part.parameters():
+    for parameter in trainable.parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         ends = []
         for sign in (1.0, -1.0):
@@ -88,8 +88,8 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges, features)
 
 
 def test_forces_carry_no_net_force_and_virials_are_symmetric(tmp_path):
-    _, _, inputs, part = ready(tmp_path, "none")
-    prediction = part(in_double(inputs.training[0]))
+    _, _, inputs, trainable = ready(tmp_path, "none")
+    prediction = trainable(in_double(inputs.training[0]))
     assert prediction.forces.sum(0).abs().max() < 1e-5
     torch.testing.assert_close(prediction.virials, prediction.virials.transpose(1, 2), rtol=0, atol=1e-5)
 
@@ -116,10 +116,10 @@ def test_memory_is_foreseen(tmp_path, features):
 
 def test_single_precision_is_precise_enough(tmp_path):
     """What a training sees of forces is off by 1e-5 of them, and so is what it makes of the weights."""
-    _, _, inputs, part = ready(tmp_path, "none")
+    _, _, inputs, trainable = ready(tmp_path, "none")
     found = []
-    single = copy.deepcopy(part).float()
-    for of_part, frames in ((part, in_double(inputs.training[0])), (single, inputs.training[0])):
+    single = copy.deepcopy(trainable).float()
+    for of_part, frames in ((trainable, in_double(inputs.training[0])), (single, inputs.training[0])):
         forces = of_part(frames).forces
         forces.square().sum().backward()
         weights = torch.cat([parameter.grad.flatten().double() for parameter in of_part.parameters()])

@@ -57,13 +57,13 @@ def test_prepared_copies_are_the_displaced_frames_with_their_labels(tmp_path):
     inputs = prepare(settings, batches[:2], batches[2:], pass_on)
     assert [len(copy) for copy in inputs.noisy] == [2, 2]
     assert (len(inputs.training), len(inputs.validation)) == (2, 1)
-    part = make_trainable_model(settings, inputs.initial_fit).double().eval()
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+    trainable = make_trainable_model(settings, inputs.initial_fit).double().eval()
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     copies = noisy_frames(batches[:2], settings.noise, settings.features.cutoff, settings.seed)
     for number in range(2):
         for index in range(2):
             frame, full = in_double(inputs.noisy[number][index]), predict(model, copies[number][index])
-            found = part(frame).forces - frame.labels["forces"].values
+            found = trainable(frame).forces - frame.labels["forces"].values
             torch.testing.assert_close(found, full.forces - batches[index].forces, rtol=0, atol=1e-5)
 
 

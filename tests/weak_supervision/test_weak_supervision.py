@@ -53,7 +53,7 @@ def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
 
 
 def ready(tmp_path, n_frames=3, charges="reference", **weak):
-    """Settings, batches, training frames, and an untrained part in double precision."""
+    """Settings, batches, training frames, and an untrained model in double precision."""
     settings = small_settings(tmp_path, electrostatics={"charges": charges}, weak_supervision=EVERYTHING | weak)
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(n_frames)]
     inputs = prepare(settings, batches[:-1], batches[-1:], pass_on)
@@ -71,10 +71,10 @@ def displacements_of(batch, seed, size=0.03):
 def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
     """Energies and works of all points of two frames at once, charges included; curvature by differences."""
     source = charges.split(",")[0]
-    settings, batches, inputs, part = ready(tmp_path, taylor=taylor, spatial=spatial, charges=source)
+    settings, batches, inputs, trainable = ready(tmp_path, taylor=taylor, spatial=spatial, charges=source)
     if source == "fitted":
-        part.terms["electrostatics"].charges.coordinates.data += 0.4
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+        trainable.terms["electrostatics"].charges.coordinates.data += 0.4
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     frames = in_double(join_frames(inputs.training))
     if charges == "fitted, no forces":
         products = dataclasses.replace(frames.constants["electrostatics"], forces=None)
@@ -83,7 +83,7 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
     copies = [
         double_copies(inputs.weak_supervision.copy_frame(b, to)) for b, to in zip(batches, displacements, strict=False)
     ]
-    surface = surface_of(part, part(frames), frames, join_copies(copies))
+    surface = surface_of(trainable, trainable(frames), frames, join_copies(copies))
     for i, batch in enumerate(batches[:2]):
         points = {"A": torch.zeros_like(batch.positions)} | displacements[i]
         full = {p: predict(model, displaced(batch, d, model.cutoff)) for p, d in points.items()}
@@ -104,55 +104,55 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
 
 def test_loss_is_the_weighted_sum_of_its_terms(tmp_path):
     weights = {"taylor_weight": 2.0, "spatial_weight": 0.3}
-    _, _, inputs, part = ready(tmp_path, **weights)
-    part.float()
+    _, _, inputs, trainable = ready(tmp_path, **weights)
+    trainable.float()
     weak, frames = inputs.weak_supervision, join_frames(inputs.training)
-    assert weak.start_epoch(1, part, inputs.training)
-    prediction = part(frames)
-    surface = surface_of(part, prediction, frames, join_copies(weak.epoch_copies))
+    assert weak.start_epoch(1, trainable, inputs.training)
+    prediction = trainable(frames)
+    surface = surface_of(trainable, prediction, frames, join_copies(weak.epoch_copies))
     squared_length = 8 * 0.03**2  # atoms, times the square of the size
     taylor = taylor_residuals(surface, "trapezoid").square().mean() / squared_length
     spatial = spatial_residuals(surface, "all", "trapezoid").square().mean() / squared_length
-    found = weak.loss(part, prediction, frames, [0, 1]).item()
+    found = weak.loss(trainable, prediction, frames, [0, 1]).item()
     assert found == pytest.approx((2.0 * taylor + 0.3 * spatial).item(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("taylor", "spatial"), [("first", "A"), ("trapezoid", "all"), ("second", "two-point")])
 def test_gradient_of_the_terms_by_finite_differences(tmp_path, taylor, spatial):
-    _, _, inputs, part = ready(tmp_path, taylor=taylor, spatial=spatial)
+    _, _, inputs, trainable = ready(tmp_path, taylor=taylor, spatial=spatial)
     weak, frames = inputs.weak_supervision, in_double(join_frames(inputs.training))
-    weak.start_epoch(1, part, inputs.training)
+    weak.start_epoch(1, trainable, inputs.training)
     weak.epoch_copies = [double_copies(copies) for copies in weak.epoch_copies]
 
     def loss():
-        return weak.loss(part, part(frames), frames, [0, 1])
+        return weak.loss(trainable, trainable(frames), frames, [0, 1])
 
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    directions = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in part.parameters()]
+    directions = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in trainable.parameters()]
     ends = []
     for sign in (1.0, -1.0):
-        for parameter, direction in zip(part.parameters(), directions, strict=True):
+        for parameter, direction in zip(trainable.parameters(), directions, strict=True):
             parameter.data += sign * 1e-5 * direction
         ends.append(loss().item())
-        for parameter, direction in zip(part.parameters(), directions, strict=True):
+        for parameter, direction in zip(trainable.parameters(), directions, strict=True):
             parameter.data -= sign * 1e-5 * direction
     expected = (ends[0] - ends[1]) / 2e-5
-    pairs = zip(part.parameters(), directions, strict=True)
+    pairs = zip(trainable.parameters(), directions, strict=True)
     derivative = sum((p.grad * d).sum().item() for p, d in pairs if p.grad is not None)
     assert derivative == pytest.approx(expected, rel=1e-5)
 
 
 def test_weak_labels_lead_to_the_reference_energy(tmp_path):
     """With labels at A, the residual is E(C) - E_ref(A) + d . F_ref(A), whatever the model says of A."""
-    settings, batches, inputs, part = ready(tmp_path, taylor="first", spatial="none", weak_labels=True)
-    model = make_model(settings, inputs.features, inputs.initial_fit, part)
+    settings, batches, inputs, trainable = ready(tmp_path, taylor="first", spatial="none", weak_labels=True)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     batch, frames = batches[0], in_double(inputs.training[0])
     weak, displacement = inputs.weak_supervision, displacements_of(batches[0], 7)
     weak.epoch_copies = [double_copies(weak.copy_frame(batch, displacement))]
     full = predict(model, displaced(batch, displacement["C"], model.cutoff)).energies
     residual = full - batch.energies + (displacement["C"] * batch.forces).sum()
-    found = weak.loss(part, part(frames), frames, [0]).item()
+    found = weak.loss(trainable, trainable(frames), frames, [0]).item()
     assert found == pytest.approx(residual.square().item() / (8 * 0.03**2), rel=1e-4)
 
 
@@ -160,12 +160,12 @@ def test_weak_labels_lead_to_the_reference_energy(tmp_path):
 def test_central_and_curvature_are_the_odd_and_even_parts_of_the_full_model(tmp_path, displacement):
     """Half the difference of E(C) and E(M) with reference forces; their mean with the model Hessian."""
     for taylor in ("central", "curvature"):
-        settings, batches, inputs, part = ready(
+        settings, batches, inputs, trainable = ready(
             tmp_path, taylor=taylor, spatial="none", weak_labels=taylor == "central", displacement=displacement
         )
-        model = make_model(settings, inputs.features, inputs.initial_fit, part)
+        model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
         batch, frames, weak = batches[0], in_double(inputs.training[0]), inputs.weak_supervision
-        weak.start_epoch(1, part, inputs.training)
+        weak.start_epoch(1, trainable, inputs.training)
         weak.epoch_copies = [double_copies(copies) for copies in weak.epoch_copies]
         d = weak.epoch_copies[0].displacements["AC"]
         plus, minus = (predict(model, displaced(batch, sign * d, model.cutoff)).energies for sign in (1, -1))
@@ -174,36 +174,36 @@ def test_central_and_curvature_are_the_odd_and_even_parts_of_the_full_model(tmp_
         else:
             at_a = predict(model, batch).energies
             residual = 0.5 * (plus + minus) - at_a - 0.5 * d.flatten() @ model_hessian(batch) @ d.flatten()
-        found = weak.loss(part, part(frames), frames, [0]).item()
+        found = weak.loss(trainable, trainable(frames), frames, [0]).item()
         assert found == pytest.approx(residual.square().item() / (8 * 0.03**2), rel=1e-3)
 
 
 def test_adversarial_copies_go_against_the_error_of_the_forces(tmp_path):
-    _, _, inputs, part = ready(tmp_path, displacement="adversarial", taylor="first", spatial="none")
-    part.float()
+    _, _, inputs, trainable = ready(tmp_path, displacement="adversarial", taylor="first", spatial="none")
+    trainable.float()
     weak = inputs.weak_supervision
-    weak.start_epoch(1, part, inputs.training)
+    weak.start_epoch(1, trainable, inputs.training)
     for frame, copies in zip(inputs.training, weak.epoch_copies, strict=True):
-        errors = (part(frame).forces - frame.labels["forces"].values).detach()
+        errors = (trainable(frame).forces - frame.labels["forces"].values).detach()
         displacement = copies.displacements["AC"]
         torch.testing.assert_close(
             (displacement * errors).sum(1), -(3**0.5) * 0.03 * errors.norm(dim=1), rtol=1e-4, atol=1e-7
         )
-    assert part.training
+    assert trainable.training
 
 
 def test_virtual_adversarial_training_holds_the_energy_against_a_step_along_the_forces(tmp_path):
     """No labels enter: the change of the predicted energy down its own gradient, E(A) being a constant."""
-    _, _, inputs, part = ready(tmp_path, displacement="virtual", taylor="zeroth", spatial="none")
-    part.float()
+    _, _, inputs, trainable = ready(tmp_path, displacement="virtual", taylor="zeroth", spatial="none")
+    trainable.float()
     weak, frame = inputs.weak_supervision, inputs.training[0]
-    weak.start_epoch(1, part, inputs.training)
-    displacement, prediction = weak.epoch_copies[0].displacements["AC"], part(frame)
+    weak.start_epoch(1, trainable, inputs.training)
+    displacement, prediction = weak.epoch_copies[0].displacements["AC"], trainable(frame)
     torch.testing.assert_close(displacement.norm(dim=1), torch.full((8,), 3**0.5 * 0.03), rtol=1e-5, atol=0)
     assert (displacement * prediction.forces).sum(1).max() < 0
     unlabelled = dataclasses.replace(frame, labels={"energy": Label(torch.full((1,), torch.nan))})
-    found = weak.loss(part, prediction, unlabelled, [0])
-    surface = surface_of(part, prediction, frame, weak.epoch_copies[0])
+    found = weak.loss(trainable, prediction, unlabelled, [0])
+    surface = surface_of(trainable, prediction, frame, weak.epoch_copies[0])
     expected = (surface.energies["C"] - surface.energies["A"]).square() / (8 * 0.03**2)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     (gradient,) = torch.autograd.grad(found, prediction.energies, allow_unused=True)
@@ -211,9 +211,9 @@ def test_virtual_adversarial_training_holds_the_energy_against_a_step_along_the_
 
 
 def test_atoms_that_do_not_move_are_at_one_place_in_all_copies(tmp_path):
-    _, _, inputs, part = ready(tmp_path, displaced_fraction=0.5, taylor="first", spatial="all")
+    _, _, inputs, trainable = ready(tmp_path, displaced_fraction=0.5, taylor="first", spatial="all")
     weak = inputs.weak_supervision
-    weak.start_epoch(1, part, inputs.training)
+    weak.start_epoch(1, trainable, inputs.training)
     moved = [
         torch.stack([copies.displacements[edge].abs().sum(1) > 0 for edge in ("AB", "AC")])
         for copies in weak.epoch_copies
@@ -224,12 +224,12 @@ def test_atoms_that_do_not_move_are_at_one_place_in_all_copies(tmp_path):
 
 
 def test_copies_take_turns_and_wait_for_the_warm_up(tmp_path):
-    _, _, inputs, part = ready(tmp_path, warm_up_epochs=1)
+    _, _, inputs, trainable = ready(tmp_path, warm_up_epochs=1)
     weak = inputs.weak_supervision
-    assert not weak.start_epoch(1, part, inputs.training)
+    assert not weak.start_epoch(1, trainable, inputs.training)
     seen = []
     for epoch in (2, 3, 4):
-        assert weak.start_epoch(epoch, part, inputs.training)
+        assert weak.start_epoch(epoch, trainable, inputs.training)
         seen.append(weak.epoch_copies[0].displacements["AC"])
     assert torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[0], seen[1])
