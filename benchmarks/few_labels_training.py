@@ -165,13 +165,13 @@ class Training:
         random = np.random.default_rng(0)
         found = []
         for frame in self.loops:
-            ways = [torch.zeros_like(frame.positions)]
-            ways += [random_displacements(frame.n_atoms, LOOP_SIZE, random) for _ in range(2)]
+            displacements = [torch.zeros_like(frame.positions)]
+            displacements += [random_displacements(frame.n_atoms, LOOP_SIZE, random) for _ in range(2)]
 
-            def forces(way: torch.Tensor, frame: Batch = frame) -> torch.Tensor:
-                return evaluator.predict(displaced(frame, way, evaluator.model.cutoff)).forces
+            def forces(displacement: torch.Tensor, frame: Batch = frame) -> torch.Tensor:
+                return evaluator.predict(displaced(frame, displacement, evaluator.model.cutoff)).forces
 
-            found.append(loop_work(forces, ways, n_nodes=2).force)
+            found.append(loop_work(forces, displacements, n_nodes=2).force)
         return self.data.force_scale * rms(torch.tensor(found))
 
 
