@@ -153,7 +153,7 @@ def read_training_file(path: Path) -> TrainingFile:
 def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
     """The settings with the files that they name taken relative to `folder`."""
     sections = {name: getattr(settings, name) for name in type(settings).model_fields}
-    here = {name: section.within(folder) for name, section in sections.items() if isinstance(section, Section)}
+    here = {name: section.with_files_in(folder) for name, section in sections.items() if isinstance(section, Section)}
     return settings.model_copy(update=here)
 
 

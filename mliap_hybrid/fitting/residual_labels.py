@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mliap_hybrid.data.baseline import compositions
 from mliap_hybrid.fitting.charge_products import ChargeProducts, unit_predictions
-from mliap_hybrid.fitting.explicit_terms import constants_of, energies_at_start, fits_charges, fixed_physics
+from mliap_hybrid.fitting.explicit_terms import energies_at_start, fits_charges, fixed_physics, term_constants
 from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.model.term import Constants
@@ -52,7 +52,7 @@ def frame_terms(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ..
     return FrameTerms(
         fixed=fixed,
         products=unit_predictions(batch, elements, smearings[0]) if smearings else None,  # type: ignore[arg-type]
-        constants=constants_of(batch, terms, with_virials),
+        constants=term_constants(batch, terms, with_virials),
         energies=fixed.energies + energies_at_start(batch, terms, elements),
     )
 

@@ -103,14 +103,14 @@ def prepare(
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.with_virials
     molecules = molecules_of(settings) if initial_fit is None else initial_fit.molecules
     explicit = explicit_terms(settings, elements, charges, molecules)
-    of_terms = sum(
+    bytes_of_constants = sum(
         made.term.memory_of_constants([batch.n_atoms for batch in batches], use_virials)
         for made in explicit
         if made.is_trained
     )
     n_kept = settings.features.n_selected or features.n_features
     is_stored = stores_derivatives(features)
-    needed = memory_of_frames(batches, n_kept, is_stored, of_terms)
+    needed = memory_of_frames(batches, n_kept, is_stored, bytes_of_constants)
     available = available_memory()
     needed = n_processes * (needed + _memory_of_weak_supervision(settings, training, n_kept, available))
     in_memory = not is_stored or settings.data.cache is None or fits(needed, available)

@@ -210,8 +210,10 @@ def test_memory_is_foreseen(tmp_path):
     _, batches, inputs, _ = ready(tmp_path, "shift", crystals())
     frames = join_frames([*inputs.training, *inputs.validation])
     n_kept = inputs.initial_fit.whitening.matrix.shape[1]
-    of_terms = Electrostatics(1.0).memory_of_constants([batch.n_atoms for batch in batches], with_virials=True)
-    foreseen = memory_of_frames(batches, n_kept, stores_derivatives=False, of_terms=of_terms)
+    bytes_of_constants = Electrostatics(1.0).memory_of_constants(
+        [batch.n_atoms for batch in batches], with_virials=True
+    )
+    foreseen = memory_of_frames(batches, n_kept, stores_derivatives=False, bytes_of_constants=bytes_of_constants)
     assert 0.95 * frames.n_bytes <= foreseen <= 1.1 * frames.n_bytes
 
 

@@ -173,7 +173,7 @@ class TestScaling:
         contraction = Contraction(32, ContractionShape(2, 3), 2)
         for matrix, mean in ((torch.ones(32, 32), torch.zeros(32)), (torch.eye(32), torch.ones(32))):
             with pytest.raises(ValueError, match="scaling of the moments"):
-                contraction.on_scaled_moments(Whitening(mean, matrix))
+                contraction.with_folded_scaling(Whitening(mean, matrix))
 
 
 class TestStart:
