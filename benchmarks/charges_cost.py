@@ -11,7 +11,7 @@ from charges_water import ELEMENTS, Row, untrained_model, water, write_system
 from mliap_hybrid.lammps.command import run_lammps
 from mliap_hybrid.lammps.data_file import write_data_file
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.lammps.inputs import splitting
+from mliap_hybrid.lammps.inputs import ewald_splitting
 
 RUN = """\
 units metal
@@ -50,7 +50,7 @@ def cost(folder: Path, systems: Sequence[tuple[int, int, int]] = SYSTEMS, accura
     Beside predicted charges: the same model with fixed charges (their long-range term by coul/long + pppm), the same
     model without charges, and coul/long + pppm without any model. PPPM has the same accuracy everywhere.
     """
-    blocks = {"plain coul/long + pppm": PLAIN.format(accuracy=accuracy, gewald=splitting(accuracy, 9.0))}
+    blocks = {"plain coul/long + pppm": PLAIN.format(accuracy=accuracy, gewald=ewald_splitting(accuracy, 9.0))}
     for name, charges, engine in (
         ("no charges", "none", "kspace"),
         ("fixed charges", "fixed", "kspace"),

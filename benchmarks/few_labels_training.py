@@ -22,7 +22,7 @@ from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.report.force_angles import mean_force_angle
 from mliap_hybrid.runs.make_trainer import make_trainer
-from mliap_hybrid.runs.preparation import Prepared, make_weak_supervision, prepare
+from mliap_hybrid.runs.preparation import TrainingInputs, make_weak_supervision, prepare
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.closed_loop import loop_work
 from mliap_hybrid.weak_supervision.displaced_copies import displaced
@@ -76,12 +76,12 @@ class Training:
         self.cache = cache
         self.batches, validation = frames.draw(n_labels, seed)
         settings = self._settings({})
-        prepared = prepare(settings, self.batches, [*validation, *frames.test], pass_on)
-        self.features, self.terms, self.training = prepared.features, prepared.terms, prepared.training
+        inputs = prepare(settings, self.batches, [*validation, *frames.test], pass_on)
+        self.features, self.initial_fit, self.training = inputs.features, inputs.initial_fit, inputs.training
         n_validation = len(validation)
-        self.validation = [join_frames(list(prepared.validation[:n_validation]))]
+        self.validation = [join_frames(list(inputs.validation[:n_validation]))]
         self.loops = frames.test[:N_LOOPS]
-        test = list(prepared.validation[n_validation:])
+        test = list(inputs.validation[n_validation:])
         self.test = [join_frames(test[k : k + AT_ONCE]) for k in range(0, len(test), AT_ONCE)]
 
     def run(self, head: str, method: Settings, n_steps: int) -> Result:
@@ -106,13 +106,15 @@ class Training:
         start = time.process_time()
         weak, noisy = None, []
         if settings.weak_supervision.is_on:
-            weak = make_weak_supervision(settings, self.batches, self.features, self.terms, pass_on)
+            weak = make_weak_supervision(settings, self.batches, self.features, self.initial_fit, pass_on)
         if settings.noise.displacement > 0:
             own = settings.model_copy(update={"data": settings.data.model_copy(update={"cache": None})})
-            noisy = [list(copy) for copy in prepare(own, self.batches, [], pass_on, self.terms).noisy]
+            noisy = [list(copy) for copy in prepare(own, self.batches, [], pass_on, self.initial_fit).noisy]
         training = self.training if has_forces else without_forces(self.training)
         validation = self.validation if has_forces else without_forces(self.validation)
-        trainer = make_trainer(settings, Prepared(self.features, self.terms, training, validation, weak, noisy))
+        trainer = make_trainer(
+            settings, TrainingInputs(self.features, self.initial_fit, training, validation, weak, noisy)
+        )
         best: dict[str, torch.Tensor] = {}
 
         def after_epoch(result: EpochResult) -> None:
@@ -121,11 +123,11 @@ class Training:
 
         trainer.run(after_epoch)
         seconds = time.process_time() - start
-        part = trainer.average.eval()
-        part.load_state_dict(best)
-        energy, force, angle = self._errors(part, self.test)
-        validation, _, _ = self._errors(part, self.validation)
-        loop = self._work_round_loops(settings, part) if head == "direct" else 0.0
+        trainable = trainer.average.eval()
+        trainable.load_state_dict(best)
+        energy, force, angle = self._errors(trainable, self.test)
+        validation, _, _ = self._errors(trainable, self.validation)
+        loop = self._work_round_loops(settings, trainable) if head == "direct" else 0.0
         return Result(energy, force, angle, loop, validation, seconds, epochs)
 
     def _settings(self, changes: Settings) -> TrainingFile:
@@ -141,12 +143,12 @@ class Training:
         }
         return parse_training_file(merged(SHARED, own, changes), "the benchmark")
 
-    def _errors(self, part: TrainableModel, frames: Sequence[TrainingFrames]) -> tuple[float, float, float]:
+    def _errors(self, trainable: TrainableModel, frames: Sequence[TrainingFrames]) -> tuple[float, float, float]:
         """RMSE of energies and of forces, and the angle of these."""
         energies, forces, labels = [], [], []
         with torch.no_grad():
             for some in frames:
-                prediction = part(some)
+                prediction = trainable(some)
                 energies.append((prediction.energies - some.energies) / some.atoms_per_frame)
                 forces.append(prediction.forces)
                 labels.append(some.forces)
@@ -157,19 +159,19 @@ class Training:
             mean_force_angle(reference.numpy(), predicted.numpy()),
         )
 
-    def _work_round_loops(self, settings: TrainingFile, part: TrainableModel) -> float:
+    def _work_round_loops(self, settings: TrainingFile, trainable: TrainableModel) -> float:
         """Of direct forces, round triangles that begin at test frames."""
-        evaluator = Evaluator(make_model(settings, self.features, self.terms, part))
+        evaluator = Evaluator(make_model(settings, self.features, self.initial_fit, trainable))
         random = np.random.default_rng(0)
         found = []
         for frame in self.loops:
-            ways = [torch.zeros_like(frame.positions)]
-            ways += [random_displacements(frame.n_atoms, LOOP_SIZE, random) for _ in range(2)]
+            displacements = [torch.zeros_like(frame.positions)]
+            displacements += [random_displacements(frame.n_atoms, LOOP_SIZE, random) for _ in range(2)]
 
-            def forces(way: torch.Tensor, frame: Batch = frame) -> torch.Tensor:
-                return evaluator.predict(displaced(frame, way, evaluator.model.cutoff)).forces
+            def forces(displacement: torch.Tensor, frame: Batch = frame) -> torch.Tensor:
+                return evaluator.predict(displaced(frame, displacement, evaluator.model.cutoff)).forces
 
-            found.append(loop_work(forces, ways, n_nodes=2).force)
+            found.append(loop_work(forces, displacements, n_nodes=2).force)
         return self.data.force_scale * rms(torch.tensor(found))
 
 

@@ -96,17 +96,17 @@ def time_features(
     geometry, n_atoms = batch.geometry(), batch.n_atoms
     features = GaussianMultipoles((0, 1, 2, 3), (0.25, 0.5, 0.75, 1.0, 1.25), cutoff, elements_of(batch))
     case = f"{case}, {features.n_features} features"
-    slopes = torch.randn(n_atoms, features.n_features, dtype=torch.float64)
+    feature_gradient = torch.randn(n_atoms, features.n_features, dtype=torch.float64)
 
     torch.set_num_threads(1)
     alone = best_time(lambda: features(geometry), repeats=5)
-    both = best_time(lambda: features.vjp(geometry, slopes, features.forward_with_state(geometry)[1]), 5)
+    both = best_time(lambda: features.vjp(geometry, feature_gradient, features.forward_with_state(geometry)[1]), 5)
     table.add(f"{case}, forward, torch f64, 1 core", 1e6 * alone / n_atoms, "µs/atom")
     table.add(f"{case}, forward+vjp, torch f64, 1 core", 1e6 * both / n_atoms, "µs/atom")
     for name, dtype in DTYPES.items():
         for n_threads in threads:
             native = NativeBackend(features, dtype=dtype, n_threads=n_threads)
-            pairs, weights = native.prepare(geometry), slopes.to(dtype)
+            pairs, weights = native.prepare(geometry), feature_gradient.to(dtype)
 
             def forward_and_vjp(native=native, pairs=pairs, weights=weights) -> None:
                 _, state = native.forward_with_state(pairs)
@@ -210,8 +210,8 @@ def operations(features: GaussianMultipoles, geometry: Geometry) -> float:
     """Floating-point operations that forward and vjp cannot do without; shuffles, copies and padding do not count."""
     probes = len(features.channels) * len(features.widths)
     n_components = sum(2 * n + 1 for n in features.orders)
-    radial = len(features.orders) * probes * (6 + 5)  # cubic and its slope
-    moments = 2 * n_components * probes  # multiply-adds, there; twice that and the contraction with the slopes back
+    radial = len(features.orders) * probes * (6 + 5)  # cubic and its derivative
+    moments = 2 * n_components * probes  # multiply-adds, there; twice that and the contraction with the gradients back
     back = 4 * n_components * probes + 2 * len(features.orders) * probes
     harmonics = 10 * n_components
     in_products = 6 * features.n_features * (2 * max(features.orders) + 1)

@@ -126,7 +126,7 @@ class Model:
         objective = Objective(part, frames, LossSettings(energy=1.0), settings.batch_size)
         trainer = Trainer(objective, make_steps(part, settings, seed), frames[:1], settings)  # validation plays no part
         trainer.run(lambda result: None)
-        self.part = trainer.average
+        self.model = trainer.average
 
     def _network(self, samples: Tensor) -> SharedNetwork | SharedContraction:
         """The network, and what lies before it, from a sample of the features."""
@@ -139,7 +139,7 @@ class Model:
         shape = ContractionShape(named.n_channels, named.body_order)
         network = SharedContraction.make(featuriser.n_features, 0, shape, (64, 64), 1)
         start = self.whitening(samples).float(), torch.zeros(len(samples), dtype=torch.int64)
-        network.start(*start, len(featuriser.widths), damping=1e-3)
+        network.initialise(*start, len(featuriser.widths), damping=1e-3)
         return network
 
     def predict(self, index: int, element: int, renamed: int | None) -> Prediction:
@@ -150,7 +150,7 @@ class Model:
             batch = replace(batch, numbers=torch.where(batch.numbers == element, renamed, batch.numbers))
             x = self.features.source.features(batch)
         with torch.no_grad():
-            return self.part(self._frame(batch, x, sample))
+            return self.model(self._frame(batch, x, sample))
 
     def _frame(self, batch: Batch, features: Tensor, sample: Sample) -> TrainingFrames:
         """What the training needs of a structure whose elements may not be those of its sample."""

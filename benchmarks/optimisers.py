@@ -23,7 +23,7 @@ from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.fitting.trainer import EpochResult
 from mliap_hybrid.runs.make_trainer import make_trainer
-from mliap_hybrid.runs.preparation import Prepared, prepare
+from mliap_hybrid.runs.preparation import TrainingInputs, prepare
 
 N_VALIDATION = 200
 TASKS = {
@@ -52,11 +52,11 @@ def main() -> None:
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
     for task, (n_frames, with_forces, seconds, unit) in TASKS.items():
-        prepared = None
+        inputs = None
         for name in OPTIMISERS:
             settings = settings_of(name, n_frames, with_forces)
-            prepared = prepared or prepare_ethanol(settings, n_frames, options.data)
-            lowest, when, epochs = train(prepared, settings, 2.0 if options.quick else seconds)
+            inputs = inputs or prepare_ethanol(settings, n_frames, options.data)
+            lowest, when, epochs = train(inputs, settings, 2.0 if options.quick else seconds)
             print(f"{task:36s} {name:6s} {lowest:8.3f} {unit:9s} after {when:5.1f} s, {epochs} epochs", flush=True)
             quantity = "force" if with_forces else "energy"
             rows.append({"what": f"{task} | {name} | validation {quantity} RMSE", "value": lowest, "unit": unit})
@@ -80,16 +80,16 @@ def settings_of(name: str, n_frames: int, with_forces: bool) -> TrainingFile:
     return parse_training_file(content, name)
 
 
-def prepare_ethanol(settings: TrainingFile, n_frames: int, data: Path) -> Prepared:
+def prepare_ethanol(settings: TrainingFile, n_frames: int, data: Path) -> TrainingInputs:
     """The first training frames of rMD17, and its last ones for validation."""
     frames = [frame for frame in rmd17(data, "ethanol") if frame.info["split"] != "test"]
     batches = [frame_to_batch(frame, settings.features.cutoff, settings.data.keys) for frame in frames]
     return prepare(settings, batches[:n_frames], batches[-N_VALIDATION:], lambda items, _: items)
 
 
-def train(prepared: Prepared, settings: TrainingFile, seconds: float) -> tuple[float, float, int]:
+def train(inputs: TrainingInputs, settings: TrainingFile, seconds: float) -> tuple[float, float, int]:
     """Lowest validation RMSE in thousandths, processor time to within 2 % of it, and number of epochs."""
-    trainer = make_trainer(settings, prepared)
+    trainer = make_trainer(settings, inputs)
     errors: list[float] = []
     times: list[float] = []
 

@@ -194,15 +194,15 @@ def resident_megabytes() -> float:
 
 
 def in_memory(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
-    """Steps on prepared frames."""
-    prepared = prepare(settings, training, validation, track)
-    part = make_trainable_model(settings, prepared.terms)
+    """Steps on training frames."""
+    inputs = prepare(settings, training, validation, track)
+    trainable = make_trainable_model(settings, inputs.initial_fit)
 
     def predict(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        prediction = part(join_frames([prepared.training[index] for index in indices]))
+        prediction = trainable(join_frames([inputs.training[index] for index in indices]))
         return prediction.energies, prediction.forces
 
-    return predict, list(part.parameters())
+    return predict, list(trainable.parameters())
 
 
 def stored(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track) -> Way:
@@ -244,9 +244,9 @@ def with_torch(settings: TrainingFile, training: Sequence[Batch], validation: Se
 
 def trainable_model(settings: TrainingFile, training: Sequence[Batch], track: Track) -> HybridModel:
     """A whole model in double precision, its fixed terms fitted to a few frames."""
-    prepared = prepare(settings, training[:2], training[2:3], track)
-    part = make_trainable_model(settings, prepared.terms)
-    return make_model(settings, prepared.features, prepared.terms, part).double()
+    inputs = prepare(settings, training[:2], training[2:3], track)
+    trainable = make_trainable_model(settings, inputs.initial_fit)
+    return make_model(settings, inputs.features, inputs.initial_fit, trainable).double()
 
 
 def each_step(model: HybridModel, training: Sequence[Batch], features: Callable[[Geometry], Tensor]) -> Way:

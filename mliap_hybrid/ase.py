@@ -111,7 +111,7 @@ class HybridCalculator(Calculator):
             stress = -prediction.virials[0] / batch.cells[0].det().abs()  # (3, 3) eV/Å^3
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress.numpy())
         for name in ("charges", "dipole"):
-            if (values := prediction.of(quantity := QUANTITIES[name])) is not None:
+            if (values := prediction.values_of(quantity := QUANTITIES[name])) is not None:
                 self.results[name] = (values if quantity.of_atoms else values[0]).numpy()
         if set(SPREADS) & set(properties or ()):
             spread = committee_spread(self._evaluator, batch)

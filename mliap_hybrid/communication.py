@@ -25,7 +25,7 @@ class CoulombSolution:
     """(n_centres, 3) eV/Å: -dE/dr_i."""
     virials: Tensor | None = None
     """(n_structures, 3, 3) eV: -dE/d(strain)."""
-    pair_slopes: Tensor | None = None
+    distance_derivatives: Tensor | None = None
     """(n_pairs,) eV/Å: dE/dr along each pair, where the energy is one of pairs."""
 
 

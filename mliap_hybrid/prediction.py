@@ -27,6 +27,6 @@ class Prediction:
     others: Mapping[str, Tensor] = field(default_factory=dict)
     """Name of another quantity -> what was asked for of those that the model gives, float64."""
 
-    def of(self, quantity: Quantity) -> Tensor | None:
+    def values_of(self, quantity: Quantity) -> Tensor | None:
         """Values of a quantity, (n_structures, ...) or (n_atoms, ...); None where the model does not give it."""
         return self.others.get(quantity.name) if quantity.field is None else getattr(self, quantity.field)

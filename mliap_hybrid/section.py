@@ -17,6 +17,6 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    def within(self, folder: Path) -> Self:
+    def with_files_in(self, folder: Path) -> Self:
         """The same section with the files that it names taken relative to the folder of the training file."""
         return self

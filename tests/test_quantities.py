@@ -124,14 +124,19 @@ def plain_settings(tmp_path):
 
 @pytest.fixture
 def setup(plain_settings, frames):
-    """Settings, batches, prepared frames and a part that predicts moments."""
+    """Settings, batches, training frames and a model that predicts moments."""
     settings = plain_settings
     data = settings.data.model_copy(update={"keys": Keys(stress="stress"), "missing_labels": "allow"})
     settings = settings.model_copy(update={"data": data, "loss": Weights()})
     batches = [frame_to_batch(f, settings.features.cutoff, data.keys, allow_missing=True) for f in frames]
-    prepared = prepare(settings, batches[:3], batches[3:], lambda items, _: items)
-    part = make_trainable_model(settings, prepared.terms)
-    return settings, batches, prepared, WithMoments(list(part.heads), list(part.terms.values()), part.theta.values())
+    inputs = prepare(settings, batches[:3], batches[3:], lambda items, _: items)
+    trainable = make_trainable_model(settings, inputs.initial_fit)
+    return (
+        settings,
+        batches,
+        inputs,
+        WithMoments(list(trainable.heads), list(trainable.terms.values()), trainable.atomic_parameters.values()),
+    )
 
 
 def test_rows_fit_the_settings_and_the_containers():
@@ -180,14 +185,14 @@ def test_units_and_shapes_of_a_new_label_are_those_of_its_row(table):
 
 @pytest.mark.parametrize("transition", [None, 0.5])
 def test_a_new_label_counts_in_the_loss_where_frames_have_it(setup, transition):
-    settings, batches, prepared, part = setup
+    settings, batches, inputs, trainable = setup
     assert settings.weighted_labels() == ["energy", "forces", "stress", "moments"]
     loss = settings.loss.model_copy(update={"moment_transition": transition})
-    whole = join_frames(prepared.training)
+    whole = join_frames(inputs.training)
     assert whole.labels["moments"].mask.tolist() == [True, False, True]
     assert label_counts(whole)["moments"] == 16
-    part.train()
-    prediction = part(whole)
+    trainable.train()
+    prediction = trainable(whole)
     errors = squared_errors(prediction, whole, loss)
     having = torch.cat([batches[k].labels["moments"] for k in (0, 2)]).float()
     differences = prediction.others["moments"][whole.frame_of_atom != 1] - having
@@ -204,13 +209,13 @@ def test_a_new_label_counts_in_the_loss_where_frames_have_it(setup, transition):
 
 
 def test_a_new_label_is_trained_on_and_its_errors_are_written(setup, tmp_path):
-    settings, _, prepared, part = setup
+    settings, _, inputs, trainable = setup
     results = []
-    weights, before = Weights(energy=0.0, forces=0.0, virial=0.0), parameters_to_vector(part.parameters()).detach()
-    objective = Objective(part, prepared.training, weights, micro_batch_size=2)
-    steps = make_steps(part, settings.optimisation, seed=0)
-    Trainer(objective, steps, prepared.validation, settings.optimisation).run(results.append)
-    assert not torch.equal(parameters_to_vector(part.parameters()), before)
+    weights, before = Weights(energy=0.0, forces=0.0, virial=0.0), parameters_to_vector(trainable.parameters()).detach()
+    objective = Objective(trainable, inputs.training, weights, micro_batch_size=2)
+    steps = make_steps(trainable, settings.optimisation, seed=0)
+    Trainer(objective, steps, inputs.validation, settings.optimisation).run(results.append)
+    assert not torch.equal(parameters_to_vector(trainable.parameters()), before)
     rmse = 1000 * results[-1].validation.means["moments"].sqrt().item()
     assert f"m {rmse:.3g} mµB" in errors_line(results[-1].validation)
     file = MetricsFile(tmp_path / "metrics.csv")
@@ -225,8 +230,8 @@ def test_a_new_label_is_trained_on_and_its_errors_are_written(setup, tmp_path):
 
 
 def test_a_new_label_has_columns_and_plots(setup, tmp_path, monkeypatch):
-    settings, batches, prepared, part = setup
-    model = make_model(settings, prepared.features, prepared.terms, part)
+    settings, batches, inputs, trainable = setup
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     predict = Evaluator.predict
 
     def with_moments(self, batch, others=()):
@@ -275,7 +280,7 @@ def test_values_of_a_parameter_are_given_without_more(monkeypatch):
     batch = frame_to_batch(rock_salt(1, rattle=0.1), 4.5)
     prediction = Evaluator(sodium_chloride_model()).predict(batch, ["copies", "dipole", "born_charges", "moments"])
     assert torch.equal(prediction.others["copies"], prediction.charges)
-    assert prediction.of(row) is prediction.others["copies"]
+    assert prediction.values_of(row) is prediction.others["copies"]
     expected = (prediction.charges[:, None] * batch.positions).sum(0, keepdim=True)
     torch.testing.assert_close(prediction.others["dipole"], expected)
     assert prediction.others.keys() == {"copies", "dipole"}  # Born charges only where charges are predicted

@@ -10,7 +10,7 @@ from mliap_hybrid.runs.progress import Display
 
 
 @contextmanager
-def shown() -> Iterator[Display]:
+def console_display() -> Iterator[Display]:
     """A display on standard output that also prints the package's log messages."""
     package = logging.getLogger("mliap_hybrid")
     with Display() as display:

@@ -33,7 +33,7 @@ def evaluate(
     Labels have the names and units of the run; for an exported file they are energy and forces in eV and Å, or in what
     the format of the data says. Each structure is compared where it has labels, and labels that look wrong are told.
     """
-    from mliap_hybrid.cli.console import shown
+    from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.cli.load import (
         comparable_labels,
         label_settings,
@@ -41,13 +41,13 @@ def evaluate(
         total_charge_of,
         with_given_units,
     )
-    from mliap_hybrid.data.doubts import doubts
+    from mliap_hybrid.data.label_warnings import label_warnings
     from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.report.error_tables import error_table
     from mliap_hybrid.report.evaluation import evaluate as compare
     from mliap_hybrid.report.parity_plots import write_parity_plots
-    from mliap_hybrid.report.report import Report, charges_in_words, facts_of, write_report
+    from mliap_hybrid.report.report import Report, charges_in_words, model_facts, write_report
     from mliap_hybrid.structure import with_total_charge
 
     potential = load_any_model(model, which)
@@ -57,11 +57,11 @@ def evaluate(
     options = {**(label_keys or {}), "total_charge": total_charge_key, "config_type": config_type_key}
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
-    keys = comparable_labels(keys, given, frames, list(potential.theta))
+    keys = comparable_labels(keys, given, frames, list(potential.atomic_parameters))
     counts = n_labelled_frames(frames, keys)
-    with shown() as display:
+    with console_display() as display:
         batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]
-        for sentence in doubts(frames, batches, keys, units):
+        for sentence in label_warnings(frames, batches, keys, units):
             display.say(f"Warning: {sentence}")
         if keys.total_charge is None:
             batches = [with_total_charge(batch, total_charge_of(model)) for batch in batches]
@@ -77,7 +77,7 @@ def evaluate(
                 title=f"{model.name} on {', '.join(file.name for file in data)}",
                 words=f"Charges: {charges_in_words(potential)}.",
                 evaluations=evaluations,
-                facts={"model": str(model), "data": ", ".join(map(str, data)), **facts_of(potential)},
+                facts={"model": str(model), "data": ", ".join(map(str, data)), **model_facts(potential)},
             )
             display.say(f"wrote {write_report(told, report)[-1]}")
         if plots is not None:

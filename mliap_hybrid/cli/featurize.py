@@ -57,7 +57,7 @@ def featurize(
     import torch
     from rich.console import Console
 
-    from mliap_hybrid.cli.console import shown
+    from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.features.selection import select_features
     from mliap_hybrid.features.statistics import feature_statistics
@@ -68,7 +68,7 @@ def featurize(
     from mliap_hybrid.model.feature_description import describe_features
     from mliap_hybrid.runs.recipe import complete
 
-    with shown() as display:
+    with console_display() as display:
         frames = display.track(read_frames(settings.data.all_files), "reading frames")
         batches = [frame_to_batch(frame, settings.features.cutoff, units=settings.data.units) for frame in frames]
         if config is not None:

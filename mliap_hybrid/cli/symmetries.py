@@ -21,7 +21,7 @@ def symmetries(
     """
     from ase.symbols import Symbols
 
-    from mliap_hybrid.cli.console import shown
+    from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.data.reading import read_frames
     from mliap_hybrid.sgdml.molecules import geometries_from_frames
     from mliap_hybrid.sgdml.symmetries import evenly_chosen, find_symmetries
@@ -29,7 +29,7 @@ def symmetries(
 
     numbers, positions, cell = geometries_from_frames(read_frames(data))
     chosen = positions.numpy()[evenly_chosen(len(positions), frames)]  # (n_chosen, n_atoms, 3)
-    with shown() as display:
+    with console_display() as display:
         group = find_symmetries(chosen, numbers.numpy(), None if cell is None else cell.numpy(), largest, display.track)
         symbols = Symbols(numbers.numpy())
         display.say(f"{symbols.get_chemical_formula()}: {len(group)} permutations, found in {len(chosen)} frames")

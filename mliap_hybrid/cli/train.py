@@ -63,10 +63,10 @@ def _train(settings: TrainingFile, resume: bool, overwrite: bool, group: Process
     """Train as one of the processes of a group, of which the first one is heard."""
     from rich.console import Console
 
-    from mliap_hybrid.cli.console import shown
+    from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.runs.progress import Display
     from mliap_hybrid.runs.run import train as run_training
 
-    with shown() if group.is_first else Display(Console(quiet=True)) as display:
+    with console_display() if group.is_first else Display(Console(quiet=True)) as display:
         run_training(settings, display, resume=resume, overwrite=overwrite, group=group)
         display.say(f"run folder: {settings.run}")

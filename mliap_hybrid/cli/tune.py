@@ -51,7 +51,7 @@ def tune(
 
     import torch  # after the training file is checked: a typing mistake is answered at once
 
-    from mliap_hybrid.cli.console import shown
+    from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.runs.tune import tune as run_trials
     from mliap_hybrid.runs.tune_trials import NONE, best_candidate, table_of_trials
 
@@ -61,7 +61,7 @@ def tune(
     if epochs is not None:
         optimisation = settings.optimisation.model_copy(update={"epochs": epochs})
         trial_settings = settings.model_copy(update={"optimisation": optimisation})
-    with shown() as display:
+    with console_display() as display:
         trials = run_trials(trial_settings, chosen_sizes, factors, seeds, results, display)
         display.say(table_of_trials(trials, settings, by.value).markdown())
         best = best_candidate(trials, by.value)

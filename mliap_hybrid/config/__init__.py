@@ -15,7 +15,7 @@ from mliap_hybrid.config.training_file import (
     parse_training_file,
     read_training_file,
     with_committee,
-    with_unsaid_of,
+    with_defaults_from,
     write_training_file,
 )
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
@@ -42,6 +42,6 @@ __all__ = [
     "parse_training_file",
     "read_training_file",
     "with_committee",
-    "with_unsaid_of",
+    "with_defaults_from",
     "write_training_file",
 ]

@@ -113,7 +113,7 @@ class DataSettings(Section):
         """Files of training, validation and test."""
         return [file for name in FILES for file in getattr(self, name)]
 
-    def within(self, folder: Path) -> Self:
+    def with_files_in(self, folder: Path) -> Self:
         """As in `Section`."""
         paths = {name: [folder / file for file in getattr(self, name)] for name in FILES}
         return self.model_copy(update=paths | {"cache": None if self.cache is None else folder / self.cache})

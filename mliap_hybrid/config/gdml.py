@@ -48,6 +48,6 @@ class MoleculeSettings(Section):
     """Run folder of a training with `gdml`, or a model of the sgdml package (.npz), relative to the training file. All
     frames are made of its molecules, one after the other, each with its atoms in the order of that training."""
 
-    def within(self, folder: Path) -> Self:
+    def with_files_in(self, folder: Path) -> Self:
         """As in `Section`."""
         return self.model_copy(update={"model": folder / self.model})

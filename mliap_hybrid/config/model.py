@@ -50,7 +50,7 @@ class FeatureSettings(Section):
     n_selected: int | None = Field(default=None, ge=1)
     """Number of features to select."""
 
-    def within(self, folder: Path) -> Self:
+    def with_files_in(self, folder: Path) -> Self:
         """As in `Section`: a table that is a file there."""
         table = folder / self.density_table
         return self.model_copy(update={"density_table": str(table)}) if table.exists() else self

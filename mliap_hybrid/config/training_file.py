@@ -153,7 +153,7 @@ def read_training_file(path: Path) -> TrainingFile:
 def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
     """The settings with the files that they name taken relative to `folder`."""
     sections = {name: getattr(settings, name) for name in type(settings).model_fields}
-    here = {name: section.within(folder) for name, section in sections.items() if isinstance(section, Section)}
+    here = {name: section.with_files_in(folder) for name, section in sections.items() if isinstance(section, Section)}
     return settings.model_copy(update=here)
 
 
@@ -170,7 +170,7 @@ def with_committee(settings: TrainingFile, n_members: int) -> TrainingFile:
     return parse_training_file(content, "--committee")
 
 
-def with_unsaid_of(settings: TrainingFile, other: TrainingFile) -> TrainingFile:
+def with_defaults_from(settings: TrainingFile, other: TrainingFile) -> TrainingFile:
     """The settings with the values of others where the training file says none."""
     said = settings.model_dump(exclude_unset=True)
     return settings.model_validate(_merged(other.model_dump(), said))

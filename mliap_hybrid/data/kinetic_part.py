@@ -19,7 +19,7 @@ CLEAR = 5.0
 """Standard errors by which the slope must differ from zero."""
 
 
-def told_kinetic_part(frames: Sequence[Frame], batches: Sequence[Batch]) -> str | None:
+def kinetic_part_warning(frames: Sequence[Frame], batches: Sequence[Batch]) -> str | None:
     """A sentence where stresses hold a kinetic part; None where they do not, or frames have no momenta.
 
     Parameters

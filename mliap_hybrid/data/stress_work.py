@@ -138,14 +138,14 @@ def _pairs(group: Sequence[Batch]) -> Iterator[tuple[float, float, float]]:
     done = set()
     for a in range(len(frames)):
         mean = (cells + cells[a]) / 2
-        ways = places - places[a]
-        ways -= np.round(ways)
-        ways = (ways - ways.mean(1, keepdims=True)) @ mean  # (n_frames, n_atoms, 3), Å
+        displacements = places - places[a]
+        displacements -= np.round(displacements)
+        displacements = (displacements - displacements.mean(1, keepdims=True)) @ mean  # (n_frames, n_atoms, 3), Å
         strains = np.linalg.inv(mean) @ (cells - cells[a])
         strains = (strains + strains.transpose(0, 2, 1)) / 2  # (n_frames, 3, 3)
         sizes = np.square(strains).sum((1, 2))  # (n_frames,)
-        of_forces = -0.5 * ((forces + forces[a]) * ways).sum((1, 2))
-        errors = THIRD_ORDER * 0.5 * np.abs(((forces - forces[a]) * ways).sum((1, 2))) + NOISE * n_atoms
+        of_forces = -0.5 * ((forces + forces[a]) * displacements).sum((1, 2))
+        errors = THIRD_ORDER * 0.5 * np.abs(((forces - forces[a]) * displacements).sum((1, 2))) + NOISE * n_atoms
         score = np.where(sizes > LEAST_STRAIN, errors**2 / np.maximum(sizes, LEAST_STRAIN), np.inf)
         b = int(score.argmin())
         pair = (min(a, b), max(a, b))
@@ -176,8 +176,8 @@ def _over_volumes(batches: Sequence[Batch]) -> EnergyAndStress | None:
     if left > (1.0 - LEAST_EXPLAINED) * spread:
         return None
     _, linear, quadratic = np.split(fitted, 3)
-    slopes = shares @ linear + 2.0 * volumes[:, 0] * (shares @ quadratic)  # (n_frames,)
-    ratio, correlation = _slope(expected, slopes)
+    derivatives = shares @ linear + 2.0 * volumes[:, 0] * (shares @ quadratic)  # (n_frames,)
+    ratio, correlation = _slope(expected, derivatives)
     if abs(correlation) < LEAST_CORRELATION_OF_VOLUMES:
         return None
     return EnergyAndStress(ratio, (0.15, 6.0), f"over the volumes of {len(batches)} frames")

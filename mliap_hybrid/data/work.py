@@ -81,7 +81,7 @@ def median_displacement(batches: Sequence[Batch]) -> float | None:
         positions = np.stack([batch.positions.numpy() for batch in group])  # (n_frames, n_atoms, 3)
         is_molecule, cell = not bool(group[0].periodic.any()), group[0].cells[0].numpy()
         for a in range(len(group)):
-            lengths = np.square(_ways(positions, a, is_molecule, cell)[0]).sum(2).mean(1)  # (n_frames,)
+            lengths = np.square(_displacements(positions, a, is_molecule, cell)[0]).sum(2).mean(1)  # (n_frames,)
             lengths[a] = np.inf
             found.append(float(np.sqrt(lengths.min())))
     return float(np.median(found)) if found else None
@@ -109,33 +109,38 @@ def _pairs(group: Sequence[Batch]) -> Iterator[tuple[float, float]]:
     cell = group[0].cells[0].numpy()  # (3, 3)
     done = set()
     for a in range(len(group)):
-        ways, turns = _ways(positions, a, is_molecule, cell)  # (n_frames, n_atoms, 3), (n_frames, 3, 3)
-        lengths = np.square(ways).sum((1, 2))  # (n_frames,)
+        displacements, rotations = _displacements(
+            positions, a, is_molecule, cell
+        )  # (n_frames, n_atoms, 3), (n_frames, 3, 3)
+        lengths = np.square(displacements).sum((1, 2))  # (n_frames,)
         lengths[a] = np.inf
         b = int(lengths.argmin())
         pair = (min(a, b), max(a, b))
         if pair not in done and lengths[b] > SAME:
             done.add(pair)
-            yield float(energies[b] - energies[a]), -0.5 * float(((forces[a] + forces[b] @ turns[b]) * ways[b]).sum())
+            yield (
+                float(energies[b] - energies[a]),
+                -0.5 * float(((forces[a] + forces[b] @ rotations[b]) * displacements[b]).sum()),
+            )
 
 
-def _ways(positions: np.ndarray, a: int, is_molecule: bool, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _displacements(positions: np.ndarray, a: int, is_molecule: bool, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Displacements from structure `a` to all, shifted and, of molecules, turned to it; and the rotations.
 
     Molecules are turned by the algorithm of Kabsch, Acta Cryst. A 32, 922 (1976).
     """
     identity = np.broadcast_to(np.eye(3), (len(positions), 3, 3))
     if not is_molecule:
-        ways = _nearest_images(positions - positions[a], cell)
-        return ways - ways.mean(1, keepdims=True), identity
+        displacements = _nearest_images(positions - positions[a], cell)
+        return displacements - displacements.mean(1, keepdims=True), identity
     centred = positions - positions.mean(1, keepdims=True)  # (n_frames, n_atoms, 3)
     left, _, right = np.linalg.svd(np.einsum("bix,iy->bxy", centred, centred[a]))  # (n_frames, 3, 3)
     left[:, :, 2] *= np.sign(np.linalg.det(left @ right))[:, None]  # no reflections
-    turns = left @ right  # (n_frames, 3, 3): r @ turn is r as seen from a
-    return centred @ turns - centred[a], turns
+    rotations = left @ right  # (n_frames, 3, 3): r @ rotation is r as seen from a
+    return centred @ rotations - centred[a], rotations
 
 
-def _nearest_images(ways: np.ndarray, cell: np.ndarray) -> np.ndarray:
+def _nearest_images(displacements: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """Displacements (..., 3) through the nearest image, along the periodic directions; zero rows are not periodic."""
     inverse = np.linalg.pinv(cell)
-    return ways - np.round(ways @ inverse) @ cell
+    return displacements - np.round(displacements @ inverse) @ cell

@@ -26,7 +26,7 @@ from mliap_hybrid.features.acsf_terms import (
     RadialParameters,
     RadialTerms,
 )
-from mliap_hybrid.features.elements import ElementRows
+from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.features.settings import check_elements, check_range
 from mliap_hybrid.features.triplets import PairGeometry, Triplets, pair_geometry, triplets_within
 from mliap_hybrid.structure import Geometry
@@ -41,8 +41,8 @@ class SymmetryState:
 
     pairs: PairGeometry
     """Lengths and directions of the pair vectors."""
-    rows: Tensor
-    """(n_pairs,) int64: element row of each neighbour."""
+    species: Tensor
+    """(n_pairs,) int64: index of each neighbour's element."""
 
 
 class SymmetryFunctions(torch.nn.Module):
@@ -99,12 +99,12 @@ class SymmetryFunctions(torch.nn.Module):
 
         n_elements = len(self.elements)
         self._kinds = list(combinations_with_replacement(range(n_elements), 2))
-        """Unordered pairs of element rows, in the order of the features."""
-        kind_of_rows = torch.empty((n_elements, n_elements), dtype=torch.int64)
+        """Unordered pairs of species, in the order of the features."""
+        kind_of_species = torch.empty((n_elements, n_elements), dtype=torch.int64)
         for kind, (a, b) in enumerate(self._kinds):
-            kind_of_rows[a, b] = kind_of_rows[b, a] = kind
-        self.register_buffer("kind_of_rows", kind_of_rows, persistent=False)
-        self.rows_of = ElementRows(self.elements)
+            kind_of_species[a, b] = kind_of_species[b, a] = kind
+        self.register_buffer("kind_of_species", kind_of_species, persistent=False)
+        self.species_of = SpeciesIndex(self.elements)
         self._n_radial = n_elements * len(self.radial)
         self.n_features = self._n_radial + len(self._kinds) * len(self.angular)
 
@@ -135,7 +135,7 @@ class SymmetryFunctions(torch.nn.Module):
         n_elements, n_kinds = len(self.elements), len(self._kinds)
         values = self._radial_terms.values(state.pairs.distances)  # (n_pairs, n_radial)
         radial = values.new_zeros((geometry.n_centres * n_elements, len(self.radial)))
-        radial.index_add_(0, geometry.pair_i * n_elements + state.rows, values)
+        radial.index_add_(0, geometry.pair_i * n_elements + state.species, values)
         angular = values.new_zeros((geometry.n_centres * n_kinds, len(self.angular)))
         for triplets in self._triplets(geometry, state):
             place = geometry.pair_i[triplets.p] * n_kinds + self._kind(triplets, state)  # (n_triplets,)
@@ -163,13 +163,13 @@ class SymmetryFunctions(torch.nn.Module):
         state = self._prepare(geometry) if state is None else state
         radial = feature_gradient[:, : self._n_radial].unflatten(1, (len(self.elements), len(self.radial)))
         angular = feature_gradient[:, self._n_radial :].unflatten(1, (len(self._kinds), len(self.angular)))
-        slopes = self._radial_terms.slopes(state.pairs.distances)  # (n_pairs, n_radial)
-        along = (slopes * radial[geometry.pair_i, state.rows]).sum(1)  # (n_pairs,)
+        radial_derivatives = self._radial_terms.derivatives(state.pairs.distances)  # (n_pairs, n_radial)
+        along = (radial_derivatives * radial[geometry.pair_i, state.species]).sum(1)  # (n_pairs,)
         result = along[:, None] * state.pairs.directions  # (n_pairs, 3)
         for triplets in self._triplets(geometry, state):
             weights = angular[geometry.pair_i[triplets.p], self._kind(triplets, state)]  # (n_triplets, n_angular)
             factors = self._angular_terms.factors(triplets) @ weights[:, :, None]  # (n_triplets, 3, 1)
-            for one in (triplets, triplets.turned()):
+            for one in (triplets, triplets.swapped()):
                 result.index_add_(0, one.p, (factors * self._angular_terms.vectors(one)).sum(1))
         return result
 
@@ -189,15 +189,16 @@ class SymmetryFunctions(torch.nn.Module):
         directions = state.pairs.directions
         n_pairs, n_kinds, n_angular = len(directions), len(self._kinds), len(self.angular)
         result = directions.new_zeros((n_pairs, 3, self.n_features))
-        slopes = self._radial_terms.slopes(state.pairs.distances)  # (n_pairs, n_radial)
+        radial_derivatives = self._radial_terms.derivatives(state.pairs.distances)  # (n_pairs, n_radial)
         radial = result[..., : self._n_radial].unflatten(2, (len(self.elements), len(self.radial)))
-        radial[torch.arange(n_pairs, device=slopes.device), :, state.rows] = directions[:, :, None] * slopes[:, None]
+        pairs = torch.arange(n_pairs, device=directions.device)
+        radial[pairs, :, state.species] = directions[:, :, None] * radial_derivatives[:, None]
 
         angular = directions.new_zeros((n_pairs * n_kinds, 3, n_angular))
         for triplets in self._triplets(geometry, state):
             kind = self._kind(triplets, state)  # (n_triplets,)
             factors = self._angular_terms.factors(triplets)  # (n_triplets, 3, n_angular)
-            for one in (triplets, triplets.turned()):
+            for one in (triplets, triplets.swapped()):
                 vectors = self._angular_terms.vectors(one).transpose(1, 2)  # (n_triplets, 3 of space, 3)
                 angular.index_add_(0, one.p * n_kinds + kind, torch.bmm(vectors, factors))
         angular = angular.view(n_pairs, n_kinds, 3, n_angular).transpose(1, 2)
@@ -205,8 +206,8 @@ class SymmetryFunctions(torch.nn.Module):
         return result
 
     def _prepare(self, geometry: Geometry) -> SymmetryState:
-        self.rows_of(geometry.centre_numbers)  # centres of unknown elements are an error too
-        return SymmetryState(pair_geometry(geometry), self.rows_of(geometry.neighbour_numbers))
+        self.species_of(geometry.centre_numbers)  # centres of unknown elements are an error too
+        return SymmetryState(pair_geometry(geometry), self.species_of(geometry.neighbour_numbers))
 
     def _triplets(self, geometry: Geometry, state: SymmetryState) -> Iterable[Triplets]:
         if not self.angular:
@@ -215,7 +216,7 @@ class SymmetryFunctions(torch.nn.Module):
 
     def _kind(self, triplets: Triplets, state: SymmetryState) -> Tensor:
         """(n_triplets,) int64: which unordered pair of elements the two neighbours are."""
-        return self.get_buffer("kind_of_rows")[state.rows[triplets.p], state.rows[triplets.q]]
+        return self.get_buffer("kind_of_species")[state.species[triplets.p], state.species[triplets.q]]
 
 
 def default_symmetry_functions(elements: Sequence[int], cutoff: float) -> SymmetryFunctions:

@@ -31,7 +31,7 @@ ANGULAR_FORMS = ("G4", "G5")
 
 
 class CutoffFunction:
-    """f_c(r), which takes a symmetry function and its slope to zero at the cutoff.
+    """f_c(r), which takes a symmetry function and its derivative to zero at the cutoff.
 
     Parameters
     ----------
@@ -54,22 +54,22 @@ class CutoffFunction:
             raise InputError(f"cutoff of the symmetry functions: expected a positive length in Å, found {radius}")
         self.kind = kind
         self.radius = radius
-        self._value, self._slope = _CUTOFF_FUNCTIONS[kind]
+        self._value, self._derivative = _CUTOFF_FUNCTIONS[kind]
 
     def value(self, distances: Tensor) -> Tensor:
         """f_c at `distances`, Å, of any shape; zero from the cutoff on."""
         return self._value((distances / self.radius).clamp_max(1.0))
 
-    def slope(self, distances: Tensor) -> Tensor:
+    def derivative(self, distances: Tensor) -> Tensor:
         """df_c/dr, 1/Å, at `distances`, Å."""
-        return self._slope((distances / self.radius).clamp_max(1.0)) / self.radius
+        return self._derivative((distances / self.radius).clamp_max(1.0)) / self.radius
 
 
 def _cosine(x: Tensor) -> Tensor:
     return 0.5 * (torch.cos(math.pi * x) + 1.0)
 
 
-def _cosine_slope(x: Tensor) -> Tensor:
+def _cosine_derivative(x: Tensor) -> Tensor:
     return -0.5 * math.pi * torch.sin(math.pi * x)
 
 
@@ -77,14 +77,14 @@ def _tanh(x: Tensor) -> Tensor:
     return torch.tanh(1.0 - x) ** 3
 
 
-def _tanh_slope(x: Tensor) -> Tensor:
+def _tanh_derivative(x: Tensor) -> Tensor:
     tanh = torch.tanh(1.0 - x)
     return -3.0 * tanh**2 * (1.0 - tanh**2)
 
 
 _CUTOFF_FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
-    "cosine": (_cosine, _cosine_slope),
-    "tanh": (_tanh, _tanh_slope),
+    "cosine": (_cosine, _cosine_derivative),
+    "tanh": (_tanh, _tanh_derivative),
 }
 
 
@@ -117,11 +117,11 @@ class RadialTerms:
         """G2 (n_pairs, n_radial) at `distances` (n_pairs,), Å."""
         return self._gaussians(distances) * self.cutoff.value(distances)[:, None]
 
-    def slopes(self, distances: Tensor) -> Tensor:
+    def derivatives(self, distances: Tensor) -> Tensor:
         """dG2/dr (n_pairs, n_radial), 1/Å, at `distances` (n_pairs,), Å."""
         eta, shift = self._columns(distances)
         by_gaussian = -2.0 * eta * (distances[:, None] - shift) * self.cutoff.value(distances)[:, None]
-        return self._gaussians(distances) * (by_gaussian + self.cutoff.slope(distances)[:, None])
+        return self._gaussians(distances) * (by_gaussian + self.cutoff.derivative(distances)[:, None])
 
     def _gaussians(self, distances: Tensor) -> Tensor:
         eta, shift = self._columns(distances)
@@ -192,10 +192,10 @@ class AngularTerms:
         """
         lower = [_half_angle(triplets, sign) ** (zeta - 1.0) for zeta, sign in self._shapes]
         angles = [2.0 * _half_angle(triplets, sign) * x for (_, sign), x in zip(self._shapes, lower, strict=True)]
-        slopes = [sign * zeta * x for (zeta, sign), x in zip(self._shapes, lower, strict=True)]
+        derivatives = [sign * zeta * x for (zeta, sign), x in zip(self._shapes, lower, strict=True)]
         gaussians = self._gaussians(triplets)[:, self._eta_of]  # (n_triplets, n_angular)
         values = torch.stack(angles, dim=1)[:, self._shape_of] * gaussians
-        by_angle = torch.stack(slopes, dim=1)[:, self._shape_of] * gaussians
+        by_angle = torch.stack(derivatives, dim=1)[:, self._shape_of] * gaussians
         eta = values.new_tensor([eta for eta, _, _ in self.parameters])
         return torch.stack([values, eta * values, by_angle], dim=1)
 
@@ -205,7 +205,7 @@ class AngularTerms:
         Parameters
         ----------
         triplets : Triplets
-            For the gradients in r_q give `triplets.turned()`.
+            For the gradients in r_q give `triplets.swapped()`.
 
         Returns
         -------
@@ -215,14 +215,14 @@ class AngularTerms:
         """
         r_p, u_p, u_q = triplets.r_p[:, None], triplets.u_p, triplets.u_q
         f_p, f_q = self.cutoff.value(triplets.r_p), self.cutoff.value(triplets.r_q)
-        slope = (self.cutoff.slope(triplets.r_p) * f_q)[:, None]  # (n_triplets, 1)
+        cutoff_derivative = (self.cutoff.derivative(triplets.r_p) * f_q)[:, None]  # (n_triplets, 1)
         f = (f_p * f_q)[:, None]  # (n_triplets, 1)
         of_squares = -2.0 * r_p * u_p  # (n_triplets, 3)
-        of_cutoffs = slope * u_p  # (n_triplets, 3)
+        of_cutoffs = cutoff_derivative * u_p  # (n_triplets, 3)
         if self.closed:
             f_jk = self.cutoff.value(triplets.r_jk)[:, None]
             # r_jk shrinks as j moves towards k
-            of_cutoffs = of_cutoffs * f_jk - f * self.cutoff.slope(triplets.r_jk)[:, None] * triplets.u_jk
+            of_cutoffs = of_cutoffs * f_jk - f * self.cutoff.derivative(triplets.r_jk)[:, None] * triplets.u_jk
             of_squares = of_squares + 2.0 * triplets.r_jk[:, None] * triplets.u_jk
             f = f * f_jk
         cosine = (u_p * u_q).sum(1, keepdim=True)  # (n_triplets, 1)

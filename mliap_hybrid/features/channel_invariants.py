@@ -50,7 +50,7 @@ QUARTETS: tuple[tuple[Coupling, Coupling], ...] = (
 
 
 @cache
-def known_gaunt(coupling: Coupling) -> np.ndarray:
+def cached_gaunt(coupling: Coupling) -> np.ndarray:
     """Coefficients of a coupling, computed once."""
     return gaunt(*coupling)
 
@@ -65,7 +65,7 @@ class ChannelInvariants:
     def __post_init__(self) -> None:
         # Now, since inside of transformations of torch they cannot be computed.
         for coupling in (*self.triples, *(coupling for pair in self.quartets for coupling in pair)):
-            known_gaunt(coupling)
+            cached_gaunt(coupling)
 
     @property
     def triples(self) -> tuple[Coupling, ...]:
@@ -108,7 +108,7 @@ class ChannelInvariants:
         def product(coupling: Coupling) -> Tensor:  # (n_atoms, 2n + 1, n_channels)
             if coupling not in products:
                 n1, n2, _ = coupling
-                coefficients = torch.as_tensor(known_gaunt(coupling)).to(channels)  # (2 n1 + 1, 2 n2 + 1, 2n + 1)
+                coefficients = torch.as_tensor(cached_gaunt(coupling)).to(channels)  # (2 n1 + 1, 2 n2 + 1, 2n + 1)
                 products[coupling] = torch.einsum("abm,iak,ibk->imk", coefficients, a[n1], a[n2])
             return products[coupling]
 

@@ -25,9 +25,9 @@ from torch import Tensor
 from mliap_hybrid.features.density import DensityTable, channel_densities
 from mliap_hybrid.features.density_files import load_table
 from mliap_hybrid.features.distances import check_distances
-from mliap_hybrid.features.elements import ElementRows
+from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.features.harmonics import gradient_matrix, solid_harmonics
-from mliap_hybrid.features.moments import MultipoleState, moment_changes, positive
+from mliap_hybrid.features.moments import MultipoleState, moment_changes, nonzero_distances
 from mliap_hybrid.features.normalization import square_norm
 from mliap_hybrid.features.padding import fill_slots, slots_of_pairs
 from mliap_hybrid.features.products import MomentProducts
@@ -148,8 +148,8 @@ class GaussianMultipoles(torch.nn.Module):
         self.radial = exact if radial == "exact" else SplinedRadial(exact, n_elements)
         own = exact(torch.zeros(n_elements, dtype=torch.float64), torch.arange(n_elements))
         self.register_buffer("own_density", own, persistent=False)  # (n_elements, n_channels)
-        self.rows_of = ElementRows(self.elements)
-        """Atomic numbers -> rows of the tables of elements."""
+        self.species_of = SpeciesIndex(self.elements)
+        """Atomic numbers -> indices of the elements."""
         self.radial_blocks: dict[int, slice] = {}
         """Order -> its columns among the radial functions."""
         self.feature_blocks: dict[int, slice] = {}
@@ -212,13 +212,13 @@ class GaussianMultipoles(torch.nn.Module):
     def forward_with_state(self, geometry: Geometry) -> tuple[Tensor, MultipoleState]:
         """Features (n_centres, n_features), and what `vjp` needs of the way to them."""
         slots, n_slots = slots_of_pairs(geometry.pair_i, geometry.n_centres)
-        vectors, rows = self._lay_out(geometry, slots, n_slots)  # (n_centres, 3, n_slots), (n_centres, n_slots)
+        vectors, species = self._lay_out(geometry, slots, n_slots)  # (n_centres, 3, n_slots), (n_centres, n_slots)
         distances = (vectors * vectors).sum(1).sqrt()  # (n_centres, n_slots)
         check_distances(distances, geometry)
-        radial = self.radial(distances, rows)  # (n_centres, n_slots, n_channels)
+        radial = self.radial(distances, species)  # (n_centres, n_slots, n_channels)
         harmonics = solid_harmonics(vectors, max(*self.orders, 0))
-        centre_rows = self.rows_of(geometry.centre_numbers)  # (n_centres,)
-        own = self._constant("own_density", vectors)[centre_rows]  # (n_centres, n_channels)
+        centre_species = self.species_of(geometry.centre_numbers)  # (n_centres,)
+        own = self._constant("own_density", vectors)[centre_species]  # (n_centres, n_channels)
 
         moments: dict[int, Tensor] = {}
         squares = []
@@ -230,7 +230,9 @@ class GaussianMultipoles(torch.nn.Module):
             squares.append(self.products_of(n)(moment))  # (n_centres, n_features of n)
         if self.triples is not None:
             squares.append(self.triples(moments))  # (n_centres, n_triples)
-        state = MultipoleState(slots, vectors, distances, rows, radial, harmonics, moments, torch.cat(squares, dim=-1))
+        state = MultipoleState(
+            slots, vectors, distances, species, radial, harmonics, moments, torch.cat(squares, dim=-1)
+        )
         return self._take_root(state.squares), state
 
     def vjp(self, geometry: Geometry, feature_gradient: Tensor, state: MultipoleState | None = None) -> Tensor:
@@ -251,9 +253,9 @@ class GaussianMultipoles(torch.nn.Module):
         """
         if state is None:
             state = self.forward_with_state(geometry)[1]
-        weights = feature_gradient * self._root_slope(state.squares)  # dE/d(squares): (n_centres, n_features)
+        weights = feature_gradient * self._root_derivative(state.squares)  # dE/d(squares): (n_centres, n_features)
         radial = state.radial.transpose(1, 2)  # (n_centres, n_channels, n_slots)
-        slopes = self.radial.derivative(state.distances, state.rows).transpose(1, 2)
+        radial_derivatives = self.radial.derivative(state.distances, state.species).transpose(1, 2)
         result = torch.zeros_like(state.vectors)  # (n_centres, 3, n_slots)
         along = torch.zeros_like(state.distances)  # part of dE/dr_p in the direction of r_p: (n_centres, n_slots)
         of_triples: dict[int, Tensor] = {}  # order -> (n_centres, 2n + 1, n_probes)
@@ -264,13 +266,13 @@ class GaussianMultipoles(torch.nn.Module):
             adjoint = self.products_of(n).adjoint(state.moments[n], weights[:, self.feature_blocks[n]])
             adjoint = adjoint + of_triples[n] if n in of_triples else adjoint
             # dE/dM contracted over the probes with g' and with g: (n_centres, 2n + 1, n_slots)
-            along = along + (torch.bmm(adjoint, slopes[:, block]) * state.harmonics[max(n, 0)]).sum(1)
+            along = along + (torch.bmm(adjoint, radial_derivatives[:, block]) * state.harmonics[max(n, 0)]).sum(1)
             if n >= 1:
                 of_harmonics = torch.bmm(adjoint, radial[:, block])
                 of_lower = self._constant(f"ladder_{n}", weights) @ of_harmonics  # (n_centres, 3 (2n - 1), n_slots)
                 of_lower = of_lower.unflatten(1, (3, 2 * n - 1))
                 result = result + (of_lower * state.harmonics[n - 1][:, None]).sum(2)
-        result = result + state.vectors * (along / positive(state.distances))[:, None]
+        result = result + state.vectors * (along / nonzero_distances(state.distances))[:, None]
         return result.transpose(1, 2).reshape(-1, 3)[state.slots]
 
     def jacobian(self, geometry: Geometry) -> Tensor:
@@ -286,17 +288,17 @@ class GaussianMultipoles(torch.nn.Module):
             dF_f(i of p)/dr_p.
         """
         state = self.forward_with_state(geometry)[1]
-        changes = moment_changes(state, self.radial.derivative(state.distances, state.rows), self.radial_blocks)
+        changes = moment_changes(state, self.radial.derivative(state.distances, state.species), self.radial_blocks)
         result = state.vectors.new_zeros((len(state.slots), 3, self.n_features))
         partials = [] if self.triples is None else self.triples.partials(state.moments)
         for n, change in changes.items():
             by_moments = partial(self.products_of(n).derivative, state.moments[n])
-            result[..., self.feature_blocks[n]] = change.through(by_moments).flatten(0, 1)[state.slots]
+            result[..., self.feature_blocks[n]] = change.feature_derivatives(by_moments).flatten(0, 1)[state.slots]
             if self.triples is not None and n in self.triples.orders:
                 by_moments = partial(self.triples.derivative, partials, n)
-                result[..., self.triple_block] += change.through(by_moments).flatten(0, 1)[state.slots]
+                result[..., self.triple_block] += change.feature_derivatives(by_moments).flatten(0, 1)[state.slots]
         if self.root_offset is not None:
-            result *= self._root_slope(state.squares)[geometry.pair_i, None]
+            result *= self._root_derivative(state.squares)[geometry.pair_i, None]
         return result
 
     def _make_triples(self, norms: Mapping[int, Tensor]) -> MomentTriples | None:
@@ -308,14 +310,14 @@ class GaussianMultipoles(torch.nn.Module):
         return MomentTriples(norms, couplings, probes)
 
     def _lay_out(self, geometry: Geometry, slots: Tensor, n_slots: int) -> tuple[Tensor, Tensor]:
-        """Pair vectors (n_centres, 3, n_slots) and element rows (n_centres, n_slots), empty places filled."""
+        """Pair vectors (n_centres, 3, n_slots) and species (n_centres, n_slots), empty places filled."""
         vectors = geometry.pair_vectors
         shape = (geometry.n_centres, n_slots)
         beyond = vectors.new_tensor([2.0 * self.cutoff, 0.0, 0.0])  # where the radial functions vanish
         places = fill_slots(vectors, slots, shape[0] * n_slots, beyond).view(*shape, 3)  # (n_centres, n_slots, 3)
-        pair_rows = self.rows_of(geometry.neighbour_numbers)  # (n_pairs,)
-        rows = fill_slots(pair_rows, slots, shape[0] * n_slots, pair_rows.new_zeros(()))
-        return places.transpose(1, 2).contiguous(), rows.view(shape)
+        neighbour_species = self.species_of(geometry.neighbour_numbers)  # (n_pairs,)
+        species = fill_slots(neighbour_species, slots, shape[0] * n_slots, neighbour_species.new_zeros(()))
+        return places.transpose(1, 2).contiguous(), species.view(shape)
 
     def _constant(self, name: str, like: Tensor) -> Tensor:
         return self.get_buffer(name).to(like.dtype)
@@ -328,7 +330,7 @@ class GaussianMultipoles(torch.nn.Module):
         # sqrt(F + c^2) - c without the cancellation where F is small
         return squares / ((squares + self.root_offset**2).sqrt() + self.root_offset)
 
-    def _root_slope(self, squares: Tensor) -> Tensor:
+    def _root_derivative(self, squares: Tensor) -> Tensor:
         if self.root_offset is None:
             return torch.ones_like(squares)
         return 0.5 / (squares + self.root_offset**2).clamp_min(torch.finfo(squares.dtype).tiny).sqrt()

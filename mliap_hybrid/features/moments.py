@@ -21,8 +21,8 @@ class MultipoleState:
     """(n_centres, 3, n_slots) Å: pair vectors; empty places hold one beyond the cutoff."""
     distances: Tensor
     """(n_centres, n_slots) Å."""
-    rows: Tensor
-    """(n_centres, n_slots) int64: element row of each neighbour."""
+    species: Tensor
+    """(n_centres, n_slots) int64: index of each neighbour's element."""
     radial: Tensor
     """(n_centres, n_slots, n_channels): radial functions."""
     harmonics: list[Tensor]
@@ -39,7 +39,7 @@ class MomentChange:
 
     directions: Tensor
     """(n_centres, n_slots, 3): unit vectors along the pairs."""
-    slopes: Tensor
+    radial_derivatives: Tensor
     """(n_centres, n_slots, n_probes): g'."""
     harmonics: Tensor
     """(n_centres, 2n + 1, n_slots): S_nm."""
@@ -48,12 +48,12 @@ class MomentChange:
     gradients: Tensor
     """(n_centres, 3, 2n + 1, n_slots): dS_nm, zero for n = 0."""
 
-    def through(self, by_moments: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def feature_derivatives(self, by_moments: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Derivatives of features (n_centres, n_slots, 3, n_features) from their derivative by the moments.
 
         `by_moments` takes the radial and the angular factor of a change, as `MomentProducts.derivative` does.
         """
-        along = by_moments(self.slopes, self.harmonics)  # (n_centres, n_slots, n_features)
+        along = by_moments(self.radial_derivatives, self.harmonics)  # (n_centres, n_slots, n_features)
         result = self.directions[..., None] * along[:, :, None]  # (n_centres, n_slots, 3, n_features)
         if self.harmonics.shape[1] > 1:
             angles = self.gradients.transpose(1, 2).flatten(2, 3)  # (n_centres, 2n + 1, 3 n_slots)
@@ -63,19 +63,25 @@ class MomentChange:
 
 
 def moment_changes(
-    state: MultipoleState, slopes: Tensor, radial_blocks: Mapping[int, slice]
+    state: MultipoleState, radial_derivatives: Tensor, radial_blocks: Mapping[int, slice]
 ) -> dict[int, MomentChange]:
-    """Order -> change of its moments, from g' of all orders, `slopes` (n_centres, n_slots, n_channels)."""
-    directions = (state.vectors / positive(state.distances)[:, None]).transpose(1, 2)  # (n_centres, n_slots, 3)
+    """Order -> change of its moments, from g' (n_centres, n_slots, n_channels) of all orders."""
+    directions = (state.vectors / nonzero_distances(state.distances)[:, None]).transpose(
+        1, 2
+    )  # (n_centres, n_slots, 3)
     gradients = solid_harmonic_gradients(state.harmonics)  # (n_centres, 3, 2n + 1, n_slots) each
     return {
         n: MomentChange(
-            directions, slopes[..., block], state.harmonics[max(n, 0)], state.radial[..., block], gradients[max(n, 0)]
+            directions,
+            radial_derivatives[..., block],
+            state.harmonics[max(n, 0)],
+            state.radial[..., block],
+            gradients[max(n, 0)],
         )
         for n, block in radial_blocks.items()
     }
 
 
-def positive(distances: Tensor) -> Tensor:
+def nonzero_distances(distances: Tensor) -> Tensor:
     """Distances that can be divided by."""
     return distances.clamp_min(torch.finfo(distances.dtype).tiny)

@@ -29,9 +29,9 @@ from mliap_hybrid.features.channel_invariants import MAX_ORDER, N_COMPONENTS
 from mliap_hybrid.features.density import DensityTable, channel_densities
 from mliap_hybrid.features.density_files import load_table
 from mliap_hybrid.features.distances import check_distances
-from mliap_hybrid.features.elements import ElementRows
+from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.features.harmonics import solid_harmonic_gradients, solid_harmonics
-from mliap_hybrid.features.moments import positive
+from mliap_hybrid.features.moments import nonzero_distances
 from mliap_hybrid.features.radial import ChannelRadial, GaussianRadial, SplinedRadial
 from mliap_hybrid.features.settings import check_channels, check_elements, check_orders_and_widths, check_range
 from mliap_hybrid.structure import Geometry
@@ -45,8 +45,8 @@ class PairFunctions:
 
     distances: Tensor
     """(n_pairs,) Å."""
-    rows: Tensor
-    """(n_pairs,) int64: element row of each neighbour."""
+    species: Tensor
+    """(n_pairs,) int64: index of each neighbour's element."""
     radial: Tensor
     """(n_pairs, MAX_ORDER + 1, n_probes): g."""
     harmonics: list[Tensor]
@@ -126,8 +126,8 @@ class NeighbourMoments(torch.nn.Module):
             at_centre = exact(torch.zeros(n_elements, dtype=torch.float64), torch.arange(n_elements))
             own = at_centre[:, : self.n_probes] / math.sqrt(4.0 * math.pi)
         self.register_buffer("own", own, persistent=False)  # (n_elements, n_probes): of the centre, at n = 0
-        self.rows_of = ElementRows(self.elements)
-        """Atomic numbers -> rows of the tables of elements."""
+        self.species_of = SpeciesIndex(self.elements)
+        """Atomic numbers -> indices of the elements."""
         self.n_channels = self.n_slots * self.n_probes
         """Moments of each n and m."""
         self.n_features = N_COMPONENTS * self.n_channels
@@ -170,11 +170,11 @@ class NeighbourMoments(torch.nn.Module):
         vectors = geometry.pair_vectors  # (n_pairs, 3)
         distances = vectors.norm(dim=1)
         check_distances(distances, geometry)
-        centre_rows = self.rows_of(geometry.centre_numbers)  # (n_centres,)
-        rows = self.rows_of(geometry.neighbour_numbers)  # (n_pairs,)
-        radial = self.radial(distances, rows).unflatten(1, (len(ORDERS), -1))  # (n_pairs, n_orders, n_probes)
+        centre_species = self.species_of(geometry.centre_numbers)  # (n_centres,)
+        species = self.species_of(geometry.neighbour_numbers)  # (n_pairs,)
+        radial = self.radial(distances, species).unflatten(1, (len(ORDERS), -1))  # (n_pairs, n_orders, n_probes)
         harmonics = [of_order.T for of_order in solid_harmonics(vectors.T, MAX_ORDER)]  # (n_pairs, 2n + 1) each
-        state = PairFunctions(distances, rows, radial, harmonics)
+        state = PairFunctions(distances, species, radial, harmonics)
         place = geometry.pair_i * self.n_slots + self._slots(state)  # (n_pairs,)
         n_places = geometry.n_centres * self.n_slots
         moments = []
@@ -183,7 +183,7 @@ class NeighbourMoments(torch.nn.Module):
             sums = terms.new_zeros(n_places, terms.shape[1]).index_add(0, place, terms)
             sums = sums.view(geometry.n_centres, self.n_slots, 2 * n + 1, self.n_probes)
             if n == 0:
-                sums = sums + self.get_buffer("own").to(sums.dtype)[centre_rows][:, None, None]
+                sums = sums + self.get_buffer("own").to(sums.dtype)[centre_species][:, None, None]
             moments.append(sums.transpose(1, 2).flatten(1))  # (n_centres, (2n + 1) n_channels)
         return torch.cat(moments, dim=1), state
 
@@ -229,17 +229,17 @@ class NeighbourMoments(torch.nn.Module):
 
     def _slots(self, state: PairFunctions) -> Tensor:
         """Slot (n_pairs,) that each pair adds to."""
-        return state.rows if self.by_element else torch.zeros_like(state.rows)
+        return state.species if self.by_element else torch.zeros_like(state.species)
 
     def _changes(self, geometry: Geometry, state: PairFunctions) -> Tensor:
         """Derivatives of each pair's terms by its vector: (n_pairs, 3, N_COMPONENTS, n_probes)."""
         vectors = geometry.pair_vectors
-        directions = vectors / positive(state.distances)[:, None]  # (n_pairs, 3)
-        slopes = self.radial.derivative(state.distances, state.rows).unflatten(1, (len(ORDERS), -1))
+        directions = vectors / nonzero_distances(state.distances)[:, None]  # (n_pairs, 3)
+        radial_derivatives = self.radial.derivative(state.distances, state.species).unflatten(1, (len(ORDERS), -1))
         gradients = solid_harmonic_gradients([of_order.T for of_order in state.harmonics])  # (3, 2n + 1, n_pairs) each
         changes = []
         for n in ORDERS:
-            along = torch.einsum("px,pm,ps->pxms", directions, state.harmonics[n], slopes[:, n])
+            along = torch.einsum("px,pm,ps->pxms", directions, state.harmonics[n], radial_derivatives[:, n])
             across = torch.einsum("xmp,ps->pxms", gradients[n], state.radial[:, n])
             changes.append(along + across)  # (n_pairs, 3, 2n + 1, n_probes)
         return torch.cat(changes, dim=2)

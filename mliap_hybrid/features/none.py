@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.features.distances import check_distances
-from mliap_hybrid.features.elements import ElementRows
+from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.structure import Geometry
 
 
@@ -22,7 +22,7 @@ class NoFeatures:
         """Take the atomic numbers that may occur, and the cutoff in Å."""
         self.elements = tuple(sorted(elements))
         self.cutoff = float(cutoff)
-        self._rows_of = ElementRows(self.elements)
+        self._species_of = SpeciesIndex(self.elements)
 
     @property
     def feature_labels(self) -> list[str]:
@@ -37,8 +37,8 @@ class NoFeatures:
         InputError
             As `Featuriser`.
         """
-        self._rows_of(geometry.centre_numbers.cpu())
-        self._rows_of(geometry.neighbour_numbers.cpu())
+        self._species_of(geometry.centre_numbers.cpu())
+        self._species_of(geometry.neighbour_numbers.cpu())
         check_distances(geometry.distances, geometry)
         return geometry.pair_vectors.new_zeros(geometry.n_centres, 0)
 

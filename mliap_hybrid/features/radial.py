@@ -21,10 +21,10 @@ N_INTERVALS = 1024
 class Radial(Protocol):
     """What the features ask of a radial basis."""
 
-    def __call__(self, distances: Tensor, rows: Tensor) -> Tensor:
-        """Values (..., n_channels) at `distances` (..., ), Å, for the element rows `rows` (...)."""
+    def __call__(self, distances: Tensor, species: Tensor) -> Tensor:
+        """Values (..., n_channels) at `distances` (..., ), Å, for the elements with the indices `species` (...)."""
 
-    def derivative(self, distances: Tensor, rows: Tensor) -> Tensor:
+    def derivative(self, distances: Tensor, species: Tensor) -> Tensor:
         """Derivatives by the distance (..., n_channels), of exactly the function that `__call__` gives."""
 
 
@@ -98,30 +98,30 @@ class GaussianRadial(torch.nn.Module):
         self.block_sizes = [1 if n == -1 else len(widths) for n in self.orders]
         self.n_channels = sum(self.block_sizes)
 
-    def forward(self, distances: Tensor, rows: Tensor) -> Tensor:
-        """Values (..., n_channels) at `distances` (...), Å, for the element rows `rows` (...)."""
+    def forward(self, distances: Tensor, species: Tensor) -> Tensor:
+        """Values (..., n_channels) at `distances` (...), Å, for the elements with the indices `species` (...)."""
         taper = smooth_cutoff(distances, self.cutoff, self.taper_width)[..., None]  # (..., 1)
-        return taper * self._sum_of_gaussians(distances, rows, 0)
+        return taper * self._sum_of_gaussians(distances, species, 0)
 
-    def derivative(self, distances: Tensor, rows: Tensor) -> Tensor:
+    def derivative(self, distances: Tensor, species: Tensor) -> Tensor:
         """Derivatives by the distance, shape (..., n_channels)."""
         taper = smooth_cutoff(distances, self.cutoff, self.taper_width)[..., None]  # (..., 1)
-        slope = smooth_cutoff_derivative(distances, self.cutoff, self.taper_width)[..., None]  # (..., 1)
-        inside = 2.0 * distances[..., None] * self._sum_of_gaussians(distances, rows, 1)  # (..., n_channels)
+        taper_derivative = smooth_cutoff_derivative(distances, self.cutoff, self.taper_width)[..., None]  # (..., 1)
+        inside = 2.0 * distances[..., None] * self._sum_of_gaussians(distances, species, 1)  # (..., n_channels)
         if self.taper_width == 0.0:
             return taper * inside
-        return taper * inside + slope * self._sum_of_gaussians(distances, rows, 0)
+        return taper * inside + taper_derivative * self._sum_of_gaussians(distances, species, 0)
 
-    def _sum_of_gaussians(self, distances: Tensor, rows: Tensor, power: int) -> Tensor:
+    def _sum_of_gaussians(self, distances: Tensor, species: Tensor, power: int) -> Tensor:
         """sum_g C1 lambda^n C2^power exp(C2 r^2), shape (..., n_channels): the derivative by r^2 of order `power`."""
         squares = (distances * distances)[..., None, None]  # (..., 1, 1)
         terms = {}
         for name in ("bare_exponents", "probe_exponents"):
-            exponents = self._rows(name, rows, distances.dtype)  # (..., n_widths, n_primitives)
+            exponents = self._of_species(name, species, distances.dtype)  # (..., n_widths, n_primitives)
             terms[name] = torch.exp(exponents * squares) * exponents**power
         blocks = []
         for n in self.orders:
-            prefactors = self._rows(f"prefactor_{n}", rows, distances.dtype)
+            prefactors = self._of_species(f"prefactor_{n}", species, distances.dtype)
             term = terms["bare_exponents" if n == -1 else "probe_exponents"]
             blocks.append((prefactors * term).sum(-1))  # (..., n_widths)
         return torch.cat(blocks, dim=-1)
@@ -129,8 +129,8 @@ class GaussianRadial(torch.nn.Module):
     def _constant(self, name: str, values: np.ndarray) -> None:
         self.register_buffer(name, torch.from_numpy(values), persistent=False)
 
-    def _rows(self, name: str, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        return self.get_buffer(name).to(dtype)[rows]
+    def _of_species(self, name: str, species: Tensor, dtype: torch.dtype) -> Tensor:
+        return self.get_buffer(name).to(dtype)[species]
 
 
 class ChannelRadial(torch.nn.Module):
@@ -152,28 +152,28 @@ class ChannelRadial(torch.nn.Module):
         order = torch.cat([block.flatten() for block in columns.split(sizes, dim=1)])
         self.register_buffer("order", order, persistent=False)  # (n_channels,)
 
-    def forward(self, distances: Tensor, rows: Tensor) -> Tensor:
-        """Values (..., n_channels) at `distances` (...), Å, for the element rows `rows` (...)."""
-        return torch.cat([part(distances, rows) for part in self.parts], dim=-1)[..., self.get_buffer("order")]
+    def forward(self, distances: Tensor, species: Tensor) -> Tensor:
+        """Values (..., n_channels) at `distances` (...), Å, for the elements with the indices `species` (...)."""
+        return torch.cat([part(distances, species) for part in self.parts], dim=-1)[..., self.get_buffer("order")]
 
-    def derivative(self, distances: Tensor, rows: Tensor) -> Tensor:
+    def derivative(self, distances: Tensor, species: Tensor) -> Tensor:
         """Derivatives by the distance, shape (..., n_channels)."""
-        slopes = [part.derivative(distances, rows) for part in self.parts]  # type: ignore[operator]
-        return torch.cat(slopes, dim=-1)[..., self.get_buffer("order")]
+        derivatives = [part.derivative(distances, species) for part in self.parts]  # type: ignore[operator]
+        return torch.cat(derivatives, dim=-1)[..., self.get_buffer("order")]
 
 
 class SplinedRadial(torch.nn.Module):
     """Another radial basis, tabulated: cubic Hermite polynomials on a uniform grid in r.
 
-    Values and slopes at the knots are exact, so the function is continuously differentiable; derivatives are those of
-    the same polynomials, so forces are exact for the tabulated energy.
+    Values and derivatives at the knots are exact, so the function is continuously differentiable; elsewhere derivatives
+    are those of the same polynomials, so forces are exact for the tabulated energy.
 
     Parameters
     ----------
     radial : GaussianRadial or ChannelRadial
         Tabulated on construction; not kept.
     n_elements : int
-        Number of element rows.
+        Number of elements.
     n_intervals : int
     """
 
@@ -186,27 +186,29 @@ class SplinedRadial(torch.nn.Module):
         knots = torch.linspace(0.0, self.cutoff, n_intervals + 1, dtype=torch.float64)
         knots[-1] = math.nextafter(self.cutoff, 0.0)  # the limit from inside, where the cutoff is a step
         elements = torch.arange(n_elements)
-        r, rows = knots.expand(n_elements, -1), elements[:, None].expand(-1, len(knots))  # (n_elements, n_knots)
-        # Rows of the table: value and slope of knot 0, value and slope of knot 1, ...; element after element.
-        pairs = torch.stack([radial(r, rows), spacing * radial.derivative(r, rows)], dim=2)
+        r, species = knots.expand(n_elements, -1), elements[:, None].expand(-1, len(knots))  # (n_elements, n_knots)
+        # Rows of the table: value and derivative at knot 0, the same at knot 1, ...; element after element.
+        pairs = torch.stack([radial(r, species), spacing * radial.derivative(r, species)], dim=2)
         self.register_buffer("table", pairs.reshape(-1, self.n_channels), persistent=False)
         self._tables: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
-    def forward(self, distances: Tensor, rows: Tensor) -> Tensor:
-        """Values (..., n_channels) at `distances` (...), Å, for the element rows `rows` (...)."""
-        return self._evaluate(distances, rows, 0)
+    def forward(self, distances: Tensor, species: Tensor) -> Tensor:
+        """Values (..., n_channels) at `distances` (...), Å, for the elements with the indices `species` (...)."""
+        return self._evaluate(distances, species, 0)
 
-    def derivative(self, distances: Tensor, rows: Tensor) -> Tensor:
+    def derivative(self, distances: Tensor, species: Tensor) -> Tensor:
         """Derivatives by the distance, shape (..., n_channels)."""
-        return self._evaluate(distances, rows, 1)
+        return self._evaluate(distances, species, 1)
 
     def knots(self) -> Tensor:
-        """Values, and slopes times the spacing, at the knots: (n_elements, n_intervals + 1, 2, n_channels)."""
+        """Values, and derivatives times the spacing, at the knots: (n_elements, n_intervals + 1, 2, n_channels)."""
         return self.get_buffer("table").view(-1, self.n_intervals + 1, 2, self.n_channels)
 
-    def _evaluate(self, distances: Tensor, rows: Tensor, order: int) -> Tensor:
+    def _evaluate(self, distances: Tensor, species: Tensor, order: int) -> Tensor:
         table = self._table(distances)
-        values = _HermiteSpline.apply(distances.flatten(), rows.flatten(), table, self.cutoff, self.n_intervals, order)
+        values = _HermiteSpline.apply(
+            distances.flatten(), species.flatten(), table, self.cutoff, self.n_intervals, order
+        )
         return values.view(*distances.shape, self.n_channels)
 
     def _table(self, like: Tensor) -> Tensor:
@@ -227,15 +229,15 @@ class _HermiteSpline(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, distances, rows, table, cutoff, n_intervals, order):
-        ctx.save_for_backward(distances, rows, table)
+    def forward(ctx, distances, species, table, cutoff, n_intervals, order):
+        ctx.save_for_backward(distances, species, table)
         ctx.settings = (cutoff, n_intervals, order)
         inverse_spacing = n_intervals / cutoff
         scaled = distances * inverse_spacing  # (n,)
         interval = scaled.to(torch.int64).clamp_(0, n_intervals - 1)  # (n,)
         weights = _hermite_weights(scaled - interval, order) * inverse_spacing**order  # (n, 4)
         weights = weights * (distances < cutoff)[:, None]
-        first = 2 * (rows * (n_intervals + 1) + interval)  # (n,)
+        first = 2 * (species * (n_intervals + 1) + interval)  # (n,)
         table_rows = first[:, None] + torch.arange(4, device=first.device)  # (n, 4)
         if distances.numel() == 0:
             return distances.new_zeros((0, table.shape[1]))
@@ -243,14 +245,14 @@ class _HermiteSpline(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *gradients):
-        distances, rows, table = ctx.saved_tensors
+        distances, species, table = ctx.saved_tensors
         cutoff, n_intervals, order = ctx.settings
-        slopes = _HermiteSpline.apply(distances, rows, table, cutoff, n_intervals, order + 1)
-        return (gradients[0] * slopes).sum(-1), None, None, None, None, None
+        derivatives = _HermiteSpline.apply(distances, species, table, cutoff, n_intervals, order + 1)
+        return (gradients[0] * derivatives).sum(-1), None, None, None, None, None
 
 
 def _hermite_weights(t: Tensor, order: int) -> Tensor:
-    """Weights (n, 4) of value 0, slope 0, value 1, slope 1 at t in [0, 1], differentiated `order` times by t."""
+    """Weights (n, 4) of value and derivative at 0, and at 1, for t in [0, 1], differentiated `order` times by t."""
     if order == 0:
         rest = 1.0 - t
         square, rest_square = t * t, rest * rest

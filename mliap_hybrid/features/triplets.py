@@ -45,7 +45,7 @@ class Triplets:
     u_jk: Tensor
     """(n_triplets, 3): direction from j to k."""
 
-    def turned(self) -> Triplets:
+    def swapped(self) -> Triplets:
         """The same triplets with the names of the two neighbours exchanged."""
         return Triplets(self.q, self.p, self.r_q, self.r_p, self.r_jk, self.u_q, self.u_p, -self.u_jk)
 

@@ -15,14 +15,14 @@ from mliap_hybrid.prediction import Prediction
 class AddedTerms(Protocol):
     """What adds to the loss of a batch. It may have another form in each epoch."""
 
-    def start_epoch(self, epoch: int, part: TrainableModel, training: Sequence[TrainingFrames]) -> bool:
+    def start_epoch(self, epoch: int, model: TrainableModel, training: Sequence[TrainingFrames]) -> bool:
         """Make ready for an epoch.
 
         Parameters
         ----------
         epoch : int
             From 1.
-        part : TrainableModel
+        model : TrainableModel
             At the weights of the moment.
         training : sequence of TrainingFrames
             The training frames in their order.
@@ -34,15 +34,15 @@ class AddedTerms(Protocol):
         """
 
     def loss(
-        self, part: TrainableModel, prediction: Prediction, frames: TrainingFrames, indices: Sequence[int]
+        self, model: TrainableModel, prediction: Prediction, frames: TrainingFrames, indices: Sequence[int]
     ) -> Tensor:
         """The terms of some frames, mean over these.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
         prediction : Prediction
-            Of the part, for `frames`.
+            Of the model, for `frames`.
         frames : TrainingFrames
         indices : sequence of int
             Which training frames these are.

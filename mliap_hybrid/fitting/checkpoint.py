@@ -36,8 +36,8 @@ class Checkpoint:
 
     model: HybridModel
     """With the averaged weights: what is evaluated and exported."""
-    terms: InitialFit | None
-    """The fixed terms, so that a resumed run need not fit them again; None for a model trained in closed form."""
+    initial_fit: InitialFit | None
+    """So that a resumed run need not fit it again; None for a model trained in closed form."""
     trainer: dict[str, Any]
     """State of the `Trainer`; of a model trained in closed form, how it was found."""
     data: str
@@ -54,7 +54,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "version": FORMAT_VERSION,
         "package": __version__,
         "model": {"description": description.model_dump(), "tensors": tensors},
-        "terms": None if checkpoint.terms is None else _content_of(checkpoint.terms),
+        "terms": None if checkpoint.initial_fit is None else _content_of(checkpoint.initial_fit),
         "trainer": on_device(checkpoint.trainer, "cpu"),
         "data": checkpoint.data,
         "example": {name: getattr(checkpoint.example, name) for name in STRUCTURE_FIELDS},
@@ -103,27 +103,27 @@ def _checkpoint_of(content: dict[str, Any], path: Path) -> Checkpoint:
     trainer = content["trainer"]
     return Checkpoint(
         model=model,
-        terms=None if content["terms"] is None else _terms_of(content["terms"], model),
+        initial_fit=None if content["terms"] is None else _initial_fit_of(content["terms"], model),
         trainer=trainer if content["version"] >= FIRST_VERSION_OF_TODAY else upgraded(trainer),
         data=content["data"],
         example=Batch(**content["example"]),
     )
 
 
-def _content_of(terms: InitialFit) -> dict[str, Any]:
-    """The fixed terms, but the molecules, which the model has."""
+def _content_of(fit: InitialFit) -> dict[str, Any]:
+    """The initial fit, but the molecules, which the model has."""
     return {
-        "elements": list(terms.elements),
-        "whitening.mean": terms.whitening.mean.detach(),
-        "whitening.matrix": terms.whitening.matrix.detach(),
-        "baseline": terms.baseline,
-        "charges": terms.charges,
-        "unit_baseline": terms.unit_baseline,
-        "counts": terms.counts,
+        "elements": list(fit.elements),
+        "whitening.mean": fit.whitening.mean.detach(),
+        "whitening.matrix": fit.whitening.matrix.detach(),
+        "baseline": fit.baseline,
+        "charges": fit.charges,
+        "unit_baseline": fit.unit_baseline,
+        "counts": fit.counts,
     }
 
 
-def _terms_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
+def _initial_fit_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
     return InitialFit(
         elements=tuple(content["elements"]),
         whitening=Whitening(content["whitening.mean"], content["whitening.matrix"]),

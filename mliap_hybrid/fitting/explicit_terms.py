@@ -70,7 +70,7 @@ def energies_at_start(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[i
     return _prediction(batch, trained, elements).energies
 
 
-def constants_of(batch: Batch, terms: Sequence[MadeTerm], with_virials: bool) -> dict[str, Constants]:
+def term_constants(batch: Batch, terms: Sequence[MadeTerm], with_virials: bool) -> dict[str, Constants]:
     """Kind of each trained term -> what it keeps of a frame; fitted charges keep their products."""
     trained = [made.term for made in terms if made.is_trained and not fits_charges(made)]
     kept = {term.kind: term.constants(batch.geometry(), with_virials) for term in trained}

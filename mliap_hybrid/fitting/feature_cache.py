@@ -27,9 +27,9 @@ from mliap_hybrid.fitting.feature_shards import (
     SUFFIX,
     frame_key,
     frames_of_shard,
-    is_sound,
+    is_intact,
     remove_abandoned,
-    write_at_once,
+    write_atomically,
     write_shard,
 )
 from mliap_hybrid.fitting.memory import check_disk
@@ -75,7 +75,7 @@ class FeatureCache:
         description : mapping
             Everything that determines its features, as plain data for JSON.
         with_derivatives : bool
-            Whether the derivatives are kept, too: `raw` needs them. These are nearly all of the size.
+            Whether the derivatives are kept, too: `features_and_jacobian` needs them. These are nearly all of the size.
         """
         self.featuriser = featuriser
         self.description = dict(description)
@@ -137,7 +137,7 @@ class FeatureCache:
         """Features (n_atoms, n_features), float64, of one structure that the cache was filled with."""
         return self._read(batch, "features")
 
-    def raw(self, batch: Batch) -> RawFeatures:
+    def features_and_jacobian(self, batch: Batch) -> RawFeatures:
         """Features and derivatives of one structure that the cache was filled with."""
         return RawFeatures(self._read(batch, "features"), self._read(batch, "jacobian"))
 
@@ -153,7 +153,7 @@ class FeatureCache:
         remove_abandoned(self.path)
         manifest = self.path / "manifest.json"
         if not manifest.exists():
-            write_at_once(manifest, json.dumps(self._manifest(), indent=2, ensure_ascii=False).encode())
+            write_atomically(manifest, json.dumps(self._manifest(), indent=2, ensure_ascii=False).encode())
 
     def _manifest(self) -> dict[str, Any]:
         """What a person who finds the folder wants to know; nothing reads it."""
@@ -185,7 +185,7 @@ class FeatureCache:
         for batch in track(held, "feature cache") if held else ():
             path = path_of[key := frame_key(batch)]
             if path not in sound:
-                sound[path] = is_sound(path)
+                sound[path] = is_intact(path)
                 if not sound[path]:
                     self._remove_damaged(path)
             if sound[path]:
@@ -208,7 +208,7 @@ class FeatureCache:
         source = ComputedFeatures(self.featuriser)
         if not self.with_derivatives:
             return _differ(self.features(batch), source.features(batch))
-        before, now = self.raw(batch), source.raw(batch)
+        before, now = self.features_and_jacobian(batch), source.features_and_jacobian(batch)
         return _differ(before.features, now.features) or _differ(
             before.jacobian.flatten(0, 1), now.jacobian.flatten(0, 1)
         )

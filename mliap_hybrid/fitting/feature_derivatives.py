@@ -1,6 +1,6 @@
 """How the whitened features of frames change with the pair vectors: a linear map that training applies in each step.
 
-With the slopes s_i = dE_i/dx_i of the network,
+With the feature gradients s_i = dE_i/dx_i of the network,
 
     dE/dr_p = s_i . dx_i/dr_p,      i the centre of p.
 
@@ -52,20 +52,20 @@ class FeatureDerivatives(Protocol):
     def n_bytes(self) -> int:
         """Memory that they take."""
 
-    def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
-        """dE/dr_p of each pair, differentiable once in the slopes.
+    def pair_gradients(self, frames: FramePairs, feature_gradients: Tensor) -> Tensor:
+        """dE/dr_p of each pair, differentiable once in the feature gradients.
 
         Parameters
         ----------
         frames : FramePairs
             Those that the derivatives are of.
-        slopes : Tensor, shape (n_atoms, n_kept), eV
+        feature_gradients : Tensor, shape (n_atoms, n_kept), eV
             dE_i/dx_i.
 
         Returns
         -------
         Tensor, shape (n_pairs, 3), eV/Å
-            In the precision of the slopes.
+            In the precision of the feature gradients.
         """
 
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> FeatureDerivatives:
@@ -78,7 +78,7 @@ def stores_derivatives(features: Featuriser) -> bool:
 
 
 class KernelDerivatives:
-    """Applied by a back end, in the precision of the slopes and on their device."""
+    """Applied by a back end, in the precision of the feature gradients and on their device."""
 
     n_bytes = 0
 
@@ -98,25 +98,31 @@ class KernelDerivatives:
         self._numbers = torch.tensor(elements)
         self._of: dict[tuple[torch.device, torch.dtype], tuple[Backend, Tensor, Tensor]] = {}
 
-    def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: FramePairs, feature_gradients: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
-        backend, matrix, elements = self._for(slopes)
+        backend, matrix, elements = self._for(feature_gradients)
         numbers = elements.index_select(0, frames.species)  # (n_atoms,)
         of_neighbours = numbers.index_select(0, frames.pair_j)  # (n_pairs,)
-        prepared = backend.prepare(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
-        gradients = slopes @ matrix if matrix.ndim == 2 else slopes * matrix  # (n_atoms, n_features)
-        return differentiable_vjp(backend, prepared, gradients)
+        geometry = backend.prepare(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
+        gradients = (
+            feature_gradients @ matrix if matrix.ndim == 2 else feature_gradients * matrix
+        )  # (n_atoms, n_features)
+        return differentiable_vjp(backend, geometry, gradients)
 
     def followed_by(self, others: Sequence[FeatureDerivatives]) -> KernelDerivatives:
         """Themselves: they are those of all frames."""
         return self
 
-    def _for(self, slopes: Tensor) -> tuple[Backend, Tensor, Tensor]:
-        """Back end, matrix (n_kept, n_features) and atomic numbers (n_elements,) for slopes like these."""
-        key = (slopes.device, slopes.dtype)
+    def _for(self, feature_gradients: Tensor) -> tuple[Backend, Tensor, Tensor]:
+        """Back end, matrix (n_kept, n_features) and atomic numbers (n_elements,) for gradients like these."""
+        key = (feature_gradients.device, feature_gradients.dtype)
         if key not in self._of:
             backend = backend_for(self.features, (), *key)
-            self._of[key] = backend, self._matrix.to(slopes).contiguous(), self._numbers.to(slopes.device)
+            self._of[key] = (
+                backend,
+                self._matrix.to(feature_gradients).contiguous(),
+                self._numbers.to(feature_gradients.device),
+            )
         return self._of[key]
 
 
@@ -133,12 +139,15 @@ class StoredDerivatives:
         """Memory that they take."""
         return sum(jacobian.nbytes for jacobian in self.jacobians)
 
-    def pair_gradients(self, frames: FramePairs, slopes: Tensor) -> Tensor:
+    def pair_gradients(self, frames: FramePairs, feature_gradients: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3), eV/Å, from dE_i/dx_i (n_atoms, n_kept)."""
         pair_i = frames.pair_i.split([len(jacobian) for jacobian in self.jacobians])
         # Row times matrix: several times faster than matrix times column, here and in the backward pass.
         gradients = [
-            torch.bmm(slopes.index_select(0, of_frame)[:, None], jacobian.to(slopes.dtype).transpose(1, 2))
+            torch.bmm(
+                feature_gradients.index_select(0, of_frame)[:, None],
+                jacobian.to(feature_gradients.dtype).transpose(1, 2),
+            )
             for of_frame, jacobian in zip(pair_i, self.jacobians, strict=True)
         ]  # (n_pairs of the frame, 1, 3) each
         return torch.cat(gradients).squeeze(1)

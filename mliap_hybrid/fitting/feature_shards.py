@@ -50,17 +50,17 @@ def write_shard(featuriser: Featuriser, batches: Sequence[Batch], folder: Path, 
     for batch in batches:
         key = frame_key(batch)
         if with_derivatives:
-            raw = source.raw(batch)
-            tensors |= {f"{key}.features": raw.features, f"{key}.jacobian": raw.jacobian}
+            raw_features = source.features_and_jacobian(batch)
+            tensors |= {f"{key}.features": raw_features.features, f"{key}.jacobian": raw_features.jacobian}
         else:
             tensors[f"{key}.features"] = source.features(batch)
     content = safetensors.torch.save(tensors)
     path = folder / (hashlib.sha256(content).hexdigest()[:32] + SUFFIX)
-    write_at_once(path, content)
+    write_atomically(path, content)
     return path
 
 
-def write_at_once(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that no reader ever sees a part of it.
 
     Raises
@@ -93,7 +93,7 @@ def frames_of_shard(path: Path) -> list[str]:
         return []
 
 
-def is_sound(path: Path) -> bool:
+def is_intact(path: Path) -> bool:
     """Whether a file holds what was written to it."""
     try:
         with path.open("rb") as file:

@@ -89,7 +89,7 @@ def featurise(
         )
     if cache is not None:
         cache.fill(batches, track, n_workers)
-        read = cache.raw if with_jacobian else lambda batch: _without_jacobian(cache.features(batch))
+        read = cache.features_and_jacobian if with_jacobian else lambda batch: _without_jacobian(cache.features(batch))
         frames = [read(batch) for batch in batches]
     else:
         chunks = chunks_of_frames(batches, featuriser.n_features, with_jacobian)
@@ -120,7 +120,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _raw_features(featuriser: Featuriser, batches: Sequence[Batch]) -> list[RawFeatures]:
     source = ComputedFeatures(featuriser)
-    return [source.raw(batch) for batch in batches]
+    return [source.features_and_jacobian(batch) for batch in batches]
 
 
 def _features_alone(featuriser: Featuriser, batches: Sequence[Batch]) -> list[RawFeatures]:

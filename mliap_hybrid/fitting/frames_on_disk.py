@@ -1,4 +1,4 @@
-"""Prepared frames for training sets that are larger than the memory: the derivatives stay in the feature cache."""
+"""Training frames for training sets that are larger than the memory: the derivatives stay in the feature cache."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class FramesOnDisk(Sequence[TrainingFrames]):
     def __getitem__(self, index: int | slice) -> TrainingFrames | FramesOnDisk:
         if isinstance(index, slice):
             return FramesOnDisk(self.without_derivatives[index], self._batches[index], self._source, self._whitening)
-        raw = self._source.raw(self._batches[index])
-        stored = StoredDerivatives((whitened_jacobian(raw, self._whitening),))
+        raw_features = self._source.features_and_jacobian(self._batches[index])
+        stored = StoredDerivatives((whitened_jacobian(raw_features, self._whitening),))
         return replace(self.without_derivatives[index], derivatives=stored)
 
 

@@ -45,7 +45,7 @@ def squared_errors(prediction: Prediction, frames: TrainingFrames, loss: LossSet
     for name in frames.labels:
         errors = label_errors(prediction, frames, QUANTITIES[name])
         if errors is not None:
-            squares, transition = errors.square(), transition_of(QUANTITIES[name], loss)
+            squares, transition = errors.square(), huber_transition(QUANTITIES[name], loss)
             means[name] = penalties[name] = squares.mean()
             if transition is not None:
                 penalties[name] = pseudo_huber(squares, transition).mean()
@@ -57,7 +57,7 @@ def label_errors(prediction: Prediction, frames: TrainingFrames, quantity: Quant
 
     None where none has, or the prediction does not have the quantity.
     """
-    label, values = frames.labels.get(quantity.name), prediction.of(quantity)
+    label, values = frames.labels.get(quantity.name), prediction.values_of(quantity)
     if label is None or values is None:
         return None
     if quantity.per_atom:
@@ -66,7 +66,7 @@ def label_errors(prediction: Prediction, frames: TrainingFrames, quantity: Quant
     return label.errors(values, frames.frame_of_atom if quantity.of_atoms else None)
 
 
-def transition_of(quantity: Quantity, loss: LossSettings | None) -> float | None:
+def huber_transition(quantity: Quantity, loss: LossSettings | None) -> float | None:
     """From which error of a quantity on errors count linearly; None where all are squared."""
     return None if loss is None or quantity.transition is None else getattr(loss, quantity.transition)
 
@@ -77,7 +77,7 @@ def pseudo_huber(squares: Tensor, transition: float) -> Tensor:
     return 2.0 * squares / (torch.sqrt(1.0 + squares / transition**2) + 1.0)
 
 
-def weight_of(quantity: Quantity, loss: LossSettings) -> float:
+def loss_weight(quantity: Quantity, loss: LossSettings) -> float:
     """What the mean squared error of a quantity is multiplied by."""
     return float(getattr(loss, quantity.weight) * quantity.loss_scale)
 
@@ -87,7 +87,7 @@ def total_loss(errors: SquaredErrors, loss: LossSettings) -> Tensor:
     total = torch.zeros(())
     for name, quantity in QUANTITIES.items():
         if name in errors.penalties:
-            total = total + weight_of(quantity, loss) * errors.penalties[name]
+            total = total + loss_weight(quantity, loss) * errors.penalties[name]
     return total
 
 

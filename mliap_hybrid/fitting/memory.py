@@ -7,7 +7,7 @@ from pathlib import Path
 from mliap_hybrid.errors import InputError
 
 SHARE = 0.7
-"""Share of the available memory that prepared frames may take."""
+"""Share of the available memory that training frames may take."""
 
 
 def available_memory() -> int | None:

@@ -23,7 +23,7 @@ from mliap_hybrid.model.contracted_network import ContractedNetwork
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, Parameter
-from mliap_hybrid.model.silu_layers import start_small
+from mliap_hybrid.model.silu_layers import initialise_small
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.baseline import Baseline
@@ -75,7 +75,7 @@ def make_trainable_model(
         torch.manual_seed(settings.seed)
         heads = _heads(settings, fit, trained)
         if settings.features.set in LEARNED_SETS and len(frames):
-            _start_contractions(settings, heads, frames)
+            _initialise_contractions(settings, heads, frames)
     terms: list[Term] = [NetworkEnergy()]
     parameters: list[Parameter] = [AtomicEnergy()]
     for made in trained:
@@ -117,7 +117,7 @@ def make_model(
     for head in heads:
         head.load_state_dict(trained.heads[head.name].state_dict())
     found, of_charges = _found_charges(fit, trained)
-    parameters: Mapping[str, Parameter] = {**trained.theta, **found}  # type: ignore[dict-item]
+    parameters: Mapping[str, Parameter] = {**trained.atomic_parameters, **found}  # type: ignore[dict-item]
     made = [parameter for each in explicit for parameter in each.parameters]
     model = HybridModel(
         features=features,
@@ -152,7 +152,7 @@ def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm])
     ]
     heads = [make_head(description, n_features, n_others, len(fit.elements)) for description in described]
     for head in heads[1:]:  # parameters start near those of their elements
-        start_small(head.networks[0].layers)
+        initialise_small(head.networks[0].layers)
     return heads
 
 
@@ -165,7 +165,7 @@ def _contraction(settings: TrainingFile) -> ContractionDescription | None:
     return ContractionDescription(n_channels=n_channels, body_order=body_order, whitened=True)  # type: ignore[arg-type]
 
 
-def _start_contractions(settings: TrainingFile, heads: Sequence[Head], frames: Sequence[TrainingFrames]) -> None:
+def _initialise_contractions(settings: TrainingFile, heads: Sequence[Head], frames: Sequence[TrainingFrames]) -> None:
     """Give contractions their initial weights and the whitening of their invariants."""
     n_frames = max(1, math.ceil(N_SAMPLES * len(frames) / sum(len(frame.species) for frame in frames)))
     sample = [frames[index] for index in range(0, len(frames), max(1, len(frames) // n_frames))]
@@ -174,7 +174,7 @@ def _start_contractions(settings: TrainingFile, heads: Sequence[Head], frames: S
     for head in heads:
         network = head.networks[0]
         assert isinstance(network, ContractedNetwork)
-        network.start(features, species, len(settings.features.widths), settings.network.whitening_damping)
+        network.initialise(features, species, len(settings.features.widths), settings.network.whitening_damping)
 
 
 def _found_charges(fit: InitialFit, trained: TrainableModel) -> tuple[dict[str, Parameter], Tensor]:

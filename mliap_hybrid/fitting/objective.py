@@ -1,7 +1,7 @@
-"""The loss of a batch of training frames and its gradient, by several processes and in pieces that fit the memory.
+"""The loss of a batch of training frames and its gradient, by several processes, in micro-batches that fit the memory.
 
-Every term of the loss is a mean over the labels of the batch. A part's mean counts with its share of these labels, so
-that the sum over the parts is the mean over the batch, however it was divided.
+Every term of the loss is a mean over the labels of the batch. The mean of a micro-batch counts with its share of these
+labels, so that the sum over micro-batches is the mean over the batch, however it was divided.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Objective:
 
     def __init__(
         self,
-        part: TrainableModel,
+        model: TrainableModel,
         training: Sequence[TrainingFrames],
         loss: LossSettings,
         micro_batch_size: int,
@@ -57,7 +57,7 @@ class Objective:
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
         training : sequence of TrainingFrames
             One frame each, on any device.
         loss : LossSettings
@@ -72,7 +72,7 @@ class Objective:
         names : sequence of str, optional
             What the user calls the training frames.
         """
-        self.part = part
+        self.model = model
         self.training = training
         self.loss = loss
         self.micro_batch_size = micro_batch_size
@@ -80,8 +80,8 @@ class Objective:
         self.noisy = noisy
         self.group = group or ProcessGroup()
         self.names = names or [f"training frame {index}" for index in range(len(training))]
-        self.parameters = list(part.parameters())
-        self.device = part.device
+        self.parameters = list(model.parameters())
+        self.device = model.device
         self._counts = [label_counts(frame) for frame in without_derivatives(training)]
         self.frames: Sequence[TrainingFrames] = training
         """Those of the epoch: the training frames, or noisy ones."""
@@ -101,9 +101,9 @@ class Objective:
         """Choose the frames, and the terms that are added, of an epoch (from 1)."""
         self.frames = self.noisy[epoch % len(self.noisy)] if self.noisy else self.training
         self._added = self.added_terms
-        if self._added is not None and not self._added.start_epoch(epoch, self.part, self.training):
+        if self._added is not None and not self._added.start_epoch(epoch, self.model, self.training):
             self._added = None
-        self.part.train()
+        self.model.train()
 
     def gradient(self, indices: Sequence[int], errors: RunningErrors) -> BatchResult:
         """Set the gradients of the parameters to those of the loss of a batch.
@@ -113,7 +113,7 @@ class Objective:
         indices : sequence of int
             Training frames of the batch, the same in all processes.
         errors : RunningErrors
-            Gets the errors of this process' share.
+            Gets the errors of this process' shard.
 
         Returns
         -------
@@ -124,13 +124,13 @@ class Objective:
             parameter.grad = torch.zeros_like(parameter)
         sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what is added to it
         totals = self.count(indices)
-        for micro_batch in micro_batches(self.group.share(indices), self.micro_batch_size):
+        for micro_batch in micro_batches(self.group.shard(indices), self.micro_batch_size):
             frames = join_frames([self.frames[index] for index in micro_batch]).to(self.device)
-            prediction = self.part(frames)
+            prediction = self.model(frames)
             of_micro_batch = squared_errors(prediction, frames, self.loss)
             loss = total_loss(_weighted(of_micro_batch, self.count(micro_batch), totals), self.loss)
             if self._added is not None:
-                term = self._added.loss(self.part, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
+                term = self._added.loss(self.model, prediction, frames, micro_batch) * (len(micro_batch) / len(indices))
                 sums[1] += term.item()
                 loss = loss + term
             loss.backward()
@@ -147,10 +147,10 @@ class Objective:
 
     def not_finite_at(self, indices: Sequence[int]) -> list[int]:
         """Those frames of a batch whose loss or gradient is not finite by itself; overwrites gradients."""
-        alone = Objective(self.part, self.training, self.loss, 1, self.added_terms, self.noisy)
+        alone = Objective(self.model, self.training, self.loss, 1, self.added_terms, self.noisy)
         alone.frames, alone._added = self.frames, self._added
         found = torch.zeros(self.n_frames)
-        for index in self.group.share(indices):
+        for index in self.group.shard(indices):
             found[index] = not alone.gradient([index], RunningErrors()).is_finite
         return self.group.sum(found).nonzero().flatten().tolist()
 
@@ -159,8 +159,8 @@ class Objective:
         gradients = _gradients(self.parameters)
         flat = torch.cat([*(gradient.flatten().cpu().double() for gradient in gradients), sums])
         *parts, sums = self.group.sum(flat).split([*(gradient.numel() for gradient in gradients), len(sums)])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+        for gradient, total in zip(gradients, parts, strict=True):
+            gradient.copy_(total.view_as(gradient))
         return sums
 
 
@@ -175,9 +175,9 @@ def micro_batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 
 def _weighted(errors: SquaredErrors, counts: Mapping[str, int], totals: Mapping[str, int]) -> SquaredErrors:
-    """The errors of a part as what they add to those of the whole."""
+    """The errors of a micro-batch as what they add to those of the batch."""
 
-    def shares(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def scaled(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: value * (counts[name] / totals[name]) for name, value in values.items()}
 
-    return SquaredErrors(shares(errors.means), shares(errors.penalties))
+    return SquaredErrors(scaled(errors.means), scaled(errors.penalties))

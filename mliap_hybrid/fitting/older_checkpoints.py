@@ -50,8 +50,12 @@ def upgraded(trainer: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "part" not in trainer:
         return dict(trainer)
-    part, average = trainer["part"], trainer["average"]
-    now = {"part": _renamed(part), "average": _renamed(average), "optimiser": _reordered(trainer["optimiser"], part)}
+    weights, average = trainer["part"], trainer["average"]
+    now = {
+        "part": _renamed(weights),
+        "average": _renamed(average),
+        "optimiser": _reordered(trainer["optimiser"], weights),
+    }
     return {**trainer, **now}
 
 
@@ -68,16 +72,16 @@ def _new_name(name: str, weights: Mapping[str, Tensor]) -> str:
     raise ValueError(f"expected a weight of versions 1 to 5, found '{name}'")
 
 
-def _reordered(optimiser: Mapping[str, Any], part: Mapping[str, Tensor]) -> dict[str, Any]:
+def _reordered(optimiser: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """The state of an optimiser whose vectors (n_weights,) have charges last."""
-    trained = [name for name in part if name not in CONSTANTS]
-    sizes = [part[name].numel() for name in trained]
+    trained = [name for name in weights if name not in CONSTANTS]
+    sizes = [weights[name].numel() for name in trained]
     order = sorted(range(len(trained)), key=lambda number: trained[number].startswith("charges."))
 
     def of(value: Any) -> Any:
         if isinstance(value, Tensor) and value.shape == (sum(sizes),):
-            pieces = value.split(sizes)
-            return torch.cat([pieces[number] for number in order])
+            parts = value.split(sizes)
+            return torch.cat([parts[number] for number in order])
         return [of(one) for one in value] if isinstance(value, list) else value
 
     return {name: of(value) for name, value in optimiser.items()}

@@ -37,7 +37,7 @@ class FeatureSource(Protocol):
     def features(self, batch: Batch) -> Tensor:
         """Features (n_atoms, n_features), float64, of one structure."""
 
-    def raw(self, batch: Batch) -> RawFeatures:
+    def features_and_jacobian(self, batch: Batch) -> RawFeatures:
         """Features and derivatives of one structure."""
 
 
@@ -53,7 +53,7 @@ class ComputedFeatures:
         with torch.no_grad():
             return self._compute(batch.geometry())
 
-    def raw(self, batch: Batch) -> RawFeatures:
+    def features_and_jacobian(self, batch: Batch) -> RawFeatures:
         """Features and derivatives of one structure."""
         geometry = batch.geometry()
         with torch.no_grad():
@@ -82,9 +82,9 @@ class FastFeatures:
         return differentiable_features(self._backend, geometry)
 
 
-def whitened_jacobian(raw: RawFeatures, whitening: Whitening) -> Tensor:
+def whitened_jacobian(raw_features: RawFeatures, whitening: Whitening) -> Tensor:
     """Derivatives (n_pairs, 3, n_kept), float32, of whitened features: the map is linear, so its matrix is applied."""
-    return (raw.jacobian.double() @ whitening.matrix).float()
+    return (raw_features.jacobian.double() @ whitening.matrix).float()
 
 
 def size_of_raw_features(batches: Sequence[Batch], n_features: int, with_derivatives: bool) -> int:

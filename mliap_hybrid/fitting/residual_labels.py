@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mliap_hybrid.data.baseline import compositions
 from mliap_hybrid.fitting.charge_products import ChargeProducts, unit_predictions
-from mliap_hybrid.fitting.explicit_terms import constants_of, energies_at_start, fits_charges, fixed_physics
+from mliap_hybrid.fitting.explicit_terms import energies_at_start, fits_charges, fixed_physics, term_constants
 from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.model.term import Constants
@@ -52,7 +52,7 @@ def frame_terms(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ..
     return FrameTerms(
         fixed=fixed,
         products=unit_predictions(batch, elements, smearings[0]) if smearings else None,  # type: ignore[arg-type]
-        constants=constants_of(batch, terms, with_virials),
+        constants=term_constants(batch, terms, with_virials),
         energies=fixed.energies + energies_at_start(batch, terms, elements),
     )
 
@@ -75,7 +75,7 @@ def residual_labels(batch: Batch, fixed: Prediction, fit: InitialFit, trained: S
         label = batch.labels.get(quantity.name)
         if label is None:
             continue
-        if quantity.is_sum_of_terms and (of_fixed := fixed.of(quantity)) is not None:
+        if quantity.is_sum_of_terms and (of_fixed := fixed.values_of(quantity)) is not None:
             label = label - of_fixed
         if quantity.has_baseline:
             label = label - compositions([batch], fit.elements) @ fit.baseline  # (1,)

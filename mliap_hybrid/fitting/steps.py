@@ -16,7 +16,7 @@ class Progress:
     """What the steps of an epoch came to."""
 
     errors: RunningErrors
-    """Of this process' share of the frames, by the weights of the moment."""
+    """Of this process' shard of the frames, by the weights of the moment."""
     rate: float
     """Learning rate, or length of the step, at the end."""
     added: float | None

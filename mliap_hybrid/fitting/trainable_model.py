@@ -48,8 +48,13 @@ class TrainableModel(torch.nn.Module):
         super().__init__()
         self.heads = Heads(heads)
         self.terms = torch.nn.ModuleDict({term.kind: term for term in terms})
-        self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})
+        self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})  # so in checkpoints
         self.total_charge_input = total_charge_input
+
+    @property
+    def atomic_parameters(self) -> torch.nn.ModuleDict:
+        """Name -> parameter that the terms take."""
+        return self.theta
 
     @property
     def device(self) -> torch.device:
@@ -57,7 +62,7 @@ class TrainableModel(torch.nn.Module):
         return next(self.parameters()).device
 
     def forward(self, frames: TrainingFrames) -> Prediction:
-        """What the trained part says of the frames, differentiable in its parameters.
+        """What the model says of the frames, differentiable in its parameters.
 
         Parameters
         ----------
@@ -70,7 +75,7 @@ class TrainableModel(torch.nn.Module):
         """
         heads = CachedHeads(self.heads, frames, self.inputs(frames))
         geometry = frames.geometry
-        terms, parameters = self.terms.values(), self.theta.values()
+        terms, parameters = self.terms.values(), self.atomic_parameters.values()
         total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants)  # type: ignore[arg-type]
         backend = backend_of_training(0, total.pair_gradients.device, total.pair_gradients.dtype)
         pairs = frames.pair_i, frames.pair_j, frames.pair_vectors
@@ -87,7 +92,7 @@ class TrainableModel(torch.nn.Module):
 
     def fitted_parameters(self) -> list[torch.nn.Parameter]:
         """What is trained besides the weights of networks: numbers of elements, with a learning rate of their own."""
-        return [*self.terms.parameters(), *self.theta.parameters()]
+        return [*self.terms.parameters(), *self.atomic_parameters.parameters()]
 
     def inputs(self, frames: TrainingFrames) -> Tensor:
         """What the networks see (n_atoms, n_inputs): whitened features, and the total charge where it is an input."""
@@ -99,7 +104,7 @@ class TrainableModel(torch.nn.Module):
 
     def values(self, frames: TrainingFrames, name: str) -> Tensor:
         """Values (n_atoms,) of a parameter."""
-        parameter = self.theta[name]
+        parameter = self.atomic_parameters[name]
         inputs = self.inputs(frames)
         of_head = None if parameter.head is None else self.heads[parameter.head](inputs, frames.species)  # type: ignore[index]
         return parameter(frames.geometry, frames.species, of_head)[0]
@@ -108,7 +113,7 @@ class TrainableModel(torch.nn.Module):
         """Quantities besides energies, forces and virials that there are labels of."""
         if all(QUANTITIES[name].field is not None for name in frames.labels):
             return {}
-        charge: Parameter | None = dict(self.theta.items()).get("charge")  # type: ignore[assignment]
+        charge: Parameter | None = dict(self.atomic_parameters.items()).get("charge")  # type: ignore[assignment]
         return further_quantities(
             frames.labels,
             total,

@@ -53,14 +53,14 @@ class Trainer:
         Parameters
         ----------
         objective : Objective
-            Of the part that is trained, on its training frames.
+            Of the model that is trained, on its training frames.
         steps : Steps
-            Of the same part, which they change in place.
+            Of the same model, which they change in place.
         validation : sequence of TrainingFrames
             One frame each; not empty.
         optimisation : OptimisationSettings
         """
-        self.part = objective.part
+        self.model = objective.model
         self.loss = objective.loss
         self.group = objective.group
         self.objective = objective
@@ -127,7 +127,7 @@ class Trainer:
     def validate(self) -> SquaredErrors:
         """Errors of the averaged weights on the validation frames."""
         errors, average = RunningErrors(), self.average.eval()
-        of_process = self.group.share(range(len(self.validation)))
+        of_process = self.group.shard(range(len(self.validation)))
         for micro_batch in micro_batches(of_process, self.objective.micro_batch_size):
             frames = join_frames([self.validation[index] for index in micro_batch]).to(average.device)
             with torch.no_grad():

@@ -194,17 +194,17 @@ def memory_of_frames(
     batches: Sequence[Batch],
     n_kept: int,
     stores_derivatives: bool = True,
-    of_terms: int = 0,
+    bytes_of_constants: int = 0,
 ) -> int:
     """Bytes that the frames will take, with those of trained terms; stored derivatives are nearly all of it."""
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
     of_pairs = 40 * n_pairs + 12 * n_pairs * n_kept * stores_derivatives
-    return of_pairs + 4 * n_atoms * (n_kept + 12) + 64 * len(batches) + of_terms
+    return of_pairs + 4 * n_atoms * (n_kept + 12) + 64 * len(batches) + bytes_of_constants
 
 
 def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
-    """Lay prepared frames end to end; at least one. They may have different labels."""
+    """Lay training frames end to end; at least one. They may have different labels."""
     n_atoms = [frame.features.shape[0] for frame in frames]
     n_frames = [frame.n_frames for frame in frames]
     first_atoms = _before(n_atoms, [len(frame.pair_i) for frame in frames])  # (n_pairs,)

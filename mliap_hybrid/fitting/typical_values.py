@@ -30,7 +30,9 @@ def typical_values(model: TrainableModel, frames: Sequence[TrainingFrames]) -> d
         Where the values start from, for an element that is in none of the frames looked at.
     """
     sample = [frames[index].to(model.device) for index in range(0, len(frames), max(1, len(frames) // SAMPLE))]
-    predicted = [parameter for parameter in model.theta.values() if isinstance(parameter, PredictedParameter)]
+    predicted = [
+        parameter for parameter in model.atomic_parameters.values() if isinstance(parameter, PredictedParameter)
+    ]
     return {parameter.name: _mean_of_elements(model, sample, parameter) for parameter in predicted}
 
 

@@ -94,7 +94,7 @@ class NativeBackend:
         self.device, self.dtype = CPU, dtype
         self.n_features, self.n_heads = features.n_features, len(heads)
         self.n_threads = n_threads
-        self._sort = PairSorter(features.rows_of)
+        self._sort = PairSorter(features.species_of)
         self._library = open_library()
         settings = feature_settings(features, dtype)
         weights = (NetworkSettings * len(heads))(*map(network_settings, heads))

@@ -65,14 +65,14 @@ class _ContractBack(torch.autograd.Function):
         ctx.call = call
         by_invariants = by_invariants.contiguous()
         ctx.save_for_backward(by_invariants)
-        slopes = weights.new_empty(call.n_atoms, call.n_moments)
-        call("slopes", by_invariants, slopes)
-        return slopes
+        gradients = weights.new_empty(call.n_atoms, call.n_moments)
+        call("slopes", by_invariants, gradients)
+        return gradients
 
     @staticmethod
-    def backward(ctx, by_slopes):
+    def backward(ctx, by_gradients):
         (by_invariants,), call = ctx.saved_tensors, ctx.call
-        result = _slopes_back(by_slopes, by_invariants, call)
+        result = _gradients_back(by_gradients, by_invariants, call)
         size = by_invariants.numel()
         return result[:size].view_as(by_invariants), *call.split(result[size:]), None
 
@@ -86,11 +86,11 @@ def _values_back(by_invariants: Tensor, call: _Call) -> Tensor:
 
 
 @one_by_one
-def _slopes_back(by_slopes: Tensor, by_invariants: Tensor, call: _Call) -> Tensor:
+def _gradients_back(by_gradients: Tensor, by_invariants: Tensor, call: _Call) -> Tensor:
     """Derivatives of a loss by `by_invariants`, weights and own, laid end to end."""
     size = by_invariants.numel()
-    result = by_slopes.new_empty(size + call.n_parameters)
-    call("slopes_back", by_invariants, by_slopes.contiguous(), result[:size], result[size:])
+    result = by_gradients.new_empty(size + call.n_parameters)
+    call("slopes_back", by_invariants, by_gradients.contiguous(), result[:size], result[size:])
     return result
 
 

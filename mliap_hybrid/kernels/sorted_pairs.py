@@ -1,4 +1,4 @@
-"""Centres and their neighbours as the native kernels read them: pairs sorted by centre, elements as table rows."""
+"""Centres and their neighbours as the native kernels read them: pairs sorted by centre, elements as indices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mliap_hybrid.features.elements import ElementRows
+from mliap_hybrid.features.elements import SpeciesIndex
 from mliap_hybrid.kernels.library import UNKNOWN_ELEMENT, UNSORTED, PairList, open_library
 from mliap_hybrid.kernels.pointers import pointer
 from mliap_hybrid.structure import Geometry
@@ -54,13 +54,13 @@ class SortedPairs:
 class PairSorter:
     """Geometry -> `SortedPairs`, for the elements of some features."""
 
-    def __init__(self, elements: ElementRows):
-        """Take the map from atomic numbers to rows of the elements' tables."""
+    def __init__(self, elements: SpeciesIndex):
+        """Take the map from atomic numbers to indices of the elements."""
         self.elements = elements
-        self._row_of_number = elements.row_of_number.to("cpu", torch.int32)
+        self._species_of_number = elements.species_of_number.to("cpu", torch.int32)
 
     def __call__(self, geometry: Geometry) -> SortedPairs:
-        """Sort the pairs of a geometry, and find the rows of all elements.
+        """Sort the pairs of a geometry, and find the species of all atoms.
 
         Raises
         ------
@@ -89,17 +89,17 @@ class PairSorter:
         given = [geometry.pair_i, geometry.centre_numbers, geometry.neighbour_numbers]
         given = [tensor.contiguous() for tensor in given]
         offsets = torch.empty(n_centres + 1, dtype=torch.int64)
-        centre_rows = torch.empty(n_centres, dtype=torch.int32)
-        neighbour_rows = torch.empty(n_pairs, dtype=torch.int32)
+        centre_species = torch.empty(n_centres, dtype=torch.int32)
+        neighbour_species = torch.empty(n_pairs, dtype=torch.int32)
         answer = open_library().mliap_sort_pairs(
             n_centres,
             n_pairs,
             *(pointer(tensor, torch.int64) for tensor in given),
-            pointer(self._row_of_number, torch.int32),
-            len(self._row_of_number),
+            pointer(self._species_of_number, torch.int32),
+            len(self._species_of_number),
             pointer(offsets, torch.int64),
-            pointer(centre_rows, torch.int32),
-            pointer(neighbour_rows, torch.int32),
+            pointer(centre_species, torch.int32),
+            pointer(neighbour_species, torch.int32),
         )
         if answer == UNSORTED:
             return None
@@ -109,7 +109,7 @@ class PairSorter:
             n_centres,
             pointer(offsets, torch.int64),
             pointer(vectors, torch.float64),
-            pointer(centre_rows, torch.int32),
-            pointer(neighbour_rows, torch.int32),
+            pointer(centre_species, torch.int32),
+            pointer(neighbour_species, torch.int32),
         )
-        return SortedPairs(pairs, geometry, None, vectors, (offsets, vectors, centre_rows, neighbour_rows))
+        return SortedPairs(pairs, geometry, None, vectors, (offsets, vectors, centre_species, neighbour_species))

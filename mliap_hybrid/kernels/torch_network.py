@@ -33,16 +33,16 @@ def values_and_gradients(features: Tensor, species: Tensor, network: NetworkWeig
             f"expected features {expected} and species of as many atoms, got {features.shape}, {species.shape}"
         )
     inputs = features if network.shift is None else features - network.shift  # (n_atoms, n_features)
-    values, slopes = inputs, []  # slopes: (n_atoms, n_hidden) of each hidden layer
+    values, activation_derivatives = inputs, []  # silu'(z): (n_atoms, n_hidden) of each hidden layer
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         z = torch.nn.functional.linear(values, weight, bias)  # (n_atoms, n_hidden)
-        share = torch.sigmoid(z)
-        values = z * share
-        slopes.append(share * (1.0 + z * (1.0 - share)))
+        sigmoid = torch.sigmoid(z)
+        values = z * sigmoid
+        activation_derivatives.append(sigmoid * (1.0 + z * (1.0 - sigmoid)))
     linear = network.linear.index_select(0, species)  # (n_atoms, n_features)
     of_network = torch.nn.functional.linear(values, network.weights[-1], network.biases[-1])[:, 0]
     energies = of_network + (linear * inputs).sum(1) + network.offset.index_select(0, species)
     gradients = network.weights[-1].expand(len(features), -1)  # (n_atoms, n_inputs of the layer)
-    for weight, slope in zip(reversed(network.weights[:-1]), reversed(slopes), strict=True):
-        gradients = (gradients * slope) @ weight
+    for weight, derivative in zip(reversed(network.weights[:-1]), reversed(activation_derivatives), strict=True):
+        gradients = (gradients * derivative) @ weight
     return energies, gradients + linear

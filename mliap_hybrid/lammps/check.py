@@ -170,7 +170,7 @@ def _differences(what: str, a: Result, b: Result, tolerances: dict[str, float]) 
 
 def _without_charges(manifest: Manifest) -> Manifest:
     """Of the local terms alone."""
-    return manifest.model_copy(update={"description": manifest.description.without("electrostatics", "charge")})
+    return manifest.model_copy(update={"description": manifest.description.without_term("electrostatics", "charge")})
 
 
 def _with_exact_sum(manifest: Manifest) -> Manifest:

@@ -16,7 +16,11 @@ from torch import Tensor
 from mliap_hybrid.communication import CoulombSolution
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exchange import listed_atoms
-from mliap_hybrid.physics.coulomb import self_energies, smearing_correction_energies, smearing_correction_slopes
+from mliap_hybrid.physics.coulomb import (
+    self_energies,
+    smearing_correction_energies,
+    smearing_correction_energy_derivatives,
+)
 from mliap_hybrid.physics.ewald_reciprocal import lattice_sum
 from mliap_hybrid.physics.potentials_and_fields import lattice_potentials_and_fields
 from mliap_hybrid.structure import Geometry
@@ -41,14 +45,14 @@ class SmearingCorrection:
         self._charges = charges
 
     def solve(self, charges: Tensor) -> CoulombSolution:
-        """Energies and slopes of the centres with these charges (n_centres,), e."""
+        """Energies of the centres, and derivatives by the distances, with these charges (n_centres,), e."""
         geometry, distances = self._geometry, self._geometry.distances  # (n_pairs,)
         products = charges.index_select(0, geometry.pair_i) * self._charges.index_select(0, geometry.neighbour_numbers)
         of_pairs = smearing_correction_energies(distances, products, self._smearing)  # (n_pairs,)
         return CoulombSolution(
             energies=self_energies(charges, self._smearing).index_add(0, geometry.pair_i, of_pairs),
             potentials=None,
-            pair_slopes=smearing_correction_slopes(distances, products, self._smearing),
+            distance_derivatives=smearing_correction_energy_derivatives(distances, products, self._smearing),
         )
 
     def potentials_and_fields(self, charges: Tensor, dipoles: Tensor | None = None) -> tuple[Tensor, Tensor]:

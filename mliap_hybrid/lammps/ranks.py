@@ -136,11 +136,11 @@ def _exchanged(name: str, data: Any, values: Tensor) -> Tensor:
         )
     n_columns = values.shape[1]
     enough = isinstance(data, MLIAPData | InstanceData) or values.is_cuda
-    pieces = values.split(n_columns if enough else COLUMNS_OF_A_MESSAGE, dim=1) if n_columns else ()
-    results = [torch.empty(piece.shape, dtype=piece.dtype, device=piece.device) for piece in pieces]
+    messages = values.split(n_columns if enough else COLUMNS_OF_A_MESSAGE, dim=1) if n_columns else ()
+    results = [torch.empty(message.shape, dtype=message.dtype, device=message.device) for message in messages]
     synchronise(values.device)
-    for piece, result in zip(pieces, results, strict=True):
-        exchange(piece.contiguous(), result, piece.shape[1])
+    for message, result in zip(messages, results, strict=True):
+        exchange(message.contiguous(), result, message.shape[1])
     synchronise(values.device)
     return torch.cat(results, dim=1) if results else values.clone()
 

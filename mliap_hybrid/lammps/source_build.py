@@ -25,7 +25,7 @@ class Build:
     version: str
     packages: set[str]
 
-    def judged(self) -> tuple[bool, str]:
+    def verdict(self) -> tuple[bool, str]:
         """Whether it can run models by itself, and a sentence on it."""
         missing = NEEDED_PACKAGES - self.packages
         if missing:

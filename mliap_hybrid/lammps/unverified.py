@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mliap_hybrid.lammps.failures import all_ranks
+from mliap_hybrid.lammps.failures import world_communicator
 
 
 def unverified(data: Any, wants_large_box: bool, has_fixed_charges: bool) -> list[str]:
@@ -44,7 +44,7 @@ def warn_of_unverified(names: list[str]) -> None:
     names : list of str
         Of `unverified`.
     """
-    world = all_ranks()
+    world = world_communicator()
     if not names or (world is not None and world.rank):
         return
     what = " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -17,7 +17,7 @@ from torch import Tensor
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.curvature import curvature_of_path
-from mliap_hybrid.model.silu_layers import on_bare_features, silu_layers, sizes_of, through
+from mliap_hybrid.model.silu_layers import apply_layers, fold_whitening_into_layers, silu_layers, sizes_of
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -59,7 +59,7 @@ class AtomicNetwork(torch.nn.Module):
         Tensor, shape (n_atoms,), eV
         """
         linear = (self.linear[species] * features).sum(1) + self.offset[species]  # (n_atoms,)
-        return through(self.layers, features).squeeze(1) + linear
+        return apply_layers(self.layers, features).squeeze(1) + linear
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies of atoms and their derivatives by the features, differentiable once in the weights.
@@ -98,10 +98,10 @@ class AtomicNetwork(torch.nn.Module):
         """The networks that this one is made of, by the names that people and files give them."""
         return {"network": self}
 
-    def on_bare_features(self, whitening: Whitening) -> AtomicNetwork:
+    def with_folded_whitening(self, whitening: Whitening) -> AtomicNetwork:
         """The same network with a whitening of its inputs folded into the first layer and the linear term."""
         folded = copy.deepcopy(self)
-        on_bare_features(folded.layers, whitening)
+        fold_whitening_into_layers(folded.layers, whitening)
         with torch.no_grad():
             linear, offset = whitening.fold_into(self.linear, self.offset)
         folded.linear, folded.offset = torch.nn.Parameter(linear), torch.nn.Parameter(offset)

@@ -46,32 +46,40 @@ def born_charges(
     head = heads.values[charge.name]  # (n_atoms,)
     charges, _ = charge(geometry, species, head)  # (n_atoms,)
     start = charge.start.to(head.dtype).index_select(0, species)  # (n_atoms,)
-    slopes = heads.pair_gradients({charge.name: charge.bound.slopes(start, head)})  # (n_pairs, 3): dc_i/dr_p
+    charge_gradients = heads.pair_gradients(
+        {charge.name: charge.bound.derivatives(start, head)}
+    )  # (n_pairs, 3): dc_i/dr_p
     if isinstance(charge.neutrality, Increments):
         changes = charge.bound.changes(start, head)  # (n_atoms,)
-        return _of_increments(charge.neutrality, geometry, charges, changes, slopes)
-    return _of_shift(geometry, charges, slopes, positions, periodic)
+        return _of_increments(charge.neutrality, geometry, charges, changes, charge_gradients)
+    return _of_shift(geometry, charges, charge_gradients, positions, periodic)
 
 
-def _of_increments(map_: Increments, geometry: Geometry, charges: Tensor, changes: Tensor, slopes: Tensor) -> Tensor:
+def _of_increments(
+    increments: Increments, geometry: Geometry, charges: Tensor, changes: Tensor, charge_gradients: Tensor
+) -> Tensor:
     vectors = geometry.pair_vectors.to(charges.dtype)  # (n_pairs, 3)
-    weights, weight_gradients = map_.window(vectors)  # (n_pairs,), (n_pairs, 3)
+    weights, weight_gradients = increments.window(vectors)  # (n_pairs,), (n_pairs, 3)
     arms = torch.zeros_like(vectors[:0]).new_zeros(len(charges), 3)
     arms = arms.index_add(0, geometry.pair_i, weights[:, None] * vectors)  # (n_atoms, 3): dM/dc
     of_neighbours = geometry.communication.to_neighbours(changes)  # (n_pairs,)
     taken = (of_neighbours - changes[geometry.pair_i])[:, None] * weight_gradients  # (n_pairs, 3)
-    of_pairs = arms[geometry.pair_i, :, None] * slopes[:, None, :] - 0.5 * vectors[:, :, None] * taken[:, None, :]
+    of_pairs = (
+        arms[geometry.pair_i, :, None] * charge_gradients[:, None, :] - 0.5 * vectors[:, :, None] * taken[:, None, :]
+    )
     return _rigid(charges) + _over_atoms(of_pairs, geometry)
 
 
-def _of_shift(geometry: Geometry, charges: Tensor, slopes: Tensor, positions: Tensor, periodic: Tensor) -> Tensor:
+def _of_shift(
+    geometry: Geometry, charges: Tensor, charge_gradients: Tensor, positions: Tensor, periodic: Tensor
+) -> Tensor:
     communication, pair_i = geometry.communication, geometry.pair_i
     counts = communication.sum(torch.ones_like(charges))  # (n_structures,)
     centres = communication.sum(positions) / counts[:, None]  # (n_structures, 3): means of the positions
     arms = positions - communication.to_centres(centres)  # (n_atoms, 3): dM/df_i of a molecule
     in_crystal = communication.to_centres(periodic)[pair_i][:, None, None]  # (n_pairs, 1, 1)
-    of_molecules = arms[pair_i, :, None] * slopes[:, None, :]  # (n_pairs, 3, 3)
-    of_crystals = -geometry.pair_vectors.to(charges.dtype)[:, :, None] * slopes[:, None, :]  # r_i - r_j
+    of_molecules = arms[pair_i, :, None] * charge_gradients[:, None, :]  # (n_pairs, 3, 3)
+    of_crystals = -geometry.pair_vectors.to(charges.dtype)[:, :, None] * charge_gradients[:, None, :]  # r_i - r_j
     born = _rigid(charges) + _over_atoms(of_molecules * ~in_crystal, geometry)
     return born + _over_neighbours(of_crystals * in_crystal, geometry)
 

@@ -24,7 +24,7 @@ class Bound(ABC):
         return self.values(start, a) - start
 
     @abstractmethod
-    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+    def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
         """dtheta/da (n,)."""
 
 
@@ -43,7 +43,7 @@ class Within(Bound):
         """b tanh(a / b)."""
         return a if math.isinf(self.largest) else self.largest * torch.tanh(a / self.largest)
 
-    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+    def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
         """1 - tanh(a / b)^2."""
         return 1.0 - torch.tanh(a / self.largest).square()
 
@@ -60,7 +60,7 @@ class Ratio(Bound):
         log = math.log(self.largest)
         return start * torch.exp(log * torch.tanh(a / log))
 
-    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+    def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
         """theta (1 - tanh(a / log R)^2)."""
         log = math.log(self.largest)
         return self.values(start, a) * (1.0 - torch.tanh(a / log).square())
@@ -74,7 +74,7 @@ class Positive(Bound):
         """As in `Bound`."""
         return start * torch.nn.functional.softplus(a + math.log(math.e - 1.0), threshold=40.0)
 
-    def slopes(self, start: Tensor, a: Tensor) -> Tensor:
+    def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
         """start * sigmoid(a + log(e - 1))."""
         return start * torch.sigmoid(a + math.log(math.e - 1.0))
 

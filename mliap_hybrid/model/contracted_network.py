@@ -98,7 +98,7 @@ class ContractedNetwork(torch.nn.Module):
             linear = torch.cat([linear[:, :n] @ matrix, linear[:, n:]], dim=1)
             shift = torch.cat([whitening.mean.to(first.dtype), first.new_zeros(first.shape[1] - n)])
         weights = [first, *bare.weights[1:]]
-        return NetworkWeights(weights, bare.biases, linear, bare.offset, shift, self.contraction.bare_weights())
+        return NetworkWeights(weights, bare.biases, linear, bare.offset, shift, self.contraction.contraction_weights())
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """As in `AtomicNetwork`."""
@@ -113,19 +113,19 @@ class ContractedNetwork(torch.nn.Module):
         """As in `AtomicNetwork`."""
         return {"network": self.network, "contraction": self.contraction}
 
-    def start(self, features: Tensor, species: Tensor, n_widths: int, damping: float) -> None:
+    def initialise(self, features: Tensor, species: Tensor, n_widths: int, damping: float) -> None:
         """Initial weights of the contraction from a sample of what the network will see (n_samples, n_inputs)."""
-        self.contraction.start(features[:, : self.contraction.n_moments], species, n_widths, damping)
+        self.contraction.initialise(features[:, : self.contraction.n_moments], species, n_widths, damping)
 
-    def bare_contraction(self, scaling: Whitening | None) -> ContractionWeights:
+    def contraction_weights(self, scaling: Whitening | None) -> ContractionWeights:
         """The contraction as a function of moments that are not scaled."""
-        contraction = self.contraction if scaling is None else self.contraction.on_scaled_moments(scaling)
-        return contraction.bare_weights()
+        contraction = self.contraction if scaling is None else self.contraction.with_folded_scaling(scaling)
+        return contraction.contraction_weights()
 
-    def on_bare_features(self, whitening: Whitening) -> ContractedNetwork:
+    def with_folded_whitening(self, whitening: Whitening) -> ContractedNetwork:
         """The same with the scaling of the moments in the contraction, and the whitening of the invariants folded."""
-        contraction = self.contraction.on_scaled_moments(whitening)
+        contraction = self.contraction.with_folded_scaling(whitening)
         if contraction.whitening is None:
             return ContractedNetwork(contraction, copy.deepcopy(self.network))
-        network = self.network.on_bare_features(contraction.whitening)
+        network = self.network.with_folded_whitening(contraction.whitening)
         return ContractedNetwork(contraction.without_whitening(), network)

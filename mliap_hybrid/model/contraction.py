@@ -89,15 +89,15 @@ class Contraction(torch.nn.Module):
         -------
         Tensor, shape (n_atoms, n_invariants)
         """
-        invariants = contract(moments, species, self.bare_weights())
+        invariants = contract(moments, species, self.contraction_weights())
         return invariants if self.whitening is None else self.whitening(invariants)
 
-    def bare_weights(self) -> ContractionWeights:
+    def contraction_weights(self) -> ContractionWeights:
         """What back ends take, without the whitening."""
         return ContractionWeights(self.weights, self.own, self.shape.body_order)
 
     @torch.no_grad()
-    def start(self, moments: Tensor, species: Tensor, n_widths: int, damping: float) -> None:
+    def initialise(self, moments: Tensor, species: Tensor, n_widths: int, damping: float) -> None:
         """Initial weights that see one width of each element, and the whitening of what they make of a sample.
 
         Weights at random would mix all widths from the start, which overfits.
@@ -119,7 +119,7 @@ class Contraction(torch.nn.Module):
         noise = NOISE / n_inputs**0.5 * torch.randn(n_orders, n_channels, n_inputs)
         self.weights.copy_((start + noise).expand(n_elements, -1, -1, -1))
         if self.whitening is not None:
-            bare = self.bare_weights()
+            bare = self.contraction_weights()
             double = ContractionWeights(bare.weights.double(), bare.own.double(), bare.body_order)
             parts = [contract(x.double(), e, double) for x, e in _in_parts(moments, species)]
             found = Whitening.fit(torch.cat(parts), damping)
@@ -135,7 +135,7 @@ class Contraction(torch.nn.Module):
         return bare.to(self.weights).copy_from(self.weights, self.own)
 
     @torch.no_grad()
-    def on_scaled_moments(self, scaling: Whitening) -> Contraction:
+    def with_folded_scaling(self, scaling: Whitening) -> Contraction:
         """The same with a scaling of the moments taken into its weights, and a shift of those of order 0 into own.
 
         Raises

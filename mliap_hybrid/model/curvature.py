@@ -22,10 +22,10 @@ def curvature(energy: Callable[[Tensor], Tensor], positions: Tensor, displacemen
     Tensor, shape (m,), eV
     """
 
-    def slope(r: Tensor) -> Tensor:
+    def gradient(r: Tensor) -> Tensor:
         return torch.func.jvp(energy, (r,), (displacements,))[1]
 
-    return torch.func.jvp(slope, (positions,), (displacements,))[1]
+    return torch.func.jvp(gradient, (positions,), (displacements,))[1]
 
 
 def curvature_of_path(energy: Callable[[Tensor], Tensor], start: Tensor, first: Tensor, second: Tensor) -> Tensor:

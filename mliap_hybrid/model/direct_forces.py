@@ -18,12 +18,19 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.model.atomic_network import AtomicNetwork
-from mliap_hybrid.model.silu_layers import linear_map, on_bare_features, silu_layers, sizes_of, start_small, through
+from mliap_hybrid.model.silu_layers import (
+    apply_layers,
+    fold_whitening_into_layers,
+    initialise_small,
+    linear_layer,
+    silu_layers,
+    sizes_of,
+)
 from mliap_hybrid.model.whitening import Whitening
 
 
 class ForceNetwork(torch.nn.Module):
-    """Fully connected SiLU network and a constant for each element: features of an atom -> as many slopes, in eV."""
+    """Fully connected SiLU network and a constant for each element: features of an atom -> as many numbers, in eV."""
 
     def __init__(self, n_inputs: int, hidden: Sequence[int], n_elements: int):
         """Make the network with weights from the current random state; the constants start at zero.
@@ -33,14 +40,14 @@ class ForceNetwork(torch.nn.Module):
         n_inputs : int
             Number of features.
         hidden : sequence of int
-            Widths of the hidden layers; empty makes the slopes linear in the features.
+            Widths of the hidden layers; empty makes the output linear in the features.
         n_elements : int
         """
         super().__init__()
         self.hidden = tuple(hidden)
         self.layers = silu_layers([n_inputs, *hidden, n_inputs])
-        start_small(self.layers)
-        # A pair potential has the same slopes everywhere: those of the linear term of the energy's network.
+        initialise_small(self.layers)
+        # A pair potential has the same feature gradients everywhere: those of the linear term of the energy's network.
         self.offset = torch.nn.Parameter(torch.zeros(n_elements, n_inputs))
 
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
@@ -56,21 +63,21 @@ class ForceNetwork(torch.nn.Module):
         -------
         Tensor, shape (n_atoms, n_inputs), eV
         """
-        return through(self.layers, features) + self.offset[species]
+        return apply_layers(self.layers, features) + self.offset[species]
 
     @property
     def sizes(self) -> str:
         """Widths of all layers, for people."""
         return sizes_of(self.layers)
 
-    def on_bare_features(self, whitening: Whitening) -> ForceNetwork:
+    def with_folded_whitening(self, whitening: Whitening) -> ForceNetwork:
         """The same for features that are not whitened: s . dx/dr = (M s) . dF/dr, M the matrix of the whitening."""
         folded = copy.deepcopy(self)
-        on_bare_features(folded.layers, whitening)
+        fold_whitening_into_layers(folded.layers, whitening)
         last: torch.nn.Linear = folded.layers[-1]  # type: ignore[assignment]
         matrix = whitening.matrix.to(last.weight.dtype)  # (n_features, n_kept)
         with torch.no_grad():
-            folded.layers[-1] = linear_map(matrix @ last.weight, matrix @ last.bias)
+            folded.layers[-1] = linear_layer(matrix @ last.weight, matrix @ last.bias)
             folded.offset = torch.nn.Parameter(self.offset @ matrix.T)
         return folded
 
@@ -80,18 +87,23 @@ class DirectNetwork(torch.nn.Module):
 
     is_conservative = False
 
-    def __init__(self, energy: AtomicNetwork, slopes: ForceNetwork):
+    def __init__(self, energy: AtomicNetwork, force_network: ForceNetwork):
         """Put the two together.
 
         Parameters
         ----------
         energy : AtomicNetwork
-        slopes : ForceNetwork
+        force_network : ForceNetwork
             Of the same inputs.
         """
         super().__init__()
         self.energy = energy
-        self.slopes = slopes
+        self.slopes = force_network  # its name in checkpoints
+
+    @property
+    def force_network(self) -> ForceNetwork:
+        """What stands for the derivatives of the energy by the features."""
+        return self.slopes
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -114,20 +126,22 @@ class DirectNetwork(torch.nn.Module):
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,), and what stands for their derivatives by the features (n_atoms, n_inputs), eV."""
-        return self.energy(features, species), self.slopes(features, species)
+        return self.energy(features, species), self.force_network(features, species)
 
     def curvatures(self, features: Tensor, species: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """As in `AtomicNetwork`, of what the forces do: d(s . x')/dt, s being the slopes."""
+        """As in `AtomicNetwork`, of what the forces do: d(s . x')/dt, s being what the force network says."""
 
         def along(x: Tensor, change: Tensor) -> Tensor:
-            return (self.slopes(x, species) * change).sum(1)
+            return (self.force_network(x, species) * change).sum(1)
 
         return torch.func.jvp(along, (features, first), (first, second))[1]
 
     def parts(self) -> Mapping[str, torch.nn.Module]:
         """As in `AtomicNetwork`."""
-        return {"network": self.energy, "force network": self.slopes}
+        return {"network": self.energy, "force network": self.force_network}
 
-    def on_bare_features(self, whitening: Whitening) -> DirectNetwork:
+    def with_folded_whitening(self, whitening: Whitening) -> DirectNetwork:
         """As in `AtomicNetwork`."""
-        return DirectNetwork(self.energy.on_bare_features(whitening), self.slopes.on_bare_features(whitening))
+        return DirectNetwork(
+            self.energy.with_folded_whitening(whitening), self.force_network.with_folded_whitening(whitening)
+        )

@@ -115,7 +115,7 @@ class Evaluator:
             backend = None if self.by_torch else self._backend_on(geometry.pair_vectors.device, 0.0)
             if backend is not None and backend.n_heads:
                 return list(zip(*backend.heads_and_gradients(geometry), strict=True))
-            return TorchHeads(self.model, geometry, self._totals(geometry), backend).each()
+            return TorchHeads(self.model, geometry, self._totals(geometry), backend).each_network()
 
     def _further(self, names: Collection[str], batch: Batch, geometry: Geometry, total: Total) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials."""

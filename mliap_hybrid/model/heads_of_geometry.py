@@ -72,8 +72,8 @@ class TorchHeads:
         if backend is None:
             features, self._state = model.features.forward_with_state(geometry)  # (n_centres, n_features)
         else:
-            self._prepared = backend.prepare(geometry)
-            features, self._state = backend.forward_with_state(self._prepared)
+            self._prepared_geometry = backend.prepare(geometry)
+            features, self._state = backend.forward_with_state(self._prepared_geometry)
         features = features.detach().to(geometry.pair_vectors.dtype)
         species = model.species(geometry.centre_numbers)
         self._each = {
@@ -95,14 +95,14 @@ class TorchHeads:
             return torch.zeros_like(self._geometry.pair_vectors)
         return self._back(sum(weighted[1:], weighted[0]))
 
-    def each(self) -> list[tuple[Tensor, Tensor]]:
+    def each_network(self) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) and their gradient (n_pairs, 3) of each network, in order."""
         return [(values, self._back(gradients)) for each in self._each.values() for values, gradients in each]
 
     def _back(self, feature_gradients: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3) from dE/dF (n_centres, n_features)."""
         if self._backend is not None:
-            return self._backend.vjp(self._prepared, feature_gradients, self._state)
+            return self._backend.vjp(self._prepared_geometry, feature_gradients, self._state)
         return self._model.features.vjp(self._geometry, feature_gradients, self._state)
 
 

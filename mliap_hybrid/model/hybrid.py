@@ -68,17 +68,17 @@ class HybridModel(torch.nn.Module):
         self.features = features
         self.whitening = whitening
         self.heads = Heads(heads)
-        self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})
+        self.atomic_parameters = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})
         self.terms = torch.nn.ModuleDict({term.kind: term for term in terms})
         self.total_charge_input = total_charge_input
         taken = {name for term in terms for name in term.takes}
         predicted = [parameter.head for parameter in parameters if parameter.head is not None]
-        if len(self.terms) != len(terms) or len(self.theta) != len(parameters):
+        if len(self.terms) != len(terms) or len(self.atomic_parameters) != len(parameters):
             raise ValueError("expected terms of different kinds and parameters of different names")
-        if taken != set(self.theta) or predicted != [head.name for head in heads]:
+        if taken != set(self.atomic_parameters) or predicted != [head.name for head in heads]:
             raise ValueError(
                 f"expected the parameters {sorted(taken)} and a head for each that is predicted, got parameters "
-                f"{sorted(self.theta)} and heads {[head.name for head in heads]}"
+                f"{sorted(self.atomic_parameters)} and heads {[head.name for head in heads]}"
             )
         self.register_buffer("species_of_number", species_by_number(self.elements), persistent=False)
 
@@ -111,7 +111,7 @@ class HybridModel(torch.nn.Module):
     @property
     def all_parameters(self) -> list[Parameter]:
         """What they take, in order."""
-        return list(self.theta.values())  # type: ignore[arg-type]
+        return list(self.atomic_parameters.values())  # type: ignore[arg-type]
 
     def term(self, kind: type[Kind]) -> Kind | None:
         """The term of a kind; None if the model has none."""
@@ -119,7 +119,7 @@ class HybridModel(torch.nn.Module):
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of a name; None if no term takes one."""
-        return dict(self.theta.items()).get(name)  # type: ignore[return-value]
+        return dict(self.atomic_parameters.items()).get(name)  # type: ignore[return-value]
 
     def table(self, name: str) -> dict[int, float]:
         """Atomic number -> value of a parameter that is constant; empty for another one, or none."""

@@ -59,7 +59,7 @@ def network_weights(
     shift, contraction = bare.shift, bare.contraction
     if isinstance(network, ContractedNetwork):
         shift = None if shift is None else shift[: linear.shape[1]]
-        contraction = network.bare_contraction(model.whitening).changed(lambda tensor: tensor.detach().double())
+        contraction = network.contraction_weights(model.whitening).changed(lambda tensor: tensor.detach().double())
     elif model.whitening is not None:
         matrix = model.whitening.matrix.double()  # (n_features, n_inputs)
         weights[0], linear = weights[0] @ matrix.T, linear @ matrix.T

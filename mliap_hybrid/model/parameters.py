@@ -199,14 +199,14 @@ class PredictedParameter(Parameter):
         """As in `Parameter`."""
         assert head is not None
         start = self.start.to(head.dtype).index_select(0, species)  # (n_centres,)
-        slopes = self.bound.slopes(start, head)  # (n_centres,)
+        derivatives = self.bound.derivatives(start, head)  # (n_centres,)
         if self.neutrality is None:
-            return self.bound.values(start, head), lambda gradients: (gradients * slopes, None)
+            return self.bound.values(start, head), lambda gradients: (gradients * derivatives, None)
         values, constrained = self.neutrality(start, self.bound.changes(start, head), geometry)
 
         def pullback(gradients: Tensor) -> tuple[Tensor, Tensor | None]:
             of_unconstrained, of_pairs = constrained(gradients)
-            return of_unconstrained * slopes, of_pairs
+            return of_unconstrained * derivatives, of_pairs
 
         return values, pullback
 

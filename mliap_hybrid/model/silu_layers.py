@@ -11,7 +11,7 @@ from torch import Tensor
 from mliap_hybrid.model.whitening import Whitening
 
 FIRST_SCALE = 0.1
-"""Factor of `start_small`."""
+"""Factor of `initialise_small`."""
 
 
 def silu_layers(sizes: Sequence[int]) -> torch.nn.ModuleList:
@@ -25,7 +25,7 @@ def sizes_of(layers: torch.nn.ModuleList) -> str:
     return "-".join(str(n) for n in [linear[0].in_features, *(layer.out_features for layer in linear)])
 
 
-def through(layers: torch.nn.ModuleList, features: Tensor) -> Tensor:
+def apply_layers(layers: torch.nn.ModuleList, features: Tensor) -> Tensor:
     """What the layers make of features (n_atoms, n_inputs): (n_atoms, n_outputs)."""
     values = features
     for layer in layers[:-1]:
@@ -33,14 +33,14 @@ def through(layers: torch.nn.ModuleList, features: Tensor) -> Tensor:
     return layers[-1](values)
 
 
-def start_small(layers: torch.nn.ModuleList) -> None:
+def initialise_small(layers: torch.nn.ModuleList) -> None:
     """Make the values small that the layers give at the start of a training."""
     with torch.no_grad():
         for parameter in layers[-1].parameters():
             parameter.mul_(FIRST_SCALE)
 
 
-def linear_map(weight: Tensor, bias: Tensor) -> torch.nn.Linear:
+def linear_layer(weight: Tensor, bias: Tensor) -> torch.nn.Linear:
     """The layer with this weight (n_outputs, n_inputs) and bias (n_outputs,)."""
     layer = torch.nn.utils.skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0])
     layer.weight, layer.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
@@ -48,7 +48,7 @@ def linear_map(weight: Tensor, bias: Tensor) -> torch.nn.Linear:
 
 
 @torch.no_grad()
-def on_bare_features(layers: torch.nn.ModuleList, whitening: Whitening) -> None:
+def fold_whitening_into_layers(layers: torch.nn.ModuleList, whitening: Whitening) -> None:
     """Fold a whitening into the first of the layers."""
     first: torch.nn.Linear = layers[0]  # type: ignore[assignment]
-    layers[0] = linear_map(*whitening.fold_into(first.weight, first.bias))
+    layers[0] = linear_layer(*whitening.fold_into(first.weight, first.bias))

@@ -82,8 +82,8 @@ def sum_of_terms(
         values[parameter.name], pullbacks[parameter.name, parameter.head] = parameter(geometry, species, of_head)
         if isinstance(parameter, ElementParameter) and neighbour_species is not None:
             known[parameter.name] = partial(_of_elements, parameter, neighbour_species)
-    theta = ParameterValues(geometry, values, known)
-    total = summed([term.contribution(geometry, theta, constants.get(term.kind)) for term in terms])
+    parameter_values = ParameterValues(geometry, values, known)
+    total = summed([term.contribution(geometry, parameter_values, constants.get(term.kind)) for term in terms])
 
     gradients = _of_pairs(total, geometry)
     weights: dict[str, Tensor] = {}
@@ -120,7 +120,7 @@ def _of_elements(parameter: ElementParameter, species: Callable[[], Tensor]) -> 
 def _of_pairs(total: Contribution, geometry: Geometry) -> list[Tensor]:
     """What terms say of dE/dr_p (n_pairs, 3) themselves."""
     gradients = [] if total.pair_gradients is None else [total.pair_gradients]
-    if total.pair_slopes is not None:
-        along = total.pair_slopes / geometry.distances.to(total.pair_slopes.dtype)  # (n_pairs,)
+    if total.distance_derivatives is not None:
+        along = total.distance_derivatives / geometry.distances.to(total.distance_derivatives.dtype)  # (n_pairs,)
         gradients.append(along[:, None] * geometry.pair_vectors.detach().to(along.dtype))
     return gradients

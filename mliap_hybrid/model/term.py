@@ -28,7 +28,7 @@ class Contribution:
     """(n_centres,) eV."""
     structure_energies: Tensor | None = None
     """(n_structures,) eV: what is not divided among atoms."""
-    pair_slopes: Tensor | None = None
+    distance_derivatives: Tensor | None = None
     """(n_pairs,) eV/Å: dE/dr along each pair."""
     pair_gradients: Tensor | None = None
     """(n_pairs, 3) eV/Å: dE/dr_p, r_p = r_j - r_i."""
@@ -221,11 +221,11 @@ class PairTerm(Term):
             distances = geometry.distances.detach().requires_grad_()  # (n_pairs,)
             inputs, of_graph = parameters.leaves(self.takes)
             of_pairs = self.pair_energies(geometry, distances, inputs)  # (n_pairs,)
-            slopes, *gradients = derivatives(of_pairs, [distances, *inputs.values()], of_graph)
+            distance_derivatives, *gradients = derivatives(of_pairs, [distances, *inputs.values()], of_graph)
         of_pairs = of_pairs if of_graph else of_pairs.detach()
         return Contribution(
             energies=sum_over_pairs(geometry, of_pairs),
-            pair_slopes=slopes,
+            distance_derivatives=distance_derivatives,
             parameter_gradients=dict(zip(inputs, gradients, strict=True)),
         )
 

@@ -6,12 +6,13 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 
 
-def fold_whitening(model: HybridModel) -> HybridModel:
+def fold_whitening_into_networks(model: HybridModel) -> HybridModel:
     """The same model with the whitening folded into first layers and linear terms; it shares the terms."""
     if model.whitening is None:
         return model
     heads = [
-        Head(head.name, [member.on_bare_features(model.whitening) for member in head.networks]) for head in model.heads
+        Head(head.name, [member.with_folded_whitening(model.whitening) for member in head.networks])
+        for head in model.heads
     ]
     return HybridModel(
         features=model.features,

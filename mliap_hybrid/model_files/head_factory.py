@@ -21,5 +21,5 @@ def make_head(description: HeadDescription, n_features: int, n_others: int, n_el
     networks = [AtomicNetwork(n_inputs, description.hidden, n_elements) for _ in members]
     if description.direct_hidden is None:
         return Head(description.name, networks)
-    slopes = [ForceNetwork(n_inputs, description.direct_hidden, n_elements) for _ in networks]
-    return Head(description.name, [DirectNetwork(*both) for both in zip(networks, slopes, strict=True)])
+    force_networks = [ForceNetwork(n_inputs, description.direct_hidden, n_elements) for _ in networks]
+    return Head(description.name, [DirectNetwork(*both) for both in zip(networks, force_networks, strict=True)])

@@ -133,7 +133,7 @@ class ModelDescription(BaseModel):
         """The description of the term of a kind; None if there is none."""
         return next((term for term in self.terms if term.kind == kind), None)
 
-    def without(self, kind: str, parameter: str) -> ModelDescription:
+    def without_term(self, kind: str, parameter: str) -> ModelDescription:
         """The same without a term and the parameter that it alone takes, which must not be predicted."""
         terms = [term for term in self.terms if term.kind != kind]
         return self.model_copy(

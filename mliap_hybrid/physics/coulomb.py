@@ -42,7 +42,7 @@ def smeared_kernel_at_zero(smearing: float) -> float:
     return math.sqrt(2.0 / math.pi) / smearing
 
 
-def smeared_kernel_slope(distances: Tensor, smearing: float) -> Tensor:
+def smeared_kernel_derivative(distances: Tensor, smearing: float) -> Tensor:
     """d/dr of the smeared kernel.
 
     Parameters
@@ -79,7 +79,7 @@ def smearing_correction_kernel(distances: Tensor, smearing: float) -> Tensor:
     return -torch.erfc(distances / (math.sqrt(2.0) * smearing)) / distances
 
 
-def smearing_correction_slope(distances: Tensor, smearing: float) -> Tensor:
+def smearing_correction_derivative(distances: Tensor, smearing: float) -> Tensor:
     """d/dr of the correction kernel: erfc(r / (sqrt(2) sigma)) / r^2 + sqrt(2/pi) exp(-r^2 / (2 sigma^2)) / (sigma r).
 
     Parameters
@@ -135,6 +135,6 @@ def smearing_correction_energies(distances: Tensor, charge_products: Tensor, sme
     return 0.5 * COULOMB_CONSTANT * charge_products * smearing_correction_kernel(distances, smearing)
 
 
-def smearing_correction_slopes(distances: Tensor, charge_products: Tensor, smearing: float) -> Tensor:
+def smearing_correction_energy_derivatives(distances: Tensor, charge_products: Tensor, smearing: float) -> Tensor:
     """d/dr (n_pairs,), eV/Å, of `smearing_correction_energies`, which has the arguments."""
-    return 0.5 * COULOMB_CONSTANT * charge_products * smearing_correction_slope(distances, smearing)
+    return 0.5 * COULOMB_CONSTANT * charge_products * smearing_correction_derivative(distances, smearing)

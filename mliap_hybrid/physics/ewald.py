@@ -121,7 +121,7 @@ def _add_lattice_sums(
     counts = batch.atoms_per_structure()  # (n_structures,)
     starts = counts.cumsum(0) - counts  # (n_structures,)
     largest = largest_indices(cells, longest_wave_vector(smearing, tolerance))  # (n_structures, 3)
-    for stack in stacks(structures, counts, largest):
+    for stack in stacks_of_like_size(structures, counts, largest):
         n_atoms = counts[stack]  # (b,)
         slots = torch.arange(int(n_atoms.max()), device=counts.device)  # (n,)
         filled = slots < n_atoms[:, None]  # (b, n)
@@ -131,7 +131,7 @@ def _add_lattice_sums(
         result.add_(GaussianChargeResult(part.energies, potentials, forces, part.virials), stack, atoms[filled])
 
 
-def stacks(structures: list[int], n_atoms: Tensor, largest: Tensor) -> list[Tensor]:
+def stacks_of_like_size(structures: list[int], n_atoms: Tensor, largest: Tensor) -> list[Tensor]:
     """Structures to be summed together: of like sizes, so that filling them up to the largest costs little.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_derivative
 from mliap_hybrid.physics.ewald_result import GaussianChargeResult
 from mliap_hybrid.units import COULOMB_CONSTANT
 
@@ -46,8 +46,8 @@ def isolated_sum(positions: Tensor, charges: Tensor, counts: Tensor, smearing: f
         vectors = positions[i] - positions[j]  # (n_pairs, 3)
         distances = vectors.norm(dim=1)  # (n_pairs,)
         potentials.index_add_(0, i, COULOMB_CONSTANT * charges[j] * smeared_kernel(distances, smearing))
-        slopes = COULOMB_CONSTANT * smeared_kernel_slope(distances, smearing) / distances  # (n_pairs,)
-        pair_forces = -(charges[i] * charges[j] * slopes)[:, None] * vectors  # (n_pairs, 3): on i, from j
+        derivatives_over_r = COULOMB_CONSTANT * smeared_kernel_derivative(distances, smearing) / distances  # (n_pairs,)
+        pair_forces = -(charges[i] * charges[j] * derivatives_over_r)[:, None] * vectors  # (n_pairs, 3): on i, from j
         forces.index_add_(0, i, pair_forces)
     # W = sum_{i<j} F_ij r_ij = sum_i F_i r_i, from each molecule's middle for the sake of rounding.
     middles = positions.new_zeros(n_structures, 3).index_add_(0, structure_of_atom, positions)

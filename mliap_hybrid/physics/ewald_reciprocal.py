@@ -82,8 +82,8 @@ def lattice_sum(
     columns, extents = wave_vector_columns(reciprocal, longest, n1_max, n2_max)  # (n_columns, 2), (n_columns,)
     energies = torch.zeros_like(volumes)  # (b,)
     potentials = torch.zeros_like(charges)  # (b, n)
-    slopes = torch.zeros_like(fractional)  # (b, 3, n): dphi/d(2 pi s)
-    moments = torch.zeros_like(cells)  # (b, 3, 3): sum over k of stretch * energy * n n^T
+    potential_gradients = torch.zeros_like(fractional)  # (b, 3, n): dphi/d(2 pi s)
+    moments = torch.zeros_like(cells)  # (b, 3, 3): sum over k of (sigma^2 + 2 / k^2) * energy * n n^T
     n_atoms = int(reduce(torch.tensor([float(charges.shape[1])])))  # of all processors: so all have the same chunks
     chunk = max(1, CHUNK_ELEMENTS // (len(cells) * max(n_atoms, 4 * n3_max)))  # columns
     for start in range(0, len(columns), chunk):
@@ -106,15 +106,15 @@ def lattice_sum(
         u_re, u_im, v_re, v_im = g_re.sum(0), g_im.sum(0), g_re[0] - g_re[1], g_im[0] - g_im[1]  # (b, c, m) each
         # u cos(m t) - i v sin(m t), and its derivative by t = 2 pi s_3
         adjoint = _pack(cos=(u_re, u_im), sin=(v_im, -v_re))  # (b, 2c, 2m)
-        slope = _pack(cos=(m * v_im, -m * v_re), sin=(-m * u_re, -m * u_im))  # (b, 2c, 2m)
+        adjoint_derivative = _pack(cos=(m * v_im, -m * v_re), sin=(-m * u_re, -m * u_im))  # (b, 2c, 2m)
         field = adjoint @ rows_z  # (b, 2c, n): T
         potentials += 2.0 * (rows * field).sum(1)
         field_re, field_im = field.unflatten(1, (-1, 2)).unbind(2)  # (b, c, n) each
         turned = plane[:, :, 0] * field_im - plane[:, :, 1] * field_re  # (b, c, n): Im conj(P) T
-        slopes[:, :2] += 2.0 * n12.T.to(m.dtype) @ turned
-        slopes[:, 2] += 2.0 * (rows * (slope @ rows_z)).sum(1)
+        potential_gradients[:, :2] += 2.0 * n12.T.to(m.dtype) @ turned
+        potential_gradients[:, 2] += 2.0 * (rows * (adjoint_derivative @ rows_z)).sum(1)
 
-    forces = -charges[..., None] * (slopes.transpose(1, 2) @ reciprocal)  # (b, n, 3)
+    forces = -charges[..., None] * (potential_gradients.transpose(1, 2) @ reciprocal)  # (b, n, 3)
     total = reduce(charges.sum(1))  # (b,)
     background = background_weight(volumes, smearing) * total  # (b,): half of dE/dq
     energies = energies + background * total

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.neighbors import neighbor_pairs
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_derivative
 from mliap_hybrid.physics.wave_vectors import (
     TOLERANCE,
     background_weight,
@@ -90,9 +90,9 @@ def _far_part(positions: Tensor, cell: Tensor, volume: Tensor, screening: float,
             # d cos(k.(r_i - r_j))/dr_i = -k (sin_i cos_j - cos_i sin_j)
             half = (sin * (w * k[:, x])) @ cos.T  # (n_atoms, n_atoms)
             parts[1 + x] += half.T - half
-        stretch = w * (screening**2 + 2.0 / k_squared[start : start + chunk])  # (n_chunk,)
+        virial_weights = w * (screening**2 + 2.0 / k_squared[start : start + chunk])  # (n_chunk,)
         for component, (x, y) in zip(parts[4:], VOIGT, strict=False):
-            component -= (waves * (stretch * k[:, x] * k[:, y]).repeat(2)) @ waves.T
+            component -= (waves * (virial_weights * k[:, x] * k[:, y]).repeat(2)) @ waves.T
     parts[0] += 2.0 * background_weight(volume, screening)
     parts[4:7] += parts[0]  # the volume stands in the denominator of every term, the background's included
     return parts
@@ -109,12 +109,12 @@ def _near_part(positions: Tensor, cell: Tensor, smearing: float, screening: floa
     vectors = positions[i] - positions[j] - shifts.to(cell.dtype) @ cell  # (n_pairs, 3): r_i - r_j
     distances = vectors.norm(dim=1)  # (n_pairs,)
     values = COULOMB_CONSTANT * (smeared_kernel(distances, smearing) - smeared_kernel(distances, screening))
-    slopes = smeared_kernel_slope(distances, smearing) - smeared_kernel_slope(distances, screening)
-    slopes = COULOMB_CONSTANT * slopes / distances  # (n_pairs,)
+    derivatives = smeared_kernel_derivative(distances, smearing) - smeared_kernel_derivative(distances, screening)
+    derivatives_over_r = COULOMB_CONSTANT * derivatives / distances  # (n_pairs,)
 
-    columns = [values, *(slopes[:, None] * vectors).unbind(1)]  # (n_pairs,) each
+    columns = [values, *(derivatives_over_r[:, None] * vectors).unbind(1)]  # (n_pairs,) each
     if with_virial:
-        columns += [-slopes * vectors[:, x] * vectors[:, y] for x, y in VOIGT]
+        columns += [-derivatives_over_r * vectors[:, x] * vectors[:, y] for x, y in VOIGT]
     terms = torch.stack(columns, dim=1) * torch.where(i == j, 0.5, 1.0)[:, None]  # (n_pairs, 4 or 10)
     upper = positions.new_zeros(n_atoms * n_atoms, terms.shape[1]).index_add_(0, i * n_atoms + j, terms)
     upper = upper.T.reshape(-1, n_atoms, n_atoms)  # (4 or 10, n_atoms, n_atoms)

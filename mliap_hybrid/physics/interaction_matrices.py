@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_derivative
 from mliap_hybrid.physics.interaction_lattice import lattice_matrices
 from mliap_hybrid.physics.slab import add_vacuum, slab_kernel
 from mliap_hybrid.structure import Batch
@@ -81,13 +81,13 @@ def _add_slab(matrices: InteractionMatrices, positions: Tensor, cell: Tensor, pe
     heights = positions @ normal  # (n_atoms,)
     differences = heights[:, None] - heights  # (n_atoms, n_atoms)
     slab = slab_kernel(differences, period, volume)  # (n_atoms, n_atoms)
-    slope = -4.0 * math.pi * COULOMB_CONSTANT / volume * differences  # (n_atoms, n_atoms)
+    derivative = -4.0 * math.pi * COULOMB_CONSTANT / volume * differences  # (n_atoms, n_atoms)
     virial = matrices.virial
     if virial is not None:
         # Strain changes 1/V, and z and L by (1 + strain_zz).
         identity = torch.eye(3, dtype=cell.dtype, device=cell.device)
         virial = virial + slab[:, :, None, None] * (identity - 2.0 * torch.outer(normal, normal))
-    return InteractionMatrices(matrices.potential + slab, matrices.field + slope[:, :, None] * normal, virial)
+    return InteractionMatrices(matrices.potential + slab, matrices.field + derivative[:, :, None] * normal, virial)
 
 
 def _isolated(positions: Tensor, smearing: float, with_virial: bool) -> InteractionMatrices:
@@ -98,8 +98,8 @@ def _isolated(positions: Tensor, smearing: float, with_virial: bool) -> Interact
     own = COULOMB_CONSTANT * smeared_kernel_at_zero(smearing)
     potential = torch.diag(positions.new_full((n_atoms,), own))  # (n_atoms, n_atoms)
     potential[i, j] = potential[j, i] = COULOMB_CONSTANT * smeared_kernel(distances, smearing)
-    slopes = COULOMB_CONSTANT * smeared_kernel_slope(distances, smearing) / distances  # (n_pairs,)
-    gradients = slopes[:, None] * vectors  # (n_pairs, 3)
+    derivatives_over_r = COULOMB_CONSTANT * smeared_kernel_derivative(distances, smearing) / distances  # (n_pairs,)
+    gradients = derivatives_over_r[:, None] * vectors  # (n_pairs, 3)
     field = positions.new_zeros(n_atoms, n_atoms, 3)
     field[i, j], field[j, i] = gradients, -gradients
     virial = None

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_slope
+from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero, smeared_kernel_derivative
 from mliap_hybrid.physics.wave_vectors import (
     TOLERANCE,
     background_weight,
@@ -56,16 +56,16 @@ def isolated_potentials_and_fields(
     vectors = positions[i] - positions[j]  # (n_pairs, 3)
     distances = vectors.norm(dim=1)  # (n_pairs,)
     directions = vectors / distances[:, None]  # (n_pairs, 3)
-    kernel, slope = smeared_kernel(distances, smearing), smeared_kernel_slope(distances, smearing)
+    kernel, derivative = smeared_kernel(distances, smearing), smeared_kernel_derivative(distances, smearing)
     at_centre = smeared_kernel_at_zero(smearing)
     gaussian = at_centre * torch.exp(-0.5 * (distances / smearing).square())
-    curvature = -gaussian / smearing**2 - 2.0 * slope / distances  # (n_pairs,): g''
+    curvature = -gaussian / smearing**2 - 2.0 * derivative / distances  # (n_pairs,): g''
     along = (dipoles[j] * directions).sum(1)  # (n_pairs,)
 
-    of_pairs = charges[j] * kernel - slope * along
+    of_pairs = charges[j] * kernel - derivative * along
     potentials = (at_centre * charges).index_add(0, i, of_pairs)
-    transverse = slope / distances  # (n_pairs,)
-    radial = (curvature - transverse) * along - charges[j] * slope  # (n_pairs,)
+    transverse = derivative / distances  # (n_pairs,)
+    radial = (curvature - transverse) * along - charges[j] * derivative  # (n_pairs,)
     fields = (-at_centre / (3.0 * smearing**2) * dipoles).index_add(
         0, i, radial[:, None] * directions + transverse[:, None] * dipoles[j]
     )

@@ -95,16 +95,16 @@ def slab_term(
         The virial is the true strain derivative; LAMMPS leaves it out of its pressure.
     """
 
-    def of_structures(values: Tensor) -> Tensor:  # (n_atoms,) -> (n_structures,)
+    def summed(values: Tensor) -> Tensor:  # (n_atoms,) -> (n_structures,)
         return values.new_zeros(len(cells)).index_add(0, structure_of_atom, values)
 
     periods = vacuum.norm(dim=1)  # (n_structures,): L
     normals = vacuum / periods[:, None]  # (n_structures, 3)
     factor = 2.0 * math.pi * COULOMB_CONSTANT / torch.linalg.det(cells).abs()  # (n_structures,)
     heights = (positions * normals[structure_of_atom]).sum(1)  # (n_atoms,)
-    middles = of_structures(heights) / of_structures(torch.ones_like(heights)).clamp(min=1.0)  # (n_structures,)
+    middles = summed(heights) / summed(torch.ones_like(heights)).clamp(min=1.0)  # (n_structures,)
     z = heights - middles[structure_of_atom]  # (n_atoms,): the energy does not depend on the origin
-    total, dipole, second = of_structures(charges), of_structures(charges * z), of_structures(charges * z.square())
+    total, dipole, second = summed(charges), summed(charges * z), summed(charges * z.square())  # (n_structures,) each
 
     energies = factor * (dipole.square() - total * second - total.square() * periods.square() / 12.0)
     own_total, own_dipole, own_factor = total[structure_of_atom], dipole[structure_of_atom], factor[structure_of_atom]

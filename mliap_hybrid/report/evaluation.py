@@ -131,7 +131,7 @@ def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
     prediction = evaluator.predict(batch, batch.labels)
     baseline = sum(evaluator.model.table("baseline")[z] for z in batch.numbers.tolist())
     for name, quantity in QUANTITIES.items():
-        label, value = batch.labels.get(name), prediction.of(quantity)
+        label, value = batch.labels.get(name), prediction.values_of(quantity)
         if label is None or value is None:
             continue
         if quantity.has_baseline:

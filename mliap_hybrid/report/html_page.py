@@ -101,7 +101,7 @@ def pictures(paths: Sequence[Path], width: int) -> str:
     return '<div class="pictures">\n' + "\n".join(images) + "\n</div>" if images else ""
 
 
-def folded(summary: str, content: str) -> str:
+def collapsible(summary: str, content: str) -> str:
     """Something that opens when it is asked for."""
     return f"<details>\n<summary>{escape(summary)}</summary>\n{content}\n</details>"
 

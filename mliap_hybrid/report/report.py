@@ -84,7 +84,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         html.heading("Errors"),
         html.paragraph(f"{report.words} {ANGLE}"),
         html.table(error_table(report.evaluations)),
-        html.folded("each member by itself", html.table(error_table(report.members))) if report.members else "",
+        html.collapsible("each member by itself", html.table(error_table(report.members))) if report.members else "",
         *_details(report.evaluations),
         html.heading("Predictions and labels"),
         html.pictures(parities, width=368),
@@ -94,7 +94,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         html.heading("Learning curve") if curve else "",
         html.pictures([curve], width=368 * len(parities)) if curve else "",
         html.heading("Settings") if report.settings else "",
-        html.folded("config.yaml", html.preformatted(report.settings)) if report.settings else "",
+        html.collapsible("config.yaml", html.preformatted(report.settings)) if report.settings else "",
     ]
     text = html.page(report.title, parts, f"mliap_hybrid {__version__}")
     for path, content in {markdown: report.markdown(), page: text}.items():
@@ -120,11 +120,11 @@ def _details(evaluations: Mapping[str, Evaluation]) -> list[str]:
                 tables[name] = content
         for name, content in tables.items():
             shown = html.table(content)
-            parts += [html.heading(f"{title}, {name}"), shown] if name == first else [html.folded(name, shown)]
+            parts += [html.heading(f"{title}, {name}"), shown] if name == first else [html.collapsible(name, shown)]
     return parts
 
 
-def facts_of(model: HybridModel) -> dict[str, str]:
+def model_facts(model: HybridModel) -> dict[str, str]:
     """What a model is made of, in a few lines."""
     n_weights = sum(parameter.numel() for parameter in model.parameters())
     return {

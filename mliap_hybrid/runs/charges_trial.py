@@ -129,7 +129,7 @@ def _with(settings: TrainingFile, charges: str) -> TrainingFile:
 
 def _lowest_loss(settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch]) -> float:
     """Lowest validation loss."""
-    prepared = prepare(settings, training, validation, lambda items, _: items)
-    trainer = make_trainer(settings, prepared)
+    inputs = prepare(settings, training, validation, lambda items, _: items)
+    trainer = make_trainer(settings, inputs)
     trainer.run(lambda result: None)
     return trainer.best_loss

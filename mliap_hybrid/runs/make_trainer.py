@@ -1,4 +1,4 @@
-"""The trainer of what was prepared."""
+"""The trainer of what a preparation gave."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.trainer import Trainer
-from mliap_hybrid.runs.preparation import Prepared
+from mliap_hybrid.runs.preparation import TrainingInputs
 
 
 def make_trainer(
     settings: TrainingFile,
-    prepared: Prepared,
+    inputs: TrainingInputs,
     group: ProcessGroup | None = None,
     names: Sequence[str] = (),
 ) -> Trainer:
@@ -26,7 +26,7 @@ def make_trainer(
     ----------
     settings : TrainingFile
         Whose seed is that of the first weights and of the order of the frames.
-    prepared : Prepared
+    inputs : TrainingInputs
         Not changed.
     group : ProcessGroup, optional
         Processes that train together, each with a `Trainer` like this; this one alone by default.
@@ -39,17 +39,17 @@ def make_trainer(
         If there is no device as the settings have it; frames go there batch by batch.
     """
     group, optimisation = group or ProcessGroup(), settings.optimisation
-    part = make_trainable_model(settings, prepared.terms, prepared.training).to(
+    model = make_trainable_model(settings, inputs.initial_fit, inputs.training).to(
         device_of_training(settings.device, group.rank)
     )
     objective = Objective(
-        part,
-        prepared.training,
+        model,
+        inputs.training,
         settings.loss,
         optimisation.batch_size,
-        prepared.weak_supervision,
-        prepared.noisy,
+        inputs.weak_supervision,
+        inputs.noisy,
         group,
         names,
     )
-    return Trainer(objective, make_steps(part, optimisation, settings.seed), prepared.validation, optimisation)
+    return Trainer(objective, make_steps(model, optimisation, settings.seed), inputs.validation, optimisation)

@@ -15,7 +15,7 @@ from mliap_hybrid.fitting.trainer import EpochResult
 from mliap_hybrid.fitting.typical_values import typical_values
 from mliap_hybrid.runs.make_trainer import make_trainer
 from mliap_hybrid.runs.metrics_file import MetricsFile
-from mliap_hybrid.runs.preparation import Prepared
+from mliap_hybrid.runs.preparation import TrainingInputs
 from mliap_hybrid.runs.progress import Display, epoch_line
 from mliap_hybrid.structure import Batch
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def train_member(
     settings: TrainingFile,
     number: int,
-    prepared: Prepared,
+    inputs: TrainingInputs,
     batches: Mapping[str, Sequence[Batch]],
     data: str,
     folder: RunFolder,
@@ -42,7 +42,7 @@ def train_member(
         Of the whole run.
     number : int
         Which member, from 0: added to the seed of the initial weights and of the order of the frames.
-    prepared : Prepared
+    inputs : TrainingInputs
         The same for all members.
     batches : mapping of str to sequence of Batch
         The frames by the name of their part.
@@ -71,7 +71,7 @@ def train_member(
     group = group or ProcessGroup()
     n_epochs, n_members = settings.optimisation.epochs, settings.committee.n_members
     settings = settings.model_copy(update={"seed": settings.seed + number})
-    trainer = make_trainer(settings, prepared, group, [batch.sources[0] for batch in batches["train"]])
+    trainer = make_trainer(settings, inputs, group, [batch.sources[0] for batch in batches["train"]])
     if n_members > 1:
         logger.info("Member %d of %d", number + 1, n_members)
     if checkpoint is not None:
@@ -82,9 +82,9 @@ def train_member(
     def after_epoch(result: EpochResult) -> None:
         if metrics is None:
             return
-        typical = typical_values(trainer.average, prepared.training)
-        model = make_model(settings, prepared.features, prepared.terms, trainer.average, typical)
-        checkpoint = Checkpoint(model, prepared.terms, trainer.state_dict(), data, batches["validation"][0])
+        typical = typical_values(trainer.average, inputs.training)
+        model = make_model(settings, inputs.features, inputs.initial_fit, trainer.average, typical)
+        checkpoint = Checkpoint(model, inputs.initial_fit, trainer.state_dict(), data, batches["validation"][0])
         metrics.append(result)
         if result.is_best:
             write_checkpoint(checkpoint, folder.checkpoint("best"))

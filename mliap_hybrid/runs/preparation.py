@@ -1,4 +1,4 @@
-"""From labelled frames to what the trainer needs: fixed terms, and frames with all constants computed."""
+"""From labelled frames to what the trainer needs: the initial fit, and frames with all constants computed."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TrainingInputs:
     """All that training needs."""
 
     features: Featuriser
-    terms: InitialFit
+    initial_fit: InitialFit
     training: Sequence[TrainingFrames]
     validation: Sequence[TrainingFrames]
     weak_supervision: WeakSupervision | None = None
@@ -66,10 +66,10 @@ def prepare(
     training: Sequence[Batch],
     validation: Sequence[Batch],
     track: Track,
-    terms: InitialFit | None = None,
+    initial_fit: InitialFit | None = None,
     n_processes: int = 1,
-) -> Prepared:
-    """Fit the fixed terms to the training frames, and compute the constants of all frames.
+) -> TrainingInputs:
+    """Make the initial fit to the training frames, and compute the constants of all frames.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def prepare(
         One labelled structure each.
     track : Track
         Shows progress.
-    terms : InitialFit, optional
-        Those of a run that goes on; fitted where not given.
+    initial_fit : InitialFit, optional
+        That of a run that goes on; fitted where not given.
     n_processes : int
         Processes that do the same and share the memory.
 
@@ -93,24 +93,24 @@ def prepare(
         raise InputError("no training frame has an energy, so that those of the elements cannot be fitted: label some")
     noisy = noisy_frames(training, settings.noise, settings.features.cutoff, settings.seed)
     batches = [*training, *validation, *itertools.chain(*noisy)]
-    if terms is None:
+    if initial_fit is None:
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
         charges = find_charges(settings, training, validation, elements)
     else:
-        elements, charges = terms.elements, terms.charges
+        elements, charges = initial_fit.elements, initial_fit.charges
     features = make_features(settings, elements)
     trained = settings.trained_quantities()
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.with_virials
-    molecules = molecules_of(settings) if terms is None else terms.molecules
+    molecules = molecules_of(settings) if initial_fit is None else initial_fit.molecules
     explicit = explicit_terms(settings, elements, charges, molecules)
-    of_terms = sum(
+    bytes_of_constants = sum(
         made.term.memory_of_constants([batch.n_atoms for batch in batches], use_virials)
         for made in explicit
         if made.is_trained
     )
     n_kept = settings.features.n_selected or features.n_features
     is_stored = stores_derivatives(features)
-    needed = memory_of_frames(batches, n_kept, is_stored, of_terms)
+    needed = memory_of_frames(batches, n_kept, is_stored, bytes_of_constants)
     available = available_memory()
     needed = n_processes * (needed + _memory_of_weak_supervision(settings, training, n_kept, available))
     in_memory = not is_stored or settings.data.cache is None or fits(needed, available)
@@ -120,34 +120,36 @@ def prepare(
         logger.info("The frames need %.1f GB, too much for the memory: they stay in the feature cache", needed / 1e9)
     source = _feature_source(settings, features, batches, track)
     physics = [frame_terms(batch, explicit, elements, use_virials) for batch in track(batches, "physics")]
-    if terms is None:
+    if initial_fit is None:
         samples = torch.cat([source.features(batch) for batch in track(training, "features")])
         columns = _selected_columns(settings, samples, features.feature_labels)
         if isinstance(features, NeighbourMoments):
             whitening = scaling_of_moments(samples, features.n_channels)
         else:
             whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
-        terms = _fit_terms(training, physics[: len(training)], elements, charges, whitening)
-        terms = replace(terms, molecules=molecules)
+        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
+        initial_fit = replace(initial_fit, molecules=molecules)
 
-    represent = _representation(features, terms, source, in_memory)
+    represent = _representation(features, initial_fit, source, in_memory)
     frames = [
         prepare_frame(
             batch,
-            residual_labels(batch, of_batch.fixed, terms, trained),
+            residual_labels(batch, of_batch.fixed, initial_fit, trained),
             *represent(batch),
             elements,
-            constants=constants_of_frame(batch, of_batch, terms, use_forces, use_virials),
+            constants=constants_of_frame(batch, of_batch, initial_fit, use_forces, use_virials),
         )
         for batch, of_batch in zip(track(batches, "preparing frames"), physics, strict=True)
     ]
-    held = frames if in_memory else FramesOnDisk(frames, batches, source, terms.whitening)
+    held = frames if in_memory else FramesOnDisk(frames, batches, source, initial_fit.whitening)
     weak = (
-        make_weak_supervision(settings, training, features, terms, track) if settings.weak_supervision.is_on else None
+        make_weak_supervision(settings, training, features, initial_fit, track)
+        if settings.weak_supervision.is_on
+        else None
     )
     n_training, n_labelled = len(training), len(training) + len(validation)
     noisy_held = [held[start : start + n_training] for start in range(n_labelled, len(held), n_training)]
-    return Prepared(features, terms, held[:n_training], held[n_training:n_labelled], weak, noisy_held)
+    return TrainingInputs(features, initial_fit, held[:n_training], held[n_training:n_labelled], weak, noisy_held)
 
 
 def _memory_of_weak_supervision(
@@ -167,7 +169,7 @@ def _memory_of_weak_supervision(
 
 
 def make_weak_supervision(
-    settings: TrainingFile, training: Sequence[Batch], features: Featuriser, terms: InitialFit, track: Track
+    settings: TrainingFile, training: Sequence[Batch], features: Featuriser, initial_fit: InitialFit, track: Track
 ) -> WeakSupervision:
     """Weak supervision with its copies, of which the cache knows nothing.
 
@@ -178,25 +180,25 @@ def make_weak_supervision(
     training : sequence of Batch
         One structure each.
     features : Featuriser
-    terms : InitialFit
+    initial_fit : InitialFit
         Of the same settings, weak supervision apart.
     track : Track
         Shows progress.
     """
     weak, smearing = settings.weak_supervision, settings.electrostatics.smearing
     needs, compute = needs_of(weak.taylor, weak.spatial, weak.spatial_order), FastFeatures(features)
-    explicit = explicit_terms(settings, terms.elements, terms.charges, terms.molecules)
+    explicit = explicit_terms(settings, initial_fit.elements, initial_fit.charges, initial_fit.molecules)
     fitted = any(fits_charges(made) for made in explicit)
 
     def physics(batch: Batch) -> Prediction:
-        return fixed_physics(batch, explicit, terms.elements)
+        return fixed_physics(batch, explicit, initial_fit.elements)
 
     def products(batch: Batch) -> Prediction:
-        return unit_predictions(batch, terms.elements, smearing)
+        return unit_predictions(batch, initial_fit.elements, smearing)
 
     def copies(batch: Batch, displacements: Mapping[str, Tensor]) -> DisplacedCopies:
         of_products = products if fitted else None
-        return copy_frame(batch, displacements, needs, compute, terms.whitening, physics, of_products)
+        return copy_frame(batch, displacements, needs, compute, initial_fit.whitening, physics, of_products)
 
     supervision = WeakSupervision(weak, training, copies, settings.seed)
     supervision.prepare(track)
@@ -216,18 +218,18 @@ def _feature_source(
 
 
 def _representation(
-    features: Featuriser, terms: InitialFit, source: FeatureSource, in_memory: bool
+    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool
 ) -> Callable[[Batch], tuple[Tensor, FeatureDerivatives]]:
     """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
-    whitening = terms.whitening
+    whitening = initial_fit.whitening
     of_all: FeatureDerivatives = StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
     if not stores_derivatives(features):
-        of_all = KernelDerivatives(features, whitening, terms.elements)
+        of_all = KernelDerivatives(features, whitening, initial_fit.elements)
     elif in_memory:
 
         def with_its_own(batch: Batch) -> tuple[Tensor, FeatureDerivatives]:
-            raw = source.raw(batch)
-            return whitening(raw.features), StoredDerivatives((whitened_jacobian(raw, whitening),))
+            raw_features = source.features_and_jacobian(batch)
+            return whitening(raw_features.features), StoredDerivatives((whitened_jacobian(raw_features, whitening),))
 
         return with_its_own
     return lambda batch: (whitening(source.features(batch)), of_all)
@@ -244,7 +246,7 @@ def _selected_columns(settings: TrainingFile, samples: Tensor, labels: Sequence[
     return columns
 
 
-def _fit_terms(
+def _initial_fit(
     training: Sequence[Batch],
     physics: Sequence[FrameTerms],
     elements: tuple[int, ...],
@@ -253,13 +255,13 @@ def _fit_terms(
 ) -> InitialFit:
     """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
     counts = compositions(training, elements)  # (n_training, n_elements)
-    energies = {row: batch.energies for row, batch in enumerate(training) if batch.energies is not None}  # (1,) each
-    rows = list(energies)
-    warn_if_degenerate(counts[rows])
-    without = torch.cat([energy - physics[row].energies for row, energy in energies.items()])  # (n_rows,)
-    baseline = fit_baseline(counts[rows], without)  # (n_elements,)
+    energies = {k: batch.energies for k, batch in enumerate(training) if batch.energies is not None}  # (1,) each
+    labelled = list(energies)
+    warn_if_degenerate(counts[labelled])
+    without = torch.cat([energy - physics[k].energies for k, energy in energies.items()])  # (n_labelled,)
+    baseline = fit_baseline(counts[labelled], without)  # (n_elements,)
     units = [
-        p.products.energies for p in (physics[row] for row in rows) if p.products is not None
+        p.products.energies for p in (physics[k] for k in labelled) if p.products is not None
     ]  # (1, n_products) each
-    unit_baseline = fit_baseline(counts[rows], torch.cat(units)) if units else None  # (n_elements, n_products)
+    unit_baseline = fit_baseline(counts[labelled], torch.cat(units)) if units else None  # (n_elements, n_products)
     return InitialFit(elements, whitening, baseline, charges, unit_baseline, torch.unique(counts, dim=0))

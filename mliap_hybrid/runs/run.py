@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mliap_hybrid.config import TrainingFile, read_training_file, with_unsaid_of, write_training_file
+from mliap_hybrid.config import TrainingFile, read_training_file, with_defaults_from, write_training_file
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -88,10 +88,10 @@ def train(
         settings = complete_settings(settings, batches["train"], batches["validation"], display, group)
         folders = folder.members(settings.committee.n_members)
         checkpoints = [_last_checkpoint(of_member, data) if resume else None for of_member in folders]
-        terms = next((checkpoint.terms for checkpoint in checkpoints if checkpoint), None)
+        initial_fit = next((checkpoint.initial_fit for checkpoint in checkpoints if checkpoint), None)
         with group.in_turn(settings.data.cache is not None):
-            prepared = prepare(settings, batches["train"], batches["validation"], display.track, terms, group.size)
-        group.check_same(prepared.terms.whitening.matrix, "features")
+            inputs = prepare(settings, batches["train"], batches["validation"], display.track, initial_fit, group.size)
+        group.check_same(inputs.initial_fit.whitening.matrix, "features")
         if group.is_first:
             if not resume:
                 backup = folder.create(settings.committee.n_members)
@@ -102,7 +102,7 @@ def train(
             log.write_to(folder.log)
 
         finished = [
-            train_member(settings, number, prepared, batches, data, of_member, display, checkpoint, last_epoch, group)
+            train_member(settings, number, inputs, batches, data, of_member, display, checkpoint, last_epoch, group)
             for number, (of_member, checkpoint) in enumerate(zip(folders, checkpoints, strict=True))
         ]
         if not all(finished) or not group.is_first:
@@ -146,7 +146,7 @@ def fingerprint(batches: Sequence[Batch]) -> str:
 def _as_before(settings: TrainingFile, folder: RunFolder, resume: bool) -> TrainingFile:
     """The settings; of a run that goes on, with what it has chosen where the training file says nothing."""
     goes_on = resume and folder.holds_run()
-    return with_unsaid_of(settings, read_training_file(folder.config)) if goes_on else settings
+    return with_defaults_from(settings, read_training_file(folder.config)) if goes_on else settings
 
 
 def _check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:

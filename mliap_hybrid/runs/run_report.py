@@ -11,7 +11,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.member_models import member_models
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.report.evaluation import Evaluation, evaluate
-from mliap_hybrid.report.report import Report, charges_in_words, facts_of, write_report
+from mliap_hybrid.report.report import Report, charges_in_words, model_facts, write_report
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.structure import Batch
 
@@ -44,7 +44,7 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
         title=f"Run {folder.path.name}",
         words=f"{_origin_in_words(best)}. Charges: {charges_in_words(best.model)}.",
         evaluations=evaluations,
-        facts={"folder": str(folder.path), **facts_of(best.model)},
+        facts={"folder": str(folder.path), **model_facts(best.model)},
         members=_of_members(best.model, batches, display) if n_members > 1 else {},
         metrics={f"member {number}": metrics for number, metrics in of_members.items()},
         settings=folder.config.read_text(encoding="utf-8"),
@@ -57,7 +57,7 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
 def _origin_in_words(best: Checkpoint) -> str:
     epochs: int | list[int] = best.trainer["epoch"]
     molecules = best.model.term(MoleculeTerm)
-    if best.terms is None and molecules is not None:
+    if best.initial_fit is None and molecules is not None:
         gdml = molecules.model
         return f"Kernel model of {gdml.n_train} frames, sigma {gdml.sigma:g} 1/Å, {len(gdml.permutations)} permutations"
     if isinstance(epochs, int):

@@ -9,10 +9,10 @@ import torch
 from ase.data import chemical_symbols
 
 from mliap_hybrid.config import TrainingFile
-from mliap_hybrid.data.doubts import doubts
 from mliap_hybrid.data.duplicates import without_leaks
 from mliap_hybrid.data.file_units import length_factor
 from mliap_hybrid.data.frames import Frame
+from mliap_hybrid.data.label_warnings import label_warnings
 from mliap_hybrid.data.missing_labels import check_missing_labels, check_useful_labels, n_labelled_frames
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.splits import Split, split_frames
@@ -55,7 +55,7 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
         frame_to_batch(frame, cutoff, data.keys, data.units, allow_missing)
         for frame in display.track(frames, "reading frames")
     ]
-    for sentence in doubts(frames, batches, data.keys, data.units):
+    for sentence in label_warnings(frames, batches, data.keys, data.units):
         logger.warning("Warning: %s", sentence)
     split = without_leaks(split, batches)
     _check_elements(frames, batches, split)

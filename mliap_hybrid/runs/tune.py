@@ -102,7 +102,7 @@ def _train_all(
     """Results as they come; features are computed once, and displaced copies once for each size."""
     if not wanted:
         return
-    prepared = prepare(NONE.applied(settings), training, validation, display.track)
+    inputs = prepare(NONE.applied(settings), training, validation, display.track)
     copies = None
     for candidate, seed in wanted:
         own = candidate.applied(settings).model_copy(update={"seed": seed})
@@ -112,8 +112,8 @@ def _train_all(
             copies.settings = own.weak_supervision  # other weights
         else:
             of_size = candidate.applied(settings)  # with the seed of the file, for all seeds
-            copies = make_weak_supervision(of_size, training, prepared.features, prepared.terms, display.track)
-        trainer = make_trainer(own, replace(prepared, weak_supervision=copies, noisy=()))
+            copies = make_weak_supervision(of_size, training, inputs.features, inputs.initial_fit, display.track)
+        trainer = make_trainer(own, replace(inputs, weak_supervision=copies, noisy=()))
         yield _train(trainer, candidate, seed, display)
 
 

@@ -10,7 +10,7 @@ from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.sgdml.closed_form import model_of_molecules
-from mliap_hybrid.sgdml.molecules import stretched
+from mliap_hybrid.sgdml.molecules import cutoff_with_margin
 from mliap_hybrid.sgdml.npz import read_gdml_model
 
 
@@ -23,7 +23,7 @@ def imported_model(file: Path) -> HybridModel:
         If the file is no such model.
     """
     gdml = read_gdml_model(file)
-    return model_of_molecules(gdml, stretched(1.0 / float(gdml.descriptors.min())))
+    return model_of_molecules(gdml, cutoff_with_margin(1.0 / float(gdml.descriptors.min())))
 
 
 def molecules_of(settings: TrainingFile) -> MoleculeTerm | None:

@@ -214,10 +214,10 @@ def molecule_cutoff(geometries: Iterable[tuple[np.ndarray, np.ndarray | None]], 
     for positions, cell in geometries:
         distances = get_distances(positions, cell=cell, pbc=None if cell is None else True)[1]  # (n_atoms, n_atoms)
         farthest = max(farthest, float(distances.max()))
-    return max(least, stretched(farthest))
+    return max(least, cutoff_with_margin(farthest))
 
 
-def stretched(farthest: float) -> float:
+def cutoff_with_margin(farthest: float) -> float:
     """Cutoff in Å, with one decimal, for a molecule whose atoms are at most `farthest` Å apart in the data."""
     return math.ceil(10.0 * STRETCH * farthest) / 10.0
 

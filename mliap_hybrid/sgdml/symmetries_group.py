@@ -27,9 +27,9 @@ def close_group(generators: np.ndarray, largest: int = LARGEST_GROUP) -> np.ndar
     n_atoms = generators.shape[1]
     identity = tuple(range(n_atoms))
     found, newest = {identity}, [identity]
-    moves = [tuple(row) for row in generators.tolist()]
+    given = [tuple(row) for row in generators.tolist()]
     while newest:
-        products = {tuple(element[a] for a in move) for element in newest for move in moves}
+        products = {tuple(element[a] for a in generator) for element in newest for generator in given}
         newest = sorted(products - found)
         found.update(newest)
         if len(found) > largest:

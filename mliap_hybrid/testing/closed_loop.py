@@ -46,9 +46,9 @@ def loop_work(forces: Forces, corners: Sequence[Tensor], n_nodes: int = 4) -> Lo
     nodes, weights = np.polynomial.legendre.leggauss(n_nodes)  # on [-1, 1]
     work = perimeter = 0.0
     for start, end in zip(corners, [*corners[1:], corners[0]], strict=True):
-        way = end - start  # (n_atoms, 3)
-        perimeter += float(torch.linalg.vector_norm(way))
+        displacement = end - start  # (n_atoms, 3)
+        perimeter += float(torch.linalg.vector_norm(displacement))
         for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
-            force = forces(start + 0.5 * (1.0 + node) * way)  # (n_atoms, 3)
-            work += 0.5 * weight * float((force * way).sum())
+            force = forces(start + 0.5 * (1.0 + node) * displacement)  # (n_atoms, 3)
+            work += 0.5 * weight * float((force * displacement).sum())
     return LoopWork(work, perimeter)

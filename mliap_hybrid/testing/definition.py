@@ -92,8 +92,8 @@ def _of_head(head: Head, inputs: Tensor, species: Tensor) -> Tensor:
     for network in head.networks:
         of_network = network(inputs, species)
         if isinstance(network, DirectNetwork):
-            slopes = network.slopes(inputs, species).detach()  # (n_atoms, n_inputs)
-            of_network = of_network.detach() + (slopes * (inputs - inputs.detach())).sum(1)
+            feature_gradients = network.force_network(inputs, species).detach()  # (n_atoms, n_inputs)
+            of_network = of_network.detach() + (feature_gradients * (inputs - inputs.detach())).sum(1)
         values.append(of_network)
     return torch.stack(values).mean(0)
 

@@ -66,14 +66,14 @@ class FeatureKernelTests:
         weights, backend = self._weights(features, geometry), self.backend(features, dtype=dtype)
         expected = torch.einsum("pxf,pf->px", features.jacobian(geometry), weights[geometry.pair_i])
         _, state = backend.forward_with_state(self._on(geometry))
-        prepared = backend.prepare(self._on(geometry))
-        _, of_prepared = backend.forward_with_state(prepared)
+        prepared_geometry = backend.prepare(self._on(geometry))
+        _, of_prepared = backend.forward_with_state(prepared_geometry)
         given = weights.to(self.device)
         for found in (
             backend.vjp(self._on(geometry), given),
             backend.vjp(self._on(geometry), given, state),
-            backend.vjp(prepared, given),
-            backend.vjp(prepared, given, of_prepared),
+            backend.vjp(prepared_geometry, given),
+            backend.vjp(prepared_geometry, given, of_prepared),
         ):
             assert found.dtype == torch.float64
             assert not found.requires_grad
@@ -147,8 +147,8 @@ class FeatureKernelTests:
         assert torch.autograd.gradcheck(scaled, inputs, atol=1e-6, rtol=1e-5)
         assert torch.autograd.gradgradcheck(scaled, inputs, atol=1e-5, rtol=1e-4)
         weights = (self._weights(features, geometry)).to(self.device).requires_grad_()
-        prepared = backend.prepare(self._on(geometry))
-        assert torch.autograd.gradcheck(lambda w: differentiable_vjp(backend, prepared, w), weights)
+        prepared_geometry = backend.prepare(self._on(geometry))
+        assert torch.autograd.gradcheck(lambda w: differentiable_vjp(backend, prepared_geometry, w), weights)
 
     def test_mistakes_are_told(self) -> None:
         """Unknown elements, atoms at one place or at none, and shapes that do not belong together."""

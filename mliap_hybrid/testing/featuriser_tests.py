@@ -175,7 +175,7 @@ class FeaturiserTests:
             assert torch.autograd.gradgradcheck(scaled, (vectors,), atol=1e-4)
 
     def test_the_way_to_the_cutoff(self) -> None:
-        """A neighbour that leaves is felt less and less, value and slope, and beyond the cutoff not at all."""
+        """A neighbour that leaves is felt less and less, value and derivative, and beyond the cutoff not at all."""
         features, numbers, pair_i = self.featuriser(), torch.tensor([8]), torch.tensor([0, 0, 0])
         near = torch.tensor([[0.0, 1.1, 0.3], [0.4, -0.2, 1.6]], dtype=torch.float64)
         alone = features(Geometry(numbers, torch.tensor([1, 11]), pair_i[:2], near))
@@ -186,15 +186,15 @@ class FeaturiserTests:
             far = torch.tensor([[0.6, 0.8, 0.0]], dtype=torch.float64) * (self.cutoff - gap)
             both = Geometry(numbers, torch.tensor([1, 11, 17]), pair_i, torch.cat([near, far]))
             change = (features(both) - alone).abs() / scale
-            slope = features.jacobian(both)[2].abs() / scale
-            return max([0.0, *change.flatten().tolist()]), max([0.0, *slope.flatten().tolist()])
+            derivative = features.jacobian(both)[2].abs() / scale
+            return max([0.0, *change.flatten().tolist()]), max([0.0, *derivative.flatten().tolist()])
 
         for gap in (0.0, -1e-9, -1.0, -1e6):
             assert with_far(gap) == pytest.approx((0.0, 0.0), abs=1e-12)
         if self.is_smooth():
-            (value, slope), (value_nearer, slope_nearer) = with_far(1e-1), with_far(1e-3)
+            (value, derivative), (value_nearer, derivative_nearer) = with_far(1e-1), with_far(1e-3)
             assert value_nearer <= 1e-3 * value
-            assert slope_nearer <= 2e-2 * slope
+            assert derivative_nearer <= 2e-2 * derivative
 
     def test_no_neighbours_and_no_centres(self) -> None:
         """Empty tensors of the right shapes."""

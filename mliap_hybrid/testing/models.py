@@ -186,7 +186,7 @@ def contracted_model(
             drawn = torch.randn(parameter.shape, generator=random, dtype=torch.float64)
             parameter.data = 0.2 * drawn
         _draw_whitening(made.contraction, scaling(moments), species, random)
-        return made if whitened else made.on_bare_features(scaling)
+        return made if whitened else made.with_folded_whitening(scaling)
 
     energy, start = Head("energy", [network(5)]), torch.tensor([0.8, -0.8], dtype=torch.float64)
     of_charges: dict[str, Any] = {}

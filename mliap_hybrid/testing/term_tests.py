@@ -21,7 +21,7 @@ import torch
 from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
-from mliap_hybrid.fitting.explicit_terms import constants_of, fixed_physics
+from mliap_hybrid.fitting.explicit_terms import fixed_physics, term_constants
 from mliap_hybrid.fitting.feature_derivatives import KernelDerivatives
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames, join_frames, prepare_frame
@@ -199,5 +199,5 @@ def _frame(model: HybridModel, made: MadeTerm, batch: Batch) -> TrainingFrames:
     whitening = model.whitening
     assert whitening is not None
     derivatives = KernelDerivatives(model.features, whitening, model.elements)
-    constants = constants_of(batch, [made], with_virials=True)
+    constants = term_constants(batch, [made], with_virials=True)
     return prepare_frame(batch, {}, whitening(features), derivatives, model.elements, constants)

@@ -29,7 +29,7 @@ class CoordinationCharges:
         Elements the model answers to.
     base : list of float, e
         q0 of each element.
-    slopes : list of float, e
+    charges_per_neighbour : list of float, e
         c of each element.
     cutoff : float, Å
         r_c.
@@ -53,7 +53,7 @@ class CoordinationCharges:
         self,
         element_types: list[str],
         base: list[float],
-        slopes: list[float],
+        charges_per_neighbour: list[float],
         cutoff: float = 6.0,
         smearing: float = 1.0,
         neutrality: Literal["shift", "increments"] = "shift",
@@ -62,7 +62,7 @@ class CoordinationCharges:
     ) -> None:
         self.element_types = element_types
         self.base = np.array(base)
-        self.slopes = np.array(slopes)
+        self.charges_per_neighbour = np.array(charges_per_neighbour)
         self.cutoff = cutoff
         self.rcutfac = 0.5 * cutoff
         self.smearing = smearing
@@ -82,21 +82,23 @@ class CoordinationCharges:
         centre, elements = self._centres(data)  # (n_pairs,), (n_list_atoms,)
         r2 = np.einsum("pc,pc->p", data.rij, data.rij)  # (n_pairs,)
         distances = np.sqrt(r2)
-        window, window_slope = self.window(r2)  # (n_pairs,) each: w and dw/d(r^2)
+        window, window_derivative = self.window(r2)  # (n_pairs,) each: w and dw/d(r^2)
         coordination = np.zeros(data.nlistatoms)  # (n_list_atoms,)
         np.add.at(coordination, centre, window)
         pair_energies = self.repulsion * window * np.exp(-distances / self.decay)
         # d(pair energy)/d(r^2) of half the pair energy, since every pair is listed twice
-        slopes = 0.5 * pair_energies * (window_slope / window - 0.5 / (self.decay * distances))
+        energy_derivatives = 0.5 * pair_energies * (window_derivative / window - 0.5 / (self.decay * distances))
 
-        charges, raw = self.charges(data, centre, elements, coordination, window)
+        charges, unconstrained = self.charges(data, centre, elements, coordination, window)
         potentials = self.solve(data, charges)
         if self.response:
-            slopes += self._response(data, centre, elements, window, window_slope, raw, potentials)
+            energy_derivatives += self._response(
+                data, centre, elements, window, window_derivative, unconstrained, potentials
+            )
         per_atom = 0.5 * np.bincount(centre, pair_energies, minlength=data.nlistatoms)  # (n_list_atoms,)
         data.eatoms = per_atom
         data.energy = per_atom.sum()
-        data.update_pair_forces(2.0 * slopes[:, None] * data.rij)
+        data.update_pair_forces(2.0 * energy_derivatives[:, None] * data.rij)
 
     def window(self, r2: Array) -> tuple[Array, Array]:
         """w and dw/d(r^2) at squared distances, shape (n_pairs,)."""
@@ -107,15 +109,15 @@ class CoordinationCharges:
         self, data: Any, centre: NDArray[np.intp], elements: NDArray[np.int32], coordination: Array, window: Array
     ) -> tuple[Array, Array]:
         """q_i of listed atoms, shape (n_list_atoms,), and u of all atoms, shape (n_total,)."""
-        raw = np.zeros(data.ntotal)
-        raw[data.iatoms[: data.nlistatoms]] = self.slopes[elements] * coordination
+        unconstrained = np.zeros(data.ntotal)
+        unconstrained[data.iatoms[: data.nlistatoms]] = self.charges_per_neighbour[elements] * coordination
         if self.neutrality == "shift":
-            charges = self.base[elements] + self.slopes[elements] * coordination
+            charges = self.base[elements] + self.charges_per_neighbour[elements] * coordination
             total, n_atoms = data.sum_over_ranks([charges.sum(), data.nlistatoms])
-            return charges + (data.total_charge - total) / n_atoms, raw
-        data.forward_exchange(raw, raw, 1)
-        steps = window * (raw[data.pair_j] - raw[data.pair_i])  # (n_pairs,)
-        return self.base[elements] + np.bincount(centre, steps, minlength=data.nlistatoms), raw
+            return charges + (data.total_charge - total) / n_atoms, unconstrained
+        data.forward_exchange(unconstrained, unconstrained, 1)
+        steps = window * (unconstrained[data.pair_j] - unconstrained[data.pair_i])  # (n_pairs,)
+        return self.base[elements] + np.bincount(centre, steps, minlength=data.nlistatoms), unconstrained
 
     def solve(self, data: Any, charges: Array) -> Array:
         """Potentials phi_i of listed atoms, shape (n_list_atoms,)."""
@@ -127,22 +129,22 @@ class CoordinationCharges:
         centre: NDArray[np.intp],
         elements: NDArray[np.int32],
         window: Array,
-        window_slope: Array,
-        raw: Array,
+        window_derivative: Array,
+        unconstrained: Array,
         potentials: Array,
     ) -> Array:
         """sum_k phi_k dq_k/d(r_p^2) for each pair p, shape (n_pairs,)."""
         if self.neutrality == "shift":
             total, n_atoms = data.sum_over_ranks([potentials.sum(), data.nlistatoms])
             per_charge = potentials - total / n_atoms  # (n_list_atoms,): dE/d(charge before the shift)
-            return (per_charge * self.slopes[elements])[centre] * window_slope
+            return (per_charge * self.charges_per_neighbour[elements])[centre] * window_derivative
         phi = np.zeros(data.ntotal)
         phi[data.iatoms[: data.nlistatoms]] = potentials
         data.forward_exchange(phi, phi, 1)
         differences = window * (phi[data.pair_j] - phi[data.pair_i])  # (n_pairs,)
-        per_raw = np.bincount(centre, differences, minlength=data.nlistatoms)  # (n_list_atoms,): dE/du_i
-        direct = phi[data.pair_i] * (raw[data.pair_j] - raw[data.pair_i])  # (n_pairs,)
-        return ((per_raw * self.slopes[elements])[centre] + direct) * window_slope
+        per_unconstrained = np.bincount(centre, differences, minlength=data.nlistatoms)  # (n_list_atoms,): dE/du_i
+        direct = phi[data.pair_i] * (unconstrained[data.pair_j] - unconstrained[data.pair_i])  # (n_pairs,)
+        return ((per_unconstrained * self.charges_per_neighbour[elements])[centre] + direct) * window_derivative
 
     @staticmethod
     def _centres(data: Any) -> tuple[NDArray[np.intp], NDArray[np.int32]]:

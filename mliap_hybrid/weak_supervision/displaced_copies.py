@@ -42,9 +42,9 @@ class DisplacedCopies:
     """Edge from A -> (n_atoms, 3), Å."""
     features: Mapping[str, Tensor]
     """Point other than A -> (n_atoms, n_kept): x, whitened."""
-    slopes: Mapping[str, Tensor]
+    first_derivatives: Mapping[str, Tensor]
     """Edge, from A only for the second order -> (n_atoms, n_kept): x'."""
-    bends: Mapping[str, Tensor]
+    second_derivatives: Mapping[str, Tensor]
     """Edge of the second order -> (n_atoms, n_kept): x''."""
     fixed_energies: Mapping[str, Tensor]
     """Point other than A -> (n_frames,), eV: of the terms without trained parameters, minus that at A."""
@@ -77,7 +77,7 @@ def copy_frame(
     featuriser: FeatureFunction,
     whitening: Whitening,
     physics: Physics,
-    units: Physics | None = None,
+    unit_products: Physics | None = None,
 ) -> DisplacedCopies:
     """Displace a frame, and compute all constants of its copies.
 
@@ -86,14 +86,14 @@ def copy_frame(
     batch : Batch
         One structure: the point A.
     displacements : mapping of str to Tensor, shape (n_atoms, 3), float64, Å
-        Point -> the way there from A.
+        Point -> where it is from A.
     needs : Needs
         The points and edges.
     featuriser : FeatureFunction
     whitening : Whitening
     physics : callable
         Gives energy and forces of a structure without trained parameters.
-    units : callable, optional
+    unit_products : callable, optional
         Gives those of the long-range term for unit products of charges, along a last axis.
 
     Raises
@@ -101,26 +101,32 @@ def copy_frame(
     InputError
         If displaced atoms meet.
     """
-    ways = {"A": torch.zeros_like(batch.positions), **displacements}  # from A
-    copies = {p: batch if p == "A" else displaced(batch, ways[p], featuriser.cutoff) for p in {"A", *needs.points}}
-    sloped = [edge for edge in needs.edges if edge[0] != "A" or edge in needs.curvatures]
+    places = {"A": torch.zeros_like(batch.positions), **displacements}  # from A
+    copies = {p: batch if p == "A" else displaced(batch, places[p], featuriser.cutoff) for p in {"A", *needs.points}}
+    differentiated = [edge for edge in needs.edges if edge[0] != "A" or edge in needs.curvatures]
 
-    def way(edge: str) -> Tensor:
-        return ways[edge[1]] - ways[edge[0]]  # (n_atoms, 3)
+    def displacement(edge: str) -> Tensor:
+        return places[edge[1]] - places[edge[0]]  # (n_atoms, 3)
 
-    def slope(edge: str, shift: float = 0.0) -> Tensor:
-        return _slopes(copies[edge[0]], way(edge), featuriser, shift) @ whitening.matrix  # (n_atoms, n_kept)
+    def derivative(edge: str, shift: float = 0.0) -> Tensor:
+        along = _derivatives(copies[edge[0]], displacement(edge), featuriser, shift)  # (n_atoms, n_features)
+        return along @ whitening.matrix  # (n_atoms, n_kept)
+
+    def second_derivative(edge: str) -> Tensor:
+        return (derivative(edge, STEP) - derivative(edge, -STEP)) / (2.0 * STEP)  # (n_atoms, n_kept)
 
     with torch.no_grad():
         features = {p: whitening(featuriser(copies[p].geometry())) for p in needs.points if p != "A"}
-    fixed = _constants(copies, way, needs, physics)
-    of_units = _constants(copies, way, needs, units) if units is not None else _Constants({}, {}, {})
+    fixed = _constants(copies, displacement, needs, physics)
+    of_units = (
+        _constants(copies, displacement, needs, unit_products) if unit_products is not None else _Constants({}, {}, {})
+    )
     return _float32(
         DisplacedCopies(
-            displacements={edge: way(edge) for edge in needs.edges if edge[0] == "A"},
+            displacements={edge: displacement(edge) for edge in needs.edges if edge[0] == "A"},
             features=features,
-            slopes={edge: slope(edge) for edge in sloped},
-            bends={edge: (slope(edge, STEP) - slope(edge, -STEP)) / (2.0 * STEP) for edge in needs.curvatures},
+            first_derivatives={edge: derivative(edge) for edge in differentiated},
+            second_derivatives={edge: second_derivative(edge) for edge in needs.curvatures},
             fixed_energies=fixed.energies,
             fixed_works=fixed.works,
             fixed_curvatures=fixed.curvatures,
@@ -139,15 +145,17 @@ class _Constants(NamedTuple):
     curvatures: dict[str, Tensor]
 
 
-def _constants(copies: Mapping[str, Batch], way: Callable[[str], Tensor], needs: Needs, physics: Physics) -> _Constants:
-    """What the terms say of the copies; `way` gives the displacements (n_atoms, 3) of an edge."""
+def _constants(
+    copies: Mapping[str, Batch], displacement: Callable[[str], Tensor], needs: Needs, physics: Physics
+) -> _Constants:
+    """What the terms say of the copies; `displacement` gives that (n_atoms, 3) along an edge."""
     of_points = {p: physics(copy) for p, copy in copies.items()}
 
     def work_of(edge: str, there: Prediction) -> Tensor:
-        return torch.einsum("ix,ix...->...", way(edge), there.forces)[None]
+        return torch.einsum("ix,ix...->...", displacement(edge), there.forces)[None]
 
     def curvature_of(edge: str) -> Tensor:
-        ends = [physics(_shifted(copies[edge[0]], sign * STEP * way(edge))) for sign in (1.0, -1.0)]
+        ends = [physics(_shifted(copies[edge[0]], sign * STEP * displacement(edge))) for sign in (1.0, -1.0)]
         return -(work_of(edge, ends[0]) - work_of(edge, ends[1])) / (2.0 * STEP)
 
     return _Constants(
@@ -187,7 +195,7 @@ def _shifted(batch: Batch, displacements: Tensor) -> Batch:
     return replace(batch.without_labels(), positions=batch.positions + displacements)
 
 
-def _slopes(batch: Batch, displacements: Tensor, featuriser: FeatureFunction, shift: float) -> Tensor:
+def _derivatives(batch: Batch, displacements: Tensor, featuriser: FeatureFunction, shift: float) -> Tensor:
     """Derivative (n_atoms, n_features) of the features along displacements (n_atoms, 3), `shift` of these away."""
     tangents = displacements[batch.pair_j] - displacements[batch.pair_i]  # (n_pairs, 3)
     vectors = batch.pair_vectors() + shift * tangents  # (n_pairs, 3)

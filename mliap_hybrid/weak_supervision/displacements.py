@@ -62,8 +62,9 @@ def thermal_displacements(hessian: Tensor, size: float, random: np.random.Genera
     stiffness, modes = torch.linalg.eigh(hessian)  # (3 n_atoms,), (3 n_atoms, 3 n_atoms)
     amplitudes = torch.from_numpy(random.normal(size=len(stiffness)))  # (3 n_atoms,)
     amplitudes = torch.where(stiffness > SOFTEST, amplitudes / stiffness.clamp(min=SOFTEST).sqrt(), 0.0)
-    ways = (modes @ amplitudes).reshape(-1, 3)  # (n_atoms, 3)
-    return size * math.sqrt(len(ways)) * ways / torch.linalg.vector_norm(ways).clamp(min=torch.finfo(ways.dtype).tiny)
+    displacements = (modes @ amplitudes).reshape(-1, 3)  # (n_atoms, 3)
+    length = torch.linalg.vector_norm(displacements).clamp(min=torch.finfo(displacements.dtype).tiny)
+    return size * math.sqrt(len(displacements)) * displacements / length
 
 
 def adversarial_displacements(vectors: Tensor, size: float) -> Tensor:

@@ -4,8 +4,9 @@ Along an edge PQ with the displacement d and the derivatives x' and x'' of the f
 
     W(PQ) = -sum_i s_i . x'_i,      d . H d = -dW/dt = sum_i s'_i . x'_i + s_i . x''_i,
 
-s_i being the slopes dE_i/dx_i, or those of a force network where forces are direct, and s'_i their change along x'_i.
-So the second order of direct forces is their own: they are expanded, and the energy is compared with what they say.
+s_i being the gradients dE_i/dx_i, or what the force network says where forces are direct, and s'_i their change along
+x'_i. So the second order of direct forces is their own: they are expanded, and the energy is compared with what they
+say.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies
 
 
 def surface_of(
-    part: TrainableModel, prediction: Prediction, frames: TrainingFrames, copies: DisplacedCopies
+    model: TrainableModel, prediction: Prediction, frames: TrainingFrames, copies: DisplacedCopies
 ) -> Surface:
     """The surface of a model at a frame and its copies, differentiable in the weights.
 
     Parameters
     ----------
-    part : TrainableModel
-        Without a charge model.
+    model : TrainableModel
+        Without predicted charges.
     prediction : Prediction
-        Of the trained part at the frames themselves.
+        Of the model at the frames themselves.
     frames : TrainingFrames
     copies : DisplacedCopies
         Of the same frames.
@@ -45,26 +46,26 @@ def surface_of(
     energies, works, curvatures = {"A": prediction.energies}, {}, {}  # (n_frames,) each
     for edge, displacements in copies.displacements.items():
         works[edge] = work(displacements, prediction.forces, atoms, n_frames)
-    displaced, slopes_at = _energies_and_slopes(part, frames, copies)
+    displaced, gradients_at = _energies_and_gradients(model, frames, copies)
     energies |= displaced
-    for edge, slopes in copies.slopes.items():
+    for edge, derivatives in copies.first_derivatives.items():
         if edge[0] != "A":
-            works[edge] = -work(slopes, slopes_at[edge[0]], atoms, n_frames)
-    for edge, bends in copies.bends.items():
-        curvatures[edge] = _curvature(part, frames, copies.slopes[edge], bends)
-    electrostatics = dict(part.terms.items()).get("electrostatics")
+            works[edge] = -work(derivatives, gradients_at[edge[0]], atoms, n_frames)
+    for edge, second in copies.second_derivatives.items():
+        curvatures[edge] = _curvature(model, frames, copies.first_derivatives[edge], second)
+    electrostatics = dict(model.terms.items()).get("electrostatics")
     if isinstance(electrostatics, FittedElectrostatics):
         products = electrostatics.charges.products()  # (n_products,)
         of_frames = frames.constants["electrostatics"]
         assert isinstance(of_frames, ChargeProducts)
-        for p, units in copies.unit_energies.items():
-            energies[p] = energies[p] + (of_frames.energies + units) @ products
-        for edge, units in copies.unit_works.items():
+        for p, of_products in copies.unit_energies.items():
+            energies[p] = energies[p] + (of_frames.energies + of_products) @ products
+        for edge, of_products in copies.unit_works.items():
             # At A itself they are among the forces, unless these have no labels.
             if edge[0] != "A" or of_frames.forces is None:
-                works[edge] = works[edge] + units @ products
-        for edge, units in copies.unit_curvatures.items():
-            curvatures[edge] = curvatures[edge] + units @ products
+                works[edge] = works[edge] + of_products @ products
+        for edge, of_products in copies.unit_curvatures.items():
+            curvatures[edge] = curvatures[edge] + of_products @ products
     return Surface(
         {p: e if p == "A" else e + copies.fixed_energies[p] for p, e in energies.items()},
         {edge: w + copies.fixed_works[edge] for edge, w in works.items()},
@@ -72,32 +73,32 @@ def surface_of(
     )
 
 
-def _energies_and_slopes(
-    part: TrainableModel, frames: TrainingFrames, copies: DisplacedCopies
+def _energies_and_gradients(
+    model: TrainableModel, frames: TrainingFrames, copies: DisplacedCopies
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """By displaced point: energies (n_frames,), and slopes (n_atoms, n_kept) where a work needs them."""
+    """By displaced point: energies (n_frames,), and feature gradients (n_atoms, n_kept) where a work needs them."""
     points = list(copies.features)
     n_atoms = len(frames.species)
     features = torch.cat([copies.features[p] for p in points])  # (n_points n_atoms, n_kept)
     species = frames.species.repeat(len(points))  # (n_points n_atoms,)
-    slopes_at: dict[str, Tensor] = {}
-    head = part.heads["energy"]
-    if all(edge[0] == "A" for edge in copies.slopes):
+    gradients_at: dict[str, Tensor] = {}
+    head = model.heads["energy"]
+    if all(edge[0] == "A" for edge in copies.first_derivatives):
         atomic = head(features, species)  # (n_points n_atoms,)
     else:
-        atomic, slopes = head.networks[0].values_and_gradients(
+        atomic, gradients = head.networks[0].values_and_gradients(
             features, species
         )  # (n_points n_atoms,), (n_points n_atoms, n_kept)
-        slopes_at = dict(zip(points, slopes.split(n_atoms), strict=True))
+        gradients_at = dict(zip(points, gradients.split(n_atoms), strict=True))
     energies = {
         p: of_point.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_point)
         for p, of_point in zip(points, atomic.split(n_atoms), strict=True)
     }
-    return energies, slopes_at
+    return energies, gradients_at
 
 
-def _curvature(part: TrainableModel, frames: TrainingFrames, slopes: Tensor, bends: Tensor) -> Tensor:
+def _curvature(model: TrainableModel, frames: TrainingFrames, first: Tensor, second: Tensor) -> Tensor:
     """d . H d (n_frames,) of the networks at A from x' and x'' (n_atoms, n_kept)."""
-    network = part.heads["energy"].networks[0]
-    of_atoms = network.curvatures(frames.features, frames.species, slopes, bends)  # (n_atoms,)
+    network = model.heads["energy"].networks[0]
+    of_atoms = network.curvatures(frames.features, frames.species, first, second)  # (n_atoms,)
     return of_atoms.new_zeros(frames.n_frames).index_add(0, frames.frame_of_atom, of_atoms)

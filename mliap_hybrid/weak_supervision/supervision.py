@@ -63,9 +63,9 @@ class WeakSupervision:
         check_size(settings.displacement_size, batches)
         self.settings = settings
         self.copy_frame = copy_frame
-        self.prepared: list[list[DisplacedCopies]] = []
+        self.random_copies: list[list[DisplacedCopies]] = []
         """Of each training frame, its random copies."""
-        self.of_epoch: list[DisplacedCopies] = []
+        self.epoch_copies: list[DisplacedCopies] = []
         """Of each training frame, the copies in use."""
         self._batches = batches
         self._hessians: dict[int, Tensor] = {}
@@ -82,16 +82,16 @@ class WeakSupervision:
         if self.settings.displacement in ("random", "thermal"):
             numbers = range(self.settings.n_copies)
             for index, _ in enumerate(track(self._batches, "displaced copies")):
-                self.prepared.append([self._copy(index, number) for number in numbers])
+                self.random_copies.append([self._copy(index, number) for number in numbers])
 
-    def start_epoch(self, epoch: int, part: TrainableModel, training: Sequence[TrainingFrames]) -> bool:
+    def start_epoch(self, epoch: int, model: TrainableModel, training: Sequence[TrainingFrames]) -> bool:
         """Choose or make the copies of an epoch.
 
         Parameters
         ----------
         epoch : int
             From 1.
-        part : TrainableModel
+        model : TrainableModel
             Its forces lead to adversarial displacements.
         training : sequence of TrainingFrames
             The training frames in their order.
@@ -103,23 +103,23 @@ class WeakSupervision:
         """
         if epoch <= self.settings.warm_up_epochs:
             return False
-        if self.prepared:
-            self.of_epoch = [copies[epoch % len(copies)] for copies in self.prepared]
+        if self.random_copies:
+            self.epoch_copies = [copies[epoch % len(copies)] for copies in self.random_copies]
         else:
-            ways = self._ways_from_forces(part, training)
-            self.of_epoch = [self._copy(index, epoch, way) for index, way in enumerate(ways)]
+            displacements = self._displacements_from_forces(model, training)
+            self.epoch_copies = [self._copy(index, epoch, to_c) for index, to_c in enumerate(displacements)]
         return True
 
     def loss(
-        self, part: TrainableModel, prediction: Prediction, frames: TrainingFrames, indices: Sequence[int]
+        self, model: TrainableModel, prediction: Prediction, frames: TrainingFrames, indices: Sequence[int]
     ) -> Tensor:
         """Weighted sum of the terms.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
         prediction : Prediction
-            Of the part, for `frames`.
+            Of the model, for `frames`.
         frames : TrainingFrames
         indices : sequence of int
             Which training frames these are.
@@ -130,11 +130,11 @@ class WeakSupervision:
             In the units of `total_loss`.
         """
         settings, n_atoms, size = self.settings, frames.atoms_per_frame, self.settings.displacement_size
-        copies = join_copies([self.of_epoch[index] for index in indices]).to(part.device)
-        surface = surface_of(part, prediction, frames, copies)
+        copies = join_copies([self.epoch_copies[index] for index in indices]).to(model.device)
+        surface = surface_of(model, prediction, frames, copies)
         loss = prediction.energies.new_zeros(())
         if settings.taylor == "curvature":
-            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices).to(part.device)})
+            surface = replace(surface, curvatures={"AC": self._model_curvatures(indices).to(model.device)})
         if settings.taylor != "none":
             expanded = _from_labels(surface, frames, copies) if settings.weak_labels else surface
             taylor = taylor_residuals(expanded, settings.taylor)  # (1, n_frames)
@@ -144,20 +144,20 @@ class WeakSupervision:
             loss = loss + settings.spatial_weight * mean_square(spatial, n_atoms, size)
         return loss
 
-    def _copy(self, index: int, number: int, way_to_c: Tensor | None = None) -> DisplacedCopies:
+    def _copy(self, index: int, number: int, displacement_to_c: Tensor | None = None) -> DisplacedCopies:
         """Copies of a training frame; the number distinguishes them from other copies of it."""
         batch, settings = self._batches[index], self.settings
         random = np.random.default_rng([self._seed, index, number])
         if settings.displacement == "thermal":
             hessian = self._hessian(index)
-            ways = {p: thermal_displacements(hessian, settings.displacement_size, random) for p in "BCD"}
+            displacements = {p: thermal_displacements(hessian, settings.displacement_size, random) for p in "BCD"}
         else:
-            ways = {p: random_displacements(batch.n_atoms, settings.displacement_size, random) for p in "BCD"}
-        if way_to_c is not None:
-            ways["C"] = way_to_c
-        ways["M"] = -ways["C"]
-        moves = displaced_atoms(batch.n_atoms, settings.displaced_fraction, random)  # (n_atoms,)
-        return self.copy_frame(batch, {p: torch.where(moves[:, None], way, 0.0) for p, way in ways.items()})
+            displacements = {p: random_displacements(batch.n_atoms, settings.displacement_size, random) for p in "BCD"}
+        if displacement_to_c is not None:
+            displacements["C"] = displacement_to_c
+        displacements["M"] = -displacements["C"]
+        is_displaced = displaced_atoms(batch.n_atoms, settings.displaced_fraction, random)  # (n_atoms,)
+        return self.copy_frame(batch, {p: torch.where(is_displaced[:, None], d, 0.0) for p, d in displacements.items()})
 
     def _hessian(self, index: int) -> Tensor:
         """Model Hessian (3 n_atoms, 3 n_atoms), eV/Å^2, of a training frame."""
@@ -167,21 +167,23 @@ class WeakSupervision:
 
     def _model_curvatures(self, indices: Sequence[int]) -> Tensor:
         """d . H d (n_frames,), eV, of the model Hessian along AC, on the processor."""
-        ways = [self.of_epoch[index].displacements["AC"].flatten().double() for index in indices]  # (3 n_atoms,) each
-        return torch.stack([d @ self._hessian(index) @ d for index, d in zip(indices, ways, strict=True)]).float()
+        along_ac = [
+            self.epoch_copies[index].displacements["AC"].flatten().double() for index in indices
+        ]  # (3 n_atoms,) each
+        return torch.stack([d @ self._hessian(index) @ d for index, d in zip(indices, along_ac, strict=True)]).float()
 
-    def _ways_from_forces(self, part: TrainableModel, training: Sequence[TrainingFrames]) -> list[Tensor]:
+    def _displacements_from_forces(self, model: TrainableModel, training: Sequence[TrainingFrames]) -> list[Tensor]:
         """Displacements (n_atoms, 3), Å, from A to C of each frame, by the forces of the moment."""
-        ways = []
-        part.eval()
+        displacements = []
+        model.eval()
         for frame in training:
             with torch.no_grad():
-                forces = part(frame.to(part.device)).forces.double().cpu()  # (n_atoms, 3)
+                forces = model(frame.to(model.device)).forces.double().cpu()  # (n_atoms, 3)
             if self.settings.displacement == "adversarial" and "forces" in frame.labels:
                 forces = forces - frame.labels["forces"].values.cpu()
-            ways.append(adversarial_displacements(forces, self.settings.displacement_size))
-        part.train()
-        return ways
+            displacements.append(adversarial_displacements(forces, self.settings.displacement_size))
+        model.train()
+        return displacements
 
 
 def _from_labels(surface: Surface, frames: TrainingFrames, copies: DisplacedCopies) -> Surface:

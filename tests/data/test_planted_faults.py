@@ -23,8 +23,8 @@ from mliap_hybrid.config import (
     write_training_file,
 )
 from mliap_hybrid.data.convergence import mark_convergence
-from mliap_hybrid.data.doubts import doubts
 from mliap_hybrid.data.frames import Frame
+from mliap_hybrid.data.label_warnings import label_warnings
 from mliap_hybrid.data.missing_labels import check_missing_labels, n_labelled_frames
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.suspect_frames import check_energies, suspicious_frames
@@ -371,7 +371,7 @@ def doubts_of(frames, keys, units, most=120):
     frames = frames[:: max(1, len(frames) // most)]
     check_energies(frames, keys)
     batches = [frame_to_batch(frame, 1.0, keys, units, allow_missing=True) for frame in frames]
-    return doubts(frames, batches, keys, units)
+    return label_warnings(frames, batches, keys, units)
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -72,8 +72,8 @@ def test_the_trapezoid_is_exact_for_springs():
         atoms = Atoms("H2", positions=[[0, 0, 0], [0, 0, length]])
         atoms.rotate(31.0 * index, "x")
         atoms.translate([index, 0, -index])
-        way = (atoms.positions[1] - atoms.positions[0]) / length
-        force = 3.0 * (length - 1.0) * way
+        direction = (atoms.positions[1] - atoms.positions[0]) / length
+        force = 3.0 * (length - 1.0) * direction
         atoms.calc = SinglePointCalculator(atoms, energy=1.5 * (length - 1.0) ** 2, forces=np.array([force, -force]))
         batches.append(frame_to_batch(atoms, 3.0, LabelKeys()))
     seen = compare_energy_and_work(batches)
@@ -85,12 +85,12 @@ def test_the_trapezoid_is_exact_for_springs():
 def test_what_forces_leave_of_the_energy_is_the_work_of_the_stress():
     """On a way along which atoms are moved, and the cell strained, from where forces are large."""
     random = np.random.default_rng(1)
-    start, moves = rock_salt(1, rattle=0.15, seed=1), random.normal(scale=0.05, size=(8, 3))
+    start, displacements = rock_salt(1, rattle=0.15, seed=1), random.normal(scale=0.05, size=(8, 3))
     strain = random.normal(scale=0.01, size=(3, 3))
     batches = []
     for share in np.linspace(0.0, 1.0, 8):
         atoms = start.copy()
-        atoms.positions += share * moves
+        atoms.positions += share * displacements
         atoms.set_cell(atoms.cell.array @ (np.eye(3) + share * (strain + strain.T)), scale_atoms=True)
         batches.append(frame_to_batch(charged_lennard_jones(atoms), 3.0, LabelKeys(stress="stress")))
     seen = compare_energy_and_stress(batches)

@@ -202,7 +202,7 @@ def test_twice_differentiable(functions: SymmetryFunctions) -> None:
 
 
 def test_the_pull_of_a_neighbour_ends_at_the_cutoff(functions: SymmetryFunctions) -> None:
-    """Value and slope go to zero with the right powers of the gap: 2 and 1 for the cosine, 3 and 2 for tanh^3."""
+    """Value and derivative go to zero with the right powers of the gap: 2 and 1 for the cosine, 3 and 2 for tanh^3."""
     near = torch.tensor([[0.0, 1.1, 0.3], [0.4, -0.2, 1.6]], dtype=torch.float64)
     numbers, pair_i = torch.tensor([8]), torch.tensor([0, 0, 0])
     alone = functions(Geometry(numbers, torch.tensor([1, 11]), pair_i[:2], near))
@@ -213,11 +213,11 @@ def test_the_pull_of_a_neighbour_ends_at_the_cutoff(functions: SymmetryFunctions
         both = Geometry(numbers, torch.tensor([1, 11, 17]), pair_i, torch.cat([near, far]))
         return float((functions(both) - alone).abs().max()), float(functions.jacobian(both)[2].abs().max())
 
-    (value, slope), (value_nearer, slope_nearer) = with_far(1e-2), with_far(1e-3)
+    (value, derivative), (value_nearer, derivative_nearer) = with_far(1e-2), with_far(1e-3)
     assert 0 < value < 1e-3
-    assert 0 < slope < 1e-2
+    assert 0 < derivative < 1e-2
     assert value_nearer == pytest.approx(value * 0.1**power, rel=0.1)
-    assert slope_nearer == pytest.approx(slope * 0.1 ** (power - 1), rel=0.1)
+    assert derivative_nearer == pytest.approx(derivative * 0.1 ** (power - 1), rel=0.1)
     for gap in (0.0, -1e-9, -1.0, -1e6):
         assert with_far(gap) == (0.0, pytest.approx(0.0, abs=1e-15))
 

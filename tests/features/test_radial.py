@@ -23,7 +23,7 @@ def radial(taper_width: float = 2.0) -> GaussianRadial:
     return GaussianRadial(AMPLITUDES, EXPONENTS, ORDERS, WIDTHS, CUTOFF, taper_width)
 
 
-def distances_and_rows(n_points: int = 4001) -> tuple[torch.Tensor, torch.Tensor]:
+def distances_and_species(n_points: int = 4001) -> tuple[torch.Tensor, torch.Tensor]:
     r = torch.linspace(0.0, CUTOFF + 0.5, n_points, dtype=torch.float64).expand(2, -1)
     return r, torch.arange(2)[:, None].expand_as(r)
 
@@ -50,10 +50,10 @@ def test_overlap_of_probe_and_density_by_quadrature(n: int, s: float) -> None:
 
 
 def test_order_minus_one_is_the_density() -> None:
-    r, rows = distances_and_rows()
+    r, species = distances_and_species()
     inside = r[0] < CUTOFF - 2.0
     expected = (AMPLITUDES[:, :, None] * np.exp(-EXPONENTS[:, :, None] * r.numpy()[:, None] ** 2)).sum(1)
-    np.testing.assert_allclose(radial()(r, rows)[:, inside, 0].numpy(), expected[:, inside], rtol=1e-13)
+    np.testing.assert_allclose(radial()(r, species)[:, inside, 0].numpy(), expected[:, inside], rtol=1e-13)
 
 
 @pytest.mark.parametrize("taper_width", [0.0, 2.0, 6.0])
@@ -80,12 +80,12 @@ def test_taper_is_one_then_zero_and_three_times_differentiable(taper_width: floa
 @pytest.mark.parametrize("form", ["exact", "spline"])
 def test_derivative_is_that_of_the_same_function(form: str, taper_width: float) -> None:
     function = radial(taper_width) if form == "exact" else SplinedRadial(radial(taper_width), 2)
-    r, rows = distances_and_rows(1237)
+    r, species = distances_and_species(1237)
     r = r.clone().requires_grad_()
-    values = function(r, rows)
+    values = function(r, species)
     for channel in range(function.n_channels):
         (expected,) = torch.autograd.grad(values[..., channel].sum(), r, retain_graph=True)
-        found = function.derivative(r, rows)[..., channel]
+        found = function.derivative(r, species)[..., channel]
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12 * float(expected.abs().max()))
 
 
@@ -93,29 +93,29 @@ def test_derivative_is_that_of_the_same_function(form: str, taper_width: float) 
 def test_spline_follows_the_sum_of_gaussians(taper_width: float) -> None:
     exact = radial(taper_width)
     spline = SplinedRadial(exact, 2)
-    r, rows = distances_and_rows(20011)
+    r, species = distances_and_species(20011)
     for function, reference, tolerance in (
         (spline, exact, 1e-8),
         (spline.derivative, exact.derivative, 1e-5),
     ):
-        expected = reference(r, rows)
-        errors = (function(r, rows) - expected).abs().amax(dim=1) / expected.abs().amax(dim=1)
+        expected = reference(r, species)
+        errors = (function(r, species) - expected).abs().amax(dim=1) / expected.abs().amax(dim=1)
         assert errors[:, 1:].max() < tolerance
-    assert not spline(r, rows)[:, r[0] >= CUTOFF].any()
+    assert not spline(r, species)[:, r[0] >= CUTOFF].any()
 
 
 def test_spline_derivatives_of_all_orders_by_autograd() -> None:
     spline = SplinedRadial(radial(), 2)
     r = torch.tensor([0.31, 1.7, 4.4, 5.9, 6.2], dtype=torch.float64, requires_grad=True)
-    rows = torch.tensor([0, 1, 0, 1, 0])
-    assert torch.autograd.gradcheck(lambda x: spline(x, rows), (r,), eps=1e-7, atol=1e-6)
-    assert torch.autograd.gradgradcheck(lambda x: spline(x, rows), (r,), eps=1e-7, atol=1e-4)
+    species = torch.tensor([0, 1, 0, 1, 0])
+    assert torch.autograd.gradcheck(lambda x: spline(x, species), (r,), eps=1e-7, atol=1e-6)
+    assert torch.autograd.gradgradcheck(lambda x: spline(x, species), (r,), eps=1e-7, atol=1e-4)
 
 
 def test_single_precision() -> None:
     for function in (radial(), SplinedRadial(radial(), 2)):
-        r, rows = distances_and_rows(301)
-        expected = function(r, rows)
-        found = function(r.float(), rows)
+        r, species = distances_and_species(301)
+        expected = function(r, species)
+        found = function(r.float(), species)
         assert found.dtype == torch.float32
         assert (found - expected).abs().max() < 1e-5 * expected.abs().max()

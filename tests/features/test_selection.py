@@ -12,7 +12,7 @@ from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
-from mliap_hybrid.testing.prepared_frames import in_double
+from mliap_hybrid.testing.training_frames import in_double
 
 CONSTANT = 4
 """Column of the sample that does not change."""
@@ -146,7 +146,7 @@ def test_mistakes_in_the_training_file(features, message):
         parse_training_file({"data": {"files": ["a"]}, "features": features}, "f.yaml")
 
 
-def prepared_with(tmp_path, **features):
+def inputs_with(tmp_path, **features):
     settings = small_settings(tmp_path, features=features)
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(4)]
     return settings, batches, prepare(settings, batches[:3], batches[3:], lambda items, what: items)
@@ -154,17 +154,17 @@ def prepared_with(tmp_path, **features):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_training_on_selected_features(tmp_path, method):
-    """The network sees n_selected numbers, and the shortcut still equals the full model."""
-    settings, batches, prepared = prepared_with(tmp_path, selection=method, n_selected=6)
-    assert prepared.terms.whitening.matrix.abs().sum(1).count_nonzero() == 6
-    assert prepared.training[0].features.shape[1] == 6
-    part = make_trainable_model(settings, prepared.terms).double()
-    model = make_model(settings, prepared.features, prepared.terms, part)
-    frame = in_double(prepared.training[0])
-    forces = part(frame).forces - frame.labels["forces"].values
+    """The network sees n_selected numbers, and the trainable model still equals the full model."""
+    settings, batches, inputs = inputs_with(tmp_path, selection=method, n_selected=6)
+    assert inputs.initial_fit.whitening.matrix.abs().sum(1).count_nonzero() == 6
+    assert inputs.training[0].features.shape[1] == 6
+    trainable = make_trainable_model(settings, inputs.initial_fit).double()
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
+    frame = in_double(inputs.training[0])
+    forces = trainable(frame).forces - frame.labels["forces"].values
     torch.testing.assert_close(forces, predict(model, batches[0]).forces - batches[0].forces, rtol=0, atol=1e-5)
 
 
 def test_training_on_more_features_than_there_are_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot select 1000 of"):
-        prepared_with(tmp_path, selection="cur", n_selected=1000)
+        inputs_with(tmp_path, selection="cur", n_selected=1000)

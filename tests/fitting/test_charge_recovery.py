@@ -35,8 +35,8 @@ def ions_with_moving_charges(seed: int, neutrality: str) -> Atoms:
     coordination = none.index_add(0, batch.pair_i, weights)
     sign = torch.where(batch.numbers == 11, 1.0, -1.0).double()
     if neutrality == "shift":
-        raw = sign * (0.8 - 0.05 * coordination)
-        charges = raw - raw.mean()
+        unconstrained = sign * (0.8 - 0.05 * coordination)
+        charges = unconstrained - unconstrained.mean()
     else:
         u = sign * (0.05 * coordination - 0.1)
         charges = sign + none.index_add(0, batch.pair_i, weights * (u[batch.pair_j] - u[batch.pair_i]))

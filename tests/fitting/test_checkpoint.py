@@ -32,8 +32,8 @@ def test_written_and_read_again(run, tmp_path):
     write_checkpoint(first, tmp_path / "again.pt")
     second = read_checkpoint(tmp_path / "again.pt")
     assert second.data == first.data
-    assert second.terms.elements == first.terms.elements
-    assert torch.equal(second.terms.whitening.matrix, first.terms.whitening.matrix)
+    assert second.initial_fit.elements == first.initial_fit.elements
+    assert torch.equal(second.initial_fit.whitening.matrix, first.initial_fit.whitening.matrix)
     before, after = predict(first.model, first.example), predict(second.model, second.example)
     assert torch.equal(before.energies, after.energies)
     assert torch.equal(before.forces, after.forces)

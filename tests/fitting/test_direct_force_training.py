@@ -1,4 +1,4 @@
-"""Training with direct forces: the shortcut is the full model, weak supervision sees what is not conserved."""
+"""Training with direct forces: the trainable model is the full model, weak supervision sees what is not conserved."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
-from mliap_hybrid.testing.prepared_frames import in_double
+from mliap_hybrid.testing.training_frames import in_double
 from mliap_hybrid.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals
 from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, displaced
 from mliap_hybrid.weak_supervision.model_surface import surface_of
@@ -40,35 +40,35 @@ def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
 
 
 def ready(tmp_path, charges="reference", forces="direct", **changes):
-    """Settings, batches, prepared frames and an untrained part whose slopes are of the order of eV."""
+    """Settings, batches, training frames and an untrained model whose force network gives some eV."""
     settings = small_settings(
         tmp_path, electrostatics={"charges": charges}, network={"forces": forces, "hidden": [8]}, **changes
     )
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
-    prepared = prepare(settings, batches[:2], batches[2:], pass_on)
-    part = make_trainable_model(settings, prepared.terms).double().train()
-    network = part.heads["energy"].networks[0]
+    inputs = prepare(settings, batches[:2], batches[2:], pass_on)
+    trainable = make_trainable_model(settings, inputs.initial_fit).double().train()
+    network = trainable.heads["energy"].networks[0]
     if isinstance(network, DirectNetwork):
         random = torch.Generator().manual_seed(0)
-        for parameter in network.slopes.parameters():
+        for parameter in network.force_network.parameters():
             parameter.data = 0.1 * torch.randn(parameter.shape, generator=random, dtype=torch.float64)
-    return settings, batches, prepared, part
+    return settings, batches, inputs, trainable
 
 
-def ways_of(batch, size=0.03, seed=0):
+def displacements_of(batch, size=0.03, seed=0):
     random = torch.rand((3, *batch.positions.shape), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return dict(zip("BCD", size * (2.0 * random - 1.0), strict=True))
 
 
 @pytest.mark.parametrize("charges", ["none", "reference", "fitted"])
-def test_shortcut_equals_the_full_model(tmp_path, charges):
-    settings, batches, prepared, part = ready(tmp_path, charges)
-    if "electrostatics" in part.terms:
-        part.terms["electrostatics"].charges.coordinates.data += 0.3
-    model = make_model(settings, prepared.features, prepared.terms, part)
+def test_trainable_model_equals_the_full_model(tmp_path, charges):
+    settings, batches, inputs, trainable = ready(tmp_path, charges)
+    if "electrostatics" in trainable.terms:
+        trainable.terms["electrostatics"].charges.coordinates.data += 0.3
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     assert not model.is_conservative
-    for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
-        short, full = part(frame := in_double(frame)), predict(model, batch)
+    for batch, frame in zip(batches, [*inputs.training, *inputs.validation], strict=True):
+        short, full = trainable(frame := in_double(frame)), predict(model, batch)
         labels = {name: label.values for name, label in frame.labels.items()}
         torch.testing.assert_close(
             short.energies - labels["energy"],
@@ -82,19 +82,19 @@ def test_shortcut_equals_the_full_model(tmp_path, charges):
 
 
 def test_gradient_of_the_loss_by_finite_differences(tmp_path):
-    settings, _, prepared, part = ready(tmp_path, weak_supervision=EVERYTHING | {"taylor": "second"})
-    frames, weak = in_double(join_frames(prepared.training)), prepared.weak_supervision
-    weak.start_epoch(1, part, prepared.training)
-    weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
+    settings, _, inputs, trainable = ready(tmp_path, weak_supervision=EVERYTHING | {"taylor": "second"})
+    frames, weak = in_double(join_frames(inputs.training)), inputs.weak_supervision
+    weak.start_epoch(1, trainable, inputs.training)
+    weak.epoch_copies = [double_copies(copies) for copies in weak.epoch_copies]
 
     def loss():
-        prediction = part(frames)
+        prediction = trainable(frames)
         labelled = total_loss(squared_errors(prediction, frames), settings.loss)
-        return labelled + weak.loss(part, prediction, frames, [0, 1])
+        return labelled + weak.loss(trainable, prediction, frames, [0, 1])
 
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    for name, parameter in part.named_parameters():
+    for name, parameter in trainable.named_parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         ends = []
         for sign in (1.0, -1.0):
@@ -108,13 +108,13 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path):
 @pytest.mark.parametrize(("taylor", "spatial"), [("trapezoid", "all"), ("second", "D"), ("first", "B")])
 def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, taylor, spatial):
     weak = EVERYTHING | {"taylor": taylor, "spatial": spatial}
-    settings, batches, prepared, part = ready(tmp_path, weak_supervision=weak)
-    model, batch = make_model(settings, prepared.features, prepared.terms, part), batches[0]
-    frame, ways = in_double(prepared.training[0]), ways_of(batch)
-    copies = double_copies(prepared.weak_supervision.copy_frame(batch, ways))
-    surface = surface_of(part, part(frame), frame, copies)
-    points = {"A": torch.zeros_like(batch.positions)} | ways
-    full = {p: predict(model, displaced(batch, way, model.cutoff)) for p, way in points.items()}
+    settings, batches, inputs, trainable = ready(tmp_path, weak_supervision=weak)
+    model, batch = make_model(settings, inputs.features, inputs.initial_fit, trainable), batches[0]
+    frame, displacements = in_double(inputs.training[0]), displacements_of(batch)
+    copies = double_copies(inputs.weak_supervision.copy_frame(batch, displacements))
+    surface = surface_of(trainable, trainable(frame), frame, copies)
+    points = {"A": torch.zeros_like(batch.positions)} | displacements
+    full = {p: predict(model, displaced(batch, d, model.cutoff)) for p, d in points.items()}
     for p, energy in surface.energies.items():
         found = energy[0] - surface.energies["A"][0]
         torch.testing.assert_close(found, full[p].energies[0] - full["A"].energies[0], rtol=0, atol=5e-6)
@@ -122,9 +122,9 @@ def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, 
         expected = ((points[edge[1]] - points[edge[0]]) * full[edge[0]].forces).sum()
         torch.testing.assert_close(of_edge[0], expected, rtol=0, atol=2e-6)
     for edge, of_edge in surface.curvatures.items():  # of the forces, not of the energy
-        way = points[edge[1]]
-        ends = [predict(model, displaced(batch, h * way, model.cutoff)).forces for h in (1e-3, -1e-3)]
-        expected = -((ends[0] - ends[1]) * way).sum() / 2e-3
+        d = points[edge[1]]
+        ends = [predict(model, displaced(batch, h * d, model.cutoff)).forces for h in (1e-3, -1e-3)]
+        expected = -((ends[0] - ends[1]) * d).sum() / 2e-3
         torch.testing.assert_close(of_edge[0], expected, rtol=2e-3, atol=1e-6)
     assert len(surface.works) >= 1
     assert bool(surface.curvatures) == (taylor == "second")
@@ -132,35 +132,35 @@ def test_works_at_displaced_points_are_those_of_forces_computed_there(tmp_path, 
 
 def residuals(ready_made, size, taylor, spatial):
     """Of a Taylor order and a spatial variant at displacements of a size; from constants in double precision."""
-    settings, batches, prepared, part = ready_made
-    terms = prepared.terms
-    explicit = explicit_terms(settings, terms.elements, terms.charges)
+    settings, batches, inputs, trainable = ready_made
+    fit = inputs.initial_fit
+    explicit = explicit_terms(settings, fit.elements, fit.charges)
 
     def physics(batch):
-        return fixed_physics(batch, explicit, terms.elements)
+        return fixed_physics(batch, explicit, fit.elements)
 
-    batch, frame = batches[0], in_double(prepared.training[0])
+    batch, frame = batches[0], in_double(inputs.training[0])
     needs = needs_of(taylor, spatial)
     with pytest.MonkeyPatch.context() as patch:  # float32 would hide what is small
         patch.setattr("mliap_hybrid.weak_supervision.displaced_copies._float32", lambda copies: copies)
-        copies = copy_frame(batch, ways_of(batch, size), needs, prepared.features, terms.whitening, physics)
-    frame = dataclasses.replace(frame, features=terms.whitening(prepared.features(batch.geometry())))
-    surface = surface_of(part, part(frame), frame, copies)
+        copies = copy_frame(batch, displacements_of(batch, size), needs, inputs.features, fit.whitening, physics)
+    frame = dataclasses.replace(frame, features=fit.whitening(inputs.features(batch.geometry())))
+    surface = surface_of(trainable, trainable(frame), frame, copies)
     of_taylor = taylor_residuals(surface, taylor).abs().sum().item()
     return of_taylor, spatial_residuals(surface, spatial).abs().sum().item()
 
 
-@pytest.mark.parametrize(("forces", "slope"), [("direct", 1.0), ("conservative", 2.0)])
+@pytest.mark.parametrize(("forces", "order"), [("direct", 1.0), ("conservative", 2.0)])
 @pytest.mark.parametrize("taylor", ["first", "trapezoid"])
-def test_residuals_of_forces_that_are_no_gradient_are_of_first_order(tmp_path, forces, slope, taylor):
+def test_residuals_of_forces_that_are_no_gradient_are_of_first_order(tmp_path, forces, order, taylor):
     """So the loss sees them: of a conservative model the first order leaves delta^2 and the trapezoid delta^3."""
     made = ready(tmp_path, forces=forces)
     sizes = np.array([1e-3, 2e-3, 4e-3])
     found = np.array([residuals(made, size, taylor, "A") for size in sizes])  # (n_sizes, 2)
-    slopes = np.polyfit(np.log(sizes), np.log(found), 1)[0]  # of Taylor and spatial consistency
-    expected = slope + 1.0 if forces == "conservative" and taylor == "trapezoid" else slope
-    assert slopes[0] == pytest.approx(expected, abs=0.1)
-    assert slopes[1] == pytest.approx(slope, abs=0.1)
+    orders = np.polyfit(np.log(sizes), np.log(found), 1)[0]  # of Taylor and spatial consistency
+    expected = order + 1.0 if forces == "conservative" and taylor == "trapezoid" else order
+    assert orders[0] == pytest.approx(expected, abs=0.1)
+    assert orders[1] == pytest.approx(order, abs=0.1)
 
 
 def test_energy_and_forces_are_learned(tmp_path):
@@ -233,9 +233,9 @@ def test_settings_that_cannot_be_are_refused(tmp_path, change, message):
 
 
 def test_hidden_layers_of_the_forces_are_those_of_the_energy_unless_given(tmp_path):
-    _, _, prepared, part = ready(tmp_path)
-    network = part.heads["energy"].networks[0]
-    assert network.slopes.hidden == network.energy.hidden == (8,)
+    _, _, inputs, trainable = ready(tmp_path)
+    network = trainable.heads["energy"].networks[0]
+    assert network.force_network.hidden == network.energy.hidden == (8,)
     settings = small_settings(tmp_path, network={"forces": "direct", "force_hidden": [5, 6]})
-    network = make_trainable_model(settings, prepared.terms).heads["energy"].networks[0]
-    assert network.slopes.hidden == (5, 6)
+    network = make_trainable_model(settings, inputs.initial_fit).heads["energy"].networks[0]
+    assert network.force_network.hidden == (5, 6)

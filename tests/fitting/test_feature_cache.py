@@ -81,10 +81,10 @@ def moved(batch):
 def assert_holds(cache, batches):
     features = Features()
     for batch in batches:
-        raw, geometry = cache.raw(batch), batch.geometry()
-        assert torch.equal(raw.features, features(geometry))
-        assert torch.equal(raw.jacobian, features.jacobian(geometry).float())
-        assert torch.equal(cache.features(batch), raw.features)
+        raw_features, geometry = cache.features_and_jacobian(batch), batch.geometry()
+        assert torch.equal(raw_features.features, features(geometry))
+        assert torch.equal(raw_features.jacobian, features.jacobian(geometry).float())
+        assert torch.equal(cache.features(batch), raw_features.features)
 
 
 @pytest.fixture(autouse=True)
@@ -119,9 +119,9 @@ def test_features_of_another_kind(tmp_path, batches):
         cache = cache_of(tmp_path, features)
         assert cache.fill(batches[:2], pass_on) == computed
         for batch in batches[:2]:
-            raw, geometry = cache.raw(batch), batch.geometry()
-            assert torch.equal(raw.features, features(geometry))
-            assert torch.equal(raw.jacobian, features.jacobian(geometry).float())
+            raw_features, geometry = cache.features_and_jacobian(batch), batch.geometry()
+            assert torch.equal(raw_features.features, features(geometry))
+            assert torch.equal(raw_features.jacobian, features.jacobian(geometry).float())
 
 
 def test_manifest_says_what_the_folder_is(full):
@@ -165,7 +165,7 @@ def test_another_cutoff_of_the_pairs_is_another_frame(full, batches):
     fewer = frame_to_batch(labelled_frames(1)[0], 4.0)
     assert fewer.n_pairs < batches[0].n_pairs
     assert full.fill([fewer], pass_on) == 1
-    assert full.raw(fewer).jacobian.shape[0] == fewer.n_pairs
+    assert full.features_and_jacobian(fewer).jacobian.shape[0] == fewer.n_pairs
 
 
 def test_interrupted_run_goes_on_where_it_stopped(tmp_path, batches):
@@ -262,7 +262,7 @@ def test_two_processes_at_once_do_each_other_no_harm(full, tmp_path, batches):
         sys.stdin.read(1)
         for _ in range(3):
             cache.fill(batches, lambda items, what: items)
-            assert all(cache.raw(batch).jacobian.shape[0] == batch.n_pairs for batch in batches)
+            assert all(cache.features_and_jacobian(batch).jacobian.shape[0] == batch.n_pairs for batch in batches)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
@@ -281,7 +281,7 @@ def test_file_that_is_removed_while_in_use_is_told(full, batches):
     for path in full.path.glob("*.safetensors"):
         path.unlink()
     with pytest.raises(InputError, match="if it was removed in the meantime, start again"):
-        full.raw(batches[0])
+        full.features_and_jacobian(batches[0])
 
 
 def test_folder_that_cannot_be_used_is_refused(tmp_path, batches, monkeypatch):

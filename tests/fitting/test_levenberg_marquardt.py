@@ -25,8 +25,8 @@ def test_step_solves_the_damped_normal_equations(shape):
     random = torch.Generator().manual_seed(0)
     jacobian, r = torch.randn(shape, generator=random), torch.randn(shape[0], generator=random)
     position = torch.randn(shape[1], generator=random, dtype=torch.float64)
-    rows = [(r[:4], jacobian[:4]), (r[4:], jacobian[4:])]
-    model = LinearModel(rows, shape[0], position, decay=0.3)
+    linearised = [(r[:4], jacobian[:4]), (r[4:], jacobian[4:])]
+    model = LinearModel(linearised, shape[0], position, decay=0.3)
     step = model.step(0.5)
     wide = jacobian.double()
     matrix = wide.T @ wide + 0.8 * torch.eye(shape[1], dtype=torch.float64)
@@ -63,7 +63,7 @@ def test_damping_grows_until_the_loss_falls():
 
 @pytest.fixture
 def setup(tmp_path):
-    """Settings, trained part, frames of which some lack labels."""
+    """Settings, trained model, frames of which some lack labels."""
     settings = small_settings(
         tmp_path,
         electrostatics={"charges": "fitted"},
@@ -71,39 +71,39 @@ def setup(tmp_path):
         optimisation={"optimiser": "lm", "batch_size": 2},
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(5)]
-    prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
-    frames = list(prepared.training)
+    inputs = prepare(settings, batches, batches[:1], lambda items, what: items)
+    frames = list(inputs.training)
     frames[1] = frames[1].without_labels("forces")
     frames[2] = frames[2].without_labels("energy", "virial")
-    return settings, make_trainable_model(settings, prepared.terms), frames
+    return settings, make_trainable_model(settings, inputs.initial_fit), frames
 
 
 def test_squares_of_the_residuals_sum_to_the_loss(setup):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     together = join_frames(frames)
-    prediction, totals = part(together), label_counts(together)
+    prediction, totals = trainable(together), label_counts(together)
     errors = squared_errors(prediction, together, settings.loss)
     found = residuals(prediction, together, settings.loss, totals)
     assert found.square().sum().item() == pytest.approx(total_loss(errors, settings.loss).item(), rel=1e-5)
     assert len(found) == count_residuals(settings.loss, totals) == 4 + 4 * 8 * 3 + 4 * 9
 
 
-def test_rows_are_the_derivatives_of_the_residuals(setup):
-    settings, part, frames = setup
-    objective = Objective(part, frames, settings.loss, 2)
-    steps = LevenbergMarquardtSteps(part, settings.optimisation)
+def test_jacobians_are_the_derivatives_of_the_residuals(setup):
+    settings, trainable, frames = setup
+    objective = Objective(trainable, frames, settings.loss, 2)
+    steps = LevenbergMarquardtSteps(trainable, settings.optimisation)
     totals = objective.count(range(5))
-    rows = list(steps._rows(objective, totals, RunningErrors()))
-    gradient = sum((r @ derivatives for r, derivatives in rows), start=torch.zeros(len(steps.position)))
+    linearised = list(steps._residuals_and_jacobians(objective, totals, RunningErrors()))
+    gradient = sum((r @ derivatives for r, derivatives in linearised), start=torch.zeros(len(steps.position)))
     objective.gradient(list(range(5)), RunningErrors())
     expected = steps.weights.gradient().float()  # of the loss: 2 J^T r
     assert torch.allclose(2.0 * gradient, expected, rtol=1e-3, atol=1e-5 * expected.abs().max())
 
 
 def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
-    settings, part, frames = setup
-    objective = Objective(part, frames, settings.loss, 2)
-    steps = LevenbergMarquardtSteps(part, settings.optimisation)
+    settings, trainable, frames = setup
+    objective = Objective(trainable, frames, settings.loss, 2)
+    steps = LevenbergMarquardtSteps(trainable, settings.optimisation)
     totals, losses = objective.count(range(5)), []
     for epoch in range(1, 7):
         steps.run_epoch(epoch, objective)
@@ -112,8 +112,8 @@ def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
             state = {name: {**value} for name, value in steps.state_dict().items()}
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.2 * losses[0]
-    other = LevenbergMarquardtSteps(part, settings.optimisation)
-    other.load_state_dict(state | {"part": part.state_dict()})
+    other = LevenbergMarquardtSteps(trainable, settings.optimisation)
+    other.load_state_dict(state | {"part": trainable.state_dict()})
     other.weights.move_to(other.position)
     for epoch in range(4, 7):
         other.run_epoch(epoch, objective)
@@ -121,18 +121,22 @@ def test_loss_falls_in_every_step_and_goes_on_from_its_state(setup):
 
 
 def test_a_loss_that_is_not_finite_names_the_frame(setup):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     forces = Label(torch.full_like(frames[3].labels["forces"].values, torch.nan))
     frames[3] = replace(frames[3], labels={**frames[3].labels, "forces": forces})
     with pytest.raises(InputError, match=r"the loss became nan .* in epoch 1, because of training frame 3:"):
-        LevenbergMarquardtSteps(part, settings.optimisation).run_epoch(1, Objective(part, frames, settings.loss, 2))
+        LevenbergMarquardtSteps(trainable, settings.optimisation).run_epoch(
+            1, Objective(trainable, frames, settings.loss, 2)
+        )
 
 
 def test_too_little_memory_is_said(setup, monkeypatch):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     monkeypatch.setattr(steps_module, "available_memory", lambda: 1000)
     with pytest.raises(InputError, match=r"lm needs .* GB of memory for \d+ weights and \d+ labels"):
-        LevenbergMarquardtSteps(part, settings.optimisation).run_epoch(1, Objective(part, frames, settings.loss, 2))
+        LevenbergMarquardtSteps(trainable, settings.optimisation).run_epoch(
+            1, Objective(trainable, frames, settings.loss, 2)
+        )
 
 
 @pytest.mark.parametrize(

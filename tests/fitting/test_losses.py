@@ -1,4 +1,4 @@
-"""The pseudo-Huber form: its two limits, its slope, and its part in the loss."""
+"""The pseudo-Huber form: its two limits, its derivative, and its part in the loss."""
 
 import pytest
 import torch
@@ -38,10 +38,10 @@ def test_small_errors_count_as_squares_and_large_ones_linearly():
     torch.testing.assert_close(pseudo_huber(large**2, 0.1), 2 * 0.1 * large - 2 * 0.1**2, rtol=1e-9, atol=0)
 
 
-def test_slope_is_that_of_the_definition():
+def test_derivative_is_that_of_the_definition():
     errors = torch.tensor([0.0, 0.03, -0.1, 2.0], dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(pseudo_huber(errors.square(), 0.1).sum(), errors)
-    torch.testing.assert_close(slope, 2 * errors / (1 + (errors / 0.1) ** 2).sqrt())
+    (derivative,) = torch.autograd.grad(pseudo_huber(errors.square(), 0.1).sum(), errors)
+    torch.testing.assert_close(derivative, 2 * errors / (1 + (errors / 0.1) ** 2).sqrt())
 
 
 def test_force_transition_enters_the_loss_and_leaves_the_reported_errors():

@@ -29,7 +29,7 @@ WEIGHTS = LossSettings(virial=1.0, energy_transition=0.5, force_transition=0.5)
 
 
 def frame(n_atoms, labels, seed):
-    """A prepared frame without pairs, with random labels of the given quantities."""
+    """A training frame without pairs, with random labels of the given quantities."""
     random = torch.Generator().manual_seed(seed)
     shapes = {"energy": (1,), "forces": (n_atoms, 3), "virial": (1, 3, 3)}
     shapes |= {"charges": (n_atoms,), "dipole": (1, 3), "born_charges": (n_atoms, 3, 3)}
@@ -196,12 +196,12 @@ def test_the_network_never_sees_a_missing_label(tmp_path):
         folder.mkdir()
         settings = mixed_settings(folder, nan=nan)
         batches = load_data(settings, Display())
-        prepared = prepare(settings, batches["train"], batches["validation"], Display().track)
-        part = make_trainable_model(settings, prepared.terms)
-        frames = join_frames(prepared.training)
-        loss = total_loss(squared_errors(part(frames), frames), settings.loss)
+        inputs = prepare(settings, batches["train"], batches["validation"], Display().track)
+        trainable = make_trainable_model(settings, inputs.initial_fit)
+        frames = join_frames(inputs.training)
+        loss = total_loss(squared_errors(trainable(frames), frames), settings.loss)
         loss.backward()
-        assert all(torch.isfinite(parameter.grad).all() for parameter in part.parameters())
+        assert all(torch.isfinite(parameter.grad).all() for parameter in trainable.parameters())
         losses.append(loss.item())
     assert losses[0] == losses[1]
 
@@ -209,11 +209,11 @@ def test_the_network_never_sees_a_missing_label(tmp_path):
 def test_element_energies_come_from_the_frames_with_energies(tmp_path):
     settings = mixed_settings(tmp_path, repulsion={"kind": "none"})
     batches = load_data(settings, Display())
-    terms = prepare(settings, batches["train"], batches["validation"], Display().track).terms
+    fit = prepare(settings, batches["train"], batches["validation"], Display().track).initial_fit
     labelled = [batch for batch in batches["train"] if batch.energies is not None]
     assert 0 < len(labelled) < len(batches["train"])
     expected = fit_baseline(compositions(labelled, (11, 17)), torch.cat([batch.energies for batch in labelled]))
-    torch.testing.assert_close(terms.baseline, expected)
+    torch.testing.assert_close(fit.baseline, expected)
 
 
 def test_missing_labels_are_refused_unless_allowed(tmp_path):

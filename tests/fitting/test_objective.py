@@ -20,7 +20,7 @@ N_FRAMES = 7
 
 
 class OneOf(ProcessGroup):
-    """A process whose partners are looked at one after the other, so that its sums are its own share."""
+    """A process whose partners are looked at one after the other, so that its sums are those of its own shard."""
 
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
@@ -28,18 +28,18 @@ class OneOf(ProcessGroup):
 
 @pytest.fixture
 def setup(tmp_path):
-    """Settings, a trained part with weights of some size, and frames of which some lack labels."""
+    """Settings, a trained model with weights of some size, and frames of which some lack labels."""
     settings = small_settings(tmp_path, loss={"force_transition": 0.5})
     batches = [
         frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(N_FRAMES)
     ]
-    prepared = prepare(settings, batches, batches[:1], lambda items, what: items)
-    part = make_trainable_model(settings, prepared.terms)
-    frames = list(prepared.training)
+    inputs = prepare(settings, batches, batches[:1], lambda items, what: items)
+    trainable = make_trainable_model(settings, inputs.initial_fit)
+    frames = list(inputs.training)
     frames[1] = frames[1].without_labels("forces")
     frames[2] = frames[2].without_labels("energy", "virial")
     frames[4] = frames[4].without_labels("virial")
-    return settings, part, frames
+    return settings, trainable, frames
 
 
 def gradient_of(objective, indices):
@@ -51,12 +51,12 @@ def gradient_of(objective, indices):
 @pytest.mark.parametrize("indices", [[0, 1, 2, 3, 4, 5, 6], [1, 2], [5]])
 @pytest.mark.parametrize(("size", "micro_batch_size"), [(1, 1), (1, 3), (2, 8), (3, 1), (9, 4)])
 def test_parts_add_up_to_the_whole(setup, indices, size, micro_batch_size):
-    settings, part, frames = setup
-    whole, expected, errors_of_whole = gradient_of(Objective(part, frames, settings.loss, 8), indices)
+    settings, trainable, frames = setup
+    whole, expected, errors_of_whole = gradient_of(Objective(trainable, frames, settings.loss, 8), indices)
     loss, gradient, totals = 0.0, torch.zeros_like(expected), torch.zeros_like(errors_of_whole.totals())
     for rank in range(size):
         group = OneOf(rank, size)
-        objective = Objective(part, frames, settings.loss, micro_batch_size, group=group)
+        objective = Objective(trainable, frames, settings.loss, micro_batch_size, group=group)
         result, part_of_it, errors = gradient_of(objective, indices)
         loss, gradient, totals = loss + result.loss, gradient + part_of_it, totals + errors.totals()
     assert loss == pytest.approx(whole.loss, rel=1e-6)
@@ -65,21 +65,21 @@ def test_parts_add_up_to_the_whole(setup, indices, size, micro_batch_size):
 
 
 def test_every_mean_counts_the_frames_that_have_the_label(setup):
-    settings, part, frames = setup
-    mean = gradient_of(Objective(part, frames, settings.loss, 8), range(N_FRAMES))[2].mean()
-    alone = [gradient_of(Objective(part, [frame], settings.loss, 1), [0])[2].mean() for frame in frames]
+    settings, trainable, frames = setup
+    mean = gradient_of(Objective(trainable, frames, settings.loss, 8), range(N_FRAMES))[2].mean()
+    alone = [gradient_of(Objective(trainable, [frame], settings.loss, 1), [0])[2].mean() for frame in frames]
     for name, missing in {"energy": {2}, "forces": {1}, "virial": {2, 4}}.items():
         having = [alone[index].means[name] for index in set(range(N_FRAMES)) - missing]
         assert float(mean.means[name]) == pytest.approx(float(torch.stack(having).mean()), rel=1e-5)
 
 
 def test_frames_that_spoil_the_loss_are_named(setup):
-    settings, part, frames = setup
+    settings, trainable, frames = setup
     frames[3] = replace(frames[3], labels={"energy": Label(torch.full((1,), torch.nan))})
     names = [f"data.xyz, frame {index}" for index in range(N_FRAMES)]
-    objective = Objective(part, frames, settings.loss, 8, names=names)
-    before = {name: value.clone() for name, value in part.state_dict().items()}
-    steps = BatchSteps(part, settings.optimisation.model_copy(update={"batch_size": N_FRAMES}), seed=0)
+    objective = Objective(trainable, frames, settings.loss, 8, names=names)
+    before = {name: value.clone() for name, value in trainable.state_dict().items()}
+    steps = BatchSteps(trainable, settings.optimisation.model_copy(update={"batch_size": N_FRAMES}), seed=0)
     with pytest.raises(InputError, match=r"the loss became nan .* in epoch 1, step 1, because of data.xyz, frame 3:"):
         steps.run_epoch(1, objective)
-    assert all(torch.equal(value, before[name]) for name, value in part.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in trainable.state_dict().items())

@@ -1,4 +1,4 @@
-"""The prepared shortcut is exact: it equals the full model, and what it minimises is the derivative of an energy."""
+"""The trainable model is the full model on cached features; what it minimises is the derivative of an energy."""
 
 import copy
 
@@ -12,7 +12,7 @@ from mliap_hybrid.fitting.training_frames import join_frames, memory_of_frames
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
-from mliap_hybrid.testing.prepared_frames import in_double
+from mliap_hybrid.testing.training_frames import in_double
 
 WAYS = ["gmp-2c3", "acsf", "learned"]
 """Features whose derivatives the native kernels apply, features whose derivatives are stored, and contractions."""
@@ -23,26 +23,26 @@ def pass_on(items, what):
 
 
 def ready(tmp_path, charges, features="gmp-2c3"):
-    """Settings, labelled batches, prepared frames and an untrained part whose charges are off their start."""
+    """Settings, labelled batches, training frames and an untrained model whose charges are off their start."""
     features = {"set": features, "widths": [0.5, 1.0], "max_order": 3} if features == "learned" else {"set": features}
     settings = small_settings(tmp_path, electrostatics={"charges": charges}, features=features)
     keys, cutoff = settings.data.keys, settings.features.cutoff
     batches = [frame_to_batch(atoms, cutoff, keys) for atoms in labelled_frames(5)]
-    prepared = prepare(settings, batches[:4], batches[4:], pass_on)
-    part = make_trainable_model(settings, prepared.terms, prepared.training).double().train()
-    if "electrostatics" in part.terms:
-        part.terms["electrostatics"].charges.coordinates.data += 0.3
-    return settings, batches, prepared, part
+    inputs = prepare(settings, batches[:4], batches[4:], pass_on)
+    trainable = make_trainable_model(settings, inputs.initial_fit, inputs.training).double().train()
+    if "electrostatics" in trainable.terms:
+        trainable.terms["electrostatics"].charges.coordinates.data += 0.3
+    return settings, batches, inputs, trainable
 
 
 @pytest.mark.parametrize("features", WAYS)
 @pytest.mark.parametrize("charges", ["none", "reference", "formal", "fitted", {"Na": 0.4, "Cl": -0.4}], ids=str)
-def test_shortcut_equals_the_full_model(tmp_path, charges, features):
+def test_trainable_model_equals_the_full_model(tmp_path, charges, features):
     """Shortcut minus its labels is the full model minus the data's labels: energies, forces, virials."""
-    settings, batches, prepared, part = ready(tmp_path, charges, features)
-    model = make_model(settings, prepared.features, prepared.terms, part)
-    for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
-        short, full = part(frame := in_double(frame)), predict(model, batch)
+    settings, batches, inputs, trainable = ready(tmp_path, charges, features)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
+    for batch, frame in zip(batches, [*inputs.training, *inputs.validation], strict=True):
+        short, full = trainable(frame := in_double(frame)), predict(model, batch)
         labels = {name: label.values for name, label in frame.labels.items()}
         torch.testing.assert_close(
             short.energies - labels["energy"],
@@ -57,9 +57,9 @@ def test_shortcut_equals_the_full_model(tmp_path, charges, features):
 
 @pytest.mark.parametrize("features", WAYS)
 def test_frames_together_are_the_frames_one_by_one(tmp_path, features):
-    _, _, prepared, part = ready(tmp_path, "fitted", features)
-    frames = [in_double(frame) for frame in prepared.training]
-    joined, single = part(join_frames(frames)), [part(frame) for frame in frames]
+    _, _, inputs, trainable = ready(tmp_path, "fitted", features)
+    frames = [in_double(frame) for frame in inputs.training]
+    joined, single = trainable(join_frames(frames)), [trainable(frame) for frame in frames]
     for name in ("energies", "forces", "virials"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(s, name) for s in single]))
 
@@ -67,15 +67,15 @@ def test_frames_together_are_the_frames_one_by_one(tmp_path, features):
 @pytest.mark.parametrize("features", WAYS)
 @pytest.mark.parametrize("charges", ["none", "fitted"])
 def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges, features):
-    settings, _, prepared, part = ready(tmp_path, charges, features)
-    frames = in_double(join_frames(prepared.training))
+    settings, _, inputs, trainable = ready(tmp_path, charges, features)
+    frames = in_double(join_frames(inputs.training))
 
     def loss():
-        return total_loss(squared_errors(part(frames), frames), settings.loss)
+        return total_loss(squared_errors(trainable(frames), frames), settings.loss)
 
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    for parameter in part.parameters():
+    for parameter in trainable.parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         ends = []
         for sign in (1.0, -1.0):
@@ -88,8 +88,8 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, charges, features)
 
 
 def test_forces_carry_no_net_force_and_virials_are_symmetric(tmp_path):
-    _, _, prepared, part = ready(tmp_path, "none")
-    prediction = part(in_double(prepared.training[0]))
+    _, _, inputs, trainable = ready(tmp_path, "none")
+    prediction = trainable(in_double(inputs.training[0]))
     assert prediction.forces.sum(0).abs().max() < 1e-5
     torch.testing.assert_close(prediction.virials, prediction.virials.transpose(1, 2), rtol=0, atol=1e-5)
 
@@ -97,29 +97,29 @@ def test_forces_carry_no_net_force_and_virials_are_symmetric(tmp_path):
 def test_labels_that_are_not_used_are_left_out(tmp_path):
     settings = small_settings(tmp_path, data={"keys": {"forces": None}}, loss={"virial": 0.0})
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(3)]
-    prepared = prepare(settings, batches[:2], batches[2:], pass_on)
-    frames = join_frames(prepared.training)
+    inputs = prepare(settings, batches[:2], batches[2:], pass_on)
+    frames = join_frames(inputs.training)
     assert list(frames.labels) == ["energy"]
-    errors = squared_errors(make_trainable_model(settings, prepared.terms)(frames), frames)
+    errors = squared_errors(make_trainable_model(settings, inputs.initial_fit)(frames), frames)
     assert list(errors.means) == ["energy"]
     assert total_loss(errors, settings.loss).item() == pytest.approx(1000.0 * errors.means["energy"].item())
 
 
 @pytest.mark.parametrize("features", WAYS)
 def test_memory_is_foreseen(tmp_path, features):
-    _, batches, prepared, _ = ready(tmp_path, "none", features)
-    frames = join_frames([*prepared.training, *prepared.validation])
-    n_kept = prepared.terms.whitening.matrix.shape[1]
+    _, batches, inputs, _ = ready(tmp_path, "none", features)
+    frames = join_frames([*inputs.training, *inputs.validation])
+    n_kept = inputs.initial_fit.whitening.matrix.shape[1]
     foreseen = memory_of_frames(batches, n_kept, stores_derivatives=features == "acsf")
     assert frames.n_bytes <= foreseen <= 1.3 * frames.n_bytes
 
 
 def test_single_precision_is_precise_enough(tmp_path):
     """What a training sees of forces is off by 1e-5 of them, and so is what it makes of the weights."""
-    _, _, prepared, part = ready(tmp_path, "none")
+    _, _, inputs, trainable = ready(tmp_path, "none")
     found = []
-    single = copy.deepcopy(part).float()
-    for of_part, frames in ((part, in_double(prepared.training[0])), (single, prepared.training[0])):
+    single = copy.deepcopy(trainable).float()
+    for of_part, frames in ((trainable, in_double(inputs.training[0])), (single, inputs.training[0])):
         forces = of_part(frames).forces
         forces.square().sum().backward()
         weights = torch.cat([parameter.grad.flatten().double() for parameter in of_part.parameters()])

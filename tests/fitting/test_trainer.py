@@ -18,17 +18,17 @@ def trainer(tmp_path):
         optimisation={"optimiser": "adamw", "weight_decay": 1.0, "learning_rate": 0.1, "charge_learning_rate": 0.1},
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(3)]
-    prepared = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
-    return make_trainer(settings, prepared)
+    inputs = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
+    return make_trainer(settings, inputs)
 
 
 def test_weights_decay_and_offsets_and_charges_do_not(trainer):
     with torch.no_grad():
-        for parameter in trainer.part.parameters():
+        for parameter in trainer.model.parameters():
             parameter.fill_(1.0)
             parameter.grad = torch.zeros_like(parameter)
     trainer.steps.optimiser.step()
-    after = {name: float(parameter.detach().mean()) for name, parameter in trainer.part.named_parameters()}
+    after = {name: float(parameter.detach().mean()) for name, parameter in trainer.model.named_parameters()}
     offsets = {name for name in after if name.endswith(("bias", "offset", "coordinates"))}
     assert len(offsets) == 4  # two layers, elements, charges
     for name, value in after.items():

@@ -1,4 +1,4 @@
-"""The native network in training: energies, slopes and weight gradients are those of torch."""
+"""The native network in training: energies, feature gradients and weight gradients are those of torch."""
 
 from dataclasses import dataclass
 
@@ -24,13 +24,13 @@ SIZES = [
 
 @dataclass
 class Case:
-    """A network, atoms, and the derivatives of a loss by energies and slopes."""
+    """A network, atoms, and the derivatives of a loss by energies and feature gradients."""
 
     network: AtomicNetwork
     features: torch.Tensor
-    rows: torch.Tensor
+    species: torch.Tensor
     by_energies: torch.Tensor
-    by_slopes: torch.Tensor
+    by_gradients: torch.Tensor
 
 
 def make_case(n_atoms, n_features, hidden, dtype=torch.float64, seed=0):
@@ -39,8 +39,8 @@ def make_case(n_atoms, n_features, hidden, dtype=torch.float64, seed=0):
         network = AtomicNetwork(n_features, hidden, 3).to(dtype)
         network.linear.data.normal_()
         network.offset.data.normal_()
-        features, by_slopes = torch.randn(2, n_atoms, n_features, dtype=dtype)
-        return Case(network, features, torch.randint(0, 3, (n_atoms,)), torch.randn(n_atoms, dtype=dtype), by_slopes)
+        features, by_gradients = torch.randn(2, n_atoms, n_features, dtype=dtype)
+        return Case(network, features, torch.randint(0, 3, (n_atoms,)), torch.randn(n_atoms, dtype=dtype), by_gradients)
 
 
 def parameters_of(network):
@@ -48,22 +48,22 @@ def parameters_of(network):
 
 
 def by_torch(case):
-    """Energies, slopes and weight gradients by automatic differentiation."""
+    """Energies, feature gradients and weight gradients by automatic differentiation."""
     features = case.features.clone().requires_grad_()
-    energies = case.network(features, case.rows)
-    (slopes,) = torch.autograd.grad(energies.sum(), features, create_graph=True)
-    return [energies, slopes, *gradients(case, energies, slopes)]
+    energies = case.network(features, case.species)
+    (feature_gradients,) = torch.autograd.grad(energies.sum(), features, create_graph=True)
+    return [energies, feature_gradients, *weight_gradients(case, energies, feature_gradients)]
 
 
 def by_kernel(case, instruction_set=None):
     parameters = list(case.network.layers.parameters())
     weights = NetworkWeights(parameters[::2], parameters[1::2], case.network.linear, case.network.offset)
-    energies, slopes = values_and_gradients(case.features, case.rows, weights, instruction_set)
-    return [energies, slopes, *gradients(case, energies, slopes)]
+    energies, feature_gradients = values_and_gradients(case.features, case.species, weights, instruction_set)
+    return [energies, feature_gradients, *weight_gradients(case, energies, feature_gradients)]
 
 
-def gradients(case, energies, slopes):
-    loss = (energies * case.by_energies).sum() + (slopes * case.by_slopes).sum()
+def weight_gradients(case, energies, feature_gradients):
+    loss = (energies * case.by_energies).sum() + (feature_gradients * case.by_gradients).sum()
     return torch.autograd.grad(
         loss, parameters_of(case.network), allow_unused=True, materialize_grads=True, retain_graph=True
     )
@@ -79,9 +79,9 @@ def test_results_are_those_of_torch(sizes, dtype, tolerance, instruction_set):
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance * max(size, 1.0))
 
 
-def test_slopes_are_differences_of_energies():
+def test_feature_gradients_are_differences_of_energies():
     case, step = make_case(5, 6, (9, 4)), 1e-5
-    energies, slopes, *_ = by_kernel(case)
+    energies, feature_gradients, *_ = by_kernel(case)
     assert energies.shape == (5,)
     for f in range(6):
         ends = []
@@ -89,15 +89,15 @@ def test_slopes_are_differences_of_energies():
             case.features[:, f] += sign * step
             ends.append(by_kernel(case)[0])
             case.features[:, f] -= sign * step
-        torch.testing.assert_close((ends[0] - ends[1]) / (2 * step), slopes[:, f], rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close((ends[0] - ends[1]) / (2 * step), feature_gradients[:, f], rtol=1e-7, atol=1e-9)
 
 
 def test_weight_gradients_are_differences_of_the_loss():
     case, step = make_case(6, 5, (7, 3)), 1e-5
 
     def loss():
-        energies, slopes, *_ = by_kernel(case)
-        return float((energies * case.by_energies).sum() + (slopes * case.by_slopes).sum())
+        energies, feature_gradients, *_ = by_kernel(case)
+        return float((energies * case.by_energies).sum() + (feature_gradients * case.by_gradients).sum())
 
     for parameter, gradient in zip(parameters_of(case.network), by_kernel(case)[2:], strict=True):
         direction = torch.randn(parameter.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -122,9 +122,9 @@ def test_values_far_out_stay_finite():
 def test_what_is_not_a_number_stays_so(dtype):
     case = make_case(20, 8, (16,), dtype)
     case.features[3, 2] = torch.nan
-    energies, slopes, first_weights, *_ = by_kernel(case)
+    energies, feature_gradients, first_weights, *_ = by_kernel(case)
     assert energies.isnan().nonzero().flatten().tolist() == [3]
-    assert slopes.isnan().all(1).nonzero().flatten().tolist() == [3]
+    assert feature_gradients.isnan().all(1).nonzero().flatten().tolist() == [3]
     assert first_weights.isnan().any()
 
 
@@ -144,8 +144,8 @@ def test_threads_share_the_atoms():
 def test_many_gradients_at_a_time():
     """As Levenberg-Marquardt asks for: rows of a Jacobian by vmap are those asked for one by one."""
     case = make_case(4, 6, (5,))
-    energies, slopes, *_ = by_kernel(case)
-    outputs = torch.cat([energies, slopes.flatten()])
+    energies, feature_gradients, *_ = by_kernel(case)
+    outputs = torch.cat([energies, feature_gradients.flatten()])
     unit_vectors = torch.eye(len(outputs), dtype=torch.float64)
 
     def rows(weights):
@@ -167,7 +167,7 @@ def test_features_that_are_not_contiguous():
 class TestMistakes:
     def test_shapes(self):
         case = make_case(4, 6, (5,))
-        case.rows = case.rows[:3]
+        case.species = case.species[:3]
         with pytest.raises(ValueError, match="species of as many atoms"):
             by_kernel(case)
 
@@ -179,7 +179,7 @@ class TestMistakes:
 
     def test_elements(self):
         case = make_case(4, 6, (5,))
-        case.rows[2] = 3
+        case.species[2] = 3
         with pytest.raises(InputError, match="none of the network's elements"):
             by_kernel(case)
 

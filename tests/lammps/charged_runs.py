@@ -16,7 +16,7 @@ from mliap_hybrid.testing.toy_charges import CoordinationCharges
 
 ELEMENTS = ["Na", "Cl"]
 IONS = (ELEMENTS, [0.5, -0.9], [0.02, 0.01])
-"""Arguments of `CoordinationCharges`: base charges and their slopes, e."""
+"""Arguments of `CoordinationCharges`: base charges, and what each neighbour adds, e."""
 
 SMALL = "block 0 2 0 2 0 3"
 TILTED = "prism 0 2 0 2 0 3 0.3 -0.2 0.25"
@@ -74,11 +74,11 @@ class PythonEnergy:
         i, j, distances = self._pairs(positions, cell)
         window = (1.0 - distances**2 / self.model.cutoff**2) ** 3
         coordination = np.bincount(i, window, minlength=len(elements))
-        base, raw = self.model.base[elements], self.model.slopes[elements] * coordination
+        base, unconstrained = self.model.base[elements], self.model.charges_per_neighbour[elements] * coordination
         if self.model.neutrality == "shift":
-            charges = base + raw
+            charges = base + unconstrained
             return charges + (self.total_charge - charges.sum()) / len(charges)
-        return base + np.bincount(i, window * (raw[j] - raw[i]), minlength=len(elements))
+        return base + np.bincount(i, window * (unconstrained[j] - unconstrained[i]), minlength=len(elements))
 
     def energies(self, positions: np.ndarray, elements: np.ndarray, cell: np.ndarray) -> tuple[float, float]:
         """Pair energy and Coulomb energy, eV."""

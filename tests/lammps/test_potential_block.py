@@ -5,7 +5,7 @@ import pytest
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exporter import export_model
-from mliap_hybrid.lammps.inputs import potential_block, splitting
+from mliap_hybrid.lammps.inputs import ewald_splitting, potential_block
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
 from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 
@@ -20,7 +20,7 @@ def test_charged_model(tmp_path):
     assert words[3] == ["kspace_style", "pppm", "1e-06"]
     assert words[-3:] == [["set", "type", str(t), "charge", q] for t, q in ((1, "-0.8"), (2, "0.8"), (3, "-0.8"))]
     # The real-space part must have died out at the cutoff.
-    assert np.exp(-((splitting(1e-6, 8.0) * 8.0) ** 2)) < 1e-6
+    assert np.exp(-((ewald_splitting(1e-6, 8.0) * 8.0) ** 2)) < 1e-6
 
 
 def test_model_without_charges_needs_no_kspace(tmp_path):
@@ -39,7 +39,7 @@ def test_predicted_charges_need_neither_charges_nor_a_second_pair_style(tmp_path
     assert "charge" not in block
     assert ("kspace_style" in block) == has_kspace
     if has_kspace:  # the real-space part ends at the cutoff of the model
-        assert f"gewald {splitting(1e-5, 4.5):.4f}" in block
+        assert f"gewald {ewald_splitting(1e-5, 4.5):.4f}" in block
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_melt_writes_density_and_pair_distributions(tmp_path):
 
 
 def test_water_writes_its_charges_and_their_dipole_moment(tmp_path):
-    torch.save(CoordinationCharges(["H", "O"], base=[0.3, -0.6], slopes=[0.01, -0.02]), tmp_path / "toy.pt")
+    torch.save(
+        CoordinationCharges(["H", "O"], base=[0.3, -0.6], charges_per_neighbour=[0.01, -0.02]), tmp_path / "toy.pt"
+    )
     potential = tmp_path / "potential.in"
     potential.write_text(
         f"pair_style mliap unified {tmp_path / 'toy.pt'} 0 trusted yes\npair_coeff * * H O\nkspace_style pppm 1e-5\n"

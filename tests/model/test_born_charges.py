@@ -69,12 +69,12 @@ def test_born_charges_of_a_crystal_are_those_of_a_cluster_in_it(neutrality):
     torch.testing.assert_close(doubled[: len(split)], crystal, rtol=0, atol=1e-12)
 
 
-def test_born_charges_of_a_crystal_count_raw_charges_from_the_atom_that_moves():
+def test_born_charges_of_a_crystal_count_unconstrained_charges_from_the_atom_that_moves():
     model = charge_predicting_model()
     atoms = Atoms(molecule().numbers, positions=molecule().positions, cell=30.0 * np.eye(3), pbc=True)
     evaluator = Evaluator(model)
 
-    def raw(positions):
+    def unconstrained(positions):
         moved = batch_of(Atoms(atoms.numbers, positions=positions, cell=atoms.cell, pbc=True), model)
         charge, species = model.parameter("charge"), model.species(moved.numbers)
         return charge.bound.values(charge.start[species], evaluator.heads(moved.geometry()).values["charge"]).numpy()
@@ -84,6 +84,6 @@ def test_born_charges_of_a_crystal_count_raw_charges_from_the_atom_that_moves():
     for i, b in np.ndindex(len(atoms), 3):
         step = np.zeros_like(atoms.positions)
         step[i, b] = 1e-5
-        change = (raw(atoms.positions + step) - raw(atoms.positions - step)) / 2e-5
+        change = (unconstrained(atoms.positions + step) - unconstrained(atoms.positions - step)) / 2e-5
         expected[i, :, b] = change @ (atoms.positions - atoms.positions[i]) + charges[i] * np.eye(3)[b]
     assert relative_difference(born_charges(evaluator, batch_of(atoms, model)), expected) < 1e-6

@@ -34,12 +34,12 @@ def test_values_start_at_the_start(bound):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_slopes_are_those_of_automatic_differentiation(bound, dtype):
+def test_derivatives_are_those_of_automatic_differentiation(bound, dtype):
     for a in (-30.0, -2.0, -0.4, 0.0, 0.3, 1.0, 4.0, 30.0):
         a = torch.full((4,), a, dtype=dtype, requires_grad=True)
         values = bound.values(START.to(dtype), a)
         (expected,) = torch.autograd.grad(values.sum(), a)
-        found = bound.slopes(START.to(dtype), a.detach())
+        found = bound.derivatives(START.to(dtype), a.detach())
         assert found.dtype == values.dtype == dtype
         tolerance = 1e-6 if dtype == torch.float32 else 1e-14
         torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
@@ -50,10 +50,10 @@ def test_changes_are_counted_from_the_start(bound):
     torch.testing.assert_close(bound.changes(START, a), bound.values(START, a) - START, rtol=0, atol=1e-13)
 
 
-def test_slopes_are_differences_of_values(bound):
+def test_derivatives_are_differences_of_values(bound):
     a, step = numbers(-1.3, 0.0, 0.2, 2.1), 1e-5
     difference = (bound.values(START, a + step) - bound.values(START, a - step)) / (2 * step)
-    torch.testing.assert_close(bound.slopes(START, a), difference, rtol=1e-7, atol=1e-8)
+    torch.testing.assert_close(bound.derivatives(START, a), difference, rtol=1e-7, atol=1e-8)
 
 
 def test_values_rise_with_the_number(bound):
@@ -62,13 +62,13 @@ def test_values_rise_with_the_number(bound):
     for start in START:
         values = bound.values(start.expand(101), a)
         assert (values.diff() >= 0.0).all()
-        assert (bound.slopes(start.expand(101), a) >= 0.0).all()
-    assert (bound.slopes(START, torch.zeros(4, dtype=torch.float64)) > 0.1).all()
+        assert (bound.derivatives(start.expand(101), a) >= 0.0).all()
+    assert (bound.derivatives(START, torch.zeros(4, dtype=torch.float64)) > 0.1).all()
 
 
 def test_far_from_the_data_they_stay_finite(bound):
     far = numbers(-1e6, -1e3, 1e3, 1e6)
-    assert bound.slopes(START, far).isfinite().all()
+    assert bound.derivatives(START, far).isfinite().all()
     assert bound.values(START, far).isfinite().all()
 
 

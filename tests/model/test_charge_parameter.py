@@ -12,7 +12,7 @@ from mliap_hybrid.features.acsf import default_symmetry_functions
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model_files.description import build, describe
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.structure import Batch, join_batches, with_total_charge
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
@@ -196,7 +196,7 @@ def test_plain_data_make_the_same_model(neutrality, with_input):
 @pytest.mark.parametrize("with_input", [True, False])
 def test_folding_the_whitening_changes_nothing(with_input):
     model = charge_predicting_model(total_charge_input=with_input)
-    folded = fold_whitening(model)
+    folded = fold_whitening_into_networks(model)
     assert folded.whitening is None
     batch = batch_of(rock_salt(1), model, 0.3)
     a, b = Evaluator(model).predict(batch), Evaluator(folded).predict(batch)

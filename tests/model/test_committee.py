@@ -10,7 +10,7 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.member_models import committee_model, member_models
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.model_files.description import build, describe
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.models import charge_predicting_model, direct_force_model, sodium_chloride_model
@@ -32,7 +32,7 @@ def test_energies_and_forces_are_the_means_of_the_members():
 @pytest.mark.parametrize("folded", [False, True])
 def test_evaluator_and_automatic_differentiation_agree(folded):
     committee = committee_model(MODELS)
-    evaluator = Evaluator(fold_whitening(committee) if folded else committee)
+    evaluator = Evaluator(fold_whitening_into_networks(committee) if folded else committee)
     assert evaluator.backend.fuses_heads
     found, expected = evaluator.predict(BATCH), predict_by_definition(committee, BATCH)
     assert torch.allclose(found.energies, expected.energies, rtol=1e-12)

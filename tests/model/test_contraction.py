@@ -17,7 +17,7 @@ from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.member_models import committee_model
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.model_files.description import build, describe
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.model_files.model_description import ModelDescription
 from mliap_hybrid.model_files.model_file import read_model, restore_model
 from mliap_hybrid.model_files.summary import summary
@@ -97,10 +97,10 @@ def test_folded_and_read_again(model):
     """Scaling and whitening folded, taken apart and put together: the same numbers."""
     batch = some_batch()
     expected = predict(model, batch)
-    assert max(differences(predict(fold_whitening(model), batch), expected)) < 1e-10
+    assert max(differences(predict(fold_whitening_into_networks(model), batch), expected)) < 1e-10
     again = build(*describe(model))
     assert max(differences(predict(again, batch), expected)) == 0.0
-    assert max(differences(predict(build(*describe(fold_whitening(model))), batch), expected)) < 1e-10
+    assert max(differences(predict(build(*describe(fold_whitening_into_networks(model))), batch), expected)) < 1e-10
 
 
 def test_descriptions_that_would_not_be_invariant_are_refused():
@@ -173,7 +173,7 @@ class TestScaling:
         contraction = Contraction(32, ContractionShape(2, 3), 2)
         for matrix, mean in ((torch.ones(32, 32), torch.zeros(32)), (torch.eye(32), torch.ones(32))):
             with pytest.raises(ValueError, match="scaling of the moments"):
-                contraction.on_scaled_moments(Whitening(mean, matrix))
+                contraction.with_folded_scaling(Whitening(mean, matrix))
 
 
 class TestStart:
@@ -181,7 +181,7 @@ class TestStart:
         torch.manual_seed(0)
         contraction = Contraction(16 * 6, ContractionShape(4, 4), 2).double()
         moments = torch.randn(300, 16 * 6, dtype=torch.float64)
-        contraction.start(moments, torch.arange(300) % 2, 3, 1e-3)
+        contraction.initialise(moments, torch.arange(300) % 2, 3, 1e-3)
         return contraction, moments
 
     def test_a_channel_stands_for_one_width(self):

@@ -16,7 +16,7 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.model_files.description import build, describe
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.closed_loop import loop_work
 from mliap_hybrid.testing.definition import predict_by_definition
@@ -40,11 +40,11 @@ def with_head(model: HybridModel, network: AtomicNetwork | DirectNetwork) -> Hyb
 def quadratic_networks(matrix: torch.Tensor) -> tuple[AtomicNetwork, ForceNetwork]:
     """The energy w . x + x . A x / 2 with an A for all elements, and its gradient as direct forces."""
     n = len(matrix)
-    slopes = torch.randn((2, n), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    linear = torch.randn((2, n), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
     class Quadratic(AtomicNetwork):
         def forward(self, features, species):
-            return (slopes[species] * features).sum(1) + 0.5 * torch.einsum("if,fg,ig->i", features, matrix, features)
+            return (linear[species] * features).sum(1) + 0.5 * torch.einsum("if,fg,ig->i", features, matrix, features)
 
         def values_and_gradients(self, features, species):
             values = self(features := features.requires_grad_(), species)
@@ -53,7 +53,7 @@ def quadratic_networks(matrix: torch.Tensor) -> tuple[AtomicNetwork, ForceNetwor
     forces = ForceNetwork(n, (), 2).double()
     forces.layers[0].weight.data = matrix
     forces.layers[0].bias.data.zero_()
-    forces.offset.data = slopes
+    forces.offset.data = linear
     return Quadratic(n, (), 2).double(), forces
 
 
@@ -102,10 +102,10 @@ def test_forces_turn_with_the_atoms_and_sum_to_zero():
 
 
 def test_fixed_terms_stay_conservative():
-    """Without slopes, repulsion and charges are left, and their forces are differences of their energy."""
+    """Without feature gradients, repulsion and charges are left, and their forces are differences of their energy."""
     model, atoms = direct_force_model(), crystal()
     (network,) = model.heads["energy"].networks
-    for parameter in network.slopes.parameters():
+    for parameter in network.force_network.parameters():
         parameter.data.zero_()
     batch = frame_to_batch(atoms, model.cutoff)
     explicit = HybridModel(
@@ -145,8 +145,8 @@ def test_kernels_give_what_the_definition_says(structures, charges, dtype, toler
 def test_symmetry_functions_and_no_repulsion():
     features = default_symmetry_functions((11, 17), 4.5)
     network = AtomicNetwork(features.n_features, (4,), 2).double()
-    slopes = ForceNetwork(features.n_features, (4,), 2).double()
-    head = Head("energy", [DirectNetwork(network, slopes)])
+    force_network = ForceNetwork(features.n_features, (4,), 2).double()
+    head = Head("energy", [DirectNetwork(network, force_network)])
     model = standard_model(features, dict.fromkeys((11, 17), -1.0), head).double()
     batch = frame_to_batch(crystal(), model.cutoff)
     found, expected = Evaluator(model).predict(batch), predict_by_definition(model, batch)
@@ -196,22 +196,25 @@ def test_plain_data_and_folding_make_the_same_model():
     again = build(type(description).model_validate_json(description.model_dump_json()), tensors)
     assert torch.equal(predict(again, batch).forces, expected.forces)
     assert not again.is_conservative
-    for folded in (fold_whitening(model), fold_whitening(direct_force_model(hidden=()))):
+    for folded in (fold_whitening_into_networks(model), fold_whitening_into_networks(direct_force_model(hidden=()))):
         assert folded.whitening is None
         assert not folded.is_conservative
-    found = predict(fold_whitening(model), batch)
+    found = predict(fold_whitening_into_networks(model), batch)
     torch.testing.assert_close(found.energies, expected.energies, rtol=0, atol=1e-9)
     assert relative_difference(found.forces, expected.forces) < 1e-9
     linear = direct_force_model(hidden=())
-    assert relative_difference(predict(fold_whitening(linear), batch).forces, predict(linear, batch).forces) < 1e-9
+    assert (
+        relative_difference(predict(fold_whitening_into_networks(linear), batch).forces, predict(linear, batch).forces)
+        < 1e-9
+    )
 
 
 def test_forces_start_small():
     """A tenth of a layer as it is usually made, and nothing of the elements."""
     torch.manual_seed(0)
     network = ForceNetwork(50, (64, 64), 3)
-    slopes = network(torch.randn(200, 50), torch.zeros(200, dtype=torch.int64))
-    assert slopes.square().mean().sqrt() < 0.03
+    outputs = network(torch.randn(200, 50), torch.zeros(200, dtype=torch.int64))
+    assert outputs.square().mean().sqrt() < 0.03
     assert not network.offset.any()
 
 

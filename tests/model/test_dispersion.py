@@ -131,8 +131,8 @@ def test_nothing_is_left_at_the_cutoff():
     assert abs(energies(argon(), [20.0 - 1e-6])[0]) < 1e-18
     model, batch = argon(), frame_to_batch(Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 19.5]]), 20.0)
     found = Evaluator(model).predict(batch)
-    slope = np.diff(energies(model, [19.5 - 1e-4, 19.5 + 1e-4]))[0] / 2e-4
-    assert float(found.forces[1, 2]) == pytest.approx(-slope, rel=1e-6)
+    derivative = np.diff(energies(model, [19.5 - 1e-4, 19.5 + 1e-4]))[0] / 2e-4
+    assert float(found.forces[1, 2]) == pytest.approx(-derivative, rel=1e-6)
     assert (switch(torch.linspace(0.0, 21.0, 500), 20.0, 1.0).diff() <= 0).all()
 
 

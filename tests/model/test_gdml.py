@@ -88,8 +88,8 @@ def test_energy_is_the_expansion_in_derivatives_of_the_scalar_kernel():
     ]:
         centre = model.descriptors[j][pairs].clone().requires_grad_()
         kernel = matern(points[n], centre, model.sigma)
-        (slope,) = torch.autograd.grad(kernel, centre)
-        expected[n] += slope @ model.weights[j][pairs] + model.energy_weights[j] * kernel.detach()
+        (gradient,) = torch.autograd.grad(kernel, centre)
+        expected[n] += gradient @ model.weights[j][pairs] + model.energy_weights[j] * kernel.detach()
     torch.testing.assert_close(model.predict(positions).energies, expected, rtol=0, atol=1e-11)
 
 

@@ -9,7 +9,7 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model_files.description import build, describe
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
 from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model
@@ -99,7 +99,7 @@ def test_building_a_model_leaves_the_random_state_alone():
 
 def test_folding_the_whitening_changes_nothing():
     model = sodium_chloride_model()
-    folded = fold_whitening(model)
+    folded = fold_whitening_into_networks(model)
     assert folded.whitening is None
     batch = frame_to_batch(rock_salt(1), model.cutoff)
     a, b = predict(model, batch), predict(folded, batch)

@@ -17,7 +17,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import backend_of, network_weights
 from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.model.whitening import Whitening
-from mliap_hybrid.model_files.folding import fold_whitening
+from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.testing.definition import predict_by_definition
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
@@ -44,7 +44,7 @@ def random_model(hidden: tuple[int, ...], whitened: bool = True, seed: int = 5) 
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random, dtype=torch.float64) * 0.3
     model = standard_model(features, dict.fromkeys((1, 6, 8), 0.0), network, whitening=whitening).double()
-    return model if whitened else fold_whitening(model)
+    return model if whitened else fold_whitening_into_networks(model)
 
 
 def energies_and_gradients(model: HybridModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -313,7 +313,7 @@ def test_order_of_atoms_does_not_matter():
 
 
 def test_pairs_that_are_halves_of_each_other_need_no_reverse_message():
-    """dE/dr_p of a symmetric term of pairs is half of the slope of the pair energy, in both directions."""
+    """dE/dr_p of a symmetric term of pairs is half of the derivative of the pair energy, in both directions."""
     batch = frame_to_batch(random_structure(6, ["Na", "Cl"], None, seed=4, closest=1.9), CUTOFF)
     model = model_of("constants alone")
     found = Evaluator(model).total(batch.geometry()).pair_gradients

@@ -33,7 +33,7 @@ def atoms(request) -> Atoms:
     return made
 
 
-def raw_charges_of(pair_vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
+def unconstrained_charges(pair_vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Charges that grow with a smooth count of neighbours: (n_atoms,) e."""
     distances = pair_vectors.norm(dim=1)  # (n_pairs,)
     window = (1.0 - (distances / CUTOFF) ** 2).clamp(min=0.0) ** 3
@@ -41,26 +41,26 @@ def raw_charges_of(pair_vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
     return torch.where(batch.numbers == 11, 0.8, -0.9) + torch.where(batch.numbers == 11, 0.5, -0.2) * counts
 
 
-def shifted(raw: torch.Tensor, total: float) -> torch.Tensor:
+def shifted(unconstrained: torch.Tensor, total: float) -> torch.Tensor:
     """The charges (n_atoms,) with the right sum."""
-    return raw + (total - raw.sum()) / len(raw)
+    return unconstrained + (total - unconstrained.sum()) / len(unconstrained)
 
 
 @pytest.mark.parametrize("total", [0.0, 1.0], ids=["neutral", "charged"])
 def test_forces_and_virial_of_charges_that_follow_the_atoms(atoms, total):
-    """The formula of training and LAMMPS: dE/d(raw charge) = phi_i - mean(phi), the rest at fixed charges."""
+    """The formula of training and LAMMPS: dE/d(unconstrained charge) = phi_i - mean(phi), the rest at fixed charges."""
 
     def energy(positions, lattice) -> float:
         batch = frame_to_batch(Atoms(atoms.numbers, positions=positions, cell=lattice, pbc=atoms.pbc), CUTOFF)
-        charges = shifted(raw_charges_of(batch.pair_vectors(), batch), total)
+        charges = shifted(unconstrained_charges(batch.pair_vectors(), batch), total)
         return float(gaussian_charge_energy(batch, charges, SMEARING).energies[0])
 
     batch = frame_to_batch(atoms, CUTOFF)
     vectors = batch.pair_vectors().requires_grad_()  # (n_pairs, 3)
-    raw = raw_charges_of(vectors, batch)  # (n_atoms,)
-    fixed = gaussian_charge_energy(batch, shifted(raw, total).detach(), SMEARING)
+    unconstrained = unconstrained_charges(vectors, batch)  # (n_atoms,)
+    fixed = gaussian_charge_energy(batch, shifted(unconstrained, total).detach(), SMEARING)
     response = fixed.potentials - fixed.potentials.mean()
-    (gradients,) = torch.autograd.grad(raw, vectors, response)  # (n_pairs, 3)
+    (gradients,) = torch.autograd.grad(unconstrained, vectors, response)  # (n_pairs, 3)
     forces = fixed.forces.index_add(0, batch.pair_i, gradients).index_add(0, batch.pair_j, -gradients)
     virial = fixed.virials[0] - vectors.detach().T @ gradients
 

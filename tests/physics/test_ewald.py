@@ -16,10 +16,10 @@ from mliap_hybrid.physics import ewald_isolated, ewald_reciprocal
 from mliap_hybrid.physics.coulomb import (
     self_energies,
     smeared_kernel,
-    smeared_kernel_slope,
+    smeared_kernel_derivative,
+    smearing_correction_derivative,
     smearing_correction_energies,
     smearing_correction_kernel,
-    smearing_correction_slope,
 )
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.structure import Batch, join_batches
@@ -155,13 +155,13 @@ def test_derivatives(cell, excess):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "slope"),
-    [(smeared_kernel, smeared_kernel_slope), (smearing_correction_kernel, smearing_correction_slope)],
+    ("kernel", "derivative"),
+    [(smeared_kernel, smeared_kernel_derivative), (smearing_correction_kernel, smearing_correction_derivative)],
 )
-def test_slopes_are_the_derivatives_of_the_kernels(kernel, slope):
+def test_derivatives_are_those_of_the_kernels(kernel, derivative):
     distances = torch.linspace(0.3, 4.0, 12, dtype=torch.float64, requires_grad=True)
     (expected,) = torch.autograd.grad(kernel(distances, 0.7).sum(), distances)
-    assert relative_difference(slope(distances.detach(), 0.7), expected) < 1e-13
+    assert relative_difference(derivative(distances.detach(), 0.7), expected) < 1e-13
 
 
 def test_two_isolated_charges_attract_as_coulomb_says():

@@ -58,16 +58,16 @@ def test_field_and_virial_are_derivatives_of_the_potential_matrix(atoms):
         up, down = atoms.positions.copy(), atoms.positions.copy()
         up[i, x] += step
         down[i, x] -= step
-        slope = (potential(up, cell) - potential(down, cell))[i] / (2.0 * step)  # (n_atoms,)
-        assert float((slope - matrices.field[i, :, x]).abs().max()) < 1e-6
+        derivative = (potential(up, cell) - potential(down, cell))[i] / (2.0 * step)  # (n_atoms,)
+        assert float((derivative - matrices.field[i, :, x]).abs().max()) < 1e-6
     for x, y in np.ndindex(3, 3):
         ends = []
         for sign in (1.0, -1.0):
             strain = np.eye(3)
             strain[x, y] += sign * step
             ends.append(potential(atoms.positions @ strain.T, cell @ strain.T))
-        slope = (ends[0] - ends[1]) / (2.0 * step)  # (n_atoms, n_atoms)
-        assert float((slope + matrices.virial[:, :, x, y]).abs().max()) < 2e-6
+        derivative = (ends[0] - ends[1]) / (2.0 * step)  # (n_atoms, n_atoms)
+        assert float((derivative + matrices.virial[:, :, x, y]).abs().max()) < 2e-6
 
 
 def test_symmetries(atoms):

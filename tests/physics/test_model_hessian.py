@@ -40,11 +40,11 @@ def test_rigid_motions_cost_nothing_and_no_vibration_is_negative(name):
 def test_curvature_is_that_of_springs_by_differences():
     """Constants at the geometry, and lengths and angles in between measured by ASE."""
     atoms = rattled("H2O", 3)
-    way = np.random.default_rng(0).normal(size=(3, 3))
+    displacement = np.random.default_rng(0).normal(size=(3, 3))
 
     def coordinates(step):
         moved = atoms.copy()
-        moved.positions += step * way
+        moved.positions += step * displacement
         distances = [moved.get_distance(a, b) for a, b in ((0, 1), (0, 2), (1, 2))]
         angles = [moved.get_angle(*three, mic=False) for three in ((1, 0, 2), (0, 1, 2), (0, 2, 1))]
         return np.array(distances), np.radians(angles)
@@ -56,7 +56,7 @@ def test_curvature_is_that_of_springs_by_differences():
     expected = sum(STRETCH / BOHR**2 * p * s**2 for p, s in zip(rho, stretches, strict=True) if p > 0.01)
     products = (rho[0] * rho[1], rho[0] * rho[2], rho[1] * rho[2])
     expected += sum(BEND * p * s**2 for p, s in zip(products, bends, strict=True) if p > 0.01)
-    found = torch.from_numpy(way).flatten() @ hessian_of(atoms) @ torch.from_numpy(way).flatten()
+    found = torch.from_numpy(displacement).flatten() @ hessian_of(atoms) @ torch.from_numpy(displacement).flatten()
     assert found.item() == pytest.approx(HARTREE * expected, rel=1e-6)
 
 
@@ -65,8 +65,8 @@ def test_bending_of_a_straight_molecule_is_the_limit_of_a_bent_one():
         half = np.radians(degrees / 2)
         x, y = 1.16 * np.sin(half), 1.16 * np.cos(half)
         atoms = Atoms("OCO", [[-x, y, 0.0], [0.0, 0.0, 0.0], [x, y, 0.0]])
-        way = torch.tensor([[0.0, 1.0, 0.0], [0.0, -2.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64).flatten()
-        return (way @ hessian_of(atoms) @ way).item()
+        displacement = torch.tensor([[0.0, 1.0, 0.0], [0.0, -2.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64).flatten()
+        return (displacement @ hessian_of(atoms) @ displacement).item()
 
     assert stiffness_of_bending(180.0) == pytest.approx(stiffness_of_bending(167.0), rel=0.05)
     assert stiffness_of_bending(180.0) > 1.0
@@ -83,8 +83,8 @@ def test_periodic_copies_and_rotation():
     atoms = bulk("Si", cubic=True)
     atoms.rattle(0.05, seed=1)
     once, twice = hessian_of(atoms), hessian_of(atoms.repeat((2, 1, 1)))
-    way = torch.from_numpy(np.random.default_rng(0).normal(size=24))
-    assert (way.repeat(2) @ twice @ way.repeat(2)).item() == pytest.approx(2 * (way @ once @ way).item(), rel=1e-9)
+    d = torch.from_numpy(np.random.default_rng(0).normal(size=24))
+    assert (d.repeat(2) @ twice @ d.repeat(2)).item() == pytest.approx(2 * (d @ once @ d).item(), rel=1e-9)
     rotated = rattled("CH3CH2OH")
     before = torch.linalg.eigvalsh(hessian_of(rotated))
     rotated.rotate(37.0, (1.0, 2.0, -1.0))

@@ -85,7 +85,7 @@ def test_matrices_say_the_same(cell):
     assert relative_difference(fields, -torch.einsum("ijx,j->ix", matrices.field, charges)) < 1e-11
 
 
-def test_fields_are_slopes_of_the_potential(cell):
+def test_fields_are_gradients_of_the_potential(cell):
     """Of charges and dipoles, at a probe without either."""
     positions, step = torch.tensor(atoms_in(cell).positions), 1e-4
     charges, dipoles = normal(N, seed=3), normal(N, 3, seed=4)
@@ -98,8 +98,8 @@ def test_fields_are_slopes_of_the_potential(cell):
     _, field = at(positions[-1])
     for x in range(3):
         moved = step * torch.eye(3, dtype=torch.float64)[x]
-        slope = (at(positions[-1] + moved)[0] - at(positions[-1] - moved)[0]) / (2 * step)
-        assert float(field[x]) == pytest.approx(-float(slope), abs=1e-6)
+        derivative = (at(positions[-1] + moved)[0] - at(positions[-1] - moved)[0]) / (2 * step)
+        assert float(field[x]) == pytest.approx(-float(derivative), abs=1e-6)
 
 
 def test_a_dipole_is_the_limit_of_two_charges(cell):
@@ -192,7 +192,7 @@ def test_a_molecule_in_a_large_cell_feels_the_field_of_its_images():
 
 
 def test_torch_pme_says_the_same():
-    """Its potential at a probe, and the slope of that, of charges and of dipoles as pairs of charges."""
+    """Its potential at a probe, and the gradient of that, of charges and of dipoles as pairs of charges."""
     torchpme = pytest.importorskip("torchpme")
     positions = torch.tensor(atoms_in(TRICLINIC_CELL).positions)
     charges, dipoles = normal(N, seed=14), normal(N, 3, seed=15)
@@ -211,9 +211,9 @@ def test_torch_pme_says_the_same():
         values[:, None], torch.tensor(TRICLINIC_CELL), places, empty, torch.zeros(0, dtype=torch.float64)
     )  # (n, 1)
     at_probe = 2.0 * COULOMB_CONSTANT * halves[-1, 0]
-    (slopes,) = torch.autograd.grad(at_probe, places)
+    (gradients,) = torch.autograd.grad(at_probe, places)
     assert float(potentials[-1]) == pytest.approx(float(at_probe.detach()), abs=1e-5)
-    torch.testing.assert_close(fields[-1], -slopes[-1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(fields[-1], -gradients[-1], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("chunk", [1, 500])

@@ -32,9 +32,9 @@ def test_value_of_the_universal_potential():
 def test_envelope_is_smooth_at_its_end():
     x = torch.tensor([0.0, 1.0 - 1e-4, 1.0, 1.5], dtype=torch.float64, requires_grad=True)
     y = envelope(x)
-    (slope,) = torch.autograd.grad(y.sum(), x)
+    (derivative,) = torch.autograd.grad(y.sum(), x)
     assert y.tolist() == pytest.approx([1.0, 0.0, 0.0, 0.0], abs=1e-9)
-    assert slope.tolist() == pytest.approx([0.0, 0.0, 0.0, 0.0], abs=1e-5)
+    assert derivative.tolist() == pytest.approx([0.0, 0.0, 0.0, 0.0], abs=1e-5)
 
 
 def test_forces_and_reach():

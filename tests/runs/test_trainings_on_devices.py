@@ -108,14 +108,14 @@ def frames():
     return labelled
 
 
-def trained(settings, prepared, device, state=None):
+def trained(settings, inputs, device, state=None):
     """A training, from a state on if there is one, what its epochs came to, and its model."""
-    trainer, epochs = make_trainer(settings.model_copy(update={"device": str(device)}), prepared), []
+    trainer, epochs = make_trainer(settings.model_copy(update={"device": str(device)}), inputs), []
     if state is not None:
         trainer.load_state_dict(state)
     trainer.run(epochs.append)
     model = make_model(
-        settings, prepared.features, prepared.terms, trainer.average, typical_values(trainer.average, prepared.training)
+        settings, inputs.features, inputs.initial_fit, trainer.average, typical_values(trainer.average, inputs.training)
     )
     return trainer, epochs, model
 
@@ -136,15 +136,15 @@ def test_training_on_a_device_is_that_on_the_processor(tmp_path, kind, monkeypat
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in frames()]
     if kind == "stored derivatives":
         monkeypatch.setattr("mliap_hybrid.runs.preparation.stores_derivatives", lambda features: True)
-    prepared = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
+    inputs = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
     if kind.startswith("adamw"):  # frames that lack labels
-        prepared.training[0] = prepared.training[0].without_labels("energy")
+        inputs.training[0] = inputs.training[0].without_labels("energy")
     with torch_alone():
-        expected = trained(settings, prepared, "cpu")
+        expected = trained(settings, inputs, "cpu")
     with pretend_device() as device:
-        found = trained(settings, prepared, device)
+        found = trained(settings, inputs, device)
     (trainer, epochs, model), (_, expected_epochs, expected_model) = found, expected
-    assert {parameter.device for parameter in trainer.part.parameters()} == {DEVICE}
+    assert {parameter.device for parameter in trainer.model.parameters()} == {DEVICE}
     for epoch, expected_epoch in zip(epochs, expected_epochs, strict=True):
         assert epoch.validation_loss == pytest.approx(expected_epoch.validation_loss, rel=1e-5)
         for name, mean in expected_epoch.training.means.items():
@@ -165,11 +165,11 @@ def test_known_molecules_stay_a_known_term(tmp_path):
     )
     molecules = [frame.atoms for frame in as_frames(ammonia(3, seed=1))]
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in molecules]
-    prepared = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
+    inputs = prepare(settings, batches[:2], batches[2:], lambda items, what: items)
     with torch_alone():
-        *_, expected = trained(settings, prepared, "cpu")
+        *_, expected = trained(settings, inputs, "cpu")
     with pretend_device() as device:
-        *_, found = trained(settings, prepared, device)
+        *_, found = trained(settings, inputs, device)
     assert_same_models(found, expected)
     torch.testing.assert_close(predict(found, batches[2]).forces, predict(expected, batches[2]).forces)
 
@@ -179,17 +179,17 @@ def test_checkpoint_of_one_device_goes_on_upon_another(tmp_path, optimiser):
     energies_alone = {"data": {"keys": {"forces": None, "stress": None}}, "loss": {"virial": 0.0}}
     settings = tiny_settings(tmp_path, **energies_alone, network={"hidden": [2]}, optimisation={"optimiser": optimiser})
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in labelled_frames(2)]
-    prepared = prepare(settings, batches[:1], batches[1:], lambda items, what: items)
+    inputs = prepare(settings, batches[:1], batches[1:], lambda items, what: items)
     path = tmp_path / "checkpoint.pt"
     with torch_alone():
-        *_, expected = trained(settings, prepared, "cpu")
+        *_, expected = trained(settings, inputs, "cpu")
     with torch_alone(), pretend_device() as device:
         for before, after in (("cpu", device), (device, "cpu")):
-            trainer = make_trainer(settings.model_copy(update={"device": str(before)}), prepared)
+            trainer = make_trainer(settings.model_copy(update={"device": str(before)}), inputs)
             trainer.run(lambda result: None, last_epoch=1)
-            model = make_model(settings, prepared.features, prepared.terms, trainer.average)
-            write_checkpoint(Checkpoint(model, prepared.terms, trainer.state_dict(), "", batches[1]), path)
-            *_, found = trained(settings, prepared, after, read_checkpoint(path).trainer)
+            model = make_model(settings, inputs.features, inputs.initial_fit, trainer.average)
+            write_checkpoint(Checkpoint(model, inputs.initial_fit, trainer.state_dict(), "", batches[1]), path)
+            *_, found = trained(settings, inputs, after, read_checkpoint(path).trainer)
             assert_same_models(found, expected)
 
 

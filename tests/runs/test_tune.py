@@ -51,7 +51,7 @@ def test_trials_are_what_trainings_with_these_settings_come_to(tmp_path):
 
 
 def test_what_helps_is_chosen_and_what_harms_is_not(tmp_path):
-    """Energies of a network that knows its slopes, from few frames; and one that is told to have none."""
+    """Energies of a network that knows its gradients, from few frames; and one that is told to have none."""
     direct = {"network": {"forces": "direct"}}
     helped = settings_with(tmp_path, HELPFUL, 30, **direct)
     # Of one seed of so few frames, rounding decides; of four seeds, weak supervision.

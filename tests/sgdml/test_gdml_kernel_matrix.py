@@ -47,13 +47,13 @@ def test_covariances_are_derivatives_of_the_scalar_kernel(cell):
     for i, j in ((0, 1), (2, 0), (3, 0)):
         both = (positions[i], positions[j])
         hessian = torch.autograd.functional.hessian(lambda a, b: symmetric_kernel(a, b, cell), both)
-        slopes = torch.autograd.functional.jacobian(lambda a, b: symmetric_kernel(a, b, cell), both)
+        gradients = torch.autograd.functional.jacobian(lambda a, b: symmetric_kernel(a, b, cell), both)
         found = covariances(points, j)[i]
         v_i, v_j = points.directions[i], points.directions[j]
         tolerance = {"rtol": 0, "atol": 1e-10}
         torch.testing.assert_close(found[:-1, :-1], v_i.T @ hessian[0][1] @ v_j, **tolerance)
-        torch.testing.assert_close(found[:-1, -1], -(v_i.T @ slopes[0]), **tolerance)
-        torch.testing.assert_close(found[-1, :-1], -(slopes[1] @ v_j), **tolerance)
+        torch.testing.assert_close(found[:-1, -1], -(v_i.T @ gradients[0]), **tolerance)
+        torch.testing.assert_close(found[-1, :-1], -(gradients[1] @ v_j), **tolerance)
         torch.testing.assert_close(found[-1, -1], symmetric_kernel(*both, cell), **tolerance)
 
 

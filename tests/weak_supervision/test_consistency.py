@@ -55,8 +55,8 @@ def with_curl(positions):
 def directions(n_structures, seed=0):
     """Displacements (n_structures * 5, 3) of B, C and D, of size one, and of M, the mirror image of C."""
     random = np.random.default_rng(seed)
-    ways = {name: torch.from_numpy(random.uniform(-1.0, 1.0, (n_structures * N_ATOMS, 3))) for name in "BCD"}
-    return ways | {"M": -ways["C"]}
+    displacements = {name: torch.from_numpy(random.uniform(-1.0, 1.0, (n_structures * N_ATOMS, 3))) for name in "BCD"}
+    return displacements | {"M": -displacements["C"]}
 
 
 def surface(size, displacements, force_field=forces, edges=("AB", "BA", "AC", "CA", "BC", "CB", "CD", "DC")):

@@ -57,12 +57,14 @@ def test_thermal_displacements_are_as_far_as_springs_let_them():
     stiffness = torch.tensor([0.0, 0.0, 0.0, 0.5, 2.0, 200.0], dtype=torch.float64)
     hessian = modes @ torch.diag(stiffness) @ modes.T
     random = np.random.default_rng(0)
-    ways = torch.stack([thermal_displacements(hessian, 0.05, random).flatten() for _ in range(4000)])
-    amplitudes = ways @ modes  # (n, 6)
+    displacements = torch.stack([thermal_displacements(hessian, 0.05, random).flatten() for _ in range(4000)])
+    amplitudes = displacements @ modes  # (n, 6)
     assert amplitudes[:, :4].abs().max() < 1e-12
     # A ratio of two normal numbers has the median 1; the common length cancels.
     assert (amplitudes[:, 5] / amplitudes[:, 4]).abs().median().item() == pytest.approx(0.1, rel=0.1)
-    torch.testing.assert_close(ways.square().mean(1).sqrt(), torch.full((4000,), 0.05 / 3**0.5, dtype=torch.float64))
+    torch.testing.assert_close(
+        displacements.square().mean(1).sqrt(), torch.full((4000,), 0.05 / 3**0.5, dtype=torch.float64)
+    )
     assert amplitudes.mean(0).abs().max() < 3e-3
 
 

@@ -15,7 +15,7 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
-from mliap_hybrid.testing.prepared_frames import in_double
+from mliap_hybrid.testing.training_frames import in_double
 from mliap_hybrid.weak_supervision.noise import noisy_frames
 
 pytestmark = pytest.mark.usefixtures("undrawn_figures")
@@ -51,32 +51,32 @@ def test_no_noise_makes_no_copies(tmp_path):
 
 
 def test_prepared_copies_are_the_displaced_frames_with_their_labels(tmp_path):
-    """Error of the shortcut on a noisy copy = full model there minus the label of the frame."""
+    """Error of the trainable model on a noisy copy = full model there minus the label of the frame."""
     settings = small_settings(tmp_path, electrostatics={"charges": "reference"}, noise=NOISE)
     batches = batches_of(settings)
-    prepared = prepare(settings, batches[:2], batches[2:], pass_on)
-    assert [len(copy) for copy in prepared.noisy] == [2, 2]
-    assert (len(prepared.training), len(prepared.validation)) == (2, 1)
-    part = make_trainable_model(settings, prepared.terms).double().eval()
-    model = make_model(settings, prepared.features, prepared.terms, part)
+    inputs = prepare(settings, batches[:2], batches[2:], pass_on)
+    assert [len(copy) for copy in inputs.noisy] == [2, 2]
+    assert (len(inputs.training), len(inputs.validation)) == (2, 1)
+    trainable = make_trainable_model(settings, inputs.initial_fit).double().eval()
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     copies = noisy_frames(batches[:2], settings.noise, settings.features.cutoff, settings.seed)
     for number in range(2):
         for index in range(2):
-            frame, full = in_double(prepared.noisy[number][index]), predict(model, copies[number][index])
-            found = part(frame).forces - frame.labels["forces"].values
+            frame, full = in_double(inputs.noisy[number][index]), predict(model, copies[number][index])
+            found = trainable(frame).forces - frame.labels["forces"].values
             torch.testing.assert_close(found, full.forces - batches[index].forces, rtol=0, atol=1e-5)
 
 
 def test_copies_stand_for_the_frames_in_turn(tmp_path, monkeypatch):
     settings = small_settings(tmp_path, noise=NOISE, optimisation={"batch_size": 2})
     batches = batches_of(settings)
-    prepared = prepare(settings, batches[:2], batches[2:], pass_on)
-    trainer = make_trainer(settings, prepared)
+    inputs = prepare(settings, batches[:2], batches[2:], pass_on)
+    trainer = make_trainer(settings, inputs)
     seen = []
-    forward = trainer.part.forward
-    monkeypatch.setattr(trainer.part, "forward", lambda frames: seen.append(frames.features.sum()) or forward(frames))
+    forward = trainer.model.forward
+    monkeypatch.setattr(trainer.model, "forward", lambda frames: seen.append(frames.features.sum()) or forward(frames))
     trainer.run(lambda result: None, last_epoch=3)
-    expected = [sum(frame.features.sum() for frame in prepared.noisy[number]) for number in (1, 0, 1)]
+    expected = [sum(frame.features.sum() for frame in inputs.noisy[number]) for number in (1, 0, 1)]
     torch.testing.assert_close(torch.stack(seen), torch.stack(expected), rtol=1e-4, atol=1e-4)
 
 
@@ -92,8 +92,8 @@ def test_a_run_with_noise_goes_on_bit_for_bit(tmp_path):
 
 def test_atoms_that_meet_are_refused(tmp_path, monkeypatch):
     frames = batches_of(small_settings(tmp_path), 1)
-    way = torch.zeros_like(frames[0].positions)
-    way[0] = frames[0].positions[1] - frames[0].positions[0]
-    monkeypatch.setattr("mliap_hybrid.weak_supervision.noise.displacements_of_length", lambda *args: way)
+    displacement = torch.zeros_like(frames[0].positions)
+    displacement[0] = frames[0].positions[1] - frames[0].positions[0]
+    monkeypatch.setattr("mliap_hybrid.weak_supervision.noise.displacements_of_length", lambda *args: displacement)
     with pytest.raises(InputError, match=r"lower weak_supervision.displacement_size, or noise.displacement"):
         noisy_frames(frames, NoiseSettings(**NOISE), 4.5, seed=0)

@@ -22,7 +22,7 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
-from mliap_hybrid.testing.prepared_frames import in_double
+from mliap_hybrid.testing.training_frames import in_double
 from mliap_hybrid.weak_supervision.consistency import needs_of, spatial_residuals, taylor_residuals
 from mliap_hybrid.weak_supervision.displaced_copies import (
     DisplacedCopies,
@@ -53,14 +53,14 @@ def double_copies(copies: DisplacedCopies) -> DisplacedCopies:
 
 
 def ready(tmp_path, n_frames=3, charges="reference", **weak):
-    """Settings, batches, prepared frames, and an untrained part in double precision."""
+    """Settings, batches, training frames, and an untrained model in double precision."""
     settings = small_settings(tmp_path, electrostatics={"charges": charges}, weak_supervision=EVERYTHING | weak)
     batches = [frame_to_batch(a, settings.features.cutoff, settings.data.keys) for a in labelled_frames(n_frames)]
-    prepared = prepare(settings, batches[:-1], batches[-1:], pass_on)
-    return settings, batches, prepared, make_trainable_model(settings, prepared.terms).double().train()
+    inputs = prepare(settings, batches[:-1], batches[-1:], pass_on)
+    return settings, batches, inputs, make_trainable_model(settings, inputs.initial_fit).double().train()
 
 
-def ways_of(batch, seed, size=0.03):
+def displacements_of(batch, seed, size=0.03):
     generator = torch.Generator().manual_seed(seed)
     random = torch.rand((3, *batch.positions.shape), generator=generator, dtype=torch.float64)
     return dict(zip("BCD", size * (2.0 * random - 1.0), strict=True))
@@ -71,22 +71,22 @@ def ways_of(batch, seed, size=0.03):
 def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
     """Energies and works of all points of two frames at once, charges included; curvature by differences."""
     source = charges.split(",")[0]
-    settings, batches, prepared, part = ready(tmp_path, taylor=taylor, spatial=spatial, charges=source)
+    settings, batches, inputs, trainable = ready(tmp_path, taylor=taylor, spatial=spatial, charges=source)
     if source == "fitted":
-        part.terms["electrostatics"].charges.coordinates.data += 0.4
-    model = make_model(settings, prepared.features, prepared.terms, part)
-    frames = in_double(join_frames(prepared.training))
+        trainable.terms["electrostatics"].charges.coordinates.data += 0.4
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
+    frames = in_double(join_frames(inputs.training))
     if charges == "fitted, no forces":
         products = dataclasses.replace(frames.constants["electrostatics"], forces=None)
         frames = dataclasses.replace(frames.without_labels("forces"), constants={"electrostatics": products})
-    ways = [ways_of(batch, seed) for seed, batch in enumerate(batches[:2])]
+    displacements = [displacements_of(batch, seed) for seed, batch in enumerate(batches[:2])]
     copies = [
-        double_copies(prepared.weak_supervision.copy_frame(b, way)) for b, way in zip(batches, ways, strict=False)
+        double_copies(inputs.weak_supervision.copy_frame(b, to)) for b, to in zip(batches, displacements, strict=False)
     ]
-    surface = surface_of(part, part(frames), frames, join_copies(copies))
+    surface = surface_of(trainable, trainable(frames), frames, join_copies(copies))
     for i, batch in enumerate(batches[:2]):
-        points = {"A": torch.zeros_like(batch.positions)} | ways[i]
-        full = {p: predict(model, displaced(batch, way, model.cutoff)) for p, way in points.items()}
+        points = {"A": torch.zeros_like(batch.positions)} | displacements[i]
+        full = {p: predict(model, displaced(batch, d, model.cutoff)) for p, d in points.items()}
         for p, energy in surface.energies.items():
             found, expected = energy[i] - surface.energies["A"][i], full[p].energies[0] - full["A"].energies[0]
             torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
@@ -94,9 +94,9 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
             expected = ((points[edge[1]] - points[edge[0]]) * full[edge[0]].forces).sum()
             torch.testing.assert_close(of_edge[i], expected, rtol=0, atol=1e-6)
         for edge, of_edge in surface.curvatures.items():
-            way = points[edge[1]]
-            ends = [predict(model, displaced(batch, h * way, model.cutoff)).forces for h in (1e-3, -1e-3)]
-            expected = -((ends[0] - ends[1]) * way).sum() / 2e-3
+            d = points[edge[1]]
+            ends = [predict(model, displaced(batch, h * d, model.cutoff)).forces for h in (1e-3, -1e-3)]
+            expected = -((ends[0] - ends[1]) * d).sum() / 2e-3
             torch.testing.assert_close(of_edge[i], expected, rtol=1e-3, atol=1e-6)
     assert surface.works.keys() >= {"AC"}
     assert bool(surface.curvatures) == (taylor == "second")
@@ -104,55 +104,55 @@ def test_surface_is_that_of_the_full_model(tmp_path, taylor, spatial, charges):
 
 def test_loss_is_the_weighted_sum_of_its_terms(tmp_path):
     weights = {"taylor_weight": 2.0, "spatial_weight": 0.3}
-    _, _, prepared, part = ready(tmp_path, **weights)
-    part.float()
-    weak, frames = prepared.weak_supervision, join_frames(prepared.training)
-    assert weak.start_epoch(1, part, prepared.training)
-    prediction = part(frames)
-    surface = surface_of(part, prediction, frames, join_copies(weak.of_epoch))
+    _, _, inputs, trainable = ready(tmp_path, **weights)
+    trainable.float()
+    weak, frames = inputs.weak_supervision, join_frames(inputs.training)
+    assert weak.start_epoch(1, trainable, inputs.training)
+    prediction = trainable(frames)
+    surface = surface_of(trainable, prediction, frames, join_copies(weak.epoch_copies))
     squared_length = 8 * 0.03**2  # atoms, times the square of the size
     taylor = taylor_residuals(surface, "trapezoid").square().mean() / squared_length
     spatial = spatial_residuals(surface, "all", "trapezoid").square().mean() / squared_length
-    found = weak.loss(part, prediction, frames, [0, 1]).item()
+    found = weak.loss(trainable, prediction, frames, [0, 1]).item()
     assert found == pytest.approx((2.0 * taylor + 0.3 * spatial).item(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("taylor", "spatial"), [("first", "A"), ("trapezoid", "all"), ("second", "two-point")])
 def test_gradient_of_the_terms_by_finite_differences(tmp_path, taylor, spatial):
-    _, _, prepared, part = ready(tmp_path, taylor=taylor, spatial=spatial)
-    weak, frames = prepared.weak_supervision, in_double(join_frames(prepared.training))
-    weak.start_epoch(1, part, prepared.training)
-    weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
+    _, _, inputs, trainable = ready(tmp_path, taylor=taylor, spatial=spatial)
+    weak, frames = inputs.weak_supervision, in_double(join_frames(inputs.training))
+    weak.start_epoch(1, trainable, inputs.training)
+    weak.epoch_copies = [double_copies(copies) for copies in weak.epoch_copies]
 
     def loss():
-        return weak.loss(part, part(frames), frames, [0, 1])
+        return weak.loss(trainable, trainable(frames), frames, [0, 1])
 
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    directions = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in part.parameters()]
+    directions = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in trainable.parameters()]
     ends = []
     for sign in (1.0, -1.0):
-        for parameter, direction in zip(part.parameters(), directions, strict=True):
+        for parameter, direction in zip(trainable.parameters(), directions, strict=True):
             parameter.data += sign * 1e-5 * direction
         ends.append(loss().item())
-        for parameter, direction in zip(part.parameters(), directions, strict=True):
+        for parameter, direction in zip(trainable.parameters(), directions, strict=True):
             parameter.data -= sign * 1e-5 * direction
     expected = (ends[0] - ends[1]) / 2e-5
-    pairs = zip(part.parameters(), directions, strict=True)
-    slopes = sum((p.grad * d).sum().item() for p, d in pairs if p.grad is not None)
-    assert slopes == pytest.approx(expected, rel=1e-5)
+    pairs = zip(trainable.parameters(), directions, strict=True)
+    derivative = sum((p.grad * d).sum().item() for p, d in pairs if p.grad is not None)
+    assert derivative == pytest.approx(expected, rel=1e-5)
 
 
 def test_weak_labels_lead_to_the_reference_energy(tmp_path):
     """With labels at A, the residual is E(C) - E_ref(A) + d . F_ref(A), whatever the model says of A."""
-    settings, batches, prepared, part = ready(tmp_path, taylor="first", spatial="none", weak_labels=True)
-    model = make_model(settings, prepared.features, prepared.terms, part)
-    batch, frames = batches[0], in_double(prepared.training[0])
-    weak, way = prepared.weak_supervision, ways_of(batches[0], 7)
-    weak.of_epoch = [double_copies(weak.copy_frame(batch, way))]
-    full = predict(model, displaced(batch, way["C"], model.cutoff)).energies
-    residual = full - batch.energies + (way["C"] * batch.forces).sum()
-    found = weak.loss(part, part(frames), frames, [0]).item()
+    settings, batches, inputs, trainable = ready(tmp_path, taylor="first", spatial="none", weak_labels=True)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
+    batch, frames = batches[0], in_double(inputs.training[0])
+    weak, displacement = inputs.weak_supervision, displacements_of(batches[0], 7)
+    weak.epoch_copies = [double_copies(weak.copy_frame(batch, displacement))]
+    full = predict(model, displaced(batch, displacement["C"], model.cutoff)).energies
+    residual = full - batch.energies + (displacement["C"] * batch.forces).sum()
+    found = weak.loss(trainable, trainable(frames), frames, [0]).item()
     assert found == pytest.approx(residual.square().item() / (8 * 0.03**2), rel=1e-4)
 
 
@@ -160,60 +160,63 @@ def test_weak_labels_lead_to_the_reference_energy(tmp_path):
 def test_central_and_curvature_are_the_odd_and_even_parts_of_the_full_model(tmp_path, displacement):
     """Half the difference of E(C) and E(M) with reference forces; their mean with the model Hessian."""
     for taylor in ("central", "curvature"):
-        settings, batches, prepared, part = ready(
+        settings, batches, inputs, trainable = ready(
             tmp_path, taylor=taylor, spatial="none", weak_labels=taylor == "central", displacement=displacement
         )
-        model = make_model(settings, prepared.features, prepared.terms, part)
-        batch, frames, weak = batches[0], in_double(prepared.training[0]), prepared.weak_supervision
-        weak.start_epoch(1, part, prepared.training)
-        weak.of_epoch = [double_copies(copies) for copies in weak.of_epoch]
-        d = weak.of_epoch[0].displacements["AC"]
+        model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
+        batch, frames, weak = batches[0], in_double(inputs.training[0]), inputs.weak_supervision
+        weak.start_epoch(1, trainable, inputs.training)
+        weak.epoch_copies = [double_copies(copies) for copies in weak.epoch_copies]
+        d = weak.epoch_copies[0].displacements["AC"]
         plus, minus = (predict(model, displaced(batch, sign * d, model.cutoff)).energies for sign in (1, -1))
         if taylor == "central":
             residual = 0.5 * (plus - minus) + (d * batch.forces).sum()
         else:
             at_a = predict(model, batch).energies
             residual = 0.5 * (plus + minus) - at_a - 0.5 * d.flatten() @ model_hessian(batch) @ d.flatten()
-        found = weak.loss(part, part(frames), frames, [0]).item()
+        found = weak.loss(trainable, trainable(frames), frames, [0]).item()
         assert found == pytest.approx(residual.square().item() / (8 * 0.03**2), rel=1e-3)
 
 
 def test_adversarial_copies_go_against_the_error_of_the_forces(tmp_path):
-    _, _, prepared, part = ready(tmp_path, displacement="adversarial", taylor="first", spatial="none")
-    part.float()
-    weak = prepared.weak_supervision
-    weak.start_epoch(1, part, prepared.training)
-    for frame, copies in zip(prepared.training, weak.of_epoch, strict=True):
-        errors = (part(frame).forces - frame.labels["forces"].values).detach()
-        way = copies.displacements["AC"]
-        torch.testing.assert_close((way * errors).sum(1), -(3**0.5) * 0.03 * errors.norm(dim=1), rtol=1e-4, atol=1e-7)
-    assert part.training
+    _, _, inputs, trainable = ready(tmp_path, displacement="adversarial", taylor="first", spatial="none")
+    trainable.float()
+    weak = inputs.weak_supervision
+    weak.start_epoch(1, trainable, inputs.training)
+    for frame, copies in zip(inputs.training, weak.epoch_copies, strict=True):
+        errors = (trainable(frame).forces - frame.labels["forces"].values).detach()
+        displacement = copies.displacements["AC"]
+        torch.testing.assert_close(
+            (displacement * errors).sum(1), -(3**0.5) * 0.03 * errors.norm(dim=1), rtol=1e-4, atol=1e-7
+        )
+    assert trainable.training
 
 
 def test_virtual_adversarial_training_holds_the_energy_against_a_step_along_the_forces(tmp_path):
-    """No labels enter: the change of the predicted energy down its own slope, E(A) being a constant."""
-    _, _, prepared, part = ready(tmp_path, displacement="virtual", taylor="zeroth", spatial="none")
-    part.float()
-    weak, frame = prepared.weak_supervision, prepared.training[0]
-    weak.start_epoch(1, part, prepared.training)
-    way, prediction = weak.of_epoch[0].displacements["AC"], part(frame)
-    torch.testing.assert_close(way.norm(dim=1), torch.full((8,), 3**0.5 * 0.03), rtol=1e-5, atol=0)
-    assert (way * prediction.forces).sum(1).max() < 0
+    """No labels enter: the change of the predicted energy down its own gradient, E(A) being a constant."""
+    _, _, inputs, trainable = ready(tmp_path, displacement="virtual", taylor="zeroth", spatial="none")
+    trainable.float()
+    weak, frame = inputs.weak_supervision, inputs.training[0]
+    weak.start_epoch(1, trainable, inputs.training)
+    displacement, prediction = weak.epoch_copies[0].displacements["AC"], trainable(frame)
+    torch.testing.assert_close(displacement.norm(dim=1), torch.full((8,), 3**0.5 * 0.03), rtol=1e-5, atol=0)
+    assert (displacement * prediction.forces).sum(1).max() < 0
     unlabelled = dataclasses.replace(frame, labels={"energy": Label(torch.full((1,), torch.nan))})
-    found = weak.loss(part, prediction, unlabelled, [0])
-    surface = surface_of(part, prediction, frame, weak.of_epoch[0])
+    found = weak.loss(trainable, prediction, unlabelled, [0])
+    surface = surface_of(trainable, prediction, frame, weak.epoch_copies[0])
     expected = (surface.energies["C"] - surface.energies["A"]).square() / (8 * 0.03**2)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
-    (slope,) = torch.autograd.grad(found, prediction.energies, allow_unused=True)
-    assert slope is None or slope.item() == 0.0
+    (gradient,) = torch.autograd.grad(found, prediction.energies, allow_unused=True)
+    assert gradient is None or gradient.item() == 0.0
 
 
 def test_atoms_that_do_not_move_are_at_one_place_in_all_copies(tmp_path):
-    _, _, prepared, part = ready(tmp_path, displaced_fraction=0.5, taylor="first", spatial="all")
-    weak = prepared.weak_supervision
-    weak.start_epoch(1, part, prepared.training)
+    _, _, inputs, trainable = ready(tmp_path, displaced_fraction=0.5, taylor="first", spatial="all")
+    weak = inputs.weak_supervision
+    weak.start_epoch(1, trainable, inputs.training)
     moved = [
-        torch.stack([copies.displacements[edge].abs().sum(1) > 0 for edge in ("AB", "AC")]) for copies in weak.of_epoch
+        torch.stack([copies.displacements[edge].abs().sum(1) > 0 for edge in ("AB", "AC")])
+        for copies in weak.epoch_copies
     ]
     for of_frame in moved:
         assert torch.equal(of_frame[0], of_frame[1])
@@ -221,22 +224,22 @@ def test_atoms_that_do_not_move_are_at_one_place_in_all_copies(tmp_path):
 
 
 def test_copies_take_turns_and_wait_for_the_warm_up(tmp_path):
-    _, _, prepared, part = ready(tmp_path, warm_up_epochs=1)
-    weak = prepared.weak_supervision
-    assert not weak.start_epoch(1, part, prepared.training)
+    _, _, inputs, trainable = ready(tmp_path, warm_up_epochs=1)
+    weak = inputs.weak_supervision
+    assert not weak.start_epoch(1, trainable, inputs.training)
     seen = []
     for epoch in (2, 3, 4):
-        assert weak.start_epoch(epoch, part, prepared.training)
-        seen.append(weak.of_epoch[0].displacements["AC"])
+        assert weak.start_epoch(epoch, trainable, inputs.training)
+        seen.append(weak.epoch_copies[0].displacements["AC"])
     assert torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[0], seen[1])
 
 
 @pytest.mark.parametrize(("taylor", "spatial"), [("first", "none"), ("second", "D"), ("trapezoid", "all")])
 def test_memory_is_foreseen(tmp_path, taylor, spatial):
-    _, batches, prepared, _ = ready(tmp_path, taylor=taylor, spatial=spatial)
-    taken = sum(copies.n_bytes for frame in prepared.weak_supervision.prepared for copies in frame)
-    n_kept = prepared.terms.whitening.matrix.shape[1]
+    _, batches, inputs, _ = ready(tmp_path, taylor=taylor, spatial=spatial)
+    taken = sum(copies.n_bytes for frame in inputs.weak_supervision.random_copies for copies in frame)
+    n_kept = inputs.initial_fit.whitening.matrix.shape[1]
     needs = needs_of(taylor, spatial, "trapezoid")
     assert memory_of_copies(batches[:2], n_kept, needs, 2) == pytest.approx(taken, rel=0.1)
 
@@ -250,13 +253,13 @@ def test_copies_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
 def test_displacements_that_let_atoms_meet_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"displacement_size is 0.4 Å, but the closest atoms .* expected at most 0\.3"):
         ready(tmp_path, displacement_size=0.4)
-    _, batches, prepared, _ = ready(tmp_path)
-    way = torch.zeros_like(batches[0].positions)
-    way[0] = batches[0].positions[1] - batches[0].positions[0]
+    _, batches, inputs, _ = ready(tmp_path)
+    displacement = torch.zeros_like(batches[0].positions)
+    displacement[0] = batches[0].positions[1] - batches[0].positions[0]
     with pytest.raises(
         InputError, match=r"after the atoms of a frame were displaced: .* lower weak_supervision.displacement_size"
     ):
-        prepared.weak_supervision.copy_frame(batches[0], dict.fromkeys("BCD", way))
+        inputs.weak_supervision.copy_frame(batches[0], dict.fromkeys("BCD", displacement))
 
 
 def weights(run):

@@ -30,24 +30,24 @@ class BatchSteps:
     is_stuck = False
     """Chance leads out of every minimum."""
 
-    def __init__(self, part: TrainableModel, settings: OptimisationSettings, seed: int):
+    def __init__(self, model: TrainableModel, settings: OptimisationSettings, seed: int):
         """Set up the first step.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
             Changed in place.
         settings : OptimisationSettings
         seed : int
             Seed of the order of the frames.
         """
-        self.part = part
-        self.average = copy.deepcopy(part).eval()
+        self.model = model
+        self.average = copy.deepcopy(model).eval()
         self.settings = settings
         self.seed = seed
         self.schedule = make_schedule(settings)
-        parameters = list(part.heads.parameters())
-        contractions = [module for module in part.heads.modules() if isinstance(module, Contraction)]
+        parameters = list(model.heads.parameters())
+        contractions = [module for module in model.heads.modules() if isinstance(module, Contraction)]
         mixing = {parameter for module in contractions for parameter in module.parameters()}
         weights = [parameter for parameter in parameters if parameter.ndim > 1 and parameter not in mixing]
         # Decay would pull at mean values, and at the size of channels, which the network can make up for.
@@ -56,7 +56,7 @@ class BatchSteps:
             {"params": weights, "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
             {"params": offsets, "lr": settings.learning_rate, "weight_decay": 0.0},
         ]
-        if fitted := part.fitted_parameters():
+        if fitted := model.fitted_parameters():
             groups.append({"params": fitted, "lr": settings.charge_learning_rate, "weight_decay": 0.0})
         self.optimiser = OPTIMISERS[settings.optimiser](groups)
         self._start_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
@@ -80,7 +80,7 @@ class BatchSteps:
                 raise not_finite(objective, indices, result, f"epoch {epoch}, step {number}")
             if result.added is not None:
                 added.append(result.added)
-            torch.nn.utils.clip_grad_norm_(self.part.parameters(), self.settings.gradient_clip)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
             self.optimiser.step()
             self._update_average(step)
         rate = self.optimiser.param_groups[0]["lr"]
@@ -93,7 +93,7 @@ class BatchSteps:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on besides its number, as tensors and plain numbers."""
         return {
-            "part": self.part.state_dict(),
+            "part": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -113,7 +113,7 @@ class BatchSteps:
                 f"the checkpoint's optimiser has {n_groups} groups of parameters, expected {n_expected}: it was "
                 "written by another version of mliap_hybrid; finish the run with that, or start a new one"
             )
-        self.part.load_state_dict(state["part"])
+        self.model.load_state_dict(state["part"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state.get("schedule", {}))  # older ones were cosines, which have no state
@@ -134,5 +134,5 @@ class BatchSteps:
         """Exponential average; while it is young, of the few steps there were."""
         decay = min(self.settings.average_decay, (1.0 + step) / (10.0 + step))
         with torch.no_grad():
-            for average, current in zip(self.average.parameters(), self.part.parameters(), strict=True):
+            for average, current in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 average.lerp_(current, 1.0 - decay)

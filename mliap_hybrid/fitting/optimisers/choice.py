@@ -10,19 +10,19 @@ from mliap_hybrid.fitting.steps import Steps
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 
-def make_steps(part: TrainableModel, settings: OptimisationSettings, seed: int) -> Steps:
-    """What moves the weights of a part.
+def make_steps(model: TrainableModel, settings: OptimisationSettings, seed: int) -> Steps:
+    """What moves the weights of a model.
 
     Parameters
     ----------
-    part : TrainableModel
+    model : TrainableModel
         Changed in place by the steps.
     settings : OptimisationSettings
     seed : int
         Seed of the order of the frames.
     """
     if settings.optimiser == "lbfgs":
-        return LBFGSSteps(part)
+        return LBFGSSteps(model)
     if settings.optimiser == "lm":
-        return LevenbergMarquardtSteps(part, settings)
-    return BatchSteps(part, settings, seed)
+        return LevenbergMarquardtSteps(model, settings)
+    return BatchSteps(model, settings, seed)

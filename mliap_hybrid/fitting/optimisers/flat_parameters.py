@@ -1,4 +1,4 @@
-"""The parameters of a trained part as one vector."""
+"""The parameters of a trainable model as one vector."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 
 
 class FlatParameters:
-    """Reads and writes all parameters of a part."""
+    """Reads and writes all parameters of a model."""
 
-    def __init__(self, part: TrainableModel):
-        self.parameters = list(part.parameters())
+    def __init__(self, model: TrainableModel):
+        self.parameters = list(model.parameters())
         self.sizes = [parameter.numel() for parameter in self.parameters]
 
     def position(self) -> Tensor:

@@ -9,22 +9,22 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 class FullBatchSteps:
     """No chance is in them, and weights are not averaged."""
 
-    def __init__(self, part: TrainableModel):
+    def __init__(self, model: TrainableModel):
         """Take the weights.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
             Changed in place.
         """
-        self.part = part
-        self.weights = FlatParameters(part)
+        self.model = model
+        self.weights = FlatParameters(model)
         self.is_stuck = False
 
     @property
     def average(self) -> TrainableModel:
         """The weights themselves."""
-        return self.part
+        return self.model
 
     def after_epoch(self, validation_loss: float) -> None:
         """Take no note of the validation loss."""

@@ -40,7 +40,7 @@ class Point:
     """f."""
     gradient: Tensor
     """(n,): g."""
-    slope: float
+    derivative: float
     """p.g."""
 
 
@@ -94,7 +94,7 @@ class LBFGS:
             value, gradient = function(self.position + length * direction)
             return Point(length, value if math.isfinite(value) else math.inf, gradient, float(direction @ gradient))
 
-        end = _line_search(at, start, first) if start.slope < 0.0 else None
+        end = _line_search(at, start, first) if start.derivative < 0.0 else None
         if end is None:
             self._steps.clear()
             self._changes.clear()
@@ -150,9 +150,9 @@ def _line_search(at: Callable[[float], Point], start: Point, length: float) -> P
         point = at(length)
         if not _is_low_enough(point, start) or point.value > low.value + ROUNDING * abs(start.value):
             high = point
-        elif abs(point.slope) <= -C2 * start.slope:
+        elif abs(point.derivative) <= -C2 * start.derivative:
             return point
-        elif point.slope * (1.0 if high is None else high.length - low.length) >= 0.0:
+        elif point.derivative * (1.0 if high is None else high.length - low.length) >= 0.0:
             high, low = low, point
         else:
             low = point
@@ -162,20 +162,20 @@ def _line_search(at: Callable[[float], Point], start: Point, length: float) -> P
 
 def _is_low_enough(point: Point, start: Point) -> bool:
     """The first condition."""
-    return point.value <= start.value + C1 * point.length * start.slope + ROUNDING * abs(start.value)
+    return point.value <= start.value + C1 * point.length * start.derivative + ROUNDING * abs(start.value)
 
 
 def _between(low: Point, high: Point) -> float:
     """Where the cubic through two points has its minimum, kept away from both (equation 3.59)."""
     width = high.length - low.length
     if math.isfinite(high.value):
-        d1 = low.slope + high.slope - 3.0 * (low.value - high.value) / (low.length - high.length)
-        squared = d1**2 - low.slope * high.slope
+        d1 = low.derivative + high.derivative - 3.0 * (low.value - high.value) / (low.length - high.length)
+        squared = d1**2 - low.derivative * high.derivative
         if squared >= 0.0:
             d2 = math.copysign(math.sqrt(squared), width)
-            denominator = high.slope - low.slope + 2.0 * d2
+            denominator = high.derivative - low.derivative + 2.0 * d2
             if denominator != 0.0:
-                length = high.length - width * (high.slope + d2 - d1) / denominator
+                length = high.length - width * (high.derivative + d2 - d1) / denominator
                 nearest, farthest = low.length + 0.1 * width, low.length + 0.9 * width
                 return min(max(length, min(nearest, farthest)), max(nearest, farthest))
     return low.length + 0.5 * width

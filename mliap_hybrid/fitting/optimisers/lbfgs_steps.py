@@ -18,15 +18,15 @@ from mliap_hybrid.fitting.trainable_model import TrainableModel
 class LBFGSSteps(FullBatchSteps):
     """After an epoch its state determines all that follows, bit for bit."""
 
-    def __init__(self, part: TrainableModel):
+    def __init__(self, model: TrainableModel):
         """Set up the first step.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
             Changed in place.
         """
-        super().__init__(part)
+        super().__init__(model)
         self.minimiser = LBFGS(self.weights.position())
 
     def run_epoch(self, epoch: int, objective: Objective) -> Progress:
@@ -60,12 +60,12 @@ class LBFGSSteps(FullBatchSteps):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on besides its number, as tensors and plain numbers."""
-        part = self.part.state_dict()
+        weights = self.model.state_dict()
         optimiser = self.minimiser.state_dict() | {"is_stuck": self.is_stuck}
-        return {"part": part, "average": part, "optimiser": optimiser}
+        return {"part": weights, "average": weights, "optimiser": optimiser}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state_dict` returned."""
-        self.part.load_state_dict(state["part"])
+        self.model.load_state_dict(state["part"])
         self.minimiser.load_state_dict(state["optimiser"])
         self.is_stuck = state["optimiser"]["is_stuck"]

@@ -28,19 +28,19 @@ MAX_TRIALS = 12
 FIRST_DAMPING = 1e-2
 """Relative to the mean of the diagonal of J^T J over its rank."""
 
-Rows = Iterable[tuple[Tensor, Tensor]]
+ResidualsAndJacobians = Iterable[tuple[Tensor, Tensor]]
 """Some of the residuals (m_k,), float32, and their derivatives (m_k, n) by the weights."""
 
 
 class LinearModel:
     """Residuals that are linear in the weights, and the step to the minimum of their damped squares."""
 
-    def __init__(self, rows: Rows, n_residuals: int, position: Tensor, decay: float):
+    def __init__(self, linearised: ResidualsAndJacobians, n_residuals: int, position: Tensor, decay: float):
         """Gather J^T J, or J J^T where this is smaller.
 
         Parameters
         ----------
-        rows : iterable of (Tensor, Tensor)
+        linearised : iterable of (Tensor, Tensor)
             All residuals and derivatives, part by part.
         n_residuals : int
             Their number.
@@ -57,7 +57,7 @@ class LinearModel:
         self.jacobian = torch.empty((0, n) if self.by_weights else (n_residuals, n), device=device)
         self.products = torch.zeros((n, n) if self.by_weights else (0, 0), device=device)
         self.squares, first = 0.0, 0
-        for residuals, derivatives in rows:
+        for residuals, derivatives in linearised:
             self.squares += float(residuals.double().square().sum())
             self.gradient = self.gradient + (residuals @ derivatives).double()
             if self.by_weights:

@@ -28,16 +28,16 @@ ROWS = 64
 class LevenbergMarquardtSteps(FullBatchSteps):
     """After an epoch its state determines all that follows, bit for bit."""
 
-    def __init__(self, part: TrainableModel, settings: OptimisationSettings):
+    def __init__(self, model: TrainableModel, settings: OptimisationSettings):
         """Set up the first step.
 
         Parameters
         ----------
-        part : TrainableModel
+        model : TrainableModel
             Changed in place; without predicted charges.
         settings : OptimisationSettings
         """
-        super().__init__(part)
+        super().__init__(model)
         self.settings = settings
         self.position = self.weights.position()  # (n,)
         self.damping: Damping | None = None
@@ -55,14 +55,14 @@ class LevenbergMarquardtSteps(FullBatchSteps):
         n_residuals = count_residuals(objective.loss, totals)
         self._check(n_residuals, objective)
         errors = RunningErrors()
-        rows = self._rows(objective, totals, errors)
-        model = LinearModel(rows, n_residuals, self.position, self.settings.weight_decay)
-        if not math.isfinite(model.loss):
-            result = BatchResult(model.loss, None, float(model.gradient.norm()))
+        linearised = self._residuals_and_jacobians(objective, totals, errors)
+        linear_model = LinearModel(linearised, n_residuals, self.position, self.settings.weight_decay)
+        if not math.isfinite(linear_model.loss):
+            result = BatchResult(linear_model.loss, None, float(linear_model.gradient.norm()))
             raise not_finite(objective, list(range(objective.n_frames)), result, f"epoch {epoch}")
         if self.damping is None:
-            self.damping = Damping(FIRST_DAMPING * model.typical_square)
-        found = best_step(model, self.position, lambda x: self._loss(x, objective, totals), self.damping)
+            self.damping = Damping(FIRST_DAMPING * linear_model.typical_square)
+        found = best_step(linear_model, self.position, lambda x: self._loss(x, objective, totals), self.damping)
         self.is_stuck = found is None and not objective.changes
         length = 0.0 if found is None else float((found[0] - self.position).norm())
         self.position = self.position if found is None else found[0]
@@ -78,22 +78,22 @@ class LevenbergMarquardtSteps(FullBatchSteps):
             "growth": self.damping.growth,
             "is_stuck": self.is_stuck,
         }
-        return {"part": self.part.state_dict(), "average": self.part.state_dict(), "optimiser": optimiser}
+        return {"part": self.model.state_dict(), "average": self.model.state_dict(), "optimiser": optimiser}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state that `state_dict` returned."""
         optimiser = state["optimiser"]
-        self.part.load_state_dict(state["part"])
+        self.model.load_state_dict(state["part"])
         self.position, self.is_stuck = optimiser["position"].to(self.position.device), optimiser["is_stuck"]
         self.damping = Damping(optimiser["damping"], optimiser["growth"])
 
-    def _rows(
+    def _residuals_and_jacobians(
         self, objective: Objective, totals: Mapping[str, int], errors: RunningErrors
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Residuals (m,) of each frame, and their derivatives (m, n); adds up the errors on the way."""
-        self.part.train()
-        for frame in (on_cpu.to(self.part.device) for on_cpu in objective.frames):
-            prediction = self.part(frame)
+        self.model.train()
+        for frame in (on_cpu.to(self.model.device) for on_cpu in objective.frames):
+            prediction = self.model(frame)
             of_frame = residuals(prediction, frame, objective.loss, totals)  # (m,)
             with torch.no_grad():
                 errors.add(squared_errors(prediction, frame, objective.loss), frame)
@@ -115,14 +115,14 @@ class LevenbergMarquardtSteps(FullBatchSteps):
     def _loss(self, position: Tensor, objective: Objective, totals: Mapping[str, int]) -> float:
         """Sum of the squared residuals, and of the squared weights times the decay."""
         self.weights.move_to(position)
-        self.part.eval()
+        self.model.eval()
         squares, size = 0.0, self.settings.batch_size
         with torch.no_grad():
             for first in range(0, objective.n_frames, size):
                 last = min(first + size, objective.n_frames)
-                frames = join_frames([objective.frames[index] for index in range(first, last)]).to(self.part.device)
-                piece = residuals(self.part(frames), frames, objective.loss, totals)
-                squares += float(piece.double().square().sum())
+                frames = join_frames([objective.frames[index] for index in range(first, last)]).to(self.model.device)
+                batch_residuals = residuals(self.model(frames), frames, objective.loss, totals)
+                squares += float(batch_residuals.double().square().sum())
         return squares + self.settings.weight_decay * float(position.square().sum())
 
     def _check(self, n_residuals: int, objective: Objective) -> None:

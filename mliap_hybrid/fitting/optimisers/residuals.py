@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.config import LossSettings
-from mliap_hybrid.fitting.losses import label_errors, transition_of, weight_of
+from mliap_hybrid.fitting.losses import huber_transition, label_errors, loss_weight
 from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.quantities import QUANTITIES
@@ -39,7 +39,7 @@ def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings
     """
     parts = []
     for name, quantity in QUANTITIES.items():
-        weight, transition = weight_of(quantity, loss), transition_of(quantity, loss)
+        weight, transition = loss_weight(quantity, loss), huber_transition(quantity, loss)
         errors = label_errors(prediction, frames, quantity)
         if errors is not None and weight > 0.0:
             n_values = totals[name] * errors[0].numel()  # a virial has nine
@@ -49,7 +49,7 @@ def residuals(prediction: Prediction, frames: TrainingFrames, loss: LossSettings
 
 def count_residuals(loss: LossSettings, totals: Mapping[str, int]) -> int:
     """How many residuals there are of frames with these numbers of labels."""
-    weighted = {name: quantity for name, quantity in QUANTITIES.items() if weight_of(quantity, loss) > 0.0}
+    weighted = {name: quantity for name, quantity in QUANTITIES.items() if loss_weight(quantity, loss) > 0.0}
     return sum(totals[name] * math.prod(quantity.shape) for name, quantity in weighted.items())
 
 

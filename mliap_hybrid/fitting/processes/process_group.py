@@ -37,8 +37,8 @@ class ProcessGroup:
         InputError
         """
 
-    def share(self, items: Sequence[Item]) -> list[Item]:
-        """This process' share of what all of them have in the same order: every `size`-th; maybe none."""
+    def shard(self, items: Sequence[Item]) -> list[Item]:
+        """This process' shard of what all of them have in the same order: every `size`-th; maybe none."""
         return list(items)[self.rank :: self.size]
 
     def sum(self, values: Tensor) -> Tensor:

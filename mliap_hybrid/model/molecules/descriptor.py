@@ -67,7 +67,7 @@ class InverseDistances:
         """D (n_molecules, n_pairs), 1/Å, of the pair vectors (n_molecules, n_pairs, 3), Å."""
         return vectors.square().sum(-1).rsqrt()
 
-    def slopes(self, vectors: Tensor, values: Tensor) -> Tensor:
+    def gradients(self, vectors: Tensor, values: Tensor) -> Tensor:
         """dD_p/dr_p (n_molecules, n_pairs, 3), 1/Å^2, of the pair vectors and their `values`."""
         return vectors * (-(values**3))[..., None]
 
@@ -91,8 +91,8 @@ class InverseDistances:
         -------
         Tensor, shape (n_molecules, n_pairs, 3 * n_atoms), 1/Å^2
         """
-        slopes = self.slopes(vectors, values)  # (n_molecules, n_pairs, 3)
-        by_atom = -self._incidence.T[:, :, None] * slopes[:, :, None, :]  # (n_molecules, n_pairs, n_atoms, 3)
+        gradients = self.gradients(vectors, values)  # (n_molecules, n_pairs, 3)
+        by_atom = -self._incidence.T[:, :, None] * gradients[:, :, None, :]  # (n_molecules, n_pairs, n_atoms, 3)
         return by_atom.flatten(2)
 
     def permuted_pairs(self, permutations: Tensor) -> Tensor:

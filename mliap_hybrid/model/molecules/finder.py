@@ -42,7 +42,7 @@ class FoundMolecules:
     """(n_molecules, n_triangle, 3) float64, Å: r_j - r_i of the lower triangle of the pairs of atoms, by place."""
     molecule_of_centre: Tensor
     """(n_centres,) int64: index of its molecule."""
-    rows: Tensor
+    inner_pairs: Tensor
     """(n_inner,) int64: the pairs within a molecule, among all pairs."""
     molecule: Tensor
     """(n_inner,) int64: their molecule."""
@@ -88,12 +88,12 @@ def find_molecules(geometry: Geometry, numbers: Tensor, descriptor: InverseDista
         )
     )
     inner = (neighbour_molecules == molecules[pair_i]) & (neighbour_tags != tags[pair_i])  # no images of the centre
-    rows = inner.nonzero()[0]  # (n_inner,)
+    inner_pairs = inner.nonzero()[0]  # (n_inner,)
     _, first, molecule_of_centre = np.unique(molecules, return_index=True, return_inverse=True)  # (n_molecules,)
-    molecule = molecule_of_centre[pair_i[rows]]  # (n_inner,)
+    molecule = molecule_of_centre[pair_i[inner_pairs]]  # (n_inner,)
 
-    from_first = pair_i[rows] == first[molecule]  # (n_inner,)
-    seen, molecule_seen = _nearest(rows[from_first], molecule[from_first], neighbour_tags, vectors)
+    from_first = pair_i[inner_pairs] == first[molecule]  # (n_inner,)
+    seen, molecule_seen = _nearest(inner_pairs[from_first], molecule[from_first], neighbour_tags, vectors)
     _check_whole(np.bincount(molecule_seen, minlength=len(first)) + 1, len(numbers), tags[first])
     seen = seen.reshape(len(first), len(numbers) - 1)  # by molecule, then by tag
     members = np.concatenate([tags[first, None], neighbour_tags[seen]], axis=1)  # (n_molecules, n_atoms)
@@ -108,14 +108,16 @@ def find_molecules(geometry: Geometry, numbers: Tensor, descriptor: InverseDista
     place_of = places.argsort(dim=1).numpy()  # (n_molecules, n_atoms): place of each atom by tag
     triangle = descriptor.vectors(positions)  # (n_molecules, n_triangle, 3)
 
-    by_tag = [(members[molecule] < each[:, None]).sum(axis=1) for each in (tags[pair_i[rows]], neighbour_tags[rows])]
+    pair_tags = tags[pair_i[inner_pairs]], neighbour_tags[inner_pairs]  # (n_inner,) each
+    by_tag = [(members[molecule] < each[:, None]).sum(axis=1) for each in pair_tags]
     a, b = (place_of[molecule, each] for each in by_tag)  # (n_inner,) places of the centre and of its neighbour
     later, earlier = np.maximum(a, b), np.minimum(a, b)
     place, sign = later * (later - 1) // 2 + earlier, np.where(a > b, 1.0, -1.0)
-    same = np.abs(vectors[rows] - sign[:, None] * triangle.numpy()[molecule, place]).max(axis=1) < SAME_IMAGE
-    _check_whole(np.bincount(pair_i[rows[same]], minlength=len(tags)) + 1, len(numbers), tags)
+    same = np.abs(vectors[inner_pairs] - sign[:, None] * triangle.numpy()[molecule, place]).max(axis=1) < SAME_IMAGE
+    _check_whole(np.bincount(pair_i[inner_pairs[same]], minlength=len(tags)) + 1, len(numbers), tags)
     kept = (
-        torch.from_numpy(each) for each in (molecule_of_centre, rows[same], molecule[same], place[same], sign[same])
+        torch.from_numpy(each)
+        for each in (molecule_of_centre, inner_pairs[same], molecule[same], place[same], sign[same])
     )
     return FoundMolecules(triangle, *kept)
 
@@ -141,14 +143,14 @@ def _arrays(tags: AtomTags | None, n_atoms: int) -> list[Integers]:
 
 
 def _nearest(
-    rows: Integers, molecule: Integers, neighbour_tags: Integers, vectors: NDArray[np.float64]
+    pairs: Integers, molecule: Integers, neighbour_tags: Integers, vectors: NDArray[np.float64]
 ) -> tuple[Integers, Integers]:
     """Pairs to the nearest image of each neighbour, by molecule and then by tag; and their molecules."""
-    tags = neighbour_tags[rows]  # (n_rows,)
-    order = np.lexsort((np.square(vectors[rows]).sum(axis=1), tags, molecule))
-    is_new = np.ones(len(rows), dtype=bool)
+    tags = neighbour_tags[pairs]  # (n_chosen,)
+    order = np.lexsort((np.square(vectors[pairs]).sum(axis=1), tags, molecule))
+    is_new = np.ones(len(pairs), dtype=bool)
     is_new[1:] = (np.diff(molecule[order]) != 0) | (np.diff(tags[order]) != 0)
-    return rows[order[is_new]], molecule[order[is_new]]
+    return pairs[order[is_new]], molecule[order[is_new]]
 
 
 def _check_whole(n_found: Integers, n_atoms: int, tags: Integers) -> None:

@@ -166,8 +166,8 @@ class GDMLModel:
         """Energies (n_molecules,) and dE/dr_p (n_molecules, n_pairs, 3) of pair vectors (n_molecules, n_pairs, 3)."""
         values = self.descriptor.values(vectors)  # (n_molecules, n_pairs)
         scale = scale_of(self.sigma)
-        energies, slopes = self._expansion(scale * values)  # (n_molecules,), (n_molecules, n_pairs)
-        gradients = (scale * slopes)[..., None] * self.descriptor.slopes(vectors, values)
+        energies, descriptor_gradients = self._expansion(scale * values)  # (n_molecules,), (n_molecules, n_pairs)
+        gradients = (scale * descriptor_gradients)[..., None] * self.descriptor.gradients(vectors, values)
         return energies + self.constant, gradients
 
     def arrays(self) -> dict[str, Tensor]:

@@ -68,7 +68,7 @@ class MoleculeOrder:
         moved = (relative > LOOSE).any(1)  # (n_molecules,)
         for index in moved.nonzero()[:, 0].tolist():
             places[index] = self._by_bonds(lengths[index], int(tags[index]))
-        if len(reference.ways) > 1 or reference.handedness is not None:
+        if len(reference.inequivalent_orders) > 1 or reference.handedness is not None:
             self._by_geometry(places, moved, positions, tags)
         self.n_reordered += int((places != torch.arange(n_atoms)).any(1).sum())
         return places
@@ -93,37 +93,37 @@ class MoleculeOrder:
         )
 
     def _by_geometry(self, places: Tensor, moved: Tensor, positions: Tensor, tags: NDArray[np.int64]) -> None:
-        """Change `places` (n_molecules, n_atoms) to the right one of the ways that keep the bonds."""
-        all_ways, handedness = self.reference.ways, self.reference.handedness
-        fits = torch.ones(len(places), len(all_ways), dtype=torch.bool)
+        """Change `places` (n_molecules, n_atoms) to the right one of the orders that keep the bonds."""
+        candidates, handedness = self.reference.inequivalent_orders, self.reference.handedness
+        fits = torch.ones(len(places), len(candidates), dtype=torch.bool)
         if handedness is not None:
             in_order = positions.gather(1, places[:, :, None].expand(-1, -1, 3))  # (n_molecules, n_atoms, 3)
-            fits = handedness.compatible(handedness.signs(in_order), all_ways)
+            fits = handedness.compatible(handedness.signs(in_order), candidates)
         settled = fits[:, 0] & (fits.sum(1) == 1)  # (n_molecules,): the order stays as it is
         for index in (~settled).nonzero()[:, 0].tolist():
-            ways = fits[index].nonzero()[:, 0]  # (n_ways,)
-            if len(ways) == 0:
+            compatible = fits[index].nonzero()[:, 0]  # (n_orders,)
+            if len(compatible) == 0:
                 raise InputError(
                     f"the molecule of atom {int(tags[index]) + 1} has another handedness than the training geometries "
                     "in every order of its atoms: it is another isomer than the one that the model was trained on"
                 )
-            orders = places[index][torch.from_numpy(all_ways)[ways]]  # (n_ways, n_atoms)
-            keeps_first = bool(ways[0] == 0) and not bool(moved[index])
+            orders = places[index][torch.from_numpy(candidates)[compatible]]  # (n_orders, n_atoms)
+            keeps_first = bool(compatible[0] == 0) and not bool(moved[index])
             places[index] = orders[self._nearest(positions[index], orders, keeps_first, int(tags[index]))]
 
     def _nearest(self, positions: Tensor, orders: Tensor, keeps_first: bool, tag: int) -> int:
-        """The order among (n_ways, n_atoms) in which a molecule (n_atoms, 3) is nearest to the training geometries."""
-        if len(orders) == 1 or (keeps_first and self.reference.hides_hands):
+        """Which of the orders (n_orders, n_atoms) brings a molecule (n_atoms, 3) nearest to the training geometries."""
+        if len(orders) == 1 or (keeps_first and self.reference.hides_handedness):
             return 0
         descriptor = self.model.descriptor
         values = descriptor.values(descriptor.vectors(positions[None]))[0]  # (n_pairs,)
-        candidates = values[descriptor.permuted_pairs(orders)]  # (n_ways, n_pairs)
-        distances = torch.cdist(candidates, self.reference.descriptors.flatten(0, 1)).amin(1)  # (n_ways,)
+        in_orders = values[descriptor.permuted_pairs(orders)]  # (n_orders, n_pairs)
+        distances = torch.cdist(in_orders, self.reference.descriptors.flatten(0, 1)).amin(1)  # (n_orders,)
         best = int(distances.argmin())
-        near = distances <= (KEPT if self.reference.hides_hands else NEARER) * distances[best]  # (n_ways,)
+        near = distances <= (KEPT if self.reference.hides_handedness else NEARER) * distances[best]  # (n_orders,)
         if keeps_first and distances[0] <= max(KEPT * float(distances[best]), self.reference.reach):
             return 0
-        other = (candidates - candidates[best]).abs().amax(1) > SAME  # (n_ways,)
+        other = (in_orders - in_orders[best]).abs().amax(1) > SAME  # (n_orders,)
         if (near & other).any():
             raise InputError(
                 f"the atoms of the molecule of atom {tag + 1} have another order than in the training geometries, and "

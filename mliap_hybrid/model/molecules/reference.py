@@ -81,7 +81,7 @@ class MoleculeReference:
         return Handedness(self.bond_matrix, positions[is_whole], self.model.cell)
 
     @cached_property
-    def hides_hands(self) -> bool:
+    def hides_handedness(self) -> bool:
         """Whether atoms have four bonds, but images in a cell hide on which side which neighbour is."""
         return self.handedness is None and bool((self.bond_matrix.sum(1) == N_BONDS).any())
 
@@ -91,7 +91,7 @@ class MoleculeReference:
         return self.model.descriptors[:, self.model.descriptor.permuted_pairs(self.model.permutations)]
 
     @cached_property
-    def ways(self) -> Orders:
+    def inequivalent_orders(self) -> Orders:
         """Orders that keep elements and bonds and have another energy; the first one leaves the atoms as they are.
 
         Of those that have the same energy, by the permutations of the model or since the training geometries sampled
@@ -103,15 +103,15 @@ class MoleculeReference:
         if len(orders) > LIMIT:
             return np.array([identity])
         group = _closed({identity}, map(tuple, self.model.permutations.tolist()))
-        for order in () if self.hides_hands else self._without_change_of_hand(orders):
+        for order in () if self.hides_handedness else self._without_change_of_hand(orders):
             if order not in group and self._is_sampled(order):
                 group = _closed(group, [order])
-        ways, seen = [identity], set(group)
+        inequivalent, seen = [identity], set(group)
         for order in orders:
             if order not in seen:
-                ways.append(order)
+                inequivalent.append(order)
                 seen.update(tuple(order[atom] for atom in element) for element in group)
-        return np.array(ways)
+        return np.array(inequivalent)
 
     def _without_change_of_hand(self, orders: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
         if self.handedness is None:

@@ -71,7 +71,7 @@ class Electrostatics(Term):
         solution = operator.solve(parameters["charge"])
         return Contribution(
             energies=solution.energies,
-            pair_slopes=solution.pair_slopes,
+            distance_derivatives=solution.distance_derivatives,
             forces=solution.forces,
             virials=solution.virials,
             parameter_gradients={} if solution.potentials is None else {"charge": solution.potentials},
@@ -80,7 +80,7 @@ class Electrostatics(Term):
     def constants(self, geometry: Geometry, with_virials: bool) -> CoulombMatrices:
         """Interaction matrices of one structure."""
         assert geometry.structures is not None
-        return CoulombMatrices.of((interaction_matrices(geometry.structures, self.smearing, with_virials),))
+        return CoulombMatrices.from_matrices((interaction_matrices(geometry.structures, self.smearing, with_virials),))
 
     def memory_of_constants(self, n_atoms: Sequence[int], with_virials: bool) -> int:
         """As in `Term`."""
@@ -116,7 +116,7 @@ class CoulombMatrices(Constants):
     """One for each structure."""
 
     @classmethod
-    def of(cls, matrices: Sequence[InteractionMatrices]) -> CoulombMatrices:
+    def from_matrices(cls, matrices: Sequence[InteractionMatrices]) -> CoulombMatrices:
         """Those of structures, made small."""
         return cls(
             tuple(

@@ -106,7 +106,7 @@ class MoleculeTerm(Term):
         energies, gradients = self.model.from_vectors(found.vectors)  # (n_molecules,), (n_molecules, n_triangle, 3)
         shares = energies / self.model.n_atoms  # (n_molecules,)
         of_pairs = torch.zeros(len(geometry.pair_i), 3, dtype=torch.float64)  # (n_pairs, 3)
-        of_pairs[found.rows] = (0.5 * found.sign)[:, None] * gradients[found.molecule, found.place]
+        of_pairs[found.inner_pairs] = (0.5 * found.sign)[:, None] * gradients[found.molecule, found.place]
         device = geometry.pair_vectors.device
         return shares[found.molecule_of_centre].to(device), of_pairs.to(device)
 

@@ -1,4 +1,4 @@
-"""Training with predicted charges: the prepared shortcut is the full model, and its loss has the right slopes."""
+"""Training with predicted charges: the trainable model is the full model, and its loss has the right gradients."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices, interaction_matrices
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
-from mliap_hybrid.testing.prepared_frames import in_double
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+from mliap_hybrid.testing.training_frames import in_double
 
 NEUTRALITIES = ("shift", "increments")
 
@@ -58,7 +58,7 @@ def molecules() -> list[Atoms]:
 
 
 def ready(tmp_path, neutrality, frames, with_input=False, **loss):
-    """Settings, labelled batches, prepared frames and a part whose charges are far from their start."""
+    """Settings, labelled batches, training frames and a model whose charges are far from their start."""
     molecular = not frames[0].pbc.any()
     keys = {"charges": "reference_charges", "born_charges": "born", "total_charge": "charge"}
     keys |= {"stress": None, "dipole": "moment"} if molecular else {}
@@ -74,24 +74,24 @@ def ready(tmp_path, neutrality, frames, with_input=False, **loss):
         },
     )
     batches = [frame_to_batch(atoms, settings.features.cutoff, settings.data.keys) for atoms in frames]
-    prepared = prepare(settings, batches[:3], batches[3:], pass_on)
-    part = make_trainable_model(settings, prepared.terms).double().train()
+    inputs = prepare(settings, batches[:3], batches[3:], pass_on)
+    trainable = make_trainable_model(settings, inputs.initial_fit).double().train()
     generator = torch.Generator().manual_seed(1)
-    for parameter in part.heads["charge"].parameters():
+    for parameter in trainable.heads["charge"].parameters():
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-    return settings, batches, prepared, part
+    return settings, batches, inputs, trainable
 
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
 @pytest.mark.parametrize("make", [crystals, molecules])
 @pytest.mark.parametrize("with_input", [False, True])
-def test_shortcut_equals_the_full_model(tmp_path, neutrality, make, with_input):
+def test_trainable_model_equals_the_full_model(tmp_path, neutrality, make, with_input):
     """Shortcut minus its labels is the full model minus the data's labels; charges and what they do are the same."""
-    settings, batches, prepared, part = ready(tmp_path, neutrality, make(), with_input)
-    model = make_model(settings, prepared.features, prepared.terms, part)
+    settings, batches, inputs, trainable = ready(tmp_path, neutrality, make(), with_input)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable)
     evaluator = Evaluator(model)
-    for batch, frame in zip(batches, [*prepared.training, *prepared.validation], strict=True):
-        short, full = part(frame := in_double(frame)), predict(model, batch)
+    for batch, frame in zip(batches, [*inputs.training, *inputs.validation], strict=True):
+        short, full = trainable(frame := in_double(frame)), predict(model, batch)
         assert float(full.charges.std()) > 0.2
         assert_near(short.energies - frame.labels["energy"].values, full.energies - batch.energies, full.energies)
         assert_near(short.forces - frame.labels["forces"].values, full.forces - batch.forces, full.forces)
@@ -100,7 +100,7 @@ def test_shortcut_equals_the_full_model(tmp_path, neutrality, make, with_input):
         others = evaluator.predict(batch, ["born_charges", "dipole"]).others
         for name in frame.labels.keys() & others.keys():
             assert_near(short.others[name], others[name], others[name])
-        assert_near(part.values(frame, "charge"), full.charges, full.charges)
+        assert_near(trainable.values(frame, "charge"), full.charges, full.charges)
         if batch.virials is not None:
             assert_near(short.virials - frame.labels["virial"].values, full.virials - batch.virials, full.virials)
 
@@ -112,9 +112,9 @@ def assert_near(found, expected, scale):
 
 @pytest.mark.parametrize("neutrality", NEUTRALITIES)
 def test_frames_together_are_the_frames_one_by_one(tmp_path, neutrality):
-    _, _, prepared, part = ready(tmp_path, neutrality, molecules(), with_input=True)
-    frames = [in_double(frame) for frame in prepared.training]
-    joined, alone = part(join_frames(frames)), [part(frame) for frame in frames]
+    _, _, inputs, trainable = ready(tmp_path, neutrality, molecules(), with_input=True)
+    frames = [in_double(frame) for frame in inputs.training]
+    joined, alone = trainable(join_frames(frames)), [trainable(frame) for frame in frames]
     for name in ("energies", "forces", "charges", "potentials"):
         torch.testing.assert_close(getattr(joined, name), torch.cat([getattr(single, name) for single in alone]))
     for name in ("dipole", "born_charges"):
@@ -128,17 +128,17 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, neutrality, make, 
     if (label, make) in (("virial", molecules), ("dipole", crystals)):
         pytest.skip("no such label")
     weights = dict.fromkeys(("energy", "forces", "charges", "dipole", "born_charges", "virial"), 0.0) | {label: 1.0}
-    settings, _, prepared, part = ready(tmp_path, neutrality, make(), with_input=True, **weights)
-    frames = in_double(join_frames(prepared.training))
+    settings, _, inputs, trainable = ready(tmp_path, neutrality, make(), with_input=True, **weights)
+    frames = in_double(join_frames(inputs.training))
 
     def loss():
-        return total_loss(squared_errors(part(frames), frames), settings.loss)
+        return total_loss(squared_errors(trainable(frames), frames), settings.loss)
 
     assert loss().item() > 0
     loss().backward()
     generator = torch.Generator().manual_seed(0)
-    slopes = []
-    for parameter in part.parameters():
+    derivatives = []
+    for parameter in trainable.parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         ends = []
         for sign in (1.0, -1.0):
@@ -148,8 +148,8 @@ def test_gradient_of_the_loss_by_finite_differences(tmp_path, neutrality, make, 
         expected = (ends[0] - ends[1]) / 2e-5
         found = 0.0 if parameter.grad is None else (parameter.grad * direction).sum().item()
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-8)
-        slopes.append(abs(found))
-    assert max(slopes) > 1e-3
+        derivatives.append(abs(found))
+    assert max(derivatives) > 1e-3
 
 
 @pytest.mark.parametrize("cell", [TRICLINIC_CELL, None], ids=["periodic", "isolated"])
@@ -164,23 +164,23 @@ def test_matrices_make_the_energy_of_any_charges(cell):
 
 
 def test_validation_gives_the_same(tmp_path):
-    _, _, prepared, part = ready(tmp_path, "shift", molecules())
-    frame = in_double(prepared.training[0])
-    training = part(frame)
-    part.eval()
+    _, _, inputs, trainable = ready(tmp_path, "shift", molecules())
+    frame = in_double(inputs.training[0])
+    training = trainable(frame)
+    trainable.eval()
     with torch.no_grad():
-        validation = part(frame)
+        validation = trainable(frame)
     torch.testing.assert_close(validation.forces, training.forces.detach())
     torch.testing.assert_close(validation.others["born_charges"], training.others["born_charges"])
 
 
 def test_errors_of_charges_are_means_over_their_kind(tmp_path):
-    _, _, prepared, part = ready(tmp_path, "shift", molecules())
-    frames = [in_double(frame) for frame in prepared.training]
+    _, _, inputs, trainable = ready(tmp_path, "shift", molecules())
+    frames = [in_double(frame) for frame in inputs.training]
     whole, running = join_frames(frames), RunningErrors()
     for frame in frames:
-        running.add(squared_errors(part(frame), frame), frame)
-    errors, prediction = squared_errors(part(whole), whole), part(whole)
+        running.add(squared_errors(trainable(frame), frame), frame)
+    errors, prediction = squared_errors(trainable(whole), whole), trainable(whole)
     for name in ("charges", "dipole", "born_charges"):
         assert running.mean().means[name].item() == pytest.approx(errors.means[name].item(), rel=1e-6)
     labels = {name: label.values for name, label in whole.labels.items()}
@@ -195,10 +195,10 @@ def test_errors_of_charges_are_means_over_their_kind(tmp_path):
 
 
 def test_typical_values_are_means_over_training_frames(tmp_path):
-    settings, batches, prepared, part = ready(tmp_path, "increments", molecules())
-    part.float().eval()
-    found = typical_values(part, prepared.training)
-    model = make_model(settings, prepared.features, prepared.terms, part, found)
+    settings, batches, inputs, trainable = ready(tmp_path, "increments", molecules())
+    trainable.float().eval()
+    found = typical_values(trainable, inputs.training)
+    model = make_model(settings, inputs.features, inputs.initial_fit, trainable, found)
     charges = torch.cat([Evaluator(model).predict(batch).charges for batch in batches[:3]])
     numbers = torch.cat([batch.numbers for batch in batches[:3]])
     for row, z in enumerate((11, 17)):
@@ -207,11 +207,13 @@ def test_typical_values_are_means_over_training_frames(tmp_path):
 
 
 def test_memory_is_foreseen(tmp_path):
-    _, batches, prepared, _ = ready(tmp_path, "shift", crystals())
-    frames = join_frames([*prepared.training, *prepared.validation])
-    n_kept = prepared.terms.whitening.matrix.shape[1]
-    of_terms = Electrostatics(1.0).memory_of_constants([batch.n_atoms for batch in batches], with_virials=True)
-    foreseen = memory_of_frames(batches, n_kept, stores_derivatives=False, of_terms=of_terms)
+    _, batches, inputs, _ = ready(tmp_path, "shift", crystals())
+    frames = join_frames([*inputs.training, *inputs.validation])
+    n_kept = inputs.initial_fit.whitening.matrix.shape[1]
+    bytes_of_constants = Electrostatics(1.0).memory_of_constants(
+        [batch.n_atoms for batch in batches], with_virials=True
+    )
+    foreseen = memory_of_frames(batches, n_kept, stores_derivatives=False, bytes_of_constants=bytes_of_constants)
     assert 0.95 * frames.n_bytes <= foreseen <= 1.1 * frames.n_bytes
 
 
@@ -225,8 +227,8 @@ def test_increments_refuse_total_charges_that_element_charges_cannot_have(tmp_pa
 
 
 def test_interactions_are_kept_in_single_precision(tmp_path):
-    _, _, prepared, _ = ready(tmp_path, "shift", crystals())
-    matrices = prepared.training[0].constants["electrostatics"].matrices[0]
+    _, _, inputs, _ = ready(tmp_path, "shift", crystals())
+    matrices = inputs.training[0].constants["electrostatics"].matrices[0]
     assert isinstance(matrices, InteractionMatrices)
     assert {matrices.potential.dtype, matrices.field.dtype, matrices.virial.dtype} == {torch.float32}
 

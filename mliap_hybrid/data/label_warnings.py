@@ -9,14 +9,14 @@ import numpy as np
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.file_units import read_as
 from mliap_hybrid.data.frames import Frame
-from mliap_hybrid.data.kinetic_part import told_kinetic_part
+from mliap_hybrid.data.kinetic_part import kinetic_part_warning
 from mliap_hybrid.data.plausibility import implausible_labels
 from mliap_hybrid.data.stress_plausibility import implausible_stresses
 from mliap_hybrid.data.suspect_frames import suspicious_frames
 from mliap_hybrid.structure import Batch
 
 
-def doubts(frames: Sequence[Frame], batches: Sequence[Batch], keys: LabelKeys, units: LabelUnits) -> list[str]:
+def label_warnings(frames: Sequence[Frame], batches: Sequence[Batch], keys: LabelKeys, units: LabelUnits) -> list[str]:
     """Sentences on labels that may be wrong, and on what nobody reads.
 
     Parameters
@@ -37,7 +37,7 @@ def doubts(frames: Sequence[Frame], batches: Sequence[Batch], keys: LabelKeys, u
     found = read_as(frames[0].units, units)
     of_stress = "virial" if keys.virial is not None else units.stress or f"{found.energy}/{found.length}^3"
     with np.errstate(all="ignore"):  # of labels as large as 1e200, which are told
-        kinetic = told_kinetic_part(frames, batches)
+        kinetic = kinetic_part_warning(frames, batches)
         return [
             *suspicious_frames(frames, keys),
             *implausible_labels(batches, units, frames[0].units),

@@ -1,4 +1,4 @@
-"""Prepared frames in double precision, to be compared with models in double precision."""
+"""Training frames in double precision, to be compared with models in double precision."""
 
 from __future__ import annotations
 
