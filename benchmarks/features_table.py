@@ -7,8 +7,8 @@ frames) and 3BPA at 300 to 1200 K (350, 50, 100), which has four elements. Prese
 and `large` and the fixed set `plain`: all of data_sets.py, molecules, crystals and ions, by a training file that names
 the set and nothing else, without charges and, where there are ions or polar molecules, with fitted ones. Everything is
 trained by `mliap_hybrid.runs.run.train`, three seeds each; the test frames are only looked at in the end. `--quick`
-trains `default` on ethanol once. `--keep` leaves the result of every run in a folder, and a run whose result is there is
-not repeated.
+trains `default` on ethanol once. `--keep` leaves the result of every run in a folder, and a run whose result is there
+is not repeated.
 """
 
 from __future__ import annotations
