@@ -13,7 +13,7 @@ from mliap_hybrid.errors import InputError
 
 LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
 
-KERNELS_VERSION = 5
+KERNELS_VERSION = 6
 """Of the structs and functions below; compared with MLIAP_KERNELS_VERSION of the compiled library."""
 
 _INT32 = ctypes.c_int32
@@ -135,8 +135,67 @@ class PairList(ctypes.Structure):
     )
 
 
-STRUCTS = (FeatureSettings, NetworkSettings, PairList, TrainedNetwork, TrainedContraction, FramePairs)
-"""In the order of kernels_api.h."""
+class PotentialSettings(ctypes.Structure):
+    """`mliap_potential_settings`: networks on features, and terms of pairs."""
+
+    _fields_ = (
+        ("features", ctypes.c_void_p),
+        ("n_elements", _INT32),
+        ("n_energy_networks", _INT32),
+        ("cutoff", ctypes.c_double),
+        ("baseline", _DOUBLES),
+        ("repulsion", _DOUBLES),
+        ("screening", _DOUBLES),
+        ("charge_products", _DOUBLES),
+        ("smearing", ctypes.c_double),
+        ("dispersion", _DOUBLES),
+        ("damping", ctypes.c_double),
+        ("switch_width", ctypes.c_double),
+    )
+
+
+class LocalAtoms(ctypes.Structure):
+    """`mliap_local_atoms`: what LAMMPS holds of a rank."""
+
+    _fields_ = (
+        ("n_atoms", ctypes.c_int64),
+        ("n_centres", ctypes.c_int64),
+        ("centres", ctypes.c_void_p),
+        ("n_neighbours", ctypes.c_void_p),
+        ("neighbours", ctypes.c_void_p),
+        ("neighbour_mask", _INT32),
+        ("types", ctypes.c_void_p),
+        ("element_of_type", ctypes.c_void_p),
+        ("positions", ctypes.c_void_p),
+    )
+
+
+class Sums(ctypes.Structure):
+    """`mliap_sums`: energies, forces and virials that are added to."""
+
+    _fields_ = (
+        ("unit", ctypes.c_double),
+        ("energy", ctypes.c_double),
+        ("energies", ctypes.c_void_p),
+        ("forces", ctypes.c_void_p),
+        ("virial", ctypes.c_void_p),
+        ("virials", ctypes.c_void_p),
+        ("centroid_virials", ctypes.c_void_p),
+    )
+
+
+STRUCTS = (
+    FeatureSettings,
+    NetworkSettings,
+    PairList,
+    TrainedNetwork,
+    TrainedContraction,
+    FramePairs,
+    PotentialSettings,
+    LocalAtoms,
+    Sums,
+)
+"""In the order of kernels_api.h and then of potential_api.h."""
 
 
 def ints(values: Sequence[int] | Sequence[Sequence[int]] | np.ndarray) -> ctypes.Array:
@@ -198,6 +257,13 @@ def open_library() -> ctypes.CDLL:
         "mliap_pair_sums_back": (None, [_INT32, ctypes.POINTER(FramePairs), pointer, pointer, pointer]),
         "mliap_network_slopes": (ctypes.c_int, [*network, pointer, pointer, pointer]),
         "mliap_network_gradient": (ctypes.c_int, [*network, *[pointer] * 5]),
+        "mliap_potential_create": (pointer, [ctypes.POINTER(PotentialSettings)]),
+        "mliap_potential_destroy": (None, [pointer]),
+        "mliap_potential_charges": (ctypes.c_int, [pointer, ctypes.POINTER(LocalAtoms), threads, pointer]),
+        "mliap_potential_evaluate": (
+            ctypes.c_int,
+            [pointer, ctypes.POINTER(LocalAtoms), threads, pointer, ctypes.POINTER(Sums)],
+        ),
         "mliap_contract_values": (ctypes.c_int, [*contraction, pointer]),
         "mliap_contract_values_back": (ctypes.c_int, [*contraction, pointer, pointer]),
         "mliap_contract_slopes": (ctypes.c_int, [*contraction, pointer, pointer]),

@@ -98,13 +98,13 @@ class NativeBackend:
         self._library = open_library()
         settings = feature_settings(features, dtype)
         weights = (NetworkSettings * len(heads))(*map(network_settings, heads))
-        self._handle = self._library.mliap_features_create(
+        self.handle = self._library.mliap_features_create(
             ctypes.byref(settings), weights, len(heads), instruction_set.encode()
         )
-        if not self._handle:
+        if not self.handle:
             raise InputError("the native kernels could not be set up for these features and networks")
-        weakref.finalize(self, self._library.mliap_features_destroy, self._handle)
-        self._n_moments: int = self._library.mliap_features_moments(self._handle)
+        weakref.finalize(self, self._library.mliap_features_destroy, self.handle)
+        self._n_moments: int = self._library.mliap_features_moments(self.handle)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         # A copy, also one in another process or on another processor, has memory of the library for itself; without a
@@ -213,7 +213,7 @@ class NativeBackend:
     def _call(self, name: str, pairs: SortedPairs, *addresses: int | None) -> None:
         n_threads = torch.get_num_threads() if self.n_threads is None else self.n_threads
         function = getattr(self._library, f"mliap_features_{name}")
-        error = function(self._handle, ctypes.byref(pairs.pairs), n_threads, *addresses)
+        error = function(self.handle, ctypes.byref(pairs.pairs), n_threads, *addresses)
         if error == BAD_DISTANCE:
             check_distances(pairs.vectors.norm(dim=1), pairs.geometry)
         check_error(error)
