@@ -28,8 +28,9 @@ struct BlockOfAtoms {
   std::vector<double> energies;         // (n_centres), eV
   std::vector<double> slopes;           // (n_pairs): dE/dr of the pair terms, eV/Å
 
-  // Copy the pairs of the centres first ... last - 1 of `atoms` that are closer than the cutoff.
-  void fill(const mliap_local_atoms &from, double cutoff, int64_t first, int64_t last);
+  // Copy the pairs of the centres first ... last - 1 of `from` that are closer than the cutoff; false if an atom is of an
+  // element that is not the model's.
+  bool fill(const mliap_local_atoms &from, double cutoff, int64_t first, int64_t last);
 
   void find_distances();
 
@@ -37,6 +38,9 @@ struct BlockOfAtoms {
 
   // The block as the kernels take it.
   Task task() const;
+
+ private:
+  bool place_pairs(const mliap_local_atoms &from);
 };
 
 // Make room for n numbers, which are not set.

@@ -59,7 +59,8 @@ int for_blocks(const mliap_potential &potential, const mliap_local_atoms &atoms,
 {
   BlockOfAtoms &block = block_of_thread;
   for (int64_t start = first; start < last; start += mliap::kCentreBlock) {
-    block.fill(atoms, potential.cutoff, start, std::min(last, start + mliap::kCentreBlock));
+    const int64_t end = std::min(last, start + mliap::kCentreBlock);
+    if (!block.fill(atoms, potential.cutoff, start, end)) return mliap::kBadRow;
     const int error = work(block, start);
     if (error != mliap::kNone) return error;
   }
@@ -169,7 +170,7 @@ MLIAP_EXPORT int mliap_potential_charges(const mliap_potential *potential, const
 MLIAP_EXPORT int mliap_potential_evaluate(const mliap_potential *potential, const mliap_local_atoms *atoms,
                                           int32_t n_threads, const double *slopes, mliap_sums *sums)
 {
-  const bool is_complete = potential->n_charge_networks() == 0 || slopes;
+  const bool is_complete = potential->n_charge_networks() == 0 || atoms->n_centres == 0 || slopes;
   if (!is_complete) return mliap::kNoNetwork;
   // The caller's thread, which has the first share, adds to the caller's sums.
   const int64_t n_shares =

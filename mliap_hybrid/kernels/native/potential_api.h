@@ -44,7 +44,7 @@ typedef struct {
   int32_t *const *neighbours;       /* (n_atoms): full list of each centre */
   int32_t neighbour_mask;           /* bits of an entry that are the atom */
   const int32_t *types;             /* (n_atoms) */
-  const int32_t *element_of_type;   /* row of each type's element, -1 for none: such neighbours are left out */
+  const int32_t *element_of_type;   /* row of each type's element; those of all listed atoms must be there */
   const double *positions;          /* (n_atoms, 3) */
 } mliap_local_atoms;
 
