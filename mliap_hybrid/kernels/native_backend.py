@@ -19,12 +19,13 @@ from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels import network_gradients
-from mliap_hybrid.kernels.library import BAD_DISTANCE, NetworkSettings, check_error, instruction_sets, open_library
+from mliap_hybrid.kernels.library import BAD_DISTANCE, check_error, instruction_sets, open_library
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.pair_sums import NativePairSums
 from mliap_hybrid.kernels.plan import MAX_LAYERS, feature_settings, is_known, network_settings
 from mliap_hybrid.kernels.pointers import pointer
 from mliap_hybrid.kernels.sorted_pairs import PairSorter, SortedPairs
+from mliap_hybrid.kernels.structs import NetworkSettings
 from mliap_hybrid.structure import Geometry
 
 CPU = torch.device("cpu")

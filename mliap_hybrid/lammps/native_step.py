@@ -32,7 +32,7 @@ class NativeStep:
             None where charges do not follow the atoms.
         """
         self._potential = potential
-        self._increments, self._largest_change, self._starting_charges = False, 0.0, None
+        self._increments, self._largest_change, self._starting_charges = False, 0.0, doubles([])
         if charge is not None:
             assert isinstance(charge.bound, Within)
             self._increments = isinstance(charge.neutrality, Increments)
@@ -60,9 +60,7 @@ class NativeStep:
         )
 
 
-def native_step(
-    model: HybridModel, evaluator: Evaluator, manifest: Manifest, total_charge: float
-) -> NativeStep | None:
+def native_step(model: HybridModel, evaluator: Evaluator, manifest: Manifest, total_charge: float) -> NativeStep | None:
     """A model's, where native code knows all of it.
 
     Parameters

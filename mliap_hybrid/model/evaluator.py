@@ -121,10 +121,11 @@ class Evaluator:
             return TorchHeads(self.model, geometry, self._totals(geometry), backend).each()
 
     def native(self, total_charge: float) -> NativePotential | None:
-        """The model as the native kernels evaluate it without Python, in a system of a total charge in e; None if not."""
+        """The model for the native kernels, in a system of a total charge in e; None if Python must evaluate it."""
         if self.by_torch:
             return None
-        return native_potential(self.model, self._backend_on(CPU, total_charge if self.model.total_charge_input else 0.0))
+        backend = self._backend_on(CPU, total_charge if self.model.total_charge_input else 0.0)
+        return native_potential(self.model, backend)
 
     def _further(self, names: Collection[str], batch: Batch, geometry: Geometry, total: Total) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials."""
