@@ -1,7 +1,6 @@
 #include "block_of_atoms.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "close_neighbours.h"
 
@@ -44,16 +43,6 @@ bool BlockOfAtoms::place_pairs(const mliap_local_atoms &from)
     }
   }
   return least_row >= 0;
-}
-
-void BlockOfAtoms::find_distances()
-{
-  const int64_t n = n_pairs();
-  make_room(distances, n);
-  for (int64_t p = 0; p < n; p++) {
-    const double *const r = &vectors[3 * p];
-    distances[p] = std::sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2]);
-  }
 }
 
 Task BlockOfAtoms::task() const

@@ -21,18 +21,14 @@ struct BlockOfAtoms {
   std::vector<int32_t> neighbours;      // (n_pairs): atom
   std::vector<int32_t> neighbour_rows;  // (n_pairs): element row
   std::vector<double> vectors;          // (n_pairs, 3): r_j - r_i, Å
-  std::vector<double> distances;        // (n_pairs) Å, where they were asked for
   std::vector<double> network_values;   // (n_networks, n_centres)
   std::vector<double> weights;          // (n_networks, n_centres)
   std::vector<double> gradients;        // (n_pairs, 3): dE/dr_p, eV/Å
   std::vector<double> energies;         // (n_centres), eV
-  std::vector<double> slopes;           // (n_pairs): dE/dr of the pair terms, eV/Å
 
   // Copy the pairs of the centres first ... last - 1 of `from` that are closer than the cutoff; false if an atom is of an
   // element that is not the model's.
   bool fill(const mliap_local_atoms &from, double cutoff, int64_t first, int64_t last);
-
-  void find_distances();
 
   int64_t n_pairs() const { return offsets[n_centres]; }
 

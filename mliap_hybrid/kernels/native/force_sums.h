@@ -7,7 +7,7 @@
 
 namespace mliap {
 
-// Add what a block has found. Gradients must hold the slopes already.
+// Add what a block has found.
 void add_block(const BlockOfAtoms &block, mliap_sums &sums);
 
 // Sums of one thread's own, zero at first, of what is asked for in those of the caller.

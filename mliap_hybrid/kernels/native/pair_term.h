@@ -1,6 +1,8 @@
 // A term of pairs: each gives its centre an energy that depends on its length and on the elements of both atoms.
 #pragma once
 
+#include <cmath>
+
 #include "block_of_atoms.h"
 
 namespace mliap {
@@ -9,7 +11,7 @@ class PairTerm {
  public:
   virtual ~PairTerm() = default;
 
-  // Add to the energies of the centres, and to the slopes dE/dr of the pairs, of a block with distances.
+  // Add to the energies of the centres and to the gradients of the pairs of a block.
   virtual void add_to(BlockOfAtoms &block) const = 0;
 };
 
@@ -26,10 +28,13 @@ void add_pairs(BlockOfAtoms &block, int64_t n_elements, double reach, Function f
     const int64_t row = block.centre_rows[a] * n_elements;
     double sum = 0.0;
     for (int64_t p = block.offsets[a]; p < block.offsets[a + 1]; p++) {
-      if (!(block.distances[p] < reach)) continue;
-      const PairEnergy of_pair = function(row + block.neighbour_rows[p], block.distances[p]);
+      const double *const vector = &block.vectors[3 * p];
+      const double squared = vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2];
+      if (!(squared < reach * reach)) continue;
+      const double r = std::sqrt(squared);
+      const PairEnergy of_pair = function(row + block.neighbour_rows[p], r);
       sum += of_pair.energy;
-      block.slopes[p] += of_pair.slope;
+      for (int k = 0; k < 3; k++) block.gradients[3 * p + k] += of_pair.slope / r * vector[k];
     }
     block.energies[a] += sum;
   }

@@ -101,28 +101,13 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
   return error;
 }
 
-// The pair terms of the model, in the energies of the centres and the gradients of the pairs.
-void add_pair_terms(const mliap_potential &potential, BlockOfAtoms &block)
-{
-  if (potential.pair_terms.empty()) return;
-  const int64_t n_pairs = block.n_pairs();
-  block.find_distances();
-  mliap::make_room(block.slopes, n_pairs);
-  std::fill_n(block.slopes.begin(), n_pairs, 0.0);
-  for (const auto &term : potential.pair_terms) term->add_to(block);
-  for (int64_t p = 0; p < n_pairs; p++) {
-    const double along = block.slopes[p] / block.distances[p];
-    for (int k = 0; k < 3; k++) block.gradients[3 * p + k] += along * block.vectors[3 * p + k];
-  }
-}
-
 int evaluate(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes, int64_t first,
              int64_t last, mliap_sums &sums)
 {
   return for_blocks(potential, atoms, first, last, [&](BlockOfAtoms &block, int64_t start) {
     const int error = evaluate_networks(potential, slopes ? slopes + start : nullptr, block);
     if (error != mliap::kNone) return error;
-    add_pair_terms(potential, block);
+    for (const auto &term : potential.pair_terms) term->add_to(block);
     mliap::add_block(block, sums);
     return int(mliap::kNone);
   });
