@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from lammps_runs import OUTPUT, assert_same, run_well
 from many_inputs import errors_of
 
@@ -26,7 +25,7 @@ from mliap_hybrid.testing.models import (
     contracted_model,
     sodium_chloride_model,
 )
-from mliap_hybrid.testing.structures import random_structure, rock_salt
+from mliap_hybrid.testing.structures import random_structure
 
 pytestmark = pytest.mark.mpi
 
