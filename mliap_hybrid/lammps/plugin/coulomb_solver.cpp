@@ -5,6 +5,8 @@
 #include "kspace_handover.h"
 #include "math_constants.h"
 
+#include "../../kernels/native/close_neighbours.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
@@ -199,14 +201,16 @@ void CoulombSolver::add_real_space(const ListedAtoms &centres, const NeighList *
     double phi = 0.0, ex = 0.0, ey = 0.0, ez = 0.0;
     double v[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
 
-    for (int jj = 0; jj < jnum; jj++) {
-      const int j = jlist[jj] & NEIGHMASK;
+    if (static_cast<int>(close.size()) < jnum + mliap::kSpareNeighbours)
+      close.resize(2 * jnum + mliap::kSpareNeighbours);
+    const int nclose = static_cast<int>(
+        mliap::close_neighbours(x[0], jlist, jnum, NEIGHMASK, x[i], cutoff, close.data()));
+    for (int jj = 0; jj < nclose; jj++) {
+      const int j = close[jj];
       const double r[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
-      const double rsq = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
-      if (rsq >= cutoff * cutoff) continue;
       const double qj = q[j];
       double value, slope;
-      kernel.evaluate(rsq, value, slope);
+      kernel.evaluate(r[0] * r[0] + r[1] * r[1] + r[2] * r[2], value, slope);
 
       phi += qj * value;
       const double field = 2.0 * qj * slope;

@@ -56,6 +56,7 @@ class CoulombSolver : protected Pointers {
   double q2_of_setup;               // sum of q^2 that KSpace was set up with
   bool charges_are_typical;         // atom->q holds no real charges yet
   bool first_solution;              // since init()
+  std::vector<int> close;           // neighbors of one atom inside the cutoff
 
   void check_companions() const;
   void check_styles() const;

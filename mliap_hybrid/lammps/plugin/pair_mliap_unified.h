@@ -104,11 +104,12 @@ class PairMLIAPUnified : public Pair {
   std::vector<double> of_centres;      // [nlistatoms] charges, then dE/dc
   std::vector<double> bound_slopes;    // [nlistatoms] of the bound on what the networks say
   std::vector<double> changes;         // [ntotal] c: the bounded change of each charge
+  std::vector<int> close;              // neighbors of one atom inside the cutoff
 
   const double *slopes_of_charges(const mliap_local_atoms &);
   void charges_by_shift();
   void charges_by_increments();
-  template <typename Work> void for_neighbors(int, Work) const;
+  template <typename Work> void for_neighbors(int, Work);
 
   void offer_functions();
   template <typename Work> static int guarded(mliap_step *, Work);

@@ -11,6 +11,8 @@
 
 #include "pair_mliap_unified.h"
 
+#include "../../kernels/native/close_neighbours.h"
+
 #include "atom.h"
 #include "neigh_list.h"
 
@@ -116,15 +118,18 @@ void PairMLIAPUnified::charges_by_increments()
    call work(j, rij, 1 - (r / cutoff)^2) for each neighbor of atom i
 ------------------------------------------------------------------------- */
 
-template <typename Work> void PairMLIAPUnified::for_neighbors(int i, Work work) const
+template <typename Work> void PairMLIAPUnified::for_neighbors(int i, Work work)
 {
   const double *const *const x = atom->x;
   const int jnum = list->numneigh[i];
-  const int *const jlist = list->firstneigh[i];
-  for (int jj = 0; jj < jnum; jj++) {
-    const int j = jlist[jj] & NEIGHMASK;
+  if (static_cast<int>(close.size()) < jnum + mliap::kSpareNeighbours)
+    close.resize(2 * jnum + mliap::kSpareNeighbours);
+  const int nclose = static_cast<int>(mliap::close_neighbours(
+      x[0], list->firstneigh[i], jnum, NEIGHMASK, x[i], cutoff, close.data()));
+  for (int jj = 0; jj < nclose; jj++) {
+    const int j = close[jj];
     const double rij[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
     const double rsq = rij[0] * rij[0] + rij[1] * rij[1] + rij[2] * rij[2];
-    if (rsq < cutoff * cutoff) work(j, rij, 1.0 - rsq / (cutoff * cutoff));
+    work(j, rij, 1.0 - rsq / (cutoff * cutoff));
   }
 }
