@@ -120,16 +120,19 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-def extension(name: str, folder: Path) -> Extension:
-    """All C++ of a folder as one library `name` in it."""
+def extension(name: str, folder: Path, *others: Path) -> Extension:
+    """All C++ of a folder, and other sources, as one library `name` in it."""
     return Extension(
         ".".join([*folder.parts, name]),
-        sources=sorted(str(path) for path in folder.glob("*.cpp")),
+        sources=sorted(str(path) for path in [*folder.glob("*.cpp"), *others]),
         depends=sorted(str(path) for path in folder.glob("*.h")),
     )
 
 
 setup(
-    ext_modules=[extension("mliap_hybrid_plugin", PLUGIN), extension("mliap_hybrid_kernels", KERNELS)],
+    ext_modules=[
+        extension("mliap_hybrid_plugin", PLUGIN, KERNELS / "close_neighbours.cpp"),
+        extension("mliap_hybrid_kernels", KERNELS),
+    ],
     cmdclass={"build_ext": BuildLibraries, "bdist_wheel": PlatformWheel},
 )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 Measured = TypeVar("Measured")
+Compared = TypeVar("Compared")
 Row = dict[str, object]
 """What was measured: `what`, `value`, `unit`."""
 
@@ -94,22 +95,22 @@ def checkout_in(folder: Path) -> Checkout:
 
 
 def in_turns(
-    measure: Callable[[Checkout], Measured], checkouts: Sequence[Checkout], rounds: int
+    measure: Callable[[Compared], Measured], compared: Sequence[Compared], rounds: int
 ) -> list[list[Measured]]:
-    """Measure each checkout once in a round, in an order that turns round; for each, its values.
+    """Measure each of several, such as checkouts, once in a round, in an order that turns round; for each, its values.
 
     What slows the machine for a while then slows all of them, and none is always the first.
     """
-    measured: list[list[Measured]] = [[] for _ in checkouts]
+    measured: list[list[Measured]] = [[] for _ in compared]
     for turn in range(rounds):
-        order = range(len(checkouts))
+        order = range(len(compared))
         for index in order if turn % 2 == 0 else reversed(order):
-            measured[index].append(measure(checkouts[index]))
+            measured[index].append(measure(compared[index]))
     return measured
 
 
 def rows_of_ratio(what: str, these: Sequence[float], others: Sequence[float], prefix: str = "") -> list[Row]:
-    """Median ratio of the rounds, this checkout over the other, and half the range of their middle half."""
+    """Median ratio of the rounds, these over the others, and half the range of their middle half."""
     ratios = [this / other for this, other in zip(these, others, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return [

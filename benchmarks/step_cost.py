@@ -4,7 +4,8 @@
 
 Models in single precision, of `gmp-2c3` features, a cutoff of 6 Å and a network of 128-64, are trained for a moment on
 a few frames of training/water: their errors are large, and their cost is that of any others. Below them stand the time
-that `lmp` needs beside its steps (start, model, setup) and its largest memory. With --baseline, another checkout trains
+that `lmp` needs beside its steps (start, model, setup) and its largest memory, and the ratio of steps without Python to
+steps in Python (`native no`), which are run in turns. With --baseline, another checkout trains
 its own models on the same frames, both run in turns, and ratios of this one over the other are printed: their median,
 and half the range of their middle half. Seconds are those of the processor.
 """
@@ -120,6 +121,11 @@ def cost(folder: Path, checkouts: Sequence[Checkout], rounds: int, copies: int, 
             rows.append(row)
             if len(values) > 1:
                 ratios += rows_of_ratio(name, *values, prefix=prefix)
+    for name in MODELS:
+        both = scripts[THIS][name], in_python(scripts[THIS][name])
+        without, with_python = in_turns(lambda script: measure(THIS, script), both, rounds)
+        values = [[run.microseconds for run in runs] for runs in (without, with_python)]
+        ratios += rows_of_ratio(f"{name}, without Python over with it", *values)
     order = sorted(rows, key=lambda row: ["µs/atom/step", "s", "MB"].index(str(row["unit"])))
     return order + ratios
 
@@ -142,6 +148,13 @@ def input_files(folder: Path, checkout: Checkout, index: int, copies: int, steps
         scripts[name] = folder / f"in.{index}_{number}"
         scripts[name].write_text(RUN.format(copies=copies, steps=steps, potential=block))
     return scripts
+
+
+def in_python(script: Path) -> Path:
+    """The same input with Python in each step."""
+    other = script.with_name(f"{script.name}_python")
+    other.write_text(script.read_text().replace("model.pt 0", "model.pt 0 native no"))
+    return other
 
 
 def potential_of(folder: Path, checkout: Checkout, sections: dict[str, Any]) -> str:

@@ -10,133 +10,31 @@ from pathlib import Path
 import numpy as np
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.kernels.structs import (
+    STRUCTS,
+    FeatureSettings,
+    FramePairs,
+    LocalAtoms,
+    NetworkSettings,
+    PairList,
+    PotentialSettings,
+    Sums,
+    TrainedContraction,
+    TrainedNetwork,
+)
 
 LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
 
-KERNELS_VERSION = 5
+KERNELS_VERSION = 6
 """Of the structs and functions below; compared with MLIAP_KERNELS_VERSION of the compiled library."""
 
 _INT32 = ctypes.c_int32
-_INTS = ctypes.POINTER(ctypes.c_int32)
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 UNSORTED, UNKNOWN_ELEMENT = 1, 2
 """What `mliap_sort_pairs` returns for pairs that are not sorted by centre, and for an element that is not known."""
 
 BAD_DISTANCE = 4
 """Error code of a pair whose distance is zero or not a number."""
-
-
-class FeatureSettings(ctypes.Structure):
-    """`mliap_features_settings`: what the features are."""
-
-    _fields_ = (
-        ("single_precision", _INT32),
-        ("moments", _INT32),
-        ("by_element", _INT32),
-        ("n_elements", _INT32),
-        ("n_orders", _INT32),
-        ("orders", _INTS),
-        ("n_probes", _INT32),
-        ("cutoff", ctypes.c_double),
-        ("n_intervals", _INT32),
-        ("table", _DOUBLES),
-        ("own", _DOUBLES),
-        ("n_products", _INT32),
-        ("products", _INTS),
-        ("product_scales", _DOUBLES),
-        ("n_couplings", _INT32),
-        ("coupling_orders", _INTS),
-        ("coupling_terms", _INTS),
-        ("term_components", _INTS),
-        ("term_values", _DOUBLES),
-        ("n_triples", _INT32),
-        ("triples", _INTS),
-        ("triple_scales", _DOUBLES),
-    )
-
-
-class NetworkSettings(ctypes.Structure):
-    """`mliap_network_settings`: weights of the network."""
-
-    _fields_ = (
-        ("body_order", _INT32),
-        ("n_channels", _INT32),
-        ("mixing", _DOUBLES),
-        ("own", _DOUBLES),
-        ("n_layers", _INT32),
-        ("sizes", _INTS),
-        ("weights", _DOUBLES),
-        ("biases", _DOUBLES),
-        ("shift", _DOUBLES),
-        ("linear", _DOUBLES),
-        ("offset", _DOUBLES),
-    )
-
-
-class TrainedNetwork(ctypes.Structure):
-    """`mliap_network`: a network whose weights change from call to call, and atoms that it is asked about."""
-
-    _fields_ = (
-        ("single_precision", _INT32),
-        ("n_layers", _INT32),
-        ("sizes", _INTS),
-        ("weights", ctypes.POINTER(ctypes.c_void_p)),
-        ("biases", ctypes.POINTER(ctypes.c_void_p)),
-        ("n_elements", _INT32),
-        ("linear", ctypes.c_void_p),
-        ("offset", ctypes.c_void_p),
-        ("n_atoms", ctypes.c_int64),
-        ("features", ctypes.c_void_p),
-        ("rows", ctypes.c_void_p),
-    )
-
-
-class TrainedContraction(ctypes.Structure):
-    """`mliap_contraction`: a contraction whose weights change from call to call, and atoms that it is asked about."""
-
-    _fields_ = (
-        ("single_precision", _INT32),
-        ("body_order", _INT32),
-        ("n_channels", _INT32),
-        ("n_inputs", _INT32),
-        ("n_elements", _INT32),
-        ("weights", ctypes.c_void_p),
-        ("own", ctypes.c_void_p),
-        ("n_atoms", ctypes.c_int64),
-        ("moments", ctypes.c_void_p),
-        ("rows", ctypes.c_void_p),
-    )
-
-
-class FramePairs(ctypes.Structure):
-    """`mliap_pairs`: pairs of frames laid end to end."""
-
-    _fields_ = (
-        ("n_atoms", ctypes.c_int64),
-        ("n_pairs", ctypes.c_int64),
-        ("n_frames", ctypes.c_int64),
-        ("pair_i", ctypes.c_void_p),
-        ("pair_j", ctypes.c_void_p),
-        ("frame_of_atom", ctypes.c_void_p),
-        ("vectors", ctypes.c_void_p),
-    )
-
-
-class PairList(ctypes.Structure):
-    """`mliap_environments`: centres and their neighbours."""
-
-    _fields_ = (
-        ("n_centres", ctypes.c_int64),
-        ("offsets", ctypes.c_void_p),
-        ("vectors", ctypes.c_void_p),
-        ("centre_rows", ctypes.c_void_p),
-        ("neighbour_rows", ctypes.c_void_p),
-    )
-
-
-STRUCTS = (FeatureSettings, NetworkSettings, PairList, TrainedNetwork, TrainedContraction, FramePairs)
-"""In the order of kernels_api.h."""
 
 
 def ints(values: Sequence[int] | Sequence[Sequence[int]] | np.ndarray) -> ctypes.Array:
@@ -198,6 +96,13 @@ def open_library() -> ctypes.CDLL:
         "mliap_pair_sums_back": (None, [_INT32, ctypes.POINTER(FramePairs), pointer, pointer, pointer]),
         "mliap_network_slopes": (ctypes.c_int, [*network, pointer, pointer, pointer]),
         "mliap_network_gradient": (ctypes.c_int, [*network, *[pointer] * 5]),
+        "mliap_potential_create": (pointer, [ctypes.POINTER(PotentialSettings)]),
+        "mliap_potential_destroy": (None, [pointer]),
+        "mliap_potential_charges": (ctypes.c_int, [pointer, ctypes.POINTER(LocalAtoms), threads, pointer]),
+        "mliap_potential_evaluate": (
+            ctypes.c_int,
+            [pointer, ctypes.POINTER(LocalAtoms), threads, pointer, ctypes.POINTER(Sums)],
+        ),
         "mliap_contract_values": (ctypes.c_int, [*contraction, pointer]),
         "mliap_contract_values_back": (ctypes.c_int, [*contraction, pointer, pointer]),
         "mliap_contract_slopes": (ctypes.c_int, [*contraction, pointer, pointer]),

@@ -19,12 +19,13 @@ from mliap_hybrid.errors import InputError, did_you_mean
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels import network_gradients
-from mliap_hybrid.kernels.library import BAD_DISTANCE, NetworkSettings, check_error, instruction_sets, open_library
+from mliap_hybrid.kernels.library import BAD_DISTANCE, check_error, instruction_sets, open_library
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.pair_sums import NativePairSums
 from mliap_hybrid.kernels.plan import MAX_LAYERS, feature_settings, is_known, network_settings
 from mliap_hybrid.kernels.pointers import pointer
 from mliap_hybrid.kernels.sorted_pairs import PairSorter, SortedPairs
+from mliap_hybrid.kernels.structs import NetworkSettings
 from mliap_hybrid.structure import Geometry
 
 CPU = torch.device("cpu")
@@ -98,13 +99,13 @@ class NativeBackend:
         self._library = open_library()
         settings = feature_settings(features, dtype)
         weights = (NetworkSettings * len(heads))(*map(network_settings, heads))
-        self._handle = self._library.mliap_features_create(
+        self.handle = self._library.mliap_features_create(
             ctypes.byref(settings), weights, len(heads), instruction_set.encode()
         )
-        if not self._handle:
+        if not self.handle:
             raise InputError("the native kernels could not be set up for these features and networks")
-        weakref.finalize(self, self._library.mliap_features_destroy, self._handle)
-        self._n_moments: int = self._library.mliap_features_moments(self._handle)
+        weakref.finalize(self, self._library.mliap_features_destroy, self.handle)
+        self._n_moments: int = self._library.mliap_features_moments(self.handle)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         # A copy, also one in another process or on another processor, has memory of the library for itself; without a
@@ -213,7 +214,7 @@ class NativeBackend:
     def _call(self, name: str, pairs: SortedPairs, *addresses: int | None) -> None:
         n_threads = torch.get_num_threads() if self.n_threads is None else self.n_threads
         function = getattr(self._library, f"mliap_features_{name}")
-        error = function(self._handle, ctypes.byref(pairs.pairs), n_threads, *addresses)
+        error = function(self.handle, ctypes.byref(pairs.pairs), n_threads, *addresses)
         if error == BAD_DISTANCE:
             check_distances(pairs.vectors.norm(dim=1), pairs.geometry)
         check_error(error)

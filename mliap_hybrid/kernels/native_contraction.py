@@ -13,9 +13,10 @@ from torch import Tensor
 
 from mliap_hybrid.features.channel_invariants import N_COMPONENTS
 from mliap_hybrid.kernels.batched_gradients import one_by_one
-from mliap_hybrid.kernels.library import TrainedContraction, check_error, instruction_sets, open_library
+from mliap_hybrid.kernels.library import check_error, instruction_sets, open_library
 from mliap_hybrid.kernels.network_weights import ContractionWeights
 from mliap_hybrid.kernels.pointers import pointer
+from mliap_hybrid.kernels.structs import TrainedContraction
 
 
 def contract(

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from mliap_hybrid.kernels import contracted_network, native_contraction
 from mliap_hybrid.kernels.batched_gradients import one_by_one
-from mliap_hybrid.kernels.library import TrainedNetwork, check_error, instruction_sets, ints, open_library
+from mliap_hybrid.kernels.library import check_error, instruction_sets, ints, open_library
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.plan import MAX_LAYERS
 from mliap_hybrid.kernels.pointers import pointer
+from mliap_hybrid.kernels.structs import TrainedNetwork
 
 
 def values_and_gradients(

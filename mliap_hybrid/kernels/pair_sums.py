@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.kernels.batched_gradients import one_by_one
-from mliap_hybrid.kernels.library import FramePairs, open_library
+from mliap_hybrid.kernels.library import open_library
 from mliap_hybrid.kernels.pointers import pointer
+from mliap_hybrid.kernels.structs import FramePairs
 
 
 class NativePairSums:

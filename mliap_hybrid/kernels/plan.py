@@ -12,8 +12,9 @@ from torch import Tensor
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import SplinedRadial
-from mliap_hybrid.kernels.library import FeatureSettings, NetworkSettings, doubles, ints
+from mliap_hybrid.kernels.library import doubles, ints
 from mliap_hybrid.kernels.network_weights import NetworkWeights
+from mliap_hybrid.kernels.structs import FeatureSettings, NetworkSettings
 
 MAX_LAYERS = 16
 """Most linear maps of a network that the kernels take."""

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.features.elements import SpeciesIndex
-from mliap_hybrid.kernels.library import UNKNOWN_ELEMENT, UNSORTED, PairList, open_library
+from mliap_hybrid.kernels.library import UNKNOWN_ELEMENT, UNSORTED, open_library
 from mliap_hybrid.kernels.pointers import pointer
+from mliap_hybrid.kernels.structs import PairList
 from mliap_hybrid.structure import Geometry
 
 

@@ -25,8 +25,10 @@ from mliap_hybrid.lammps.bridge_api import (
     INPUT_ERROR,
     OK,
     OPEN_MODEL,
+    PREPARE,
     Bridge,
     Model,
+    Native,
     Step,
 )
 from mliap_hybrid.lammps.data import MLIAPData
@@ -40,7 +42,15 @@ class OpenModel:
         self.unified = unified
         self.description = description
         self.kept_alive = kept_alive  # C++ holds their addresses
-        self.data: MLIAPData | None = None
+        self.native: Native | None = None  # as C++ holds a copy of it
+        self._data: MLIAPData | None = None
+
+    def data(self, address: int) -> MLIAPData:
+        """The data object of a step."""
+        if self._data is None:  # the pair style keeps its struct in one place
+            self._data = MLIAPData(Step.from_address(address), self.description)
+        self._data.forget_views()
+        return self._data
 
 
 _bridge: Bridge | None = None
@@ -63,8 +73,8 @@ def attach(address: int) -> None:
     """
     global _bridge
     bridge = Bridge.from_address(address)
-    found = (bridge.version, bridge.bridge_size, bridge.model_size, bridge.step_size)
-    expected = (BRIDGE_VERSION, sizeof(Bridge), sizeof(Model), sizeof(Step))
+    found = (bridge.version, bridge.bridge_size, bridge.model_size, bridge.step_size, bridge.native_size)
+    expected = (BRIDGE_VERSION, sizeof(Bridge), sizeof(Model), sizeof(Step), sizeof(Native))
     if found != expected:
         raise RuntimeError(
             f"the LAMMPS plugin belongs to another version of mliap_hybrid (its structs are {found}, expected "
@@ -72,6 +82,7 @@ def attach(address: int) -> None:
         )
     bridge.open_model = OPEN_MODEL(_open_model)
     bridge.close_model = CLOSE_MODEL(_close_model)
+    bridge.prepare = PREPARE(_prepare)
     bridge.compute = COMPUTE(_compute)
     _bridge = bridge
 
@@ -159,13 +170,25 @@ def _describe_charges(unified: Any, model: Model) -> ctypes.Array[c_double] | No
     return array
 
 
+def _prepare(handle: int, address: int, native: Any) -> int:
+    """Check the run, and tell C++ how the model is evaluated without Python, where it can be."""
+    try:
+        model = _models[handle]
+        prepare = getattr(model.unified, "prepare", None)
+        prepared: Native | None = None if prepare is None else prepare(model.data(address))
+        native.contents.potential = None
+        if prepared is not None:
+            ctypes.pointer(native.contents)[0] = prepared
+            model.native = prepared
+    except BaseException as error:
+        return _report(error)
+    return OK
+
+
 def _compute(handle: int, address: int) -> int:
     try:
         model = _models[handle]
-        if model.data is None:  # the pair style keeps its struct in one place
-            model.data = MLIAPData(Step.from_address(address), model.description)
-        data = model.data
-        data.forget_views()
+        data = model.data(address)
         model.unified.compute_descriptors(data)
         model.unified.compute_gradients(data)
         model.unified.compute_forces(data)

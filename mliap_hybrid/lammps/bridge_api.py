@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 6
+BRIDGE_VERSION = 7
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -96,20 +96,39 @@ class Step(ctypes.Structure):
     ]
 
 
+class Native(ctypes.Structure):
+    """``mliap_native``: how a model is evaluated without Python, filled by ``prepare``. Functions are addresses."""
+
+    _fields_ = [
+        ("potential", c_void_p),
+        ("charges", c_void_p),
+        ("evaluate", c_void_p),
+        ("error", c_void_p),
+        ("energy_unit", c_double),
+        ("n_threads", c_int32),
+        ("increments", c_int32),
+        ("largest_change", c_double),
+        ("starting_charges", POINTER(c_double)),
+    ]
+
+
 OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, c_int32, POINTER(Model))
+PREPARE = CFUNCTYPE(c_int, c_int32, c_void_p, POINTER(Native))
 COMPUTE = CFUNCTYPE(c_int, c_int32, c_void_p)
 CLOSE_MODEL = CFUNCTYPE(None, c_int32)
 
 
 class Bridge(ctypes.Structure):
-    """``mliap_bridge``: sizes to compare when Python attaches, and the three functions that C++ calls."""
+    """``mliap_bridge``: sizes to compare when Python attaches, and the four functions that C++ calls."""
 
     _fields_ = [
         ("version", c_int32),
         ("bridge_size", c_int32),
         ("model_size", c_int32),
         ("step_size", c_int32),
+        ("native_size", c_int32),
         ("open_model", OPEN_MODEL),
+        ("prepare", PREPARE),
         ("compute", COMPUTE),
         ("close_model", CLOSE_MODEL),
         ("message", c_char * 8192),

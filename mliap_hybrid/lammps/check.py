@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.lammps.command import lammps_command
 from mliap_hybrid.lammps.data import in_lammps_order
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import load_exported, write_unified
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
 from mliap_hybrid.lammps.single_points import KSPACE_ACCURACY, Result, SinglePoint, lammps_results
+from mliap_hybrid.lammps.source_build import is_of_wheel
 from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.evaluator import predict
 from mliap_hybrid.model.hybrid import HybridModel
@@ -71,7 +74,8 @@ def check_model(path: Path, ranks: Sequence[int] = (1, 2), atoms: Atoms | None =
     -------
     list of Comparison
         Local terms alone, and with the long-range term if the model has one. With predicted charges both runs hold all
-        terms, the first with the exact sum in place of PPPM.
+        terms, the first with the exact sum in place of PPPM. In the wheel, steps without Python are compared with steps
+        in Python, too.
 
     Raises
     ------
@@ -86,8 +90,15 @@ def check_models(cases: Sequence[tuple[Path, Atoms | None]], ranks: Sequence[int
     with tempfile.TemporaryDirectory(prefix="mliap-hybrid-check-") as folder:
         checks = [_checks(path, atoms, Path(folder) / str(k)) for k, (path, atoms) in enumerate(cases)]
         points = [check.point for of_case in checks for check in of_case]
-        runs = zip(*(lammps_results(points, n) for n in ranks), strict=True)
-        return [[row for check in of_case for row in _compare(check, ranks, next(runs))] for of_case in checks]
+        # A LAMMPS built from source has no native steps, hence no others to compare them with.
+        others = [replace(point, in_python=True) for point in points] if is_of_wheel(lammps_command(1)[0]) else []
+        first = lammps_results([*points, *others], ranks[0])
+        in_python = chain(first[len(points) :], repeat(None))
+        runs = zip(first[: len(points)], *(lammps_results(points, n) for n in ranks[1:]), strict=True)
+        return [
+            [row for check in of_case for row in _compare(check, ranks, next(runs), next(in_python))]
+            for of_case in checks
+        ]
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,7 @@ def _checks(path: Path, atoms: Atoms | None, folder: Path) -> list[_Check]:
     return checks
 
 
-def _compare(check: _Check, ranks: Sequence[int], runs: Sequence[Result]) -> list[Comparison]:
+def _compare(check: _Check, ranks: Sequence[int], runs: Sequence[Result], in_python: Result | None) -> list[Comparison]:
     python = python_result(check.model, check.point.atoms, check.total_charge)
     comparisons = []
     for n, run in zip(ranks, runs, strict=True):
@@ -139,6 +150,9 @@ def _compare(check: _Check, ranks: Sequence[int], runs: Sequence[Result]) -> lis
     for n, run in zip(ranks[1:], runs[1:], strict=True):
         name = f"{check.what}: LAMMPS on {_count(n)} - on {_count(ranks[0])}"
         comparisons += _differences(name, run, runs[0], check.to_one_rank)
+    if in_python is not None:
+        name = f"{check.what}: LAMMPS on {_count(ranks[0])} - with Python in each step"
+        comparisons += _differences(name, runs[0], in_python, check.to_one_rank)
     return comparisons
 
 

@@ -30,6 +30,8 @@ class SinglePoint:
     """In LAMMPS orientation, periodic."""
     accuracy: float = KSPACE_ACCURACY
     """Of the k-space solver."""
+    in_python: bool = False
+    """Whether the plugin must call Python in each step, also for a model that it can evaluate without."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def _input(folder: Path, number: int, point: SinglePoint) -> str:
     elements, charges = manifest.description.elements, manifest.description.constants("charge")
     write_data_file(folder / f"{number}.data", point.atoms, elements, charges)
     potential = potential_block(manifest, str(point.path.resolve()), elements, point.accuracy)
+    if point.in_python:
+        potential = potential.replace(f"{point.path.resolve()} 0", f"{point.path.resolve()} 0 native no")
     return _SCRIPT.format(number=number, potential=potential)
 
 

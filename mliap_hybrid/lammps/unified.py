@@ -13,6 +13,7 @@ from torch import Tensor
 from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
+from mliap_hybrid.lammps.bridge_api import Native
 from mliap_hybrid.lammps.connected_checks import check_pairs
 from mliap_hybrid.lammps.data import MLIAPData
 from mliap_hybrid.lammps.exchange import (
@@ -27,6 +28,7 @@ from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
 from mliap_hybrid.lammps.foreign_models import is_foreign, is_zip, open_trusted, untrusted
 from mliap_hybrid.lammps.instance_data import InstanceData
 from mliap_hybrid.lammps.molecule_orders import MEMORIES
+from mliap_hybrid.lammps.native_step import NativeStep, native_step
 from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
 from mliap_hybrid.lammps.ranks import Ranks
 from mliap_hybrid.lammps.run_charges import run_charges, total_charge_of
@@ -86,6 +88,7 @@ class HybridUnified:
         self._element_numbers = torch.tensor(model.elements)  # (n_elements,)
         self._prepared = False
         self._connection: tuple[Any, str] | None = None
+        self._native: NativeStep | None = None
         self._memories = [memory(term) for kind, memory in MEMORIES.items() if (term := model.term(kind)) is not None]
         self._charges = run_charges(model, manifest)
         # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
@@ -118,6 +121,31 @@ class HybridUnified:
         """
         self._charges.check_instance(instance)
         self._connection = (instance, fix)
+
+    def prepare(self, data: MLIAPData) -> Native | None:
+        """Check the run, and tell the plugin how steps are done without this object; see `native_step.py`.
+
+        Parameters
+        ----------
+        data : MLIAPData
+            Of a step, without its pairs.
+
+        Returns
+        -------
+        Native or None
+            None if the model has parts that only Python knows; then each step calls `compute_forces`, with all checks.
+
+        Raises
+        ------
+        InputError
+            If the run is not one that the model was made for.
+        """
+        if self._native is None and self._connection is None:
+            self._native = native_step(self.model, self.evaluator, self.manifest, float(total_charge_of(data)))
+        if self._native is None:
+            return None
+        self._check_run(data, self._geometry(data, self._element_numbers.device)[0])
+        return self._native.in_run(lammps_energy_unit(data.unit_style), torch.get_num_threads())
 
     def compute_descriptors(self, data: Any) -> None:
         """Nothing: everything is done in `compute_forces`, which LAMMPS calls last."""

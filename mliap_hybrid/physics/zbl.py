@@ -27,12 +27,16 @@ def zbl_energy(distances: Tensor, z_i: Tensor, z_j: Tensor) -> Tensor:
     -------
     Tensor, shape (n_pairs,), eV
     """
-    screening_length = 0.8854 * BOHR / (z_i**0.23 + z_j**0.23)  # (n_pairs,) Å
-    x = distances / screening_length  # (n_pairs,)
+    x = distances / screening_length(z_i, z_j)  # (n_pairs,)
     screening = torch.zeros_like(x)
     for amplitude, decay in zip(SCREENING_AMPLITUDES, SCREENING_DECAYS, strict=True):
         screening = screening + amplitude * torch.exp(-decay * x)
     return COULOMB_CONSTANT * z_i * z_j / distances * screening
+
+
+def screening_length(z_i: Tensor, z_j: Tensor) -> Tensor:
+    """0.8854 a_0 / (Z_i^0.23 + Z_j^0.23), Å, of atomic numbers of any shape, in a floating type."""
+    return 0.8854 * BOHR / (z_i**0.23 + z_j**0.23)
 
 
 def envelope(x: Tensor) -> Tensor:

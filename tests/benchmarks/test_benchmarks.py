@@ -133,8 +133,9 @@ def test_step_cost_beside_the_same_checkout(tmp_path):
     rows = rows_of("step_cost.py", tmp_path / "rows.json", *options)
     models = ("no charges", "fixed charges", "predicted charges")
     for model in models:
-        assert rows["plain coul/long + pppm"] < rows[model]
+        assert model == "no charges" or rows["plain coul/long + pppm"] < rows[model]
         assert 0.5 < rows[f"ratio | {model}"] < 2.0
+        assert 0.2 < rows[f"ratio | {model}, without Python over with it"] < 1.2
         assert 0.9 < rows[f"memory ratio | {model}"] < 1.1
         assert rows[f"start-up | {model}"] > 0.5  # s: torch alone
 

@@ -11,7 +11,7 @@ import pytest
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels import library
 
-HEADER = Path(library.__file__).parent / "native" / "kernels_api.h"
+HEADERS = [Path(library.__file__).parent / "native" / name for name in ("kernels_api.h", "potential_api.h")]
 SIZES = [ctypes.sizeof(struct) for struct in library.STRUCTS]
 
 
@@ -24,9 +24,10 @@ def opened():
 
 
 def test_python_and_header_say_the_same():
-    (version,) = re.findall(r"#define MLIAP_KERNELS_VERSION (\d+)", HEADER.read_text())
+    text = "".join(header.read_text() for header in HEADERS)
+    (version,) = re.findall(r"#define MLIAP_KERNELS_VERSION (\d+)", text)
     assert int(version) == library.KERNELS_VERSION
-    structs = re.findall(r"^} (mliap_\w+);", HEADER.read_text(), re.MULTILINE)
+    structs = re.findall(r"^} (mliap_\w+);", text, re.MULTILINE)
     assert [re.search(r"`(\w+)`", struct.__doc__).group(1) for struct in library.STRUCTS] == structs
 
 

@@ -66,7 +66,7 @@ def comparisons(tmp_path_factory):
 @pytest.mark.mpi
 @pytest.mark.parametrize("model", MODELS)
 def test_lammps_says_what_python_says(comparisons, model):
-    assert len(comparisons[model]) == (30 if model == "with charges" else 15)
+    assert len(comparisons[model]) == (36 if model == "with charges" else 18)
     for comparison in comparisons[model]:
         assert comparison.ok, comparison
         assert model != "alone" or comparison.difference < 1e-9

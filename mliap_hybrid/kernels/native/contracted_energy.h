@@ -123,10 +123,11 @@ void sum_over_channels(const FeaturePlan<T> &plan, const T *weights, long matrix
     sum_over_channels<T, n + 1>(plan, weights + matrix, matrix, row, by_channels, sums);
 }
 
-// dE/dM of the centres times `share`, added to rows (n_moments_padded), from the columns dE/dB of the same network.
+// dE/dM of the centres times the share of each (n), added to rows (n_moments_padded), from the columns dE/dB of the same
+// network.
 template <class T>
 void add_contract_block_back(const FeaturePlan<T> &plan, const NetworkPlan<T> &network, const int32_t *elements, int n,
-                             T share, const Vec<T> *columns, ContractedBlock<T> &block, T *rows)
+                             const T *shares, const Vec<T> *columns, ContractedBlock<T> &block, T *rows)
 {
   constexpr int W = lanes<T>;
   const Contraction<T> &c = network.contraction;
@@ -151,7 +152,7 @@ void add_contract_block_back(const FeaturePlan<T> &plan, const NetworkPlan<T> &n
           Vec<T> part[W];
           MLIAP_UNROLL
           for (int l = 0; l < W; l++) part[l] = block.sums[q + l];
-          store(to + q, load(to + q) + share * sum_lanes<T>(part));
+          store(to + q, load(to + q) + shares[a] * sum_lanes<T>(part));
         }
       }
     }

@@ -1,19 +1,13 @@
 // The C interface of the features: hands memory to the kernels and shares centres among threads.
 #include <new>
 
+#include "features_handle.h"
 #include "kernels_api.h"
-#include "make_plan.h"
 #include "processor.h"
 
-struct mliap_features {
-  const mliap::InstructionSet *instructions;
-  std::unique_ptr<mliap::OwnedPlan<float>> single_precision;
-  std::unique_ptr<mliap::OwnedPlan<double>> double_precision;
-};
+using mliap::Work;
 
 namespace {
-
-enum class Work { forward, vjp, jvp, hvp, each_energy, mean_energy };
 
 template <class T>
 void run(const mliap::OwnedPlan<T> &plan, const mliap::Kernels<T> &kernels, Work work, const mliap::Task &asked)
@@ -28,11 +22,14 @@ void run(const mliap::OwnedPlan<T> &plan, const mliap::Kernels<T> &kernels, Work
     case Work::jvp: return kernels.jvp(plan.features, task, memory);
     case Work::hvp: return kernels.hvp(plan.features, task, memory);
     case Work::each_energy: return kernels.each_energy(plan.features, networks, task, memory);
-    case Work::mean_energy: return kernels.mean_energy(plan.features, networks, task, memory);
+    case Work::weighted_energy: return kernels.weighted_energy(plan.features, networks, task, memory);
+    case Work::network_values: return kernels.network_values(plan.features, networks, task, memory);
   }
 }
 
-int run(const mliap_features *features, Work work, mliap::Task task)
+}  // namespace
+
+int mliap::run_task(const mliap_features *features, Work work, Task task)
 {
   int is_invalid = 0;
   task.is_invalid = &is_invalid;
@@ -40,8 +37,10 @@ int run(const mliap_features *features, Work work, mliap::Task task)
     run<float>(*features->single_precision, features->instructions->single_precision, work, task);
   else
     run<double>(*features->double_precision, features->instructions->double_precision, work, task);
-  return is_invalid ? mliap::kBadDistance : mliap::kNone;
+  return is_invalid ? kBadDistance : kNone;
 }
+
+namespace {
 
 int share(const mliap_features *features, Work work, const mliap_environments *environments, int32_t n_threads,
           mliap::Task task)
@@ -57,7 +56,7 @@ int share(const mliap_features *features, Work work, const mliap_environments *e
                                       mliap::Task part = task;
                                       part.first_centre = first;
                                       part.last_centre = last;
-                                      return run(features, work, part);
+                                      return mliap::run_task(features, work, part);
                                     });
 }
 
@@ -156,5 +155,5 @@ MLIAP_EXPORT int mliap_features_each_energy(const mliap_features *features, cons
 MLIAP_EXPORT int mliap_features_mean_energy(const mliap_features *features, const mliap_environments *environments,
                                             int32_t n_threads, double *energies, double *pair_gradients)
 {
-  return energies_of(features, Work::mean_energy, environments, n_threads, energies, pair_gradients);
+  return energies_of(features, Work::weighted_energy, environments, n_threads, energies, pair_gradients);
 }

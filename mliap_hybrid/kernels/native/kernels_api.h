@@ -14,12 +14,12 @@ extern "C" {
 #endif
 
 /* Raised when a struct or a function changes, together with KERNELS_VERSION of ../library.py. */
-#define MLIAP_KERNELS_VERSION 5
+#define MLIAP_KERNELS_VERSION 6
 
 /* The version that the library was compiled with, to compare before any struct is handed over. */
 int32_t mliap_kernels_version(void);
 
-/* Bytes of each struct below, in the order of this file; 0 past the last one. */
+/* Bytes of each struct below, in the order of this file, and then of potential_api.h; 0 past the last one. */
 int32_t mliap_kernels_struct_size(int32_t place);
 
 /* What the features are. All arrays are copied. Features come in the order: products, then triples. With `moments`, they

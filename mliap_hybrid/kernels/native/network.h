@@ -97,8 +97,9 @@ NetworkState<T> make_network_state(const Networks<T> &networks, int n_inputs_pad
   return state;
 }
 
-// Energies of the lanes' atoms from features (n_inputs); dE/dF -> gradient (n_inputs).
-template <class T>
+// Energies of the lanes' atoms from features (n_inputs); dE/dF -> gradient (n_inputs), which is scratch where it is not
+// asked for.
+template <class T, bool GRADIENT = true>
 Vec<T> network_energy(const NetworkPlan<T> &plan, const int32_t *rows, int n_elements, const Vec<T> *features,
                       NetworkState<T> &state, Vec<T> *gradient)
 {
@@ -140,6 +141,7 @@ Vec<T> network_energy(const NetworkPlan<T> &plan, const int32_t *rows, int n_ele
     for (int f = 0; f < n_features; f++) linear[f] = linear[f] + weights[f] * is_of;
   }
   for (int f = 0; f < n_features; f++) energy = energy + linear[f] * shifted[f];
+  if constexpr (!GRADIENT) return energy;
 
   if (last == 0) {
     for (int f = 0; f < n_features; f++) gradient[f] = linear[f] + output.transposed[f];

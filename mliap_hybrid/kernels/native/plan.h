@@ -123,7 +123,9 @@ struct Task {
   void *values;
   const void *moments_in;
   void *moments_out;
-  double *energies;        // (n_networks, n_centres)
+  int first_network, last_network;  // which networks network_values asks
+  const double *weights;   // (n_networks, n_centres): of each network's gradient in weighted_energy; null: 1 / n_networks
+  double *energies;        // (n_networks, n_centres), of the networks asked
   double *pair_gradients;  // (n_pairs, 3), or one such array for each network
   int64_t most_places;  // as `most_places` below says
   int *is_invalid;      // set to 1 where a distance is zero or not a number
@@ -176,7 +178,8 @@ struct Kernels {
   void (*jvp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*hvp)(const FeaturePlan<T> &, const Task &, char *scratch);
   void (*each_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
-  void (*mean_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
+  void (*weighted_energy)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
+  void (*network_values)(const FeaturePlan<T> &, const Networks<T> &, const Task &, char *scratch);
   int64_t (*network_scratch_bytes)(const NetworkTask<T> &);
   void (*network_slopes)(const NetworkTask<T> &, char *scratch);
   void (*network_gradient)(const NetworkTask<T> &, char *scratch);

@@ -11,6 +11,11 @@
 
 #include "kernels_api.h"
 #include "make_plan.h"
+#include "potential_api.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -122,7 +127,8 @@ MLIAP_EXPORT int32_t mliap_kernels_version()
 MLIAP_EXPORT int32_t mliap_kernels_struct_size(int32_t place)
 {
   constexpr size_t sizes[] = {sizeof(mliap_features_settings), sizeof(mliap_network_settings), sizeof(mliap_environments),
-                              sizeof(mliap_network), sizeof(mliap_contraction), sizeof(mliap_pairs)};
+                              sizeof(mliap_network), sizeof(mliap_contraction), sizeof(mliap_pairs),
+                              sizeof(mliap_potential_settings), sizeof(mliap_local_atoms), sizeof(mliap_sums)};
   return place >= 0 && place < int32_t(std::size(sizes)) ? int32_t(sizes[place]) : 0;
 }
 

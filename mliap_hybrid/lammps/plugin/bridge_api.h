@@ -10,9 +10,11 @@
 #ifndef MLIAP_HYBRID_BRIDGE_API_H
 #define MLIAP_HYBRID_BRIDGE_API_H
 
+#include "../../kernels/native/potential_api.h"
+
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 6
+#define MLIAP_BRIDGE_VERSION 7
 
 extern "C" {
 
@@ -42,6 +44,24 @@ struct mliap_model {
   int32_t solves_coulomb;           // 1: in Python, by add_coulomb(); 0: in KSpace, by solve_coulomb()
   double smearing;                  // width of the Gaussian charges, in length units of the run
   const double *typical_charges;    // [nelements] to set KSpace up with, or null
+};
+
+// how compute() evaluates a model without Python; filled by prepare() and valid until the next
+// one, or until the model is closed
+
+struct mliap_native {
+  const mliap_potential *potential;    // null: there is no such way, and Python computes
+  mliap_potential_charges_function *charges;
+  mliap_potential_evaluate_function *evaluate;
+  const char *(*error)(int);    // what an error code of both means
+  double energy_unit;           // of the run, in eV
+  int32_t n_threads;
+
+  // charges that follow the atoms: a start for each element, and a bounded change c
+
+  int32_t increments;               // 0: one shift of all atoms; 1: neighbors give each other charge
+  double largest_change;            // |c| < this
+  const double *starting_charges;   // [nelements]
 };
 
 // one call of Pair::compute()
@@ -113,13 +133,18 @@ struct mliap_step {
 
 struct mliap_bridge {
   int32_t version;        // MLIAP_BRIDGE_VERSION
-  int32_t bridge_size;    // sizes of the three structs, as C++ has them
+  int32_t bridge_size;    // sizes of the four structs, as C++ has them
   int32_t model_size;
   int32_t step_size;
+  int32_t native_size;
 
-  // filled by Python; the first two return one of the codes above
+  // filled by Python; those that return int return one of the codes above
 
   int (*open_model)(const char *filename, int32_t trusted, mliap_model *);    // 1: it may run its code
+
+  // checks the run for a model that can be evaluated without Python.  The step has no pairs
+
+  int (*prepare)(int32_t handle, mliap_step *, mliap_native *);
   int (*compute)(int32_t handle, mliap_step *);
   void (*close_model)(int32_t handle);
 

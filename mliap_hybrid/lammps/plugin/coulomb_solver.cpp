@@ -5,11 +5,14 @@
 #include "kspace_handover.h"
 #include "math_constants.h"
 
+#include "../../kernels/native/close_neighbours.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
 #include "force.h"
 #include "kspace.h"
+#include "neigh_list.h"
 #include "pair.h"
 #include "timer.h"
 #include "update.h"
@@ -96,10 +99,10 @@ double CoulombSolver::sum_of_squares() const
 
 /* ---------------------------------------------------------------------- */
 
-void CoulombSolver::write_charges(const NeighborPairs &pairs, const double *charges)
+void CoulombSolver::write_charges(const ListedAtoms &centres, const double *charges)
 {
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
-    const int i = pairs.iatoms[ii];
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
+    const int i = centres.iatoms[ii];
     if (!(fabs(charges[ii]) <= LARGEST_CHARGE))
       stop_one(lmp,
                fmt::format("The model predicts a charge of {:.6g} e for atom {} at step {}: its "
@@ -114,17 +117,17 @@ void CoulombSolver::write_charges(const NeighborPairs &pairs, const double *char
    atom->q holds the charges of owned and ghost atoms
 ------------------------------------------------------------------------- */
 
-void CoulombSolver::solve(const NeighborPairs &pairs)
+void CoulombSolver::solve(const ListedAtoms &centres, const NeighList *list)
 {
   if (update->setupflag) set_up_kspace();
   kernel.tabulate(force->kspace->g_ewald, smearing, cutoff);
   potentials.assign(atom->nmax, 0.0);
 
   timer->stamp(Timer::PAIR);
-  run_kspace(pairs);
+  run_kspace(centres);
   timer->stamp(Timer::KSPACE);
-  add_real_space(pairs);
-  tally_energies(pairs);
+  add_real_space(centres, list);
+  tally_energies(centres);
 }
 
 /* ----------------------------------------------------------------------
@@ -150,7 +153,7 @@ void CoulombSolver::set_up_kspace()
    KSpace adds its forces to atom->f itself
 ------------------------------------------------------------------------- */
 
-void CoulombSolver::run_kspace(const NeighborPairs &pairs)
+void CoulombSolver::run_kspace(const ListedAtoms &centres)
 {
   KSpace *const kspace = force->kspace;
   const double *const q = atom->q;
@@ -162,8 +165,8 @@ void CoulombSolver::run_kspace(const NeighborPairs &pairs)
   kspace->compute(ENERGY_ATOM, vflag);
 
   const double self = 2.0 * force->qqrd2e / (sqrt(2.0 * PI) * smearing);
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
-    const int i = pairs.iatoms[ii];
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
+    const int i = centres.iatoms[ii];
     potentials[i] = 2.0 * kspace->eatom[i] / q[i] + self * q[i];
   }
 
@@ -184,21 +187,28 @@ void CoulombSolver::run_kspace(const NeighborPairs &pairs)
    be sent home from ghosts.  E = 1/2 sum_p q_i q_j K(s_p), s = r^2
 ------------------------------------------------------------------------- */
 
-void CoulombSolver::add_real_space(const NeighborPairs &pairs)
+void CoulombSolver::add_real_space(const ListedAtoms &centres, const NeighList *list)
 {
+  const double *const *const x = atom->x;
   const double *const q = atom->q;
   const double qqrd2e = force->qqrd2e;
   double virial[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
 
-  int ij = 0;
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
-    const int i = pairs.iatoms[ii];
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
+    const int i = centres.iatoms[ii];
+    const int jnum = list->numneigh[i];
+    const int *const jlist = list->firstneigh[i];
     double phi = 0.0, ex = 0.0, ey = 0.0, ez = 0.0;
     double v[6] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
 
-    for (const int last = ij + pairs.numneighs[ii]; ij < last; ij++) {
-      const double qj = q[pairs.jatoms[ij]];
-      const double *const r = &pairs.rij[3 * static_cast<std::size_t>(ij)];
+    if (static_cast<int>(close.size()) < jnum + mliap::kSpareNeighbours)
+      close.resize(2 * jnum + mliap::kSpareNeighbours);
+    const int nclose = static_cast<int>(
+        mliap::close_neighbours(x[0], jlist, jnum, NEIGHMASK, x[i], cutoff, close.data()));
+    for (int jj = 0; jj < nclose; jj++) {
+      const int j = close[jj];
+      const double r[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
+      const double qj = q[j];
       double value, slope;
       kernel.evaluate(r[0] * r[0] + r[1] * r[1] + r[2] * r[2], value, slope);
 
@@ -233,10 +243,10 @@ void CoulombSolver::add_real_space(const NeighborPairs &pairs)
 
 /* ---------------------------------------------------------------------- */
 
-void CoulombSolver::tally_energies(const NeighborPairs &pairs)
+void CoulombSolver::tally_energies(const ListedAtoms &centres)
 {
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
-    const int i = pairs.iatoms[ii];
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
+    const int i = centres.iatoms[ii];
     const double energy = 0.5 * atom->q[i] * potentials[i];
     if (pair->eflag_global) pair->eng_coul += energy;
     if (pair->eflag_atom) pair->eatom[i] += energy;
@@ -247,7 +257,7 @@ void CoulombSolver::tally_energies(const NeighborPairs &pairs)
    what Python has solved
 ------------------------------------------------------------------------- */
 
-void CoulombSolver::add(const NeighborPairs &pairs, const double *phi, const double *forces,
+void CoulombSolver::add(const ListedAtoms &centres, const double *phi, const double *forces,
                         const double *virial)
 {
   if (pair->vflag_atom)
@@ -255,12 +265,12 @@ void CoulombSolver::add(const NeighborPairs &pairs, const double *phi, const dou
                "A model that solves for the Coulomb energy itself has no stress of atoms: "
                "export it for kspace_style, or leave out computes such as stress/atom");
   potentials.assign(atom->nmax, 0.0);
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
-    const int i = pairs.iatoms[ii];
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
+    const int i = centres.iatoms[ii];
     potentials[i] = phi[ii];
     for (int k = 0; k < 3; k++) atom->f[i][k] += forces[3 * ii + k];
   }
   if (pair->vflag_global)
     for (int k = 0; k < 6; k++) pair->virial[k] += virial[k];
-  tally_energies(pairs);
+  tally_energies(centres);
 }

@@ -15,11 +15,12 @@
 
 #include "bridge_api.h"
 #include "coulomb_kernel.h"
-#include "neighbor_pairs.h"
+#include "listed_atoms.h"
 
 #include <vector>
 
 namespace LAMMPS_NS {
+class NeighList;
 class Pair;
 
 class CoulombSolver : protected Pointers {
@@ -41,9 +42,9 @@ class CoulombSolver : protected Pointers {
 
   // each step: write_charges(), ghosts receive atom->q, then one of the other two
 
-  void write_charges(const NeighborPairs &, const double *charges);
-  void solve(const NeighborPairs &);
-  void add(const NeighborPairs &, const double *phi, const double *forces, const double *virial);
+  void write_charges(const ListedAtoms &, const double *charges);
+  void solve(const ListedAtoms &, const NeighList *);
+  void add(const ListedAtoms &, const double *phi, const double *forces, const double *virial);
 
  private:
   Pair *pair;
@@ -55,6 +56,7 @@ class CoulombSolver : protected Pointers {
   double q2_of_setup;               // sum of q^2 that KSpace was set up with
   bool charges_are_typical;         // atom->q holds no real charges yet
   bool first_solution;              // since init()
+  std::vector<int> close;           // neighbors of one atom inside the cutoff
 
   void check_companions() const;
   void check_styles() const;
@@ -64,9 +66,9 @@ class CoulombSolver : protected Pointers {
   void check_nobody_runs_kspace() const;
   void set_up_kspace();
   double sum_of_squares() const;
-  void run_kspace(const NeighborPairs &);
-  void add_real_space(const NeighborPairs &);
-  void tally_energies(const NeighborPairs &);
+  void run_kspace(const ListedAtoms &);
+  void add_real_space(const ListedAtoms &, const NeighList *);
+  void tally_energies(const ListedAtoms &);
 };
 }    // namespace LAMMPS_NS
 

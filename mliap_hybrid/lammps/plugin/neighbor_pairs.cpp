@@ -1,5 +1,7 @@
 #include "neighbor_pairs.h"
 
+#include "listed_atoms.h"
+
 #include "atom.h"
 #include "neigh_list.h"
 
@@ -9,27 +11,19 @@ using namespace LAMMPS_NS;
    walk the list once; pairs come out sorted by centre
 ------------------------------------------------------------------------- */
 
-void NeighborPairs::fill(const Atom *atom, const NeighList *list,
-                         const std::vector<int> &element_of_type, double cutoff, int hidden)
+void NeighborPairs::fill(const Atom *atom, const NeighList *list, const ListedAtoms &centres,
+                         double cutoff)
 {
   const double *const *const x = atom->x;
-  const int *const type = atom->type;
   const tagint *const tag = atom->tag;
-  const int *const mask = atom->mask;
   const double cutsq = cutoff * cutoff;
 
-  const int nall = atom->nlocal + atom->nghost;
-  if (static_cast<int>(elems.size()) < nall) elems.resize(atom->nmax);
-  for (int i = 0; i < nall; i++) elems[i] = element_of_type[type[i]];
+  if (static_cast<int>(numneighs.size()) < centres.natomneigh)
+    numneighs.resize(centres.natomneigh + centres.natomneigh / 8);
 
-  const int ncentres = list->inum + (list->ghost ? list->gnum : 0);
-  grow_centres(ncentres);
-
-  nlistatoms = natomneigh = 0;
   int ij = 0;
-  for (int ii = 0; ii < ncentres; ii++) {
-    const int i = list->ilist[ii];
-    if (mask[i] & hidden) continue;
+  for (int ii = 0; ii < centres.natomneigh; ii++) {
+    const int i = centres.iatoms[ii];
     const int jnum = list->numneigh[i];
     const int *const jlist = list->firstneigh[i];
     const double xtmp = x[i][0];
@@ -47,31 +41,16 @@ void NeighborPairs::fill(const Atom *atom, const NeighList *list,
 
       pair_i[ij] = i;
       jatoms[ij] = j;
-      jelems[ij] = elems[j];
+      jelems[ij] = centres.elems[j];
       jtags[ij] = tag[j];
       rij[3 * ij] = delx;
       rij[3 * ij + 1] = dely;
       rij[3 * ij + 2] = delz;
       ij++;
     }
-    iatoms[natomneigh] = i;
-    ielems[natomneigh] = elems[i];
-    numneighs[natomneigh] = ij - first;
-    natomneigh++;
-    if (ii < list->inum) nlistatoms++;
+    numneighs[ii] = ij - first;
   }
   npairs = ij;
-}
-
-/* ---------------------------------------------------------------------- */
-
-void NeighborPairs::grow_centres(int n)
-{
-  if (n <= static_cast<int>(iatoms.size())) return;
-  const int nmax = n + n / 8;
-  iatoms.resize(nmax);
-  ielems.resize(nmax);
-  numneighs.resize(nmax);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -91,8 +70,7 @@ void NeighborPairs::grow_pairs(int n)
 
 double NeighborPairs::memory_usage() const
 {
-  double bytes = static_cast<double>(elems.capacity()) * sizeof(int);
-  bytes += 3.0 * iatoms.capacity() * sizeof(int);
+  double bytes = static_cast<double>(numneighs.capacity()) * sizeof(int);
   bytes += 4.0 * pair_i.capacity() * sizeof(int);
   bytes += static_cast<double>(rij.capacity()) * sizeof(double);
   return bytes;

@@ -6,14 +6,11 @@
 
 #include "atom.h"
 #include "comm.h"
-#include "domain.h"
 #include "error.h"
 #include "force.h"
 #include "kspace.h"
 #include "memory.h"
-#include "neigh_list.h"
 #include "neighbor.h"
-#include "update.h"
 
 #include <algorithm>
 #include <cctype>
@@ -31,8 +28,8 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 /* ---------------------------------------------------------------------- */
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
-    Pair(lmp), bridge(nullptr), model(), step(), cutoff(0.0), checks(lmp), exchanged(nullptr),
-    row_length(0), column(0), ncolumns(0)
+    Pair(lmp), bridge(nullptr), model(), step(), native(), wants_native(true), checked_cell{},
+    cutoff(0.0), checks(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -69,7 +66,7 @@ void PairMLIAPUnified::allocate()
 }
 
 /* ----------------------------------------------------------------------
-   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no]
+   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no] [native yes|no]
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::settings(int narg, char **arg)
@@ -88,14 +85,17 @@ void PairMLIAPUnified::settings(int narg, char **arg)
 
   const char *total_charge = nullptr;
   bool trusted = false;
+  wants_native = true;
   for (int iarg = 3; iarg < narg; iarg += 2) {
     const std::string keyword = arg[iarg];
-    if (keyword != "total_charge" && keyword != "trusted")
+    if (keyword != "total_charge" && keyword != "trusted" && keyword != "native")
       error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", keyword);
     if (iarg + 2 > narg)
       utils::missing_cmd_args(FLERR, "pair_style mliap unified " + keyword, error);
     if (keyword == "trusted")
       trusted = utils::logical(FLERR, arg[iarg + 1], false, lmp);
+    else if (keyword == "native")
+      wants_native = utils::logical(FLERR, arg[iarg + 1], false, lmp);
     else
       total_charge = arg[iarg + 1];
   }
@@ -128,6 +128,7 @@ void PairMLIAPUnified::open_model(const char *filename, bool trusted)
 
   if (model.handle) bridge->close_model(model.handle);
   model = mliap_model();
+  native = mliap_native();
   const int status = bridge->open_model(filename, trusted, &model);
   stop_all_if_failed(lmp, status, bridge->message);
 
@@ -245,78 +246,19 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
     checks.check(list, element_of_type, model);
     if (coulomb) coulomb->check_other_atoms(element_of_type);
   }
-  pairs.fill(atom, list, element_of_type, cutoff, checks.hidden);
+  centres.fill(atom, list, element_of_type, checks.hidden);
   describe_step(eflag, vflag);
+  if (wants_native && (step.check_run || box_to_be_checked())) prepare_native();
 
   if (!force->newton_pair) clear_ghosts();
-  failure = nullptr;
-  const int status = bridge->compute(model.handle, &step);
-  if (failure) std::rethrow_exception(failure);
-  if (status != MLIAP_OK) stop_one(lmp, bridge->message);
+  if (native.potential)
+    compute_natively();
+  else
+    compute_in_python();
   if (!force->newton_pair) send_ghosts_home();
 
-  tally_energy();
   if (vflag_either && has_background() && force->kspace) add_background_virial(lmp, this);
   if (vflag_fdotr) virial_fdotr_compute();
-}
-
-/* ----------------------------------------------------------------------
-   sizes and pointers for Python
-------------------------------------------------------------------------- */
-
-void PairMLIAPUnified::describe_step(int eflag, int vflag)
-{
-  step.nlocal = atom->nlocal;
-  step.ntotal = atom->nlocal + atom->nghost;
-  step.nlistatoms = pairs.nlistatoms;
-  step.natomneigh = pairs.natomneigh;
-  step.npairs = pairs.npairs;
-  step.eflag = eflag;
-  step.vflag = vflag;
-  step.newton_pair = force->newton_pair;
-
-  step.elems = pairs.elems.data();
-  step.iatoms = pairs.iatoms.data();
-  step.ielems = pairs.ielems.data();
-  step.numneighs = pairs.numneighs.data();
-  step.pair_i = pairs.pair_i.data();
-  step.jatoms = pairs.jatoms.data();
-  step.jelems = pairs.jelems.data();
-  step.jtags = pairs.jtags.data();
-  step.rij = pairs.rij.data();
-
-  step.x = step.ntotal ? atom->x[0] : nullptr;
-  step.f = step.ntotal ? atom->f[0] : nullptr;
-  step.q = atom->q_flag ? atom->q : nullptr;
-  step.tag = atom->tag;
-  step.type = atom->type;
-  step.molecule = atom->molecule_flag ? atom->molecule : nullptr;
-
-  if (static_cast<int>(eatoms.size()) < pairs.nlistatoms) eatoms.resize(pairs.nlistatoms);
-  std::fill_n(eatoms.begin(), pairs.nlistatoms, 0.0);
-  step.eatoms = eatoms.data();
-  step.energy = 0.0;
-
-  const double cell[9] = {domain->xprd, 0.0,          0.0,          domain->xy,  domain->yprd,
-                          0.0,          domain->xz,   domain->yz,   domain->zprd};
-  std::copy_n(cell, 9, step.cell);
-  std::copy_n(domain->boxlo, 3, step.box_origin);
-  std::copy_n(domain->periodicity, 3, step.periodic);
-  step.comm = MPI_Comm_c2f(world);
-  step.ntimestep = update->ntimestep;
-  step.g_ewald = force->kspace ? force->kspace->g_ewald : 0.0;
-  step.unit_style = update->unit_style;
-  step.kspace_style = force->kspace ? force->kspace_style : nullptr;
-  step.total_charge = coulomb ? coulomb->total_charge : 0.0;
-}
-
-/* ---------------------------------------------------------------------- */
-
-void PairMLIAPUnified::tally_energy()
-{
-  if (eflag_global) eng_vdwl += step.energy;
-  if (eflag_atom)
-    for (int ii = 0; ii < pairs.nlistatoms; ii++) eatom[pairs.iatoms[ii]] += eatoms[ii];
 }
 
 /* ----------------------------------------------------------------------
@@ -349,7 +291,9 @@ void *PairMLIAPUnified::extract_peratom(const char *name, int &ncol)
 double PairMLIAPUnified::memory_usage()
 {
   double bytes = Pair::memory_usage();
-  bytes += pairs.memory_usage();
-  bytes += static_cast<double>(eatoms.capacity()) * sizeof(double);
+  bytes += centres.memory_usage() + pairs.memory_usage();
+  const auto ndoubles =
+      eatoms.capacity() + of_centres.capacity() + bound_slopes.capacity() + changes.capacity();
+  bytes += static_cast<double>(ndoubles) * sizeof(double);
   return bytes;
 }

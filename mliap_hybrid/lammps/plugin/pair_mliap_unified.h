@@ -1,10 +1,14 @@
 /* -*- c++ -*- ----------------------------------------------------------
    pair_style mliap unified FILE [0|1] [total_charge Q] [trusted yes|no]
+                                 [native yes|no]
    pair_coeff * * ELEMENT ...
 
-   The model is a Python object; this style hands it flat pair arrays and
-   adds what it returns to LAMMPS' energies, forces and virials.  If the
-   model predicts charges, it calls back for their Coulomb energy
+   The model is a Python object, which is asked at setups and with new
+   neighbor lists alone if it knows how it is evaluated by native code.
+   If it does not, or with native no, this style hands it flat pair arrays
+   in each step and adds what it returns to LAMMPS' energies, forces and
+   virials.  If the model predicts charges, it calls back for their Coulomb
+   energy
 ------------------------------------------------------------------------- */
 
 #ifndef LMP_PAIR_MLIAP_UNIFIED_H
@@ -14,6 +18,7 @@
 
 #include "bridge_api.h"
 #include "coulomb_solver.h"
+#include "listed_atoms.h"
 #include "neighbor_pairs.h"
 #include "run_checks.h"
 
@@ -47,11 +52,15 @@ class PairMLIAPUnified : public Pair {
   mliap_bridge *bridge;                     // Python's side
   mliap_model model;                        // what it tells of the open model
   mliap_step step;                          // what it is told each step
+  mliap_native native;                      // how to do without it
+  bool wants_native;                        // of the input
+  double checked_cell[9];                   // box that Python has looked at
   double cutoff;                            // one for all pairs of elements
   std::vector<std::string> element_names;
   std::vector<int> element_of_type;         // [ntypes+1], -1 for NULL
   RunChecks checks;
-  NeighborPairs pairs;
+  ListedAtoms centres;
+  NeighborPairs pairs;                       // for Python alone
   std::vector<double> eatoms;
   std::unique_ptr<CoulombSolver> coulomb;    // null if the model predicts no charges
   double *exchanged;                         // [ntotal][row_length]: what communication carries,
@@ -62,6 +71,8 @@ class PairMLIAPUnified : public Pair {
   void open_model(const char *, bool);
   int element_index(const std::string &) const;
   void describe_step(int, int);
+  void describe_pairs();
+  void compute_in_python();
   bool has_background() const;
   void tally_energy();
   void send_ghosts_home();
@@ -78,6 +89,27 @@ class PairMLIAPUnified : public Pair {
   void forward_exchange(double *, int);
   void reverse_exchange(double *, int);
   template <typename Message> void by_columns(double *, int, Message);
+
+  // without Python
+
+  void prepare_native();
+  bool box_to_be_checked() const;
+  void compute_natively();
+  mliap_local_atoms local_atoms() const;
+  void stop_if_failed(int) const;
+  void stop_at_bad_distance() const;
+
+  // charges that follow the atoms, without Python
+
+  std::vector<double> of_centres;      // [nlistatoms] charges, then dE/dc
+  std::vector<double> bound_slopes;    // [nlistatoms] of the bound on what the networks say
+  std::vector<double> changes;         // [ntotal] c: the bounded change of each charge
+  std::vector<int> close;              // neighbors of one atom inside the cutoff
+
+  const double *slopes_of_charges(const mliap_local_atoms &);
+  void charges_by_shift();
+  void charges_by_increments();
+  template <typename Work> void for_neighbors(int, Work);
 
   void offer_functions();
   template <typename Work> static int guarded(mliap_step *, Work);

@@ -70,7 +70,7 @@ void PairMLIAPUnified::update_pair_energy(const double *eij)
 {
   int ij = 0;
   step.energy = 0.0;
-  for (int ii = 0; ii < pairs.nlistatoms; ii++) {
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
     double esum = 0.0;
     for (const int last = ij + pairs.numneighs[ii]; ij < last; ij++) esum += eij[ij];
     eatoms[ii] = 0.5 * esum;
@@ -139,11 +139,11 @@ void PairMLIAPUnified::solve_coulomb(const double *charges, double *potentials)
   if (!coulomb || model.solves_coulomb)
     stop_one(lmp, "Only a model with predicts_charges and without solves_coulomb can call "
                   "solve_coulomb()");
-  coulomb->write_charges(pairs, charges);
+  coulomb->write_charges(centres, charges);
   forward_exchange(atom->q, 1);
-  coulomb->solve(pairs);
-  for (int ii = 0; ii < pairs.nlistatoms; ii++)
-    potentials[ii] = coulomb->potentials[pairs.iatoms[ii]];
+  coulomb->solve(centres, list);
+  for (int ii = 0; ii < centres.nlistatoms; ii++)
+    potentials[ii] = coulomb->potentials[centres.iatoms[ii]];
 }
 
 /* ----------------------------------------------------------------------
@@ -155,7 +155,7 @@ void PairMLIAPUnified::add_coulomb(const double *charges, const double *potentia
 {
   if (!coulomb || !model.solves_coulomb)
     stop_one(lmp, "Only a model with predicts_charges and solves_coulomb can call add_coulomb()");
-  coulomb->write_charges(pairs, charges);
+  coulomb->write_charges(centres, charges);
   forward_exchange(atom->q, 1);
-  coulomb->add(pairs, potentials, forces, virial_share);
+  coulomb->add(centres, potentials, forces, virial_share);
 }

@@ -83,6 +83,7 @@ mliap_bridge *PythonHost::attach(int nthreads, std::string &problem)
   bridge.bridge_size = sizeof(mliap_bridge);
   bridge.model_size = sizeof(mliap_model);
   bridge.step_size = sizeof(mliap_step);
+  bridge.native_size = sizeof(mliap_native);
 
   // an import that fails leaves its traceback in bridge.message, printed once by the caller
 

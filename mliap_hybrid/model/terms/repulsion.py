@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from ase.data import covalent_radii
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution, PairTerm, TermDescription
 from mliap_hybrid.model.term_section import MadeTerm, TermContext, TermSection
-from mliap_hybrid.physics.zbl import envelope, zbl_energy
+from mliap_hybrid.physics.zbl import envelope, screening_length, zbl_energy
 from mliap_hybrid.structure import Geometry
 
 REACH = 0.7
@@ -85,6 +86,13 @@ class ZBLRepulsion(PairTerm):
     def restore(cls, description: Any, arrays: Mapping[str, Tensor], cutoff: float) -> ZBLRepulsion:
         """As in `Term`."""
         return cls(cutoff)
+
+    def lengths(self, elements: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Screening length and reach (n_elements, n_elements) of pairs of elements, Å."""
+        z = torch.tensor(elements, dtype=torch.float64)  # (n_elements,)
+        radii = self.radii.cpu()[list(elements)]  # (n_elements,) Å
+        reach = (REACH * (radii[:, None] + radii)).clamp(max=self.cutoff)
+        return screening_length(z[:, None], z).numpy(), reach.numpy()
 
     def _reach(self, geometry: Geometry) -> Tensor:
         """(n_pairs,) Å: where the repulsion of each pair ends."""

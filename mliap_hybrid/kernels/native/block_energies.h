@@ -1,0 +1,133 @@
+// Energies of blocks of centres by networks on invariants or on learned contractions, and their pair gradients.
+#pragma once
+
+#include "blocks.h"
+
+namespace MLIAP_SIMD {
+
+// One gradient for each network, or that of their weighted sum.
+enum class Gradient { each, of_sum };
+
+// Energies of the centres of a block by network k, from its inputs in scratch.features; dE/d(input) -> scratch.slopes.
+template <class T, bool GRADIENT = true>
+void energy_of_block(const FeaturePlan<T> &plan, const Networks<T> &networks, int k, const Task &task, int64_t block,
+                     int n, const int32_t *elements, Scratch<T, false> &scratch)
+{
+  const NetworkPlan<T> &network = networks.plans[k];
+  const Vec<T> of_lanes = network_energy<T, GRADIENT>(network, elements, plan.n_elements, scratch.features,
+                                                      scratch.network, scratch.slopes);
+  double *energies = task.energies + (k - task.first_network) * task.n_centres + block;
+  for (int a = 0; a < n; a++) energies[a] = double(of_lanes[a]) + network.offset[elements[a]];
+}
+
+// What the gradient of network k counts in the sum, for each centre of a block.
+template <class T>
+Vec<T> shares_of_block(const Networks<T> &networks, int k, const Task &task, int64_t block, int n)
+{
+  Vec<T> shares = splat<T>(T(1) / T(networks.n));
+  if (task.weights)
+    for (int a = 0; a < n; a++) shares[a] = T(task.weights[k * task.n_centres + block + a]);
+  return shares;
+}
+
+// Networks on invariant features; the gradients' adjoint moments are left in scratch.rows.
+template <class T, Gradient GRADIENT>
+void energies_of_features(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, int64_t block,
+                          int n, const int32_t *elements, Scratch<T, false> &scratch)
+{
+  invariants<T, false>(plan, scratch.moments, scratch.features);
+  for (int f = 0; f < plan.n_features; f++) scratch.sum_of_slopes[f] = splat<T>(T(0));
+  for (int k = 0; k < networks.n; k++) {
+    energy_of_block(plan, networks, k, task, block, n, elements, scratch);
+    if constexpr (GRADIENT == Gradient::each) {
+      invariants_adjoint<T, false>(plan, scratch.moments, scratch.slopes, scratch.adjoint);
+      place_adjoint<T, false>(plan, k, scratch);
+    } else {
+      const Vec<T> shares = shares_of_block(networks, k, task, block, n);
+      for (int f = 0; f < plan.n_features; f++)
+        scratch.sum_of_slopes[f] = scratch.sum_of_slopes[f] + shares * scratch.slopes[f];
+    }
+  }
+  if constexpr (GRADIENT == Gradient::of_sum) {
+    invariants_adjoint<T, false>(plan, scratch.moments, scratch.sum_of_slopes, scratch.adjoint);
+    place_adjoint<T, false>(plan, 0, scratch);
+  }
+}
+
+// The same for networks on learned contractions of the moments.
+template <class T, Gradient GRADIENT>
+void energies_of_contractions(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, int64_t block,
+                              int n, const int32_t *elements, Scratch<T, false> &scratch)
+{
+  const bool each = GRADIENT == Gradient::each;
+  const long size = lanes<T> * long(plan.n_moments_padded);
+  read_moments(plan, scratch.rows, n, scratch.contracted);
+  for (int k = 0; k < (each ? networks.n : 1); k++) clear_slots(plan, n, scratch.contracted, scratch.rows + k * size);
+  for (int k = 0; k < networks.n; k++) {
+    const NetworkPlan<T> &network = networks.plans[k];
+    contract_block(plan, network, elements, n, scratch.contracted, scratch.features);
+    energy_of_block(plan, networks, k, task, block, n, elements, scratch);
+    const Vec<T> of_lanes = each ? splat<T>(T(1)) : shares_of_block(networks, k, task, block, n);
+    T shares[lanes<T>];
+    for (int a = 0; a < lanes<T>; a++) shares[a] = of_lanes[a];
+    add_contract_block_back(plan, network, elements, n, shares, scratch.slopes, scratch.contracted,
+                            scratch.rows + (each ? k : 0) * size);
+  }
+}
+
+// Table rows of the lanes' centres, -1 for lanes without one.
+template <class T>
+void elements_of_block(const Task &task, int64_t block, int n, int32_t *elements)
+{
+  for (int a = 0; a < lanes<T>; a++) elements[a] = a < n ? task.centre_rows[block + a] : -1;
+}
+
+// Energies of all networks and their pair gradients.
+template <class T, Gradient GRADIENT>
+void energy(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, char *memory)
+{
+  Arena arena(memory);
+  Scratch<T, false> scratch(plan, networks, task.most_places, Pass::there_and_back, arena);
+  const bool is_contracted = networks.plans[0].contraction.body_order > 0;
+  for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
+    const int n = block_size<T>(task, block);
+    int32_t elements[lanes<T>];
+    elements_of_block<T>(task, block, n, elements);
+    if (is_contracted) {
+      rows_of_block<T, false>(plan, task, block, n, scratch);
+      energies_of_contractions<T, GRADIENT>(plan, networks, task, block, n, elements, scratch);
+    } else {
+      moments_of_block<T, false>(plan, task, block, n, scratch);
+      energies_of_features<T, GRADIENT>(plan, networks, task, block, n, elements, scratch);
+    }
+    gradients_of_block<T, false>(plan, task, block, n, GRADIENT == Gradient::each ? networks.n : 1, scratch);
+  }
+}
+
+// Energies of some of the networks alone.
+template <class T>
+void network_values(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, char *memory)
+{
+  Arena arena(memory);
+  Scratch<T, false> scratch(plan, networks, task.most_places, Pass::once, arena);
+  const bool is_contracted = networks.plans[0].contraction.body_order > 0;
+  for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
+    const int n = block_size<T>(task, block);
+    int32_t elements[lanes<T>];
+    elements_of_block<T>(task, block, n, elements);
+    if (is_contracted) {
+      rows_of_block<T, false>(plan, task, block, n, scratch);
+      read_moments(plan, scratch.rows, n, scratch.contracted);
+    } else {
+      moments_of_block<T, false>(plan, task, block, n, scratch);
+      invariants<T, false>(plan, scratch.moments, scratch.features);
+    }
+    for (int k = task.first_network; k < task.last_network; k++) {
+      if (is_contracted)
+        contract_block(plan, networks.plans[k], elements, n, scratch.contracted, scratch.features);
+      energy_of_block<T, false>(plan, networks, k, task, block, n, elements, scratch);
+    }
+  }
+}
+
+}  // namespace MLIAP_SIMD

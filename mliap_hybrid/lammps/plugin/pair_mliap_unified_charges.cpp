@@ -1,0 +1,135 @@
+/* ----------------------------------------------------------------------
+   Pair style mliap unified, continued: charges that follow the atoms, in a
+   step without Python.  model/neutrality.py has the equations:
+
+     q_i = q0_i + c_i + (Q - sum_k (q0_k + c_k)) / N          one shift
+     q_i = q0_i + sum_j w(r_ij) (c_j - c_i)                   increments
+     w(r) = (1 - (r / cutoff)^2)^3
+
+   c_i = b tanh(a_i / b) is what the networks say, a_i, bounded
+------------------------------------------------------------------------- */
+
+#include "pair_mliap_unified.h"
+
+#include "../../kernels/native/close_neighbours.h"
+
+#include "atom.h"
+#include "neigh_list.h"
+
+#include <cmath>
+
+using namespace LAMMPS_NS;
+
+/* ----------------------------------------------------------------------
+   charges are predicted and solved for; dE/da_i of each centre, in eV
+------------------------------------------------------------------------- */
+
+const double *PairMLIAPUnified::slopes_of_charges(const mliap_local_atoms &atoms)
+{
+  const int n = centres.nlistatoms;
+  of_centres.resize(n);
+  changes.assign(atoms.n_atoms, 0.0);
+  stop_if_failed(native.charges(native.potential, &atoms, native.n_threads, of_centres.data()));
+
+  const double largest = native.largest_change;
+  bound_slopes.resize(n);
+  for (int ii = 0; ii < n; ii++) {
+    const double tangent = std::isinf(largest) ? 0.0 : tanh(of_centres[ii] / largest);
+    changes[centres.iatoms[ii]] = std::isinf(largest) ? of_centres[ii] : largest * tangent;
+    bound_slopes[ii] = 1.0 - tangent * tangent;
+  }
+  if (native.increments)
+    charges_by_increments();
+  else
+    charges_by_shift();
+  for (int ii = 0; ii < n; ii++) of_centres[ii] *= bound_slopes[ii] * native.energy_unit;
+  return of_centres.data();
+}
+
+/* ----------------------------------------------------------------------
+   dE/dc_i = phi_i - mean(phi), left in of_centres
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::charges_by_shift()
+{
+  const int n = centres.nlistatoms;
+  double mine[2] = {0.0, static_cast<double>(n)}, all[2];
+  for (int ii = 0; ii < n; ii++) {
+    of_centres[ii] = native.starting_charges[centres.ielems[ii]] + changes[centres.iatoms[ii]];
+    mine[0] += of_centres[ii];
+  }
+  MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_SUM, world);
+  const double total = std::isnan(step.total_charge) ? 0.0 : step.total_charge;
+  const double shift = (all[1] > 0.0) ? (total - all[0]) / all[1] : 0.0;
+  for (int ii = 0; ii < n; ii++) of_centres[ii] += shift;
+
+  solve_coulomb(of_centres.data(), of_centres.data());
+
+  mine[0] = 0.0;
+  for (int ii = 0; ii < n; ii++) mine[0] += of_centres[ii];
+  MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_SUM, world);
+  const double mean = (all[1] > 0.0) ? all[0] / all[1] : 0.0;
+  for (int ii = 0; ii < n; ii++) of_centres[ii] -= mean;
+}
+
+/* ----------------------------------------------------------------------
+   dE/dc_i = sum_j w(r_ij) (phi_j - phi_i), left in of_centres, and
+   dE/dr_p at fixed c = phi_i dw/dr_p (c_j - c_i), which becomes forces
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::charges_by_increments()
+{
+  const int n = centres.nlistatoms;
+  forward_exchange(changes.data(), 1);
+  for (int ii = 0; ii < n; ii++) {
+    const int i = centres.iatoms[ii];
+    double sum = native.starting_charges[centres.ielems[ii]];
+    for_neighbors(i, [&](int j, const double *, double remaining) {
+      sum += remaining * remaining * remaining * (changes[j] - changes[i]);
+    });
+    of_centres[ii] = sum;
+  }
+
+  solve_coulomb(of_centres.data(), of_centres.data());
+
+  std::vector<double> &phi = coulomb->potentials;
+  forward_exchange(phi.data(), 1);
+  double **const f = atom->f;
+  for (int ii = 0; ii < n; ii++) {
+    const int i = centres.iatoms[ii];
+    double sum = 0.0;
+    for_neighbors(i, [&](int j, const double *rij, double remaining) {
+      sum += remaining * remaining * remaining * (phi[j] - phi[i]);
+      const double along =
+          -6.0 / (cutoff * cutoff) * remaining * remaining * phi[i] * (changes[j] - changes[i]);
+      double fij[3];
+      for (int k = 0; k < 3; k++) {
+        fij[k] = along * rij[k];
+        f[i][k] += fij[k];
+        f[j][k] -= fij[k];
+      }
+      if (vflag_either) v_tally(i, j, fij, rij);
+    });
+    of_centres[ii] = sum;
+  }
+}
+
+/* ----------------------------------------------------------------------
+   call work(j, rij, 1 - (r / cutoff)^2) for each neighbor of atom i
+------------------------------------------------------------------------- */
+
+template <typename Work> void PairMLIAPUnified::for_neighbors(int i, Work work)
+{
+  const double *const *const x = atom->x;
+  const int jnum = list->numneigh[i];
+  if (static_cast<int>(close.size()) < jnum + mliap::kSpareNeighbours)
+    close.resize(2 * jnum + mliap::kSpareNeighbours);
+  const int nclose = static_cast<int>(mliap::close_neighbours(
+      x[0], list->firstneigh[i], jnum, NEIGHMASK, x[i], cutoff, close.data()));
+  for (int jj = 0; jj < nclose; jj++) {
+    const int j = close[jj];
+    const double rij[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
+    const double rsq = rij[0] * rij[0] + rij[1] * rij[1] + rij[2] * rij[2];
+    work(j, rij, 1.0 - rsq / (cutoff * cutoff));
+  }
+}
