@@ -11,6 +11,7 @@ from ctypes import POINTER, c_double
 from mliap_hybrid.kernels.library import doubles
 from mliap_hybrid.kernels.potential import NativePotential
 from mliap_hybrid.lammps.bridge_api import Native
+from mliap_hybrid.lammps.native_potential import native_potential
 from mliap_hybrid.model.bounds import Within
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
@@ -81,5 +82,5 @@ def native_step(model: HybridModel, evaluator: Evaluator, manifest: Manifest, to
     charge = parameter if isinstance(parameter, PredictedParameter) else None
     if charge is not None and manifest.coulomb_engine != "kspace":
         return None
-    potential = evaluator.native(total_charge)
+    potential = native_potential(evaluator, total_charge)
     return None if potential is None else NativeStep(potential, charge)

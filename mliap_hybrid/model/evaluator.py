@@ -14,13 +14,11 @@ from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
 from mliap_hybrid.kernels.native_backend import CPU
-from mliap_hybrid.kernels.potential import NativePotential
 from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import HeadsOfGeometry
 from mliap_hybrid.model.heads_of_geometry import FusedHeads, TorchHeads
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import backend_of
-from mliap_hybrid.model.native_potential import native_potential
 from mliap_hybrid.model.structures import prediction_of
 from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
 from mliap_hybrid.prediction import Prediction
@@ -120,12 +118,11 @@ class Evaluator:
                 return list(zip(*backend.heads_and_gradients(geometry), strict=True))
             return TorchHeads(self.model, geometry, self._totals(geometry), backend).each_network()
 
-    def native(self, total_charge: float) -> NativePotential | None:
-        """The model for the native kernels, in a system of a total charge in e; None if Python must evaluate it."""
+    def processor_backend(self, total_charge: float) -> Backend | None:
+        """Back end of the CPU in systems of a total charge in e; None where torch is to do it."""
         if self.by_torch:
             return None
-        backend = self._backend_on(CPU, total_charge if self.model.total_charge_input else 0.0)
-        return native_potential(self.model, backend)
+        return self._backend_on(CPU, total_charge if self.model.total_charge_input else 0.0)
 
     def _further(self, names: Collection[str], batch: Batch, geometry: Geometry, total: Total) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials."""
