@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from mliap_hybrid.kernels.backend import Backend
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.kernels.potential import NativePotential, PairConstants
 from mliap_hybrid.model.bounds import Within
-from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, PredictedParameter
@@ -38,15 +38,14 @@ class _Explicit:
     pairs: PairConstants = field(default_factory=PairConstants)
 
 
-def native_potential(evaluator: Evaluator, total_charge: float) -> NativePotential | None:
-    """A model for the native kernels.
+def native_potential(model: HybridModel, backend: Backend) -> NativePotential | None:
+    """The model for the native kernels.
 
     Parameters
     ----------
-    evaluator : Evaluator
-        Of the model.
-    total_charge : float, e
-        Of the system.
+    model : HybridModel
+    backend : Backend
+        Its features and heads.
 
     Returns
     -------
@@ -54,7 +53,6 @@ def native_potential(evaluator: Evaluator, total_charge: float) -> NativePotenti
         None if the kernels cannot evaluate all of it. With predicted charges, their neutrality and their Coulomb energy
         are left to the caller.
     """
-    model, backend = evaluator.model, evaluator.processor_backend(total_charge)
     heads = [head.name for head in model.heads]
     if not isinstance(backend, NativeBackend) or backend.n_heads == 0 or heads[0] != "energy":
         return None

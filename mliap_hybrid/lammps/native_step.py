@@ -9,6 +9,7 @@ import ctypes
 from ctypes import POINTER, c_double
 
 from mliap_hybrid.kernels.library import doubles
+from mliap_hybrid.kernels.native_backend import CPU
 from mliap_hybrid.kernels.potential import NativePotential
 from mliap_hybrid.lammps.bridge_api import Native
 from mliap_hybrid.lammps.native_potential import native_potential
@@ -82,5 +83,6 @@ def native_step(model: HybridModel, evaluator: Evaluator, manifest: Manifest, to
     charge = parameter if isinstance(parameter, PredictedParameter) else None
     if charge is not None and manifest.coulomb_engine != "kspace":
         return None
-    potential = native_potential(evaluator, total_charge)
+    backend = evaluator.backend_on(CPU, total_charge if model.total_charge_input else 0.0)
+    potential = native_potential(model, backend)
     return None if potential is None else NativeStep(potential, charge)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
-from mliap_hybrid.kernels.native_backend import CPU
 from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import HeadsOfGeometry
 from mliap_hybrid.model.heads_of_geometry import FusedHeads, TorchHeads
@@ -45,7 +44,7 @@ class Evaluator:
         self.backend: Backend | None = None
         self._total_charge = 0.0
         if not by_torch:
-            self._backend_on(model.species_of_number.device, 0.0)
+            self.backend_on(model.species_of_number.device, 0.0)
 
     def predict(self, batch: Batch, others: Collection[str] = ()) -> Prediction:
         """Energies, forces and virials of whole structures, with the long-range term.
@@ -105,24 +104,25 @@ class Evaluator:
         total = self._single_total(totals)
         if self.by_torch or total is None:  # structures of several total charges are left to torch, features included
             return TorchHeads(self.model, geometry, totals)
-        backend = self._backend_on(geometry.pair_vectors.device, total)
+        backend = self.backend_on(geometry.pair_vectors.device, total)
         if backend.n_heads:
             return FusedHeads(self.model.heads, backend, geometry)
         return TorchHeads(self.model, geometry, totals, backend)
 
+    def backend_on(self, device: torch.device, total_charge: float) -> Backend:
+        """The back end for a device, its networks set up for structures of a total charge in e."""
+        if self.backend is None or self.backend.device != device or self._total_charge != total_charge:
+            self._total_charge = total_charge
+            self.backend = backend_of(self.model, device, self.dtype, total_charge)
+        return self.backend
+
     def each_network(self, geometry: Geometry) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) and their gradient (n_pairs, 3) of each network: of a committee, those of its members."""
         with torch.no_grad():
-            backend = None if self.by_torch else self._backend_on(geometry.pair_vectors.device, 0.0)
+            backend = None if self.by_torch else self.backend_on(geometry.pair_vectors.device, 0.0)
             if backend is not None and backend.n_heads:
                 return list(zip(*backend.heads_and_gradients(geometry), strict=True))
             return TorchHeads(self.model, geometry, self._totals(geometry), backend).each_network()
-
-    def processor_backend(self, total_charge: float) -> Backend | None:
-        """Back end of the CPU in systems of a total charge in e; None where torch is to do it."""
-        if self.by_torch:
-            return None
-        return self._backend_on(CPU, total_charge if self.model.total_charge_input else 0.0)
 
     def _further(self, names: Collection[str], batch: Batch, geometry: Geometry, total: Total) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials."""
@@ -152,13 +152,6 @@ class Evaluator:
             return 0.0
         lowest, highest = totals.aminmax()
         return float(lowest) if lowest == highest else None
-
-    def _backend_on(self, device: torch.device, total_charge: float) -> Backend:
-        """The back end for a device, its networks set up for structures of a total charge."""
-        if self.backend is None or self.backend.device != device or self._total_charge != total_charge:
-            self._total_charge = total_charge
-            self.backend = backend_of(self.model, device, self.dtype, total_charge)
-        return self.backend
 
 
 def predict(model: HybridModel, batch: Batch) -> Prediction:

@@ -78,6 +78,14 @@ void place_weights(const mliap_potential &potential, const double *slopes, Block
           k < potential.n_energy_networks ? of_energy : of_charge * slopes[a];
 }
 
+// Mean of what n networks say of centre a.
+double mean_value(const BlockOfAtoms &block, int n, int64_t a)
+{
+  double sum = 0.0;
+  for (int k = 0; k < n; k++) sum += block.network_values[k * block.n_centres + a];
+  return sum / n;
+}
+
 // Energies of the centres and gradients of the pairs by the networks.
 int evaluate_networks(const mliap_potential &potential, const double *slopes, BlockOfAtoms &block)
 {
@@ -93,11 +101,9 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
     task.weights = block.weights.data();
   }
   const int error = mliap::run_task(potential.features, mliap::Work::weighted_energy, task);
-  for (int64_t a = 0; a < block.n_centres; a++) {
-    double sum = 0.0;
-    for (int k = 0; k < potential.n_energy_networks; k++) sum += block.network_values[k * block.n_centres + a];
-    block.energies[a] = potential.baseline[block.centre_rows[a]] + sum / potential.n_energy_networks;
-  }
+  for (int64_t a = 0; a < block.n_centres; a++)
+    block.energies[a] =
+        potential.baseline[block.centre_rows[a]] + mean_value(block, potential.n_energy_networks, a);
   return error;
 }
 
@@ -141,11 +147,7 @@ MLIAP_EXPORT int mliap_potential_charges(const mliap_potential *potential, const
       task.last_network = potential->n_networks;
       task.energies = block.network_values.data();
       const int error = mliap::run_task(potential->features, mliap::Work::network_values, task);
-      for (int64_t a = 0; a < block.n_centres; a++) {
-        double sum = 0.0;
-        for (int k = 0; k < n_networks; k++) sum += block.network_values[k * block.n_centres + a];
-        values[start + a] = sum / n_networks;
-      }
+      for (int64_t a = 0; a < block.n_centres; a++) values[start + a] = mean_value(block, n_networks, a);
       return error;
     });
   };

@@ -6,6 +6,8 @@ import torch
 from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.kernels.potential import NativePotential
+from mliap_hybrid.kernels.torch_backend import TorchBackend
 from mliap_hybrid.lammps.native_potential import native_potential
 from mliap_hybrid.lammps.native_step import native_step
 from mliap_hybrid.lammps.unified import HybridUnified
@@ -74,6 +76,11 @@ PREDICTING = {
 }
 
 
+def native(model: HybridModel, evaluator: Evaluator | None = None) -> NativePotential | None:
+    """The model by the kernels, in double precision by default."""
+    return native_potential(model, (evaluator or Evaluator(model)).backend_on(torch.device("cpu"), 0.0))
+
+
 def structure() -> Atoms:
     """A box that its pairs leave in all directions, with two atoms that nearly touch."""
     atoms = random_structure(16, ELEMENTS, TRICLINIC_CELL, seed=4)
@@ -104,7 +111,7 @@ def test_equals_the_object_that_lammps_calls(name, dtype):
     unified._charges.check_run = lambda *_: None  # not all atoms are here
     unified.compute_forces(data)
     energy, energies, forces, virial = data.result(len(atoms))
-    found = Lists(arrays).evaluate(native_potential(unified.evaluator, 0.0))
+    found = Lists(arrays).evaluate(native(unified.model, unified.evaluator))
     assert found.error == 0
     of_owners = np.zeros_like(forces)
     np.add.at(of_owners, arrays.owner, found.forces)
@@ -134,7 +141,7 @@ def test_charges_and_their_response(name, dtype):
     expected = np.zeros((len(atoms), 3))
     np.add.at(expected, geometry.pair_i.numpy(), gradients)
     np.subtract.at(expected, frame_to_batch(atoms, model.cutoff).pair_j.numpy(), gradients)
-    potential, lists = native_potential(evaluator, 0.0), Lists(arrays)
+    potential, lists = native(model, evaluator), Lists(arrays)
     error, charges = lists.charges(potential)
     assert error == 0
     np.testing.assert_allclose(charges, heads.values["charge"].numpy(), atol=tolerance)
@@ -152,7 +159,7 @@ def cluster() -> Atoms:
 @pytest.mark.parametrize("name", MODELS)
 def test_forces_and_virial_are_differences_of_the_energy(name):
     model, atoms, step = fold_whitening_into_networks(MODELS[name]()), cluster(), 1e-4
-    potential = native_potential(Evaluator(model), 0.0)
+    potential = native(model)
 
     def evaluate(positions):
         moved = Atoms(atoms.numbers, positions=positions)
@@ -178,7 +185,7 @@ def test_forces_and_virial_are_differences_of_the_energy(name):
 def test_parts_of_atoms_sum_to_the_whole():
     model, atoms = fold_whitening_into_networks(sodium_chloride_model(ION_CHARGES)), structure()
     arrays = rank_arrays(atoms, model.cutoff, ELEMENTS)
-    found = Lists(arrays).evaluate(native_potential(Evaluator(model), 0.0))
+    found = Lists(arrays).evaluate(native(model))
     assert found.energies.sum() == pytest.approx(found.energy, rel=1e-13)
     assert not found.energies[arrays.nlocal :].any()
     scale = np.abs(found.virial).max()
@@ -192,7 +199,7 @@ def test_threads_add_the_same_numbers():
     """Energies of atoms to the last bit, sums to rounding."""
     model = fold_whitening_into_networks(charge_predicting_model())
     arrays = rank_arrays(rock_salt(4), model.cutoff, ELEMENTS)
-    potential, lists = native_potential(Evaluator(model), 0.0), Lists(arrays)
+    potential, lists = native(model), Lists(arrays)
     slopes = np.linspace(-1.0, 1.0, lists.n_centres)
     one, three = (lists.evaluate(potential, slopes, n_threads) for n_threads in (1, 3))
     assert (one.energies == three.energies).all()
@@ -204,7 +211,7 @@ def test_threads_add_the_same_numbers():
 
 def test_no_atoms_and_lonely_atoms():
     model = fold_whitening_into_networks(sodium_chloride_model(None))
-    potential = native_potential(Evaluator(model), 0.0)
+    potential = native(model)
     nobody = Lists(rank_arrays(structure(), model.cutoff, ELEMENTS, owned=[])).evaluate(potential)
     assert nobody.error == 0
     assert nobody.energy == 0.0
@@ -219,14 +226,14 @@ def test_two_atoms_at_one_place_and_positions_that_are_no_numbers(place):
     model = fold_whitening_into_networks(sodium_chloride_model(None))
     arrays = rank_arrays(Atoms("NaCl", [[0, 0, 0], [0, 0, 2.0]]), model.cutoff, ELEMENTS)
     arrays.positions[1] = place
-    assert Lists(arrays).evaluate(native_potential(Evaluator(model), 0.0)).error == BAD_DISTANCE
+    assert Lists(arrays).evaluate(native(model)).error == BAD_DISTANCE
 
 
 def test_atoms_of_others_are_not_read():
     model = fold_whitening_into_networks(sodium_chloride_model(None))
     arrays = rank_arrays(Atoms("NaCl", [[0, 0, 0], [0, 0, 2.0]]), model.cutoff, ELEMENTS)
     arrays.elems[1] = -1
-    assert Lists(arrays).evaluate(native_potential(Evaluator(model), 0.0)).error == BAD_ROW
+    assert Lists(arrays).evaluate(native(model)).error == BAD_ROW
 
 
 class OwnRepulsion(ZBLRepulsion):
@@ -239,8 +246,8 @@ def test_what_is_left_to_python():
     terms = [OwnRepulsion(model.cutoff) if isinstance(term, ZBLRepulsion) else term for term in model.all_terms]
     derived = HybridModel(model.features, terms, model.all_parameters, list(model.heads), model.whitening)
     for other in (derived, direct_force_model(), molecule_model()):
-        assert native_potential(Evaluator(fold_whitening_into_networks(other)), 0.0) is None
-    assert native_potential(Evaluator(fold_whitening_into_networks(model), by_torch=True), 0.0) is None
+        assert native(fold_whitening_into_networks(other)) is None
+    assert native_potential(model, TorchBackend(model.features, (), "cpu", torch.float64)) is None
     unified = unified_of(charge_predicting_model(), torch.float64)
     exact = unified.manifest.model_copy(update={"coulomb_engine": "exact"})
     assert native_step(unified.model, unified.evaluator, exact, 0.0) is None
