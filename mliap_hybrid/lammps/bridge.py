@@ -174,7 +174,7 @@ def _prepare(handle: int, address: int, native: Any) -> int:
     """Check the run, and tell C++ how the model is evaluated without Python, where it can be."""
     try:
         model = _models[handle]
-        prepare = getattr(model.unified, "prepare", None)
+        prepare = getattr(model.unified, "prepare_native", None)
         prepared: Native | None = None if prepare is None else prepare(model.data(address))
         native.contents.potential = None
         if prepared is not None:

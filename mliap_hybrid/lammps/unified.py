@@ -122,7 +122,7 @@ class HybridUnified:
         self._charges.check_instance(instance)
         self._connection = (instance, fix)
 
-    def prepare(self, data: MLIAPData) -> Native | None:
+    def prepare_native(self, data: MLIAPData) -> Native | None:
         """Check the run, and tell the plugin how steps are done without this object; see `native_step.py`.
 
         Parameters

