@@ -40,13 +40,13 @@ def solid_harmonics(x, y, z, TOP: tl.constexpr):
     found = ()
     one = tl.full(x.shape, 1.0, x.dtype)
     cosine = one  # Re and Im of (x + iy)^m
-    sine = tl.zeros_like(x)
+    sine = tl.full(x.shape, 0.0, x.dtype)
     for m in tl.static_range(TOP + 1):
         if m > 0:
             turned = x * cosine - y * sine
             sine = x * sine + y * cosine
             cosine = turned
-        before = tl.zeros_like(z)  # Q_(n-1)m
+        before = tl.full(z.shape, 0.0, z.dtype)  # Q_(n-1)m
         last = sectoral(m) * one  # Q_nm
         for n in tl.static_range(m, TOP + 1):
             found = found + (last * cosine,)
@@ -71,7 +71,7 @@ def add_gradient(gradient, weights, harmonics, n: tl.constexpr, TOP: tl.constexp
     for c in tl.static_range(3):
         total = gradient[c]
         for lower in tl.static_range(1 - n, n):
-            of_lower = tl.zeros_like(total)
+            of_lower = tl.full(total.shape, 0.0, total.dtype)
             for m in tl.static_range(-n, n + 1):
                 if ladder(n, c, lower, m) != 0.0:
                     of_lower += ladder(n, c, lower, m) * weights[m + n]

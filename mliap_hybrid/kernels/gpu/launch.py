@@ -10,6 +10,9 @@ from torch import Tensor
 FUSE_MULTIPLY_ADDS = True
 """Products and sums in one operation with one rounding; said at each start, for Triton's own choice will change."""
 
+BLOCK = 16
+"""Pairs that a program has in registers at a time."""
+
 WORDS = 64
 """Registers of 32 bits that a thread may use for the numbers of the moments' components."""
 
@@ -19,7 +22,7 @@ def on_device_of(tensor: Tensor) -> AbstractContextManager:
     return torch.cuda.device_of(tensor)
 
 
-def warps_for(n_components: int, n_places: int, block: int, dtype: torch.dtype) -> int:
+def warps_for(n_components: int, n_places: int, dtype: torch.dtype) -> int:
     """How many warps share a block of pairs, so that what is kept for it stays in the registers.
 
     Parameters
@@ -28,8 +31,6 @@ def warps_for(n_components: int, n_places: int, block: int, dtype: torch.dtype) 
         2n + 1 of all orders together.
     n_places : int
         Probes of an order, padded.
-    block : int
-        Pairs of a block.
     dtype : torch.dtype
 
     Returns
@@ -37,8 +38,8 @@ def warps_for(n_components: int, n_places: int, block: int, dtype: torch.dtype) 
     int
         1, 2, 4 or 8; never more threads than there are pairs and probes.
     """
-    words = n_components * n_places * block * dtype.itemsize // 4
+    words = n_components * n_places * BLOCK * dtype.itemsize // 4
     warps = 1
-    while warps < 8 and words > 32 * warps * WORDS and 64 * warps <= n_places * block:
+    while warps < 8 and words > 32 * warps * WORDS and 64 * warps <= n_places * BLOCK:
         warps *= 2
     return warps

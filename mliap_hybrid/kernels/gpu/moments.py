@@ -14,9 +14,6 @@ import triton.language as tl
 from mliap_hybrid.kernels.gpu.harmonics import place, solid_harmonics
 from mliap_hybrid.kernels.gpu.radial import cubic_value, cubics, table_rows
 
-BLOCK = 16
-"""Pairs that a program has in registers at a time."""
-
 
 @triton.constexpr_function
 def components(orders):
@@ -69,7 +66,7 @@ def moments_kernel(
     i = tl.program_id(0).to(tl.int64)
     sums = ()
     for _ in tl.static_range(components(ORDERS)):
-        sums = sums + (tl.zeros([BLOCK, P], dtype),)
+        sums = sums + (tl.full([BLOCK, P], 0.0, dtype),)
     end = tl.load(offsets + i + 1)
     for start in range(tl.load(offsets + i), end, BLOCK):
         is_there, _p, x, y, z, e = load_pairs(vectors, species, order, start, end, IS_SORTED, BLOCK, dtype)

@@ -15,9 +15,6 @@ from mliap_hybrid.kernels.gpu.harmonics import add_gradient, place, solid_harmon
 from mliap_hybrid.kernels.gpu.moments import components, load_pairs, zonal
 from mliap_hybrid.kernels.gpu.radial import cubic_slope, cubic_value, cubics, table_rows
 
-BLOCK = 16
-"""Pairs that a program has in registers at a time."""
-
 
 @triton.jit
 def pair_gradients_kernel(
@@ -54,12 +51,13 @@ def pair_gradients_kernel(
         r = tl.sqrt(x * x + y * y + z * z)
         rows, t = table_rows(r, e, N_INTERVALS / CUTOFF, N_INTERVALS, N_ORDERS, P)
         harmonics = solid_harmonics(x, y, z, TOP)
-        gradient = (tl.zeros_like(x), tl.zeros_like(x), tl.zeros_like(x))
-        along = tl.zeros([BLOCK, P], dtype)  # by the distance, for each probe
+        zero = tl.full([BLOCK], 0.0, dtype)
+        gradient = (zero, zero, zero)
+        along = tl.full([BLOCK, P], 0.0, dtype)  # by the distance, for each probe
         for k in tl.static_range(N_ORDERS):
             cubic = cubics(table, rows, is_there & (r < CUTOFF), k, P)
             g = cubic_value(cubic, t[:, None])
-            of_order = tl.zeros([BLOCK, P], dtype)
+            of_order = tl.full([BLOCK, P], 0.0, dtype)
             by_harmonics = ()
             for m in tl.static_range(-ORDERS[k], ORDERS[k] + 1):
                 of_component = by_moments[zonal(ORDERS, k) + m]

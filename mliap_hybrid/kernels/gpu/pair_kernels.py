@@ -13,7 +13,7 @@ from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import SplinedRadial
 from mliap_hybrid.kernels.gpu import moments, pair_gradients
 from mliap_hybrid.kernels.gpu.device_pairs import DevicePairs
-from mliap_hybrid.kernels.gpu.launch import FUSE_MULTIPLY_ADDS, on_device_of, warps_for
+from mliap_hybrid.kernels.gpu.launch import BLOCK, FUSE_MULTIPLY_ADDS, on_device_of, warps_for
 from mliap_hybrid.kernels.gpu.radial import cubic_table
 from mliap_hybrid.kernels.plan import n_probes, own_moments, radial_table
 
@@ -33,7 +33,7 @@ class PairKernels:
 
     def __init__(self, features: GaussianMultipoles | NeighbourMoments, device: torch.device, dtype: torch.dtype):
         assert isinstance(features.radial, SplinedRadial)
-        self.orders = features.orders
+        self.orders, self.cutoff = features.orders, features.cutoff
         self.n_probes = n_probes(features)
         self.n_components = sum(2 * n + 1 for n in self.orders)
         n_places = triton.next_power_of_2(self.n_probes)
@@ -41,12 +41,6 @@ class PairKernels:
         self._table = cubic_table(knots, len(self.orders), n_places).to(device, dtype)
         own = own_moments(features)  # (n_elements, n_probes)
         self._own = torch.nn.functional.pad(own, (0, n_places - self.n_probes)).to(device, dtype)
-        self._constants = {
-            "ORDERS": self.orders,
-            "N_INTERVALS": knots.shape[1] - 1,
-            "CUTOFF": features.cutoff,
-            "P": n_places,
-        }
 
     def moments(self, pairs: DevicePairs) -> Tensor:
         """Moments (n_components n_probes, n_places): component after component, and probe after probe of each."""
@@ -62,7 +56,9 @@ class PairKernels:
                     self._own,
                     self._table,
                     result,
-                    **self._arguments(pairs, moments.BLOCK),
+                    pairs.n_places,
+                    self.n_probes,
+                    **self.constants(pairs.order is None),
                 )
         return result
 
@@ -79,18 +75,22 @@ class PairKernels:
                     adjoint,
                     self._table,
                     result,
-                    **self._arguments(pairs, pair_gradients.BLOCK),
+                    pairs.n_places,
+                    self.n_probes,
+                    **self.constants(pairs.order is None),
                 )
         return result
 
-    def _arguments(self, pairs: DevicePairs, block: int) -> dict[str, Any]:
-        """What both kernels are told beside their tensors."""
+    def constants(self, is_sorted: bool) -> dict[str, Any]:
+        """What both kernels are compiled for: pairs that are given place after place or not, and these features."""
+        n_places = self._own.shape[1]
         return {
-            "n_places": pairs.n_places,
-            "n_probes": self.n_probes,
-            "IS_SORTED": pairs.order is None,
-            "BLOCK": block,
-            "num_warps": warps_for(self.n_components, self._own.shape[1], block, self._own.dtype),
+            "IS_SORTED": is_sorted,
+            "ORDERS": self.orders,
+            "N_INTERVALS": self._table.shape[1],
+            "CUTOFF": self.cutoff,
+            "P": n_places,
+            "BLOCK": BLOCK,
+            "num_warps": warps_for(self.n_components, n_places, self._own.dtype),
             "enable_fp_fusion": FUSE_MULTIPLY_ADDS,
-            **self._constants,
         }

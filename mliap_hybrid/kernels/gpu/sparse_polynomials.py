@@ -26,13 +26,8 @@ from mliap_hybrid.kernels.gpu.launch import FUSE_MULTIPLY_ADDS, on_device_of
 ONE = -1
 """Stands for a factor that is the number one."""
 
-CENTRES = 64
-"""Centres of a program."""
-
-TERMS = 8
-"""Terms of a row that a program has in registers at a time."""
-
-N_WARPS = 1
+CONSTANTS = {"CENTRES": 64, "TERMS": 8, "num_warps": 1, "enable_fp_fusion": FUSE_MULTIPLY_ADDS}
+"""Centres of a program, and terms of a row that it has in registers at a time."""
 
 Term = tuple[int, int, int, int]
 """A row, the left factor and the two right ones, all of them numbers of rows."""
@@ -79,7 +74,7 @@ class SparsePolynomials:
         values = left.new_empty((n_rows, n_centres))
         if values.numel():
             with on_device_of(left):
-                polynomials_kernel[(n_rows * triton.cdiv(n_centres, CENTRES),)](
+                polynomials_kernel[(n_rows * triton.cdiv(n_centres, CONSTANTS["CENTRES"]),)](
                     self.starts,
                     self.factors,
                     self.coefficients,
@@ -88,10 +83,7 @@ class SparsePolynomials:
                     values,
                     n_rows,
                     n_centres,
-                    CENTRES=CENTRES,
-                    TERMS=TERMS,
-                    num_warps=N_WARPS,
-                    enable_fp_fusion=FUSE_MULTIPLY_ADDS,
+                    **CONSTANTS,
                 )
         return values
 
@@ -147,7 +139,7 @@ def polynomials_kernel(
     row = tl.program_id(0) % n_rows
     i = (tl.program_id(0) // n_rows).to(tl.int64) * CENTRES + tl.arange(0, CENTRES)
     is_centre = (i < n_centres)[None]
-    sums = tl.zeros([TERMS, CENTRES], values.dtype.element_ty)
+    sums = tl.full([TERMS, CENTRES], 0.0, values.dtype.element_ty)
     end = tl.load(starts + row + 1)
     for start in range(tl.load(starts + row), end, TERMS):
         t = start + tl.arange(0, TERMS)
