@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
@@ -67,13 +68,30 @@ class CompiledKernel:
 
 
 def compiled_kernels(
-    features: GaussianMultipoles | NeighbourMoments, dtype: torch.dtype, targets: Sequence[int] = TARGETS
+    features: GaussianMultipoles | NeighbourMoments,
+    dtype: torch.dtype,
+    targets: Sequence[int] = TARGETS,
+    is_sorted: bool = True,
+    ones: Sequence[str] = (),
 ) -> list[CompiledKernel]:
-    """All kernels that the back end starts for these features, for each target; pairs sorted by centre."""
-    constants = PairKernels(features, torch.device("cpu"), dtype).constants(True)
+    """All kernels that the back end starts for these features, for each target.
+
+    Parameters
+    ----------
+    features : GaussianMultipoles or NeighbourMoments
+    dtype : {torch.float32, torch.float64}
+    targets : sequence of int
+        Compute capabilities, 80 for 8.0.
+    is_sorted : bool
+        Pairs are given place after place.
+    ones : sequence of str
+        Numbers among the arguments that are one: Triton makes constants of them, as it would in a call.
+    """
+    constants = PairKernels(features, torch.device("cpu"), dtype).constants(is_sorted) | dict.fromkeys(ones, 1)
     kernels = [(moments.moments_kernel, constants), (pair_gradients.pair_gradients_kernel, constants)]
     if isinstance(features, GaussianMultipoles):
-        kernels.append((sparse_polynomials.polynomials_kernel, sparse_polynomials.CONSTANTS))
+        constants = sparse_polynomials.CONSTANTS | dict.fromkeys(ones, 1)
+        kernels.append((sparse_polynomials.polynomials_kernel, constants))
     return [_compile(kernel, of_kernel, dtype, target) for target in targets for kernel, of_kernel in kernels]
 
 
@@ -87,7 +105,7 @@ def _compile(kernel: Any, constants: Mapping[str, Any], dtype: torch.dtype, capa
     options = {"num_warps": constants["num_warps"], "enable_fp_fusion": FUSE_MULTIPLY_ADDS}
     source = ASTSource(kernel, types, values, attributes)
     made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    said = _assembler(made.asm["ptx"])
+    said = _assembler(made.asm["ptx"], capability)
     return CompiledKernel(
         kernel.__name__,
         f"sm_{capability}",
@@ -101,13 +119,14 @@ def _compile(kernel: Any, constants: Mapping[str, Any], dtype: torch.dtype, capa
     )
 
 
-def _assembler(code: str) -> str:
-    """What the assembler says of the code of a kernel."""
+def _assembler(code: str, capability: int) -> str:
+    """What the assembler says of the code of a kernel, called as Triton calls it."""
     (target,) = re.findall(r"^\.target (\w+)", code, re.MULTILINE)
+    options = ["-v", "-lineinfo", "--regAllocOptLevel=2", f"--gpu-name={target}"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.ptx"
         path.write_text(code)
-        command = [triton.knobs.nvidia.ptxas.path, "-v", f"--gpu-name={target}", str(path), "-o", f"{path}.cubin"]
+        command = [get_ptxas(capability).path, *options, str(path), "-o", f"{path}.cubin"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 

@@ -66,19 +66,31 @@ class TestCompiled:
     """Ahead of time, for devices of two generations."""
 
     @pytest.mark.parametrize(
-        "features",
-        [multipoles(), multipoles(range(7), (0.5, 1.0)), NeighbourMoments((0.3, 0.6, 1.0, 1.5, 2.0), 6.0, ELEMENTS)],
+        ("features", "targets"),
+        [
+            (multipoles(), (80, 90)),
+            (multipoles(range(7), (0.5, 1.0)), (90,)),
+            (NeighbourMoments((0.3, 0.6, 1.0, 1.5, 2.0), 6.0, ELEMENTS), (80, 90)),
+        ],
         ids=["gmp-2c3", "orders to 6", "moments"],
     )
-    def test_registers(self, features):
-        from mliap_hybrid.testing.ahead_of_time import TARGETS, compiled_kernels
+    def test_registers(self, features, targets):
+        from mliap_hybrid.testing.ahead_of_time import compiled_kernels
 
-        kernels = compiled_kernels(features, torch.float32)
-        assert {kernel.target for kernel in kernels} == {f"sm_{capability}" for capability in TARGETS}
+        kernels = compiled_kernels(features, torch.float32, targets)
+        assert {kernel.target for kernel in kernels} == {f"sm_{capability}" for capability in targets}
         for kernel in kernels:
             assert kernel.registers <= 255, kernel
             assert kernel.spills == 0, kernel
             assert kernel.shared < 48 * 1024, kernel
+
+    def test_one_of_everything_in_any_order(self):
+        """Numbers that are one are constants when a kernel is compiled, which the interpreter does not do."""
+        from mliap_hybrid.testing.ahead_of_time import compiled_kernels
+
+        features = GaussianMultipoles((0, 1), (0.5,), 5.0, (1,))
+        ones = ("n_places", "n_probes", "n_rows", "n_centres")
+        assert len(compiled_kernels(features, torch.float32, (90,), is_sorted=False, ones=ones)) == 3
 
     def test_double_precision_throughout(self):
         from mliap_hybrid.testing.ahead_of_time import compiled_kernels

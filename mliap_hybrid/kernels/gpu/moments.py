@@ -79,10 +79,9 @@ def moments_kernel(
             for m in tl.static_range(-ORDERS[k], ORDERS[k] + 1):
                 more = more + (sums[len(more)] + harmonics[place(ORDERS[k], m, TOP)][:, None] * g,)
         sums = more
-    probes = tl.arange(0, P)
-    at = moments + probes.to(tl.int64) * n_places + i
+    probes = tl.arange(0, P).to(tl.int64)
     for q in tl.static_range(components(ORDERS)):
         total = tl.sum(sums[q], axis=0)
         if ORDERS[0] == 0 and q == 0:
             total += tl.load(own + tl.load(own_species + i) * P + probes)
-        tl.store(at + q * n_probes.to(tl.int64) * n_places, total, mask=probes < n_probes)
+        tl.store(moments + (q * n_probes + probes) * n_places + i, total, mask=probes < n_probes)

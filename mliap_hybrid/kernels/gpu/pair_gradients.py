@@ -39,11 +39,10 @@ def pair_gradients_kernel(
     N_ORDERS: tl.constexpr = len(ORDERS)
     TOP: tl.constexpr = ORDERS[N_ORDERS - 1]
     i = tl.program_id(0).to(tl.int64)
-    probes = tl.arange(0, P)
-    at = adjoint + probes.to(tl.int64) * n_places + i
+    probes = tl.arange(0, P).to(tl.int64)
     by_moments = ()
     for q in tl.static_range(components(ORDERS)):
-        of_probes = tl.load(at + q * n_probes.to(tl.int64) * n_places, mask=probes < n_probes, other=0.0)
+        of_probes = tl.load(adjoint + (q * n_probes + probes) * n_places + i, mask=probes < n_probes, other=0.0)
         by_moments = by_moments + (of_probes[None],)
     end = tl.load(offsets + i + 1)
     for start in range(tl.load(offsets + i), end, BLOCK):
