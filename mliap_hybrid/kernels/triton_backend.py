@@ -18,10 +18,12 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
+from mliap_hybrid.kernels import torch_network
 from mliap_hybrid.kernels.gpu.device_pairs import DevicePairs, DevicePairSorter
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.plan import is_known
 from mliap_hybrid.kernels.torch_backend import TorchBackend
+from mliap_hybrid.kernels.torch_pair_sums import TorchPairSums
 from mliap_hybrid.structure import Geometry
 
 
@@ -160,11 +162,17 @@ class TritonBackend:
         values, by_features, state = self._heads_on_features(geometry)
         return values, self.vjp(state.pairs, by_features.mean(0), state)
 
-    pair_sums = staticmethod(TorchBackend.pair_sums)
-    """Those of `TorchBackend`: two sums by index, and a product of matrices."""
+    @staticmethod
+    def pair_sums(
+        pair_i: Tensor, pair_j: Tensor, pair_vectors: Tensor, structure_of_atom: Tensor, n_structures: int
+    ) -> TorchPairSums:
+        """As `Backend`: torch's sums by index, on the device."""
+        return TorchPairSums(pair_i, pair_j, pair_vectors, structure_of_atom, n_structures)
 
-    values_and_gradients = staticmethod(TorchBackend.values_and_gradients)
-    """Those of `TorchBackend`: products of matrices, which no kernel of one's own does better."""
+    @staticmethod
+    def values_and_gradients(features: Tensor, species: Tensor, network: NetworkWeights) -> tuple[Tensor, Tensor]:
+        """As `Backend`: products of matrices, which are torch's on the device."""
+        return torch_network.values_and_gradients(features, species, network)
 
     def _heads_on_features(self, geometry: Geometry | DevicePairs) -> tuple[Tensor, Tensor, TritonState]:
         """Values (n_heads, n_centres), gradients by the features (n_heads, n_centres, n_features), and the state."""

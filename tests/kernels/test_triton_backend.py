@@ -1,4 +1,4 @@
-"""The back end on Triton's kernels: in the interpreter, compiled for devices that are not here, and when it is chosen."""
+"""The back end on Triton's kernels: in the interpreter, compiled for devices, and when it is chosen."""
 
 from __future__ import annotations
 

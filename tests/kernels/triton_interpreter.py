@@ -1,8 +1,8 @@
 """The Triton back end in Triton's interpreter, on the processor: `test_triton_backend.py` runs this file by itself.
 
-TRITON_INTERPRET must be set before Triton is first imported, so these tests have a process of their own. A program takes
-tens of milliseconds here: sets of features are small, finite differences are taken of two pairs, and second derivatives
-inside autograd, which are torch's, are compared with those of the torch back end.
+TRITON_INTERPRET must be set before Triton is first imported, so these tests have a process of their own. A program
+takes tens of milliseconds here: sets of features are small, finite differences are taken of two pairs, and second
+derivatives inside autograd, which are torch's, are compared with those of the torch back end.
 """
 
 from __future__ import annotations

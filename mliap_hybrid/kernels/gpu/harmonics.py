@@ -63,7 +63,7 @@ def solid_harmonics(x, y, z, TOP: tl.constexpr):
 
 @triton.jit
 def add_gradient(gradient, weights, harmonics, n: tl.constexpr, TOP: tl.constexpr):
-    """Add sum_m w_m dS_nm/dx_c to a gradient of three components, with `weights` of 2n + 1 components of an order n > 0.
+    """Add sum_m w_m dS_nm/dx_c to a gradient of three components, with `weights` w of an order n > 0.
 
     All are tuples of tensors of one shape; `harmonics` are those of `solid_harmonics`.
     """

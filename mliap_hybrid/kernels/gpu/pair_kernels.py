@@ -1,4 +1,4 @@
-"""Moments from pairs and pair gradients from derivatives by moments: the tables on a device, and the kernels' starts."""
+"""Moments from pairs and pair gradients from derivatives by moments: tables on a device, and the kernels' starts."""
 
 from __future__ import annotations
 
