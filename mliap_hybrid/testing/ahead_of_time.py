@@ -1,7 +1,7 @@
-"""The Triton kernels compiled for devices that are not there, and what they need of one: registers, spills, memory.
+"""The Triton back end's kernels compiled for devices that are not there, and what they need of one.
 
-The compiler and the assembler that come with Triton take any target; what they say is what a device would run. Launch
-arguments are those of features: what `PairKernels` and `SparsePolynomials` would give.
+The compiler and the assembler that come with Triton take any target. A back end on the processor's tensors starts its
+kernels as it would on a device, so that each is compiled for the arguments that it would get, but nothing is run.
 """
 
 from __future__ import annotations
@@ -9,43 +9,26 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
-import triton
 from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import get_ptxas
-from triton.compiler import ASTSource
+from triton.runtime import driver
+from triton.runtime.jit import JITFunction
 
-from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.features.neighbour_moments import NeighbourMoments
-from mliap_hybrid.kernels.gpu import moments, pair_gradients, sparse_polynomials
-from mliap_hybrid.kernels.gpu.launch import FUSE_MULTIPLY_ADDS
-from mliap_hybrid.kernels.gpu.pair_kernels import PairKernels
+from mliap_hybrid.features.interface import Featuriser
+from mliap_hybrid.kernels.network_weights import NetworkWeights
+from mliap_hybrid.kernels.triton_backend import TritonBackend
+from mliap_hybrid.structure import Geometry
 
 TARGETS = (80, 90)
 """Compute capabilities: A100 and H100."""
-
-TYPES = {torch.float32: "fp32", torch.float64: "fp64"}
-
-OF_ARGUMENTS = {
-    "vectors": "*fp64",
-    "species": "*i32",
-    "order": "*i64",
-    "offsets": "*i64",
-    "own_species": "*i32",
-    "gradients": "*fp64",
-    "starts": "*i32",
-    "factors": "*i32",
-    "n_places": "i32",
-    "n_probes": "i32",
-    "n_rows": "i32",
-    "n_centres": "i32",
-}
-"""Types of arguments; those that are not here are pointers to numbers of the back end's precision."""
 
 
 @dataclass(frozen=True)
@@ -61,61 +44,89 @@ class CompiledKernel:
     spills: int
     """Bytes of registers that are stored to memory, for each thread."""
     shared: int
-    """Bytes of shared memory of a program, those that the system takes included."""
+    """Bytes of shared memory of a program."""
     instructions: int
     ttir: str
     """Triton's intermediate code."""
 
 
+class BackendOnTheProcessor(TritonBackend):
+    """On tensors of the processor, for Triton's interpreter, or for kernels that are compiled and not run."""
+
+    @staticmethod
+    def supports(
+        features: Featuriser | None, heads: Sequence[NetworkWeights], device: torch.device, dtype: torch.dtype
+    ) -> bool:
+        """As on a CUDA device."""
+        return TritonBackend.supports(features, heads, torch.device("cuda"), dtype)
+
+
+class _Absent:
+    """What Triton asks of the driver of a device."""
+
+    def __init__(self, capability: int):
+        self._target = GPUTarget("cuda", capability, 32)
+
+    def get_current_target(self) -> GPUTarget:
+        return self._target
+
+    def get_current_device(self) -> str:
+        return f"absent {self._target.arch}"  # under which Triton keeps what it has compiled
+
+    def get_current_stream(self, device: str) -> int:
+        return 0
+
+
+@contextmanager
+def compiled_only(capability: int) -> Iterator[list[Any]]:
+    """Within this, kernels that are started are compiled for a target and not run; they gather in the list."""
+    compiled: list[Any] = []
+    run = JITFunction.run
+
+    def compile_alone(kernel: Any, *arguments: Any, **options: Any) -> None:
+        compiled.append(run(kernel, *arguments, **(options | {"warmup": True})))
+
+    with patch.object(driver, "_active", _Absent(capability)), patch.object(JITFunction, "run", compile_alone):
+        yield compiled
+
+
 def compiled_kernels(
-    features: GaussianMultipoles | NeighbourMoments,
-    dtype: torch.dtype,
-    targets: Sequence[int] = TARGETS,
-    is_sorted: bool = True,
-    ones: Sequence[str] = (),
+    features: Featuriser, dtype: torch.dtype, geometry: Geometry, targets: Sequence[int] = TARGETS
 ) -> list[CompiledKernel]:
-    """All kernels that the back end starts for these features, for each target.
+    """All kernels that the back end starts for features and pair gradients, for each target.
 
     Parameters
     ----------
     features : GaussianMultipoles or NeighbourMoments
     dtype : {torch.float32, torch.float64}
+    geometry : Geometry
+        On the processor; which kernels there are depends on whether its pairs are sorted, and on numbers that are one.
     targets : sequence of int
         Compute capabilities, 80 for 8.0.
-    is_sorted : bool
-        Pairs are given place after place.
-    ones : sequence of str
-        Numbers among the arguments that are one: Triton makes constants of them, as it would in a call.
     """
-    constants = PairKernels(features, torch.device("cpu"), dtype).constants(is_sorted) | dict.fromkeys(ones, 1)
-    kernels = [(moments.moments_kernel, constants), (pair_gradients.pair_gradients_kernel, constants)]
-    if isinstance(features, GaussianMultipoles):
-        constants = sparse_polynomials.CONSTANTS | dict.fromkeys(ones, 1)
-        kernels.append((sparse_polynomials.polynomials_kernel, constants))
-    return [_compile(kernel, of_kernel, dtype, target) for target in targets for kernel, of_kernel in kernels]
+    backend = BackendOnTheProcessor(features, (), "cpu", dtype)
+    found: dict[tuple[str, int, str], CompiledKernel] = {}
+    for capability in targets:
+        with compiled_only(capability) as compiled:
+            _, state = backend.forward_with_state(geometry)
+            backend.vjp(geometry, torch.zeros(geometry.n_centres, features.n_features), state)
+        for kernel in compiled:
+            found.setdefault((kernel.name, capability, kernel.hash), _described(kernel, capability, dtype))
+    return list(found.values())
 
 
-def _compile(kernel: Any, constants: Mapping[str, Any], dtype: torch.dtype, capability: int) -> CompiledKernel:
-    values = {name: value for name, value in constants.items() if name in kernel.arg_names}
-    types = {name: OF_ARGUMENTS.get(name, f"*{TYPES[dtype]}") for name in kernel.arg_names}
-    types |= dict.fromkeys(values, "constexpr")
-    # torch's memory begins at multiples of 16 bytes, which Triton is told when it compiles for a call.
-    aligned = [[k] for k, name in enumerate(kernel.arg_names) if types[name].startswith("*")]
-    attributes = {tuple(path): [["tt.divisibility", 16]] for path in aligned}
-    options = {"num_warps": constants["num_warps"], "enable_fp_fusion": FUSE_MULTIPLY_ADDS}
-    source = ASTSource(kernel, types, values, attributes)
-    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    said = _assembler(made.asm["ptx"], capability)
+def _described(kernel: Any, capability: int, dtype: torch.dtype) -> CompiledKernel:
+    said = _assembler(kernel.asm["ptx"], capability)
     return CompiledKernel(
-        kernel.__name__,
+        kernel.name,
         f"sm_{capability}",
-        TYPES[dtype],
-        constants["num_warps"],
+        str(dtype).removeprefix("torch."),
+        kernel.metadata.num_warps,
         registers=_number(r"Used (\d+) registers", said),
         spills=_number(r"(\d+) bytes spill stores", said),
-        shared=made.metadata.shared + _number(r"(\d+) bytes smem", said, 0),
-        instructions=len(re.findall(r";\s*$", made.asm["sass"], re.MULTILINE)),
-        ttir=made.asm["ttir"],
+        shared=kernel.metadata.shared,
+        instructions=len(re.findall(r";\s*$", kernel.asm["sass"], re.MULTILINE)),
+        ttir=kernel.asm["ttir"],
     )
 
 
@@ -130,9 +141,7 @@ def _assembler(code: str, capability: int) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
-def _number(pattern: str, text: str, default: int | None = None) -> int:
+def _number(pattern: str, text: str) -> int:
     found = re.search(pattern, text)
-    if found is None and default is not None:
-        return default
     assert found is not None, f"expected '{pattern}' in: {text}"
     return int(found[1])

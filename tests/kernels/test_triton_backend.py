@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.kernels.torch_backend import TorchBackend
 from mliap_hybrid.kernels.triton_backend import TritonBackend
 from mliap_hybrid.testing.backend_tests import BackendTests
+from mliap_hybrid.testing.surroundings import surroundings
 
 HAS_TRITON = find_spec("triton") is not None
 
@@ -77,27 +79,32 @@ class TestCompiled:
     def test_registers(self, features, targets):
         from mliap_hybrid.testing.ahead_of_time import compiled_kernels
 
-        kernels = compiled_kernels(features, torch.float32, targets)
-        assert {kernel.target for kernel in kernels} == {f"sm_{capability}" for capability in targets}
+        kernels = compiled_kernels(features, torch.float32, surroundings([3, 0, 4], ELEMENTS), targets)
+        names = {"moments_kernel", "pair_gradients_kernel"}
+        names |= {"polynomials_kernel"} if isinstance(features, GaussianMultipoles) else set()
+        found = {(kernel.kernel, kernel.target) for kernel in kernels}
+        assert found == {(name, f"sm_{capability}") for name in names for capability in targets}
         for kernel in kernels:
             assert kernel.registers <= 255, kernel
             assert kernel.spills == 0, kernel
             assert kernel.shared < 48 * 1024, kernel
 
+    def test_double_precision_throughout(self):
+        from mliap_hybrid.testing.ahead_of_time import compiled_kernels
+
+        kernels = compiled_kernels(multipoles(), torch.float64, surroundings([3, 0, 4], ELEMENTS), (90,))
+        for kernel in kernels:
+            assert "f32" not in kernel.ttir
+            assert kernel.spills == 0, kernel
+
     def test_one_of_everything_in_any_order(self):
         """Numbers that are one are constants when a kernel is compiled, which the interpreter does not do."""
         from mliap_hybrid.testing.ahead_of_time import compiled_kernels
 
-        features = GaussianMultipoles((0, 1), (0.5,), 5.0, (1,))
-        ones = ("n_places", "n_probes", "n_rows", "n_centres")
-        assert len(compiled_kernels(features, torch.float32, (90,), is_sorted=False, ones=ones)) == 3
-
-    def test_double_precision_throughout(self):
-        from mliap_hybrid.testing.ahead_of_time import compiled_kernels
-
-        for kernel in compiled_kernels(multipoles(), torch.float64, (90,)):
-            assert "f32" not in kernel.ttir
-            assert kernel.spills == 0, kernel
+        features, geometry = GaussianMultipoles((0,), (0.5,), 5.0, (1,)), surroundings([3], (1,))
+        assert len(compiled_kernels(features, torch.float32, geometry, (90,))) >= 3
+        mixed = replace(surroundings([2, 1], (1,)), pair_i=torch.tensor([0, 1, 0]))
+        assert len(compiled_kernels(features, torch.float32, mixed, (90,))) >= 3
 
 
 class TestChoice:

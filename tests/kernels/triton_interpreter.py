@@ -17,7 +17,7 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.torch_backend import TorchBackend
-from mliap_hybrid.kernels.triton_backend import TritonBackend
+from mliap_hybrid.testing.ahead_of_time import BackendOnTheProcessor
 from mliap_hybrid.testing.backend_tests import BackendTests
 from mliap_hybrid.testing.contractions import make_contracted_network
 from mliap_hybrid.testing.feature_kernel_tests import COUNTS
@@ -33,20 +33,12 @@ ALL_PRODUCTS = {"channels": ("valence", "count"), "products": "all", "third_orde
 TOLERANCES = {torch.float64: 1e-11, torch.float32: 1e-4}
 
 
-class InterpretedBackend(TritonBackend):
-    """On the processor, as nobody wants it but a test."""
-
-    @staticmethod
-    def supports(features, heads, device, dtype):
-        return TritonBackend.supports(features, heads, torch.device("cuda"), dtype)
-
-
 class TestTritonBackend(BackendTests):
     def features(self):
         return GaussianMultipoles((0, 1, 2), (0.6,), 5.0, self.elements, products="all", third_order="diagonal")
 
     def backend(self, features, heads=(), dtype=torch.float64):
-        return InterpretedBackend(features, heads, self.device, dtype)
+        return BackendOnTheProcessor(features, heads, self.device, dtype)
 
     def _geometry(self, counts=COUNTS):
         return super()._geometry(counts if counts is COUNTS else [1, 0, 1])
@@ -69,7 +61,7 @@ def assert_same_as_torch(features, dtype, heads=(), counts=(3, 0, 18), order=Non
     if order is not None:
         of_pairs = ("pair_i", "neighbour_numbers", "pair_vectors")
         geometry = replace(geometry, **{name: getattr(geometry, name)[order] for name in of_pairs})
-    backend, torch_backend = InterpretedBackend(features, heads, "cpu", dtype), TorchBackend(features, heads)
+    backend, torch_backend = BackendOnTheProcessor(features, heads, "cpu", dtype), TorchBackend(features, heads)
     found, state = backend.forward_with_state(geometry)
     expected, state_of_torch = torch_backend.forward_with_state(geometry)
     size = expected.abs().amax(0).clamp(min=1e-6)

@@ -2,7 +2,7 @@
 
     dE/dr_p = (r_p / r) sum_na g'_na(r) sum_m A_nma S_nm(r_p) + sum_nm (sum_a A_nma g_na(r)) grad S_nm(r_p)
 
-with A_nma = dE/dM_nma of the pair's place, see moments.py, and g' of the same cubics as g. Radial functions and harmonics
+with A_nma = dE/dM_nma of the pair's place (moments.py) and g' of the same cubics as g. Radial functions and harmonics
 are computed again, so that nothing of the size of pairs times functions is kept. Each gradient is written once.
 """
 
