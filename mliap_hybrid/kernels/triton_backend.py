@@ -40,7 +40,7 @@ class TritonBackend:
     """A `Backend` for tabulated multipoles and moments of neighbours on a CUDA device.
 
     `prepare` waits for the device once, to know that the geometry makes sense; on what it gave, no method waits but
-    those that torch does (`jvp`, `hvp`).
+    those that torch does (`hvp`).
 
     Parameters
     ----------
@@ -123,9 +123,7 @@ class TritonBackend:
         moments = self._kernels.moments(pairs)  # (n_moments, n_places)
         if self._invariants is not None:
             return self._invariants[0](moments, moments).T, TritonState(pairs, moments)
-        by_place = moments.view(self._kernels.n_components, self._kernels.n_probes, -1, self._n_slots)
-        features = by_place.permute(2, 0, 3, 1).reshape(pairs.geometry.n_centres, self.n_features)
-        return features, TritonState(pairs, moments)
+        return self._by_centre(moments), TritonState(pairs, moments)
 
     def vjp(
         self, geometry: Geometry | DevicePairs, feature_gradient: Tensor, state: TritonState | None = None
@@ -145,8 +143,16 @@ class TritonBackend:
         return self._kernels.pair_gradients(pairs, adjoint)
 
     def jvp(self, geometry: Geometry | DevicePairs, displacements: Tensor) -> Tensor:
-        """As `Backend`: (n_centres, n_features); by `TorchBackend` on the device."""
-        return self._twin.jvp(self.prepare(geometry).geometry, displacements)
+        """As `Backend`: (n_centres, n_features)."""
+        pairs = self.prepare(geometry)
+        if displacements.shape != pairs.vectors.shape:
+            raise ValueError(
+                f"expected displacements of shape {tuple(pairs.vectors.shape)}, got {tuple(displacements.shape)}"
+            )
+        changes = self._kernels.moment_changes(pairs, displacements.detach().contiguous())  # (n_moments, n_places)
+        if self._invariants is not None:
+            return self._invariants[2](changes, self._kernels.moments(pairs)).T
+        return self._by_centre(changes)
 
     def hvp(self, geometry: Geometry | DevicePairs, feature_gradient: Tensor, displacements: Tensor) -> Tensor:
         """As `Backend`: (n_pairs, 3) float64; by `TorchBackend` on the device."""
@@ -173,6 +179,11 @@ class TritonBackend:
     def values_and_gradients(features: Tensor, species: Tensor, network: NetworkWeights) -> tuple[Tensor, Tensor]:
         """As `Backend`: products of matrices, which are torch's on the device."""
         return torch_network.values_and_gradients(features, species, network)
+
+    def _by_centre(self, moments: Tensor) -> Tensor:
+        """Moments of neighbours, or changes of them, as features (n_centres, n_features)."""
+        by_place = moments.view(self._kernels.n_components, self._kernels.n_probes, -1, self._n_slots)
+        return by_place.permute(2, 0, 3, 1).reshape(-1, self.n_features)
 
     def _heads_on_features(self, geometry: Geometry | DevicePairs) -> tuple[Tensor, Tensor, TritonState]:
         """Values (n_heads, n_centres), gradients by the features (n_heads, n_centres, n_features), and the state."""

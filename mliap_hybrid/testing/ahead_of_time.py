@@ -93,7 +93,7 @@ def compiled_only(capability: int) -> Iterator[list[Any]]:
 def compiled_kernels(
     features: Featuriser, dtype: torch.dtype, geometry: Geometry, targets: Sequence[int] = TARGETS
 ) -> list[CompiledKernel]:
-    """All kernels that the back end starts for features and pair gradients, for each target.
+    """All kernels that the back end starts for features, their vjp and their jvp, for each target.
 
     Parameters
     ----------
@@ -110,6 +110,7 @@ def compiled_kernels(
         with compiled_only(capability) as compiled:
             _, state = backend.forward_with_state(geometry)
             backend.vjp(geometry, torch.zeros(geometry.n_centres, features.n_features), state)
+            backend.jvp(geometry, geometry.pair_vectors)
         for kernel in compiled:
             found.setdefault((kernel.name, capability, kernel.hash), _described(kernel, capability, dtype))
     return list(found.values())

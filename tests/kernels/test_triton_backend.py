@@ -80,7 +80,7 @@ class TestCompiled:
         from mliap_hybrid.testing.ahead_of_time import compiled_kernels
 
         kernels = compiled_kernels(features, torch.float32, surroundings([3, 0, 4], ELEMENTS), targets)
-        names = {"moments_kernel", "pair_gradients_kernel"}
+        names = {"moments_kernel", "pair_gradients_kernel", "moment_changes_kernel"}
         names |= {"polynomials_kernel"} if isinstance(features, GaussianMultipoles) else set()
         found = {(kernel.kernel, kernel.target) for kernel in kernels}
         assert found == {(name, f"sm_{capability}") for name in names for capability in targets}
@@ -102,9 +102,9 @@ class TestCompiled:
         from mliap_hybrid.testing.ahead_of_time import compiled_kernels
 
         features, geometry = GaussianMultipoles((0,), (0.5,), 5.0, (1,)), surroundings([3], (1,))
-        assert len(compiled_kernels(features, torch.float32, geometry, (90,))) >= 3
+        assert len(compiled_kernels(features, torch.float32, geometry, (90,))) >= 4
         mixed = replace(surroundings([2, 1], (1,)), pair_i=torch.tensor([0, 1, 0]))
-        assert len(compiled_kernels(features, torch.float32, mixed, (90,))) >= 3
+        assert len(compiled_kernels(features, torch.float32, mixed, (90,))) >= 4
 
 
 class TestChoice:

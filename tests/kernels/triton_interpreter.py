@@ -56,7 +56,7 @@ class TestTritonBackend(BackendTests):
 
 
 def assert_same_as_torch(features, dtype, heads=(), counts=(3, 0, 18), order=None):
-    """Features, pair gradients and heads are those of the torch back end in double precision."""
+    """Features, their derivatives and heads are those of the torch back end in double precision."""
     geometry = surroundings(counts, ELEMENTS, closest=1.0)
     if order is not None:
         of_pairs = ("pair_i", "neighbour_numbers", "pair_vectors")
@@ -70,6 +70,9 @@ def assert_same_as_torch(features, dtype, heads=(), counts=(3, 0, 18), order=Non
     found, expected = backend.vjp(state.pairs, weights, state), torch_backend.vjp(geometry, weights, state_of_torch)
     assert found.dtype == torch.float64
     assert relative_difference(found, expected) < TOLERANCES[dtype]
+    moved = random_like(geometry.pair_vectors)
+    found, expected = (one.jvp(geometry, moved) for one in (backend, torch_backend))
+    assert relative_difference(found / size, expected / size) < TOLERANCES[dtype]
     if heads:
         for one, other in zip(
             backend.heads_and_mean_gradient(geometry), torch_backend.heads_and_mean_gradient(geometry), strict=True

@@ -78,3 +78,14 @@ def add_gradient(gradient, weights, harmonics, n: tl.constexpr, TOP: tl.constexp
             total += of_lower * harmonics[place(n - 1, lower, TOP)]
         added = added + (total,)
     return added
+
+
+@triton.jit
+def harmonic_change(displacement, harmonics, n: tl.constexpr, m: tl.constexpr, TOP: tl.constexpr):
+    """Change d . grad S_nm of one component of an order n > 0, with d the three components of a displacement."""
+    total = tl.full(displacement[0].shape, 0.0, displacement[0].dtype)
+    for c in tl.static_range(3):
+        for lower in tl.static_range(1 - n, n):
+            if ladder(n, c, lower, m) != 0.0:
+                total += ladder(n, c, lower, m) * displacement[c] * harmonics[place(n - 1, lower, TOP)]
+    return total

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.kernels.gpu.sparse_polynomials import SparsePolynomials, with_adjoint
+from mliap_hybrid.kernels.gpu.sparse_polynomials import SparsePolynomials, with_derivatives
 from mliap_hybrid.kernels.plan import Triples, n_probes, products_of
 
 ProductTerms = list[tuple[tuple[int, ...], float]]
 """Moments that are multiplied, and a coefficient."""
 
 
-def invariants(features: GaussianMultipoles) -> tuple[SparsePolynomials, SparsePolynomials]:
-    """The features, and the gradient by the moments, as polynomials: see `with_adjoint`.
+def invariants(features: GaussianMultipoles) -> tuple[SparsePolynomials, SparsePolynomials, SparsePolynomials]:
+    """The features and what their derivative does, there and back, as polynomials: see `with_derivatives`.
 
     The moments are those of `PairKernels`: component after component of all orders, and probe after probe of each.
     """
     probes = n_probes(features)
     n_components = sum(2 * n + 1 for n in features.orders)
-    return with_adjoint(_second_order(features) + _third_order(features), n_components * probes)
+    return with_derivatives(_second_order(features) + _third_order(features), n_components * probes)
 
 
 def _second_order(features: GaussianMultipoles) -> list[ProductTerms]:

@@ -1,4 +1,4 @@
-"""Moments from pairs and pair gradients from derivatives by moments: tables on a device, and the kernels' starts."""
+"""The kernels that go over pairs: their tables on a device, and their starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import SplinedRadial
-from mliap_hybrid.kernels.gpu import moments, pair_gradients
+from mliap_hybrid.kernels.gpu import moment_changes, moments, pair_gradients
 from mliap_hybrid.kernels.gpu.device_pairs import DevicePairs
 from mliap_hybrid.kernels.gpu.launch import BLOCK, FUSE_MULTIPLY_ADDS, on_device_of, warps_for
 from mliap_hybrid.kernels.gpu.radial import cubic_table
@@ -81,8 +81,27 @@ class PairKernels:
                 )
         return result
 
+    def moment_changes(self, pairs: DevicePairs, displacements: Tensor) -> Tensor:
+        """Changes of `moments` when each r_p changes by displacements (n_pairs, 3), contiguous."""
+        result = self._table.new_empty((self.n_components * self.n_probes, pairs.n_places))
+        if pairs.n_places:
+            with on_device_of(result):
+                moment_changes.moment_changes_kernel[(pairs.n_places,)](
+                    pairs.vectors,
+                    displacements,
+                    pairs.species,
+                    pairs.offsets if pairs.order is None else pairs.order,
+                    pairs.offsets,
+                    self._table,
+                    result,
+                    pairs.n_places,
+                    self.n_probes,
+                    **self.constants(pairs.order is None),
+                )
+        return result
+
     def constants(self, is_sorted: bool) -> dict[str, Any]:
-        """What both kernels are compiled for: pairs that are given place after place or not, and these features."""
+        """What the kernels are compiled for: pairs that are given place after place or not, and these features."""
         n_places = self._own.shape[1]
         return {
             "IS_SORTED": is_sorted,

@@ -2,9 +2,9 @@
 
 Products of two moments (features/products.py) and of three (features/triples.py) are sums of few terms
 
-    F_f = sum_t c_t M_q M_q' M_q'',        dE/dM_q = sum_t c_t w_f M_q' M_q''   with w = dE/dF,
+    F_f = sum_t c_t M_q M_q' M_q'',    dE/dM_q = sum_t c_t w_f M_q' M_q'',    dF_f = sum_t c_t dM_q M_q' M_q''
 
-where a product of fewer factors has the number one in place of the others. Both are of the form
+with w = dE/dF, where a product of fewer factors has the number one in place of the others. All are of the form
 
     out_row = sum_t c_t left_a(t) right_b(t) right_c(t)
 
@@ -88,10 +88,10 @@ class SparsePolynomials:
         return values
 
 
-def with_adjoint(
+def with_derivatives(
     products: Sequence[Sequence[tuple[Sequence[int], float]]], n_moments: int
-) -> tuple[SparsePolynomials, SparsePolynomials]:
-    """Features as polynomials of moments, and the gradient by the moments as polynomials of both.
+) -> tuple[SparsePolynomials, SparsePolynomials, SparsePolynomials]:
+    """Features as polynomials of moments, and what their derivative does, there and back.
 
     Parameters
     ----------
@@ -104,10 +104,13 @@ def with_adjoint(
     features : SparsePolynomials
         Left and right are moments.
     adjoint : SparsePolynomials
-        Left is dE/dF, right are moments.
+        dE/dM; left is dE/dF, right are moments.
+    change : SparsePolynomials
+        dF; left are changes of the moments, right are moments.
     """
     forward: dict[Term, float] = {}
     back: dict[Term, float] = {}
+    change: dict[Term, float] = {}
     for f, terms in enumerate(products):
         for factors, coefficient in terms:
             padded = sorted(factors, reverse=True) + [ONE] * (3 - len(factors))  # equal products become one term
@@ -115,7 +118,11 @@ def with_adjoint(
             for k, q in enumerate(padded[: len(factors)]):
                 others = padded[:k] + padded[k + 1 :]
                 _add(back, (q, f, others[0], others[1]), coefficient)
-    return SparsePolynomials.of_terms(forward, len(products)), SparsePolynomials.of_terms(back, n_moments)
+                _add(change, (f, q, others[0], others[1]), coefficient)
+    n_features = len(products)
+    of_rows = (forward, n_features), (back, n_moments), (change, n_features)
+    features, adjoint, of_change = (SparsePolynomials.of_terms(*terms) for terms in of_rows)
+    return features, adjoint, of_change
 
 
 def _add(terms: dict[Term, float], term: Term, coefficient: float) -> None:
