@@ -19,7 +19,7 @@ from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.kernels import torch_network
-from mliap_hybrid.kernels.gpu.device_pairs import DevicePairs, DevicePairSorter
+from mliap_hybrid.kernels.device_pairs import DevicePairs, DevicePairSorter
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.plan import is_known
 from mliap_hybrid.kernels.torch_backend import TorchBackend
@@ -74,8 +74,8 @@ class TritonBackend:
                 f"moments of neighbours, in float32 or float64 on a CUDA device; found {type(features).__name__} of "
                 f"the orders {getattr(features, 'orders', None)}, {dtype} and {device}: use the torch features"
             )
-        from mliap_hybrid.kernels.gpu.invariants import invariants
-        from mliap_hybrid.kernels.gpu.pair_kernels import PairKernels
+        from mliap_hybrid.kernels.triton_invariants import invariants
+        from mliap_hybrid.kernels.triton_pair_kernels import PairKernels
 
         self.n_features, self.n_heads = features.n_features, len(heads)
         self._twin = TorchBackend(features, heads, self.device, dtype)

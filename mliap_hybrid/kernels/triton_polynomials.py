@@ -21,7 +21,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from mliap_hybrid.kernels.gpu.launch import FUSE_MULTIPLY_ADDS, on_device_of
+from mliap_hybrid.kernels.triton_launch import FUSE_MULTIPLY_ADDS, on_device_of
 
 ONE = -1
 """Stands for a factor that is the number one."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mliap_hybrid.features.gmp import GaussianMultipoles
-from mliap_hybrid.kernels.gpu.sparse_polynomials import SparsePolynomials, with_derivatives
 from mliap_hybrid.kernels.plan import Triples, n_probes, products_of
+from mliap_hybrid.kernels.triton_polynomials import SparsePolynomials, with_derivatives
 
 ProductTerms = list[tuple[tuple[int, ...], float]]
 """Moments that are multiplied, and a coefficient."""

@@ -1,8 +1,8 @@
-"""Change of the moments when the pair vectors change, in Triton: the transpose of pair_gradients.py.
+"""Change of the moments when the pair vectors change, in Triton: the transpose of triton_pair_gradients.py.
 
     dM_nma = sum_p [ g'_na(r) (r_p . d_p / r) S_nm(r_p) + g_na(r) d_p . grad S_nm(r_p) ]
 
-with d_p the displacement of r_p; programs, blocks and sums are those of moments.py.
+with d_p the displacement of r_p; programs, blocks and sums are those of triton_moments.py.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from mliap_hybrid.kernels.gpu.harmonics import harmonic_change, place, solid_harmonics
-from mliap_hybrid.kernels.gpu.moments import components, load_pairs
-from mliap_hybrid.kernels.gpu.radial import cubic_slope, cubic_value, cubics, table_rows
+from mliap_hybrid.kernels.triton_harmonics import harmonic_change, place, solid_harmonics
+from mliap_hybrid.kernels.triton_moments import components, load_pairs
+from mliap_hybrid.kernels.triton_radial import cubic_slope, cubic_value, cubics, table_rows
 
 
 @triton.jit

@@ -11,8 +11,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from mliap_hybrid.kernels.gpu.harmonics import place, solid_harmonics
-from mliap_hybrid.kernels.gpu.radial import cubic_value, cubics, table_rows
+from mliap_hybrid.kernels.triton_harmonics import place, solid_harmonics
+from mliap_hybrid.kernels.triton_radial import cubic_value, cubics, table_rows
 
 
 @triton.constexpr_function

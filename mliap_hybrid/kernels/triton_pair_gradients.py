@@ -2,8 +2,9 @@
 
     dE/dr_p = (r_p / r) sum_na g'_na(r) sum_m A_nma S_nm(r_p) + sum_nm (sum_a A_nma g_na(r)) grad S_nm(r_p)
 
-with A_nma = dE/dM_nma of the pair's place (moments.py) and g' of the same cubics as g. Radial functions and harmonics
-are computed again, so that nothing of the size of pairs times functions is kept. Each gradient is written once.
+with A_nma = dE/dM_nma of the pair's place (triton_moments.py) and g' of the same cubics as g. Radial functions and
+harmonics are computed again, so that nothing of the size of pairs times functions is kept. Each gradient is written
+once.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from mliap_hybrid.kernels.gpu.harmonics import add_gradient, place, solid_harmonics
-from mliap_hybrid.kernels.gpu.moments import components, load_pairs, zonal
-from mliap_hybrid.kernels.gpu.radial import cubic_slope, cubic_value, cubics, table_rows
+from mliap_hybrid.kernels.triton_harmonics import add_gradient, place, solid_harmonics
+from mliap_hybrid.kernels.triton_moments import components, load_pairs, zonal
+from mliap_hybrid.kernels.triton_radial import cubic_slope, cubic_value, cubics, table_rows
 
 
 @triton.jit

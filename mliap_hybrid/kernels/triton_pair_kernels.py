@@ -11,11 +11,13 @@ from torch import Tensor
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import SplinedRadial
-from mliap_hybrid.kernels.gpu import moment_changes, moments, pair_gradients
-from mliap_hybrid.kernels.gpu.device_pairs import DevicePairs
-from mliap_hybrid.kernels.gpu.launch import BLOCK, FUSE_MULTIPLY_ADDS, on_device_of, warps_for
-from mliap_hybrid.kernels.gpu.radial import cubic_table
+from mliap_hybrid.kernels.device_pairs import DevicePairs
 from mliap_hybrid.kernels.plan import n_probes, own_moments, radial_table
+from mliap_hybrid.kernels.triton_launch import BLOCK, FUSE_MULTIPLY_ADDS, on_device_of, warps_for
+from mliap_hybrid.kernels.triton_moment_changes import moment_changes_kernel
+from mliap_hybrid.kernels.triton_moments import moments_kernel
+from mliap_hybrid.kernels.triton_pair_gradients import pair_gradients_kernel
+from mliap_hybrid.kernels.triton_radial import cubic_table
 
 
 class PairKernels:
@@ -47,7 +49,7 @@ class PairKernels:
         result = self._table.new_empty((self.n_components * self.n_probes, pairs.n_places))
         if pairs.n_places:
             with on_device_of(result):
-                moments.moments_kernel[(pairs.n_places,)](
+                moments_kernel[(pairs.n_places,)](
                     pairs.vectors,
                     pairs.species,
                     pairs.offsets if pairs.order is None else pairs.order,
@@ -67,7 +69,7 @@ class PairKernels:
         result = torch.empty_like(pairs.vectors, dtype=torch.float64)
         if len(result):
             with on_device_of(result):
-                pair_gradients.pair_gradients_kernel[(pairs.n_places,)](
+                pair_gradients_kernel[(pairs.n_places,)](
                     pairs.vectors,
                     pairs.species,
                     pairs.offsets if pairs.order is None else pairs.order,
@@ -86,7 +88,7 @@ class PairKernels:
         result = self._table.new_empty((self.n_components * self.n_probes, pairs.n_places))
         if pairs.n_places:
             with on_device_of(result):
-                moment_changes.moment_changes_kernel[(pairs.n_places,)](
+                moment_changes_kernel[(pairs.n_places,)](
                     pairs.vectors,
                     displacements,
                     pairs.species,
