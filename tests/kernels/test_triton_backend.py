@@ -71,7 +71,7 @@ class TestCompiled:
         ("features", "targets"),
         [
             (multipoles(), (80, 90)),
-            (multipoles(range(7), (0.5, 1.0)), (90,)),
+            pytest.param(multipoles(range(7), (0.5, 1.0)), (80, 90), marks=pytest.mark.slow),
             (NeighbourMoments((0.3, 0.6, 1.0, 1.5, 2.0), 6.0, ELEMENTS), (90,)),
         ],
         ids=["gmp-2c3", "orders to 6", "moments"],

@@ -55,6 +55,16 @@ class TestTritonBackend(BackendTests):
         assert relative_difference(*gradients) < 1e-10
 
 
+def test_geometries_elsewhere():
+    """Are refused before anything reads them."""
+    backend, geometry = (
+        BackendOnTheProcessor(NeighbourMoments((0.5,), 5.0, ELEMENTS), (), "cpu"),
+        surroundings([2], (1,)),
+    )
+    with pytest.raises(ValueError, match="expected a geometry on cpu, got one on meta"):
+        backend.forward(replace(geometry, pair_vectors=geometry.pair_vectors.to("meta")))
+
+
 def assert_same_as_torch(features, dtype, heads=(), counts=(3, 0, 18), order=None):
     """Features, their derivatives and heads are those of the torch back end in double precision."""
     geometry = surroundings(counts, ELEMENTS, closest=1.0)
