@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -96,6 +97,11 @@ class TestCompiled:
         for kernel in kernels:
             assert "f32" not in kernel.ttir
             assert kernel.spills == 0, kernel
+            # Triton rounds a number of Python to single precision where a variable holds it, even if all else is double.
+            constants = re.findall(r"arith\.constant (?:dense<)?([-+.e\d]+)>? : \S*f64", kernel.ttir)
+            singles = [value for value in map(float, constants) if torch.tensor(value).item() == value]
+            assert constants
+            assert set(singles) <= {0.0, 1.0, 2.0, 3.0, 6.0}
 
     def test_one_of_everything_in_any_order(self):
         """Numbers that are one are constants when a kernel is compiled, which the interpreter does not do."""
