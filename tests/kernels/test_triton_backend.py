@@ -97,7 +97,7 @@ class TestCompiled:
         for kernel in kernels:
             assert "f32" not in kernel.ttir
             assert kernel.spills == 0, kernel
-            # Triton rounds a number of Python to single precision where a variable holds it, even if all else is double.
+            # Triton rounds numbers of Python that a variable holds to single precision, even if all else is double.
             constants = re.findall(r"arith\.constant (?:dense<)?([-+.e\d]+)>? : \S*f64", kernel.ttir)
             singles = [value for value in map(float, constants) if torch.tensor(value).item() == value]
             assert constants
