@@ -31,10 +31,14 @@ class SpeciesIndex(torch.nn.Module):
         InputError
             If there is another element, naming it and the known ones.
         """
-        species = self.species_of_number[numbers.clamp(0, len(self.species_of_number) - 1)]
+        species = self.unchecked(numbers)
         if species.numel() and int(species.min()) < 0:
             unknown = int(numbers[species < 0][0])
             symbol = chemical_symbols[unknown] if 0 <= unknown < len(chemical_symbols) else "?"
             known = " ".join(chemical_symbols[z] for z in self.elements)
             raise InputError(f"found an atom of {symbol} (Z = {unknown}); the features were set up for: {known}")
         return species
+
+    def unchecked(self, numbers: Tensor) -> Tensor:
+        """Species (n,) of atomic numbers (n,), below zero for other elements: nothing waits for the device."""
+        return self.species_of_number[numbers.clamp(0, len(self.species_of_number) - 1)]

@@ -40,20 +40,17 @@ def solid_harmonics(vectors: Tensor, max_order: int) -> list[Tensor]:
     r_squared = x * x + y * y + z * z  # (..., n_points)
     components: list[dict[int, Tensor]] = [{} for _ in range(max_order + 1)]  # [n][m]: (..., n_points)
     cosine, sine = torch.ones_like(x), torch.zeros_like(x)  # Re and Im of (x + iy)^m
-    diagonal = math.sqrt(1.0 / (4.0 * math.pi))  # Q_mm, a constant
     for m in range(max_order + 1):
         if m > 0:
             cosine, sine = x * cosine - y * sine, x * sine + y * cosine
-            # The sqrt(2) at m = 1 stays for all m > 0: it makes real harmonics of complex ones.
-            diagonal *= math.sqrt((2 * m + 1) / (2 * m)) * (math.sqrt(2.0) if m == 1 else 1.0)
-        before, last = None, torch.full_like(z, diagonal)  # Q_(n-1)m and Q_nm
+        before, last = None, torch.full_like(z, sectoral(m))  # Q_(n-1)m and Q_nm
         for n in range(m, max_order + 1):
             components[n][m] = last * cosine
             if m > 0:
                 components[n][-m] = last * sine
-            higher = _recurrence(n + 1, m) * z * last
+            higher = recurrence(n + 1, m) * z * last
             if before is not None:
-                higher = higher - (_recurrence(n + 1, m) / _recurrence(n, m)) * r_squared * before
+                higher = higher - (recurrence(n + 1, m) / recurrence(n, m)) * r_squared * before
             before, last = last, higher
     return [torch.stack([part[m] for m in range(-n, n + 1)], dim=-2) for n, part in enumerate(components)]
 
@@ -120,7 +117,14 @@ def solid_harmonic_gradients(harmonics: Sequence[Tensor]) -> list[Tensor]:
     return gradients
 
 
-def _recurrence(n: int, m: int) -> float:
+def sectoral(m: int) -> float:
+    """Q_mm, which is a constant."""
+    factors = (math.sqrt((2 * k + 1) / (2 * k)) for k in range(1, m + 1))
+    # The sqrt(2) makes real harmonics of complex ones.
+    return math.sqrt((2.0 if m > 0 else 1.0) / (4.0 * math.pi)) * math.prod(factors)
+
+
+def recurrence(n: int, m: int) -> float:
     """Factor a of Q_nm = a_nm z Q_(n-1)m - (a_nm / a_(n-1)m) r^2 Q_(n-2)m."""
     return math.sqrt((4 * n * n - 1) / (n * n - m * m))
 

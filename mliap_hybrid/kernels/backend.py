@@ -17,6 +17,7 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.torch_backend import TorchBackend
+from mliap_hybrid.kernels.triton_backend import TritonBackend
 
 
 class PairSums(Protocol):
@@ -160,7 +161,7 @@ class Backend(Protocol):
         """
 
 
-BACKENDS: tuple[type[Backend], ...] = (NativeBackend, TorchBackend)
+BACKENDS: tuple[type[Backend], ...] = (NativeBackend, TritonBackend, TorchBackend)
 """The first one that supports what is asked for does it: fast ones first, and torch, which knows everything, last."""
 
 

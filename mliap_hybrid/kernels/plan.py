@@ -46,7 +46,7 @@ def feature_settings(features: GaussianMultipoles | NeighbourMoments, dtype: tor
 
 
 def _of_moments(features: NeighbourMoments, dtype: torch.dtype) -> FeatureSettings:
-    table = _radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
+    table = radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
     return FeatureSettings(
         single_precision=dtype == torch.float32,
         moments=True,
@@ -58,25 +58,25 @@ def _of_moments(features: NeighbourMoments, dtype: torch.dtype) -> FeatureSettin
         cutoff=features.cutoff,
         n_intervals=table.shape[1] - 1,
         table=doubles(table.cpu().numpy()),
-        own=doubles(features.get_buffer("own").cpu().numpy()),
+        own=doubles(own_moments(features).cpu().numpy()),
     )
 
 
 def _of_multipoles(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
     assert isinstance(features.radial, SplinedRadial)
-    table = _radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
-    products, product_scales = _products(features)
-    triples = _Triples(features)
+    table = radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
+    products, product_scales = products_of(features)
+    triples = Triples(features)
     return FeatureSettings(
         single_precision=dtype == torch.float32,
         n_elements=len(features.elements),
         n_orders=len(features.orders),
         orders=ints(features.orders),
-        n_probes=_n_probes(features),
+        n_probes=n_probes(features),
         cutoff=features.cutoff,
         n_intervals=table.shape[1] - 1,
         table=doubles(table.cpu().numpy()),
-        own=doubles(_own_moments(features).cpu().numpy()),
+        own=doubles(own_moments(features).cpu().numpy()),
         n_products=len(products),
         products=ints(products),
         product_scales=doubles(product_scales),
@@ -91,11 +91,12 @@ def _of_multipoles(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureS
     )
 
 
-def _n_probes(features: GaussianMultipoles) -> int:
+def n_probes(features: GaussianMultipoles | NeighbourMoments) -> int:
+    """Probes of an order: density channels and widths."""
     return len(features.channels) * len(features.widths)
 
 
-def _radial_table(radial: SplinedRadial, dtype: torch.dtype) -> Tensor:
+def radial_table(radial: SplinedRadial, dtype: torch.dtype) -> Tensor:
     """Values, and slopes times the spacing, at the knots: (n_elements, n_intervals + 1, 2, n_radial)."""
     table = radial.knots()
     if dtype == torch.float64 or radial.n_intervals % SINGLE_INTERVALS:
@@ -105,14 +106,16 @@ def _radial_table(radial: SplinedRadial, dtype: torch.dtype) -> Tensor:
     return table[:, ::stride] * table.new_tensor([1.0, stride])[:, None]
 
 
-def _own_moments(features: GaussianMultipoles) -> Tensor:
+def own_moments(features: GaussianMultipoles | NeighbourMoments) -> Tensor:
     """What the centre itself adds to its moments of order 0: (n_elements, n_probes)."""
+    if isinstance(features, NeighbourMoments):
+        return features.get_buffer("own")
     if features.orders[0] > 0:
-        return torch.zeros((len(features.elements), _n_probes(features)), dtype=torch.float64)
+        return torch.zeros((len(features.elements), n_probes(features)), dtype=torch.float64)
     return _Y_00 * features.get_buffer("own_density")[:, features.radial_blocks[0]]
 
 
-def _products(features: GaussianMultipoles) -> tuple[list[tuple[int, int, int]], list[float]]:
+def products_of(features: GaussianMultipoles) -> tuple[list[tuple[int, int, int]], list[float]]:
     """Place of the order, probes a and b (-1: the moment itself) of each product; their scales."""
     products: list[tuple[int, int, int]] = []
     scales: list[float] = []
@@ -124,16 +127,23 @@ def _products(features: GaussianMultipoles) -> tuple[list[tuple[int, int, int]],
     return products, scales
 
 
-class _Triples:
+class Triples:
     """The products of three moments as lists of numbers."""
 
     def __init__(self, features: GaussianMultipoles):
+        """Take the lists from the features."""
         self.coupling_orders: list[list[int]] = []
+        """Places of the three orders of each coupling."""
         self.n_terms: list[int] = []
+        """Terms of each coupling."""
         self.components: list[list[int]] = []
+        """Places of m1, m2, m3 of each term, coupling after coupling."""
         self.values: list[float] = []
+        """Coefficient of each term."""
         self.triples: list[list[int]] = []
+        """Coupling and probes a, b, c of each feature."""
         self.scales: list[float] = []
+        """Factor of each feature."""
         if features.triples is None:
             return
         blocks = zip(features.triples.couplings, features.triples.entries, features.triples.probes, strict=True)

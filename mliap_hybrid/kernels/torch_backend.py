@@ -113,16 +113,36 @@ class TorchBackend:
         """As `Backend`."""
         return torch_network.values_and_gradients(features, species, network)
 
-    @torch.no_grad()
-    def _heads_on_features(self, geometry: Geometry) -> tuple[Tensor, Tensor, Any]:
-        """Values (n_heads, n_centres), gradients by the features (n_heads, n_centres, n_features), and the state."""
+    def check_heads(self) -> None:
+        """Refuse to evaluate heads where there are none.
+
+        Raises
+        ------
+        InputError
+        """
         if not self._heads:
             raise InputError("the back end was made without a network: give it heads")
-        features, state = self.forward_with_state(geometry)
-        species = torch.searchsorted(self._elements, geometry.centre_numbers)  # (n_centres,)
+
+    @torch.no_grad()
+    def heads_of(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (n_heads, n_centres) float64 and gradients (n_heads, n_centres, n_features) by given features.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_centres, n_features)
+        species : Tensor, shape (n_centres,), int64
+            Index of each centre's element.
+        """
         found = [torch_network.values_and_gradients(features, species, head) for head in self._heads]
         values, by_features = zip(*found, strict=True)
-        return torch.stack(values).double(), torch.stack(by_features), state
+        return torch.stack(values).double(), torch.stack(by_features)
+
+    def _heads_on_features(self, geometry: Geometry) -> tuple[Tensor, Tensor, Any]:
+        """Values (n_heads, n_centres), gradients by the features (n_heads, n_centres, n_features), and the state."""
+        self.check_heads()
+        features, state = self.forward_with_state(geometry)
+        species = torch.searchsorted(self._elements, geometry.centre_numbers)  # (n_centres,)
+        return *self.heads_of(features, species), state
 
     def _of_centres(self, feature_gradient: Tensor, geometry: Geometry) -> Tensor:
         expected = (geometry.n_centres, self.n_features)

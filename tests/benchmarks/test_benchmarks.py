@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -26,12 +27,36 @@ def rows_of(script: str, output: Path, *options: str) -> dict[str, float]:
 @pytest.mark.parametrize("script", sorted(BENCHMARKS.glob("*.py")), ids=lambda script: script.name)
 def test_names_of_the_package_are_there(script):
     """Also those that are imported when they are needed."""
-    for statement in ast.walk(ast.parse(script.read_text())):
+    source = script.read_text()
+    if "import triton" in source:
+        pytest.importorskip("triton")
+    for statement in ast.walk(ast.parse(source)):
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("mliap_hybrid"):
             module = importlib.import_module(statement.module)
             for name in statement.names:
                 if not hasattr(module, name.name):
                     importlib.import_module(f"{statement.module}.{name.name}")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_gpu_without_a_device():
+    pytest.importorskip("triton")
+    command = [sys.executable, str(BENCHMARKS / "gpu.py")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stderr.strip() == "there is no CUDA device: --compile-only shows what the kernels compile to"
+
+
+@pytest.mark.slow
+def test_gpu_compiled(tmp_path):
+    pytest.importorskip("triton")
+    output = tmp_path / "rows.json"
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--compile-only", "--json", str(output)]
+    subprocess.run(command, check=True, capture_output=True)
+    rows = json.loads(output.read_text())
+    assert {row["target"] for row in rows} == {"sm_80", "sm_90"}
+    assert len({row["kernel"] for row in rows}) == 4
+    assert all(row["spills"] == 0 for row in rows)
 
 
 @pytest.mark.slow
