@@ -67,9 +67,8 @@ def main() -> None:
 
 def settings_of(name: str, n_frames: int, with_forces: bool) -> TrainingFile:
     """A training file for one optimiser; its data are not read from files."""
-    keys = {"energy": "REF_energy", "forces": "REF_forces" if with_forces else None}
     content = {
-        "data": {"files": ["ethanol"], "keys": keys},
+        "data": {"files": ["ethanol"], "keys": {} if with_forces else {"forces": None}},
         "features": {"set": "gmp-2c3"},
         "repulsion": {"kind": "none"},
         "network": {"hidden": [24, 24], "whitening_damping": 1e-3},

@@ -143,9 +143,8 @@ def content_of(name: str, file: Path) -> dict[str, Any]:
     """What a training file for all the frames says."""
     is_ethanol = name == "ethanol"
     widths = [0.25, 0.5, 1.0, 2.0] if is_ethanol else [0.7, 1.0, 1.4, 2.0]
-    keys = {"energy": "REF_energy", "forces": "REF_forces"} if is_ethanol else {}
     return {
-        "data": {"files": [str(file)], "validation": N_VALIDATION / N_FRAMES, "test": 0.0, "keys": keys},
+        "data": {"files": [str(file)], "validation": N_VALIDATION / N_FRAMES, "test": 0.0},
         "features": {"set": "gmp-2c3", "widths": widths},
         "network": {"hidden": [128, 128]},
         "repulsion": {"kind": "none"},
