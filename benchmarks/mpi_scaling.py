@@ -143,7 +143,7 @@ def run_loop(script: Path, n_ranks: int) -> Loop:
     of_last = output[output.rindex("Loop time of") :]
     seconds = re.match(r"Loop time of (\S+) on", of_last)
     assert seconds is not None
-    shares = re.findall(r"^(\w+) +\|.*\| *(\S+)$", of_last, re.M)
+    shares = re.findall(r"^(\w+) +\|.*\| *([\d.]+)$", of_last, re.M)
     return Loop(float(seconds[1]), {part: float(share) for part, share in shares})
 
 
