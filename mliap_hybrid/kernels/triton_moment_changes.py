@@ -18,10 +18,10 @@ from mliap_hybrid.kernels.triton_radial import cubic_slope, cubic_value, cubics,
 @triton.jit
 def moment_changes_kernel(
     vectors,  # (n_pairs, 3)
-    displacements,  # (n_pairs, 3)
     species,  # (n_pairs,) int32: element of each neighbour
     order,  # (n_pairs,) int64: pairs place after place
     offsets,  # (n_places + 1,) int64: where the pairs of each place begin
+    displacements,  # (n_pairs, 3)
     table,  # (n_elements, N_INTERVALS, n_orders, 4, P)
     changes,  # (n_components * n_probes, n_places), written
     n_places,

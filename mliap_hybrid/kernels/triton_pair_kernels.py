@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,53 +48,28 @@ class PairKernels:
     def moments(self, pairs: DevicePairs) -> Tensor:
         """Moments (n_components n_probes, n_places): component after component, and probe after probe of each."""
         result = self._table.new_empty((self.n_components * self.n_probes, pairs.n_places))
-        if pairs.n_places:
-            with on_device_of(result):
-                moments_kernel[(pairs.n_places,)](
-                    pairs.vectors,
-                    pairs.species,
-                    pairs.offsets if pairs.order is None else pairs.order,
-                    pairs.offsets,
-                    pairs.own_species,
-                    self._own,
-                    self._table,
-                    result,
-                    pairs.n_places,
-                    self.n_probes,
-                    **self.constants(pairs.order is None),
-                )
-        return result
+        return self._start(moments_kernel, pairs, (pairs.own_species, self._own), result)
 
     def pair_gradients(self, pairs: DevicePairs, adjoint: Tensor) -> Tensor:
         """dE/dr_p (n_pairs, 3) float64 from dE/dM (n_components n_probes, n_places), contiguous."""
         result = torch.empty_like(pairs.vectors, dtype=torch.float64)
-        if len(result):
-            with on_device_of(result):
-                pair_gradients_kernel[(pairs.n_places,)](
-                    pairs.vectors,
-                    pairs.species,
-                    pairs.offsets if pairs.order is None else pairs.order,
-                    pairs.offsets,
-                    adjoint,
-                    self._table,
-                    result,
-                    pairs.n_places,
-                    self.n_probes,
-                    **self.constants(pairs.order is None),
-                )
-        return result
+        return self._start(pair_gradients_kernel, pairs, (adjoint,), result)
 
     def moment_changes(self, pairs: DevicePairs, displacements: Tensor) -> Tensor:
         """Changes of `moments` when each r_p changes by displacements (n_pairs, 3), contiguous."""
         result = self._table.new_empty((self.n_components * self.n_probes, pairs.n_places))
-        if pairs.n_places:
+        return self._start(moment_changes_kernel, pairs, (displacements,), result)
+
+    def _start(self, kernel: Any, pairs: DevicePairs, inputs: Sequence[Tensor], result: Tensor) -> Tensor:
+        """Start one program for each place; what it has beside pairs and tables are its inputs."""
+        if result.numel():
             with on_device_of(result):
-                moment_changes_kernel[(pairs.n_places,)](
+                kernel[(pairs.n_places,)](
                     pairs.vectors,
-                    displacements,
                     pairs.species,
                     pairs.offsets if pairs.order is None else pairs.order,
                     pairs.offsets,
+                    *inputs,
                     self._table,
                     result,
                     pairs.n_places,
