@@ -150,23 +150,19 @@ def run_loop(script: Path, n_ranks: int) -> Loop:
 def memory(folder: Path, block: str, sizes: list[int]) -> list[Row]:
     """What a model takes on one rank beside lists and atoms."""
 
-    def megabytes(size: int, python: bool = False) -> float:
-        steps = 20 if size == max(COPIES) else 1
-        without = THIS.lmp(script_of(folder, NOTHING, COPIES[size], steps)).megabytes
-        script = script_of(folder, block, COPIES[size], steps)
-        return THIS.lmp(in_python(script) if python else script).megabytes - without
-
-    def kilobytes_of_an_atom(size: int, python: bool = False) -> float:
-        n_more = ATOMS_OF_BOX * (math.prod(COPIES[size]) - math.prod(COPIES[smallest]))
-        return 1024.0 * (megabytes(size, python) - start[python]) / n_more
+    def megabytes(size: int, potential: str, python: bool = False) -> float:
+        script = script_of(folder, potential, COPIES[size], steps=20 if size == max(COPIES) else 1)
+        return THIS.lmp(in_python(script) if python else script).megabytes
 
     smallest, small = 32_000, 100_000
-    start = {python: megabytes(smallest, python) for python in (False, True)}
+    nothing = {size: megabytes(size, NOTHING) for size in (smallest, small, *sizes)}
+    start = {python: megabytes(smallest, block, python) - nothing[smallest] for python in (False, True)}
     rows: list[Row] = [{"what": f"MB, model side, {smallest}", "value": start[False], "unit": "MB"}]
-    in_turn = [(small, True), *((size, False) for size in (small, *sizes))]
-    for size, python in in_turn:
+    for size, python in ((small, True), (small, False), *((size, False) for size in sizes)):
+        n_more = ATOMS_OF_BOX * (math.prod(COPIES[size]) - math.prod(COPIES[smallest]))
+        more = megabytes(size, block, python) - nothing[size] - start[python]
         what = f"kB/atom, model side, {size}{', with Python in each step' if python else ''}"
-        rows.append({"what": what, "value": kilobytes_of_an_atom(size, python), "unit": "kB"})
+        rows.append({"what": what, "value": 1024.0 * more / n_more, "unit": "kB"})
     return rows
 
 

@@ -18,6 +18,7 @@ def potential_block(
     coulomb_cutoff: float = 9.0,
     kspace: str = "pppm",
     connect: bool = False,
+    in_python: bool = False,
 ) -> str:
     """Input lines for a model: pair_style, pair_coeff, kspace_style, charges.
 
@@ -39,6 +40,8 @@ def potential_block(
     connect : bool
         Whether to give the model the instance of LAMMPS, one built from source with ML-IAP and PYTHON; see
         lammps/connection.py.
+    in_python : bool
+        Whether the plugin must call Python in each step, also for a model that it can evaluate without.
 
     Returns
     -------
@@ -67,7 +70,8 @@ def potential_block(
     if connect:
         lines += _connecting_lines(manifest, model_path)
     solver = KSpace(kspace, accuracy, coulomb_cutoff)
-    lines += STYLES[manifest.description.source("charge")](manifest, "EXISTS" if connect else model_path, types, solver)
+    style = f"mliap unified {'EXISTS' if connect else model_path} 0{' native no' if in_python else ''}"
+    lines += STYLES[manifest.description.source("charge")](manifest, style, types, solver)
     if connect:
         lines += FORCES[manifest.description.source("charge")]
     return "\n".join(lines) + "\n"
@@ -116,25 +120,25 @@ class KSpace:
         return [*lines, *faster] if self.style == "pppm" else lines
 
 
-def _alone(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
+def _alone(manifest: Manifest, style: str, types: Sequence[str], solver: KSpace) -> list[str]:
     """A model that is the whole potential."""
-    return [f"pair_style      mliap unified {source} 0", f"pair_coeff      * * {' '.join(types)}"]
+    return [f"pair_style      {style}", f"pair_coeff      * * {' '.join(types)}"]
 
 
-def _with_predicted_charges(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
+def _with_predicted_charges(manifest: Manifest, style: str, types: Sequence[str], solver: KSpace) -> list[str]:
     """A model that solves for the energy of its charges itself, perhaps by LAMMPS' solver."""
     of_solver = solver.lines(manifest.description.cutoff) if manifest.needs_kspace else []
-    return [*_alone(manifest, source, types, solver), *of_solver]
+    return [*_alone(manifest, style, types, solver), *of_solver]
 
 
-def _with_fixed_charges(manifest: Manifest, source: str, types: Sequence[str], solver: KSpace) -> list[str]:
+def _with_fixed_charges(manifest: Manifest, style: str, types: Sequence[str], solver: KSpace) -> list[str]:
     """A model beside which LAMMPS' own styles add the energy of point charges."""
     charges = manifest.description.constants("charge") or {}
     of_types = [
         f"set             type {index} charge {charges[symbol]!r}" for index, symbol in enumerate(types, start=1)
     ]
     return [
-        f"pair_style      hybrid/overlay mliap unified {source} 0 coul/long {solver.coulomb_cutoff}",
+        f"pair_style      hybrid/overlay {style} coul/long {solver.coulomb_cutoff}",
         f"pair_coeff      * * mliap {' '.join(types)}",
         "pair_coeff      * * coul/long",
         *solver.lines(solver.coulomb_cutoff),

@@ -80,9 +80,8 @@ def _input(folder: Path, number: int, point: SinglePoint) -> str:
     manifest, _ = read_model(point.path)
     elements, charges = manifest.description.elements, manifest.description.constants("charge")
     write_data_file(folder / f"{number}.data", point.atoms, elements, charges)
-    potential = potential_block(manifest, str(point.path.resolve()), elements, point.accuracy)
-    if point.in_python:
-        potential = potential.replace(f"{point.path.resolve()} 0", f"{point.path.resolve()} 0 native no")
+    path = str(point.path.resolve())
+    potential = potential_block(manifest, path, elements, point.accuracy, in_python=point.in_python)
     return _SCRIPT.format(number=number, potential=potential)
 
 

@@ -66,12 +66,19 @@ def exported(tmp_path_factory):
             manifest = export_model(make(), folder / "model.pt", dtype=dtype)
             write_data_file(folder / "atoms.data", atoms, ["Na", "Cl"], manifest.description.constants("charge"))
             found[name, dtype] = folder, potential_block(manifest, "../model.pt", accuracy=1e-5)
+            with_python = potential_block(manifest, "../model.pt", accuracy=1e-5, in_python=True)
+            assert with_python == in_python(found[name, dtype][1]) != found[name, dtype][1]
     return found
+
+
+def in_python(potential: str) -> str:
+    """The same lines of a model that is evaluated by Python in each step."""
+    return potential.replace("model.pt 0", "model.pt 0 native no")
 
 
 def runs(folder: Path, potential: str, lines: str, ranks: int | None):
     """The same input without Python in the steps, and with it."""
-    both = {"native": potential, "python": potential.replace("model.pt 0", "model.pt 0 native no")}
+    both = {"native": potential, "python": in_python(potential)}
     return [run_well(folder / f"{name}{ranks}", lines.format(potential=block), ranks) for name, block in both.items()]
 
 

@@ -75,6 +75,12 @@ void energies_of_contractions(const FeaturePlan<T> &plan, const Networks<T> &net
   }
 }
 
+// Whether the networks are on learned contractions; all are, or none.
+template <class T> bool is_contracted(const Networks<T> &networks)
+{
+  return networks.plans[0].contraction.body_order > 0;
+}
+
 // Table rows of the lanes' centres, -1 for lanes without one.
 template <class T>
 void elements_of_block(const Task &task, int64_t block, int n, int32_t *elements)
@@ -82,52 +88,55 @@ void elements_of_block(const Task &task, int64_t block, int n, int32_t *elements
   for (int a = 0; a < lanes<T>; a++) elements[a] = a < n ? task.centre_rows[block + a] : -1;
 }
 
-// Energies of all networks and their pair gradients.
-template <class T, Gradient GRADIENT>
-void energy(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, char *memory)
+// Call work(block, n, elements, scratch) for all blocks of the task, whose moments are in the scratch.
+template <class T, class WorkOfBlock>
+void for_blocks(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, Pass pass, char *memory,
+                WorkOfBlock work)
 {
   Arena arena(memory);
-  Scratch<T, false> scratch(plan, networks, task.most_places, Pass::there_and_back, arena);
-  const bool is_contracted = networks.plans[0].contraction.body_order > 0;
+  Scratch<T, false> scratch(plan, networks, task.most_places, pass, arena);
   for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
     const int n = block_size<T>(task, block);
     int32_t elements[lanes<T>];
     elements_of_block<T>(task, block, n, elements);
-    if (is_contracted) {
+    if (is_contracted(networks))
       rows_of_block<T, false>(plan, task, block, n, scratch);
-      energies_of_contractions<T, GRADIENT>(plan, networks, task, block, n, elements, scratch);
-    } else {
+    else
       moments_of_block<T, false>(plan, task, block, n, scratch);
-      energies_of_features<T, GRADIENT>(plan, networks, task, block, n, elements, scratch);
-    }
-    gradients_of_block<T, false>(plan, task, block, n, GRADIENT == Gradient::each ? networks.n : 1, scratch);
+    work(block, n, elements, scratch);
   }
+}
+
+// Energies of all networks and their pair gradients.
+template <class T, Gradient GRADIENT>
+void energy(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, char *memory)
+{
+  for_blocks(plan, networks, task, Pass::there_and_back, memory,
+             [&](int64_t block, int n, const int32_t *elements, Scratch<T, false> &scratch) {
+               if (is_contracted(networks))
+                 energies_of_contractions<T, GRADIENT>(plan, networks, task, block, n, elements, scratch);
+               else
+                 energies_of_features<T, GRADIENT>(plan, networks, task, block, n, elements, scratch);
+               gradients_of_block<T, false>(plan, task, block, n, GRADIENT == Gradient::each ? networks.n : 1, scratch);
+             });
 }
 
 // Energies of some of the networks alone.
 template <class T>
 void network_values(const FeaturePlan<T> &plan, const Networks<T> &networks, const Task &task, char *memory)
 {
-  Arena arena(memory);
-  Scratch<T, false> scratch(plan, networks, task.most_places, Pass::once, arena);
-  const bool is_contracted = networks.plans[0].contraction.body_order > 0;
-  for (int64_t block = task.first_centre; block < task.last_centre; block += lanes<T>) {
-    const int n = block_size<T>(task, block);
-    int32_t elements[lanes<T>];
-    elements_of_block<T>(task, block, n, elements);
-    if (is_contracted) {
-      rows_of_block<T, false>(plan, task, block, n, scratch);
-      read_moments(plan, scratch.rows, n, scratch.contracted);
-    } else {
-      moments_of_block<T, false>(plan, task, block, n, scratch);
-      invariants<T, false>(plan, scratch.moments, scratch.features);
-    }
-    for (int k = task.first_network; k < task.last_network; k++) {
-      if (is_contracted)
-        contract_block(plan, networks.plans[k], elements, n, scratch.contracted, scratch.features);
-      energy_of_block<T, false>(plan, networks, k, task, block, n, elements, scratch);
-    }
-  }
+  for_blocks(plan, networks, task, Pass::once, memory,
+             [&](int64_t block, int n, const int32_t *elements, Scratch<T, false> &scratch) {
+               if (is_contracted(networks))
+                 read_moments(plan, scratch.rows, n, scratch.contracted);
+               else
+                 invariants<T, false>(plan, scratch.moments, scratch.features);
+               for (int k = task.first_network; k < task.last_network; k++) {
+                 if (is_contracted(networks))
+                   contract_block(plan, networks.plans[k], elements, n, scratch.contracted, scratch.features);
+                 energy_of_block<T, false>(plan, networks, k, task, block, n, elements, scratch);
+               }
+             });
 }
 
 }  // namespace MLIAP_SIMD
