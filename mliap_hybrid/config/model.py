@@ -84,6 +84,11 @@ class NetworkSettings(Section):
     force_hidden: list[Annotated[int, Field(gt=0)]] | None = None
     """Widths of the hidden layers of the second network, with `forces: direct`; null: those of `hidden`."""
 
+    @property
+    def direct_hidden(self) -> list[int] | None:
+        """Widths of the hidden layers of the network of forces; None where they are gradients."""
+        return (self.force_hidden or self.hidden) if self.forces == "direct" else None
+
     @model_validator(mode="after")
     def _force_network_is_used(self) -> NetworkSettings:
         if self.force_hidden is not None and self.forces != "direct":

@@ -44,31 +44,29 @@ def find_charges(
     InputError
         If the source has no charge for an element, or they do not sum to the total charge of a frame.
     """
-    electrostatics = settings.electrostatics
-    setting = "starting_charges" if electrostatics.predicts else "charges"
-    source = getattr(electrostatics, setting)
-    if source == "none":
+    source = settings.electrostatics.charge_source
+    if source.name == "none":
         return None
-    if source == "zero":
+    if source.name == "zero":
         table = dict.fromkeys(elements, 0.0)
-    elif isinstance(source, dict):
-        table = charges_from_table(source, elements)
-    elif source == "reference":
+    elif isinstance(source.name, dict):
+        table = charges_from_table(source.name, elements)
+    elif source.name == "reference":
         table = reference_charges([batch for batch in training if batch.charges is not None] or training)
-    elif source == "formal" and not electrostatics.predicts:
-        table = formal_charges(training)
     else:
-        table = _start(training)
+        table = _start(training) if source.is_start else formal_charges(training)
     missing = [z for z in elements if z not in table]
     if missing:
         symbols = ", ".join(chemical_symbols[z] for z in missing)
-        raise InputError(f"electrostatics.{setting} {source}: no charge for {symbols}; give a table instead")
+        raise InputError(
+            f"electrostatics.{source.setting} {source.name}: no charge for {symbols}; give a table instead"
+        )
     charges = torch.tensor([table[z] for z in elements], dtype=torch.float64)  # (n_elements,)
-    if electrostatics.predicts:
+    if source.meets_labels:
         check_charge_labels([*training, *others])
-        if electrostatics.neutrality == "shift":
-            return charges  # any sum will do
-    if source == "fitted" or electrostatics.predicts:
+    if source.any_sum:
+        return charges
+    if source.is_start:
         charges = nearest_neutral(charges, elements, training)
     check_total_charge(dict(zip(elements, charges.tolist(), strict=True)), [*training, *others])
     return charges

@@ -14,7 +14,6 @@ from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.older_checkpoints import FIRST_VERSION_OF_TODAY, upgraded
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.model_files.description import build, describe
 from mliap_hybrid.model_files.model_description import ModelDescription
@@ -111,7 +110,7 @@ def _checkpoint_of(content: dict[str, Any], path: Path) -> Checkpoint:
 
 
 def _content_of(fit: InitialFit) -> dict[str, Any]:
-    """The initial fit, but the molecules, which the model has."""
+    """The initial fit, but terms that were trained before, which the model has."""
     return {
         "elements": list(fit.elements),
         "whitening.mean": fit.whitening.mean.detach(),
@@ -131,7 +130,7 @@ def _initial_fit_of(content: dict[str, Any], model: HybridModel) -> InitialFit:
         charges=content["charges"],
         unit_baseline=content["unit_baseline"],
         counts=content["counts"],
-        molecules=model.term(MoleculeTerm),
+        known_terms=tuple(term for term in model.all_terms if term.is_known),
     )
 
 

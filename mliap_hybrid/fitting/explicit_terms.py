@@ -13,16 +13,15 @@ from mliap_hybrid.model.structures import prediction_of
 from mliap_hybrid.model.sum_of_terms import sum_of_terms
 from mliap_hybrid.model.term import Constants, Term
 from mliap_hybrid.model.term_section import MadeTerm, TermContext, TermSection
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.species import species_by_number
 from mliap_hybrid.structure import Batch
 
 
 def explicit_terms(
-    settings: TrainingFile, elements: tuple[int, ...], charges: Tensor | None, molecules: MoleculeTerm | None = None
+    settings: TrainingFile, elements: tuple[int, ...], charges: Tensor | None, known: Sequence[Term] = ()
 ) -> list[MadeTerm]:
-    """All terms that the sections of a training file ask for.
+    """Terms that were trained before, and all that the sections of a training file ask for.
 
     Parameters
     ----------
@@ -31,15 +30,14 @@ def explicit_terms(
         Atomic numbers, ascending.
     charges : Tensor, shape (n_elements,), e, or None
         Fixed, or where others start.
-    molecules : MoleculeTerm, optional
-        Energy of the molecules that the frames are made of.
+    known : sequence of Term
+        Trained before.
     """
     start = {} if charges is None else {"charge": charges}
     context = TermContext(elements, settings.features.cutoff, start)
     sections = [getattr(settings, name) for name in type(settings).model_fields]
     made = [section.make(context) for section in sections if isinstance(section, TermSection)]
-    of_molecules = [] if molecules is None else [MadeTerm(molecules)]
-    return [*of_molecules, *(term for term in made if term is not None)]
+    return [*map(MadeTerm, known), *(term for term in made if term is not None)]
 
 
 def fixed_physics(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
+from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -27,5 +27,5 @@ class InitialFit:
     The E0 of the whole is baseline - unit_baseline @ products, the least-squares one for any charges."""
     counts: Tensor
     """(n_compositions, n_elements) float64: distinct compositions of the training frames."""
-    molecules: MoleculeTerm | None = None
-    """Energy of the molecules that the frames are made of; None without it."""
+    known_terms: tuple[Term, ...] = ()
+    """Terms that were trained before."""

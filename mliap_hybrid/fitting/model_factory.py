@@ -135,16 +135,19 @@ def make_model(
 
 
 def _explicit(settings: TrainingFile, fit: InitialFit) -> list[MadeTerm]:
-    return explicit_terms(settings, fit.elements, fit.charges, fit.molecules)
+    return explicit_terms(settings, fit.elements, fit.charges, fit.known_terms)
 
 
 def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm]) -> list[Head]:
     """The heads with weights from the current random state."""
     n_features, n_others = fit.whitening.matrix.shape[1], int(settings.electrostatics.total_charge_input)
     network = settings.network
-    direct = (network.force_hidden or network.hidden) if network.forces == "direct" else None
     contraction = _contraction(settings)
-    described = [HeadDescription(name="energy", hidden=network.hidden, direct_hidden=direct, contraction=contraction)]
+    described = [
+        HeadDescription(
+            name="energy", hidden=network.hidden, direct_hidden=network.direct_hidden, contraction=contraction
+        )
+    ]
     described += [
         HeadDescription(name=name, hidden=list(hidden), contraction=contraction)
         for made in trained

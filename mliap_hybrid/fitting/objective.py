@@ -121,7 +121,7 @@ class Objective:
             The same in all processes.
         """
         for parameter in self.parameters:
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = None
         sums = torch.zeros(2, dtype=torch.float64)  # the loss, and what is added to it
         totals = self.count(indices)
         for micro_batch in micro_batches(self.group.shard(indices), self.micro_batch_size):
@@ -136,6 +136,9 @@ class Objective:
             loss.backward()
             sums[0] += loss.item()
             errors.add(of_micro_batch, frames)
+        for parameter in self.parameters:
+            if parameter.grad is None:  # the loss of these frames does not depend on it
+                parameter.grad = torch.zeros_like(parameter)
         if self.group.size > 1:
             sums = self._sum_over_group(sums)
         norm = torch.nn.utils.get_total_norm(_gradients(self.parameters))

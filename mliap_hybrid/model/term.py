@@ -117,6 +117,8 @@ class Term(torch.nn.Module, ABC):
     """Its name in model files, and among the terms of a model."""
     cost: ClassVar[Literal["local", "exchange", "solve"]] = "local"
     """What it needs of other ranks: nothing; values of neighbours; a solution for all atoms at once."""
+    is_known: ClassVar[bool] = False
+    """Whether it was trained by itself, before: its `origin` says how."""
     centroid: ClassVar[bool] = True
     """Whether the force of each pair is the derivative of its centre's energy alone, as heat fluxes need it."""
     needs_tags: ClassVar[bool] = False
@@ -170,6 +172,11 @@ class Term(torch.nn.Module, ABC):
     def memory_of_constants(self, n_atoms: Sequence[int], with_virials: bool) -> int:
         """Bytes that these will take, of frames with so many atoms."""
         return 0
+
+    @property
+    def origin(self) -> str:
+        """What the term was trained from, in words."""
+        return ""
 
     def remarks(self) -> list[str]:
         """What users should know of the structures that the term has been computed for."""

@@ -37,7 +37,7 @@ from mliap_hybrid.model.contraction import scaling_of_moments
 from mliap_hybrid.model.feature_description import describe_features
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
-from mliap_hybrid.sgdml.known_molecules import molecules_of
+from mliap_hybrid.sgdml.known_molecules import known_terms
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.weak_supervision.consistency import needs_of
 from mliap_hybrid.weak_supervision.displaced_copies import DisplacedCopies, copy_frame, memory_of_copies
@@ -101,8 +101,8 @@ def prepare(
     features = make_features(settings, elements)
     trained = settings.trained_quantities()
     use_forces, use_virials = settings.data.keys.forces is not None, settings.data.keys.with_virials
-    molecules = molecules_of(settings) if initial_fit is None else initial_fit.molecules
-    explicit = explicit_terms(settings, elements, charges, molecules)
+    known = known_terms(settings) if initial_fit is None else initial_fit.known_terms
+    explicit = explicit_terms(settings, elements, charges, known)
     bytes_of_constants = sum(
         made.term.memory_of_constants([batch.n_atoms for batch in batches], use_virials)
         for made in explicit
@@ -128,7 +128,7 @@ def prepare(
         else:
             whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
         initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
-        initial_fit = replace(initial_fit, molecules=molecules)
+        initial_fit = replace(initial_fit, known_terms=known)
 
     represent = _representation(features, initial_fit, source, in_memory)
     frames = [
@@ -187,7 +187,7 @@ def make_weak_supervision(
     """
     weak, smearing = settings.weak_supervision, settings.electrostatics.smearing
     needs, compute = needs_of(weak.taylor, weak.spatial, weak.spatial_order), FastFeatures(features)
-    explicit = explicit_terms(settings, initial_fit.elements, initial_fit.charges, initial_fit.molecules)
+    explicit = explicit_terms(settings, initial_fit.elements, initial_fit.charges, initial_fit.known_terms)
     fitted = any(fits_charges(made) for made in explicit)
 
     def physics(batch: Batch) -> Prediction:

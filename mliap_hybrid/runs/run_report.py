@@ -9,7 +9,6 @@ from mliap_hybrid.fitting.checkpoint import Checkpoint, read_checkpoint
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.member_models import member_models
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.report.evaluation import Evaluation, evaluate
 from mliap_hybrid.report.report import Report, charges_in_words, model_facts, write_report
 from mliap_hybrid.runs.progress import Display
@@ -56,10 +55,8 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
 
 def _origin_in_words(best: Checkpoint) -> str:
     epochs: int | list[int] = best.trainer["epoch"]
-    molecules = best.model.term(MoleculeTerm)
-    if best.initial_fit is None and molecules is not None:
-        gdml = molecules.model
-        return f"Kernel model of {gdml.n_train} frames, sigma {gdml.sigma:g} 1/Å, {len(gdml.permutations)} permutations"
+    if best.initial_fit is None:  # there was no network to train
+        return ". ".join(term.origin for term in best.model.all_terms if term.is_known)
     if isinstance(epochs, int):
         return f"Weights of epoch {epochs}, which has the lowest validation loss"
     of_members = ", ".join(map(str, epochs))

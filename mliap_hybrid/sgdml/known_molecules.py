@@ -8,6 +8,7 @@ from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.sgdml.closed_form import model_of_molecules
 from mliap_hybrid.sgdml.molecules import cutoff_with_margin
@@ -26,8 +27,8 @@ def imported_model(file: Path) -> HybridModel:
     return model_of_molecules(gdml, cutoff_with_margin(1.0 / float(gdml.descriptors.min())))
 
 
-def molecules_of(settings: TrainingFile) -> MoleculeTerm | None:
-    """The energy of molecules that a training file names; None where it names none.
+def known_terms(settings: TrainingFile) -> tuple[Term, ...]:
+    """What a training file names that was trained before: the energy of molecules, or nothing.
 
     Raises
     ------
@@ -35,10 +36,10 @@ def molecules_of(settings: TrainingFile) -> MoleculeTerm | None:
         If what it names is not a kernel model.
     """
     if settings.molecules is None:
-        return None
+        return ()
     path = settings.molecules.model
     model = imported_model(path) if path.suffix == ".npz" else load_model(path)
     molecules = model.term(MoleculeTerm)
     if molecules is None or len(model.heads):
         raise InputError(f"molecules.model is {path}, which is no kernel model: expected a run with `gdml`, or an .npz")
-    return molecules
+    return (molecules,)

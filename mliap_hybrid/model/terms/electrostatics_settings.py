@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -40,6 +41,22 @@ def _check_charges(value: Any, sources: tuple[str, ...], what: str) -> Any:
     elif not isinstance(value, str):
         raise ValueError("expected " + ", ".join(sources) + " or a table such as {Na: 1.0, Cl: -1.0}")
     return value
+
+
+@dataclass(frozen=True)
+class ChargeSource:
+    """Where the charges of the elements come from: fixed ones, or those that others start from."""
+
+    setting: str
+    """Of this section, which names it."""
+    name: str | dict[str, float]
+    """What the setting says."""
+    is_start: bool
+    """Whether training changes them."""
+    any_sum: bool
+    """Whether they need not sum to the total charge."""
+    meets_labels: bool
+    """Whether what follows from them is compared with charges of atoms."""
 
 
 class ElectrostaticsSettings(TermSection):
@@ -113,6 +130,13 @@ class ElectrostaticsSettings(TermSection):
     def predicts(self) -> bool:
         """Whether charges are predicted."""
         return self.charges == "predicted"
+
+    @property
+    def charge_source(self) -> ChargeSource:
+        """Of the charges of the elements."""
+        if self.predicts:
+            return ChargeSource("starting_charges", self.starting_charges, True, self.neutrality == "shift", True)
+        return ChargeSource("charges", self.charges, self.charges == "fitted", False, False)
 
     def make(self, context: TermContext) -> MadeTerm | None:
         """The long-range term with its charges; fitted ones are kept neutral by fitting/charge_products.py."""

@@ -58,6 +58,7 @@ class MoleculeTerm(Term):
     kind = "molecules"
     centroid = False
     needs_tags = True
+    is_known = True
 
     def __init__(self, model: GDMLModel):
         super().__init__()
@@ -120,6 +121,12 @@ class MoleculeTerm(Term):
         """As in `Term`."""
         energies, pair_gradients = self.energies_and_gradients(geometry)
         return Contribution(energies=energies, pair_gradients=pair_gradients)
+
+    @property
+    def origin(self) -> str:
+        """As in `Term`."""
+        n_frames, n_permutations = self.model.n_train, len(self.model.permutations)
+        return f"Kernel model of {n_frames} frames, sigma {self.model.sigma:g} 1/Å, {n_permutations} permutations"
 
     def remarks(self) -> list[str]:
         """As in `Term`."""
