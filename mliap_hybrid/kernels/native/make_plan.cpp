@@ -33,6 +33,7 @@ OwnedPlan<T>::OwnedPlan(const mliap_features_settings &settings, const mliap_net
                         int n_networks)
 {
   FeaturePlan<T> &plan = features;
+  require(settings.n_elements <= 128, "too many elements");
   require(settings.n_elements > 0 && settings.n_probes > 0 && settings.n_intervals > 0, "empty settings");
   require(settings.n_orders > 0 && settings.n_orders <= kPlanMaxOrder + 1, "number of orders out of range");
   plan.n_elements = settings.n_elements;

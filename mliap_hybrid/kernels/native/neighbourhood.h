@@ -31,6 +31,9 @@ struct Neighbourhood {
   T *radial[3];
 };
 
+// More than there are in the periodic table.
+constexpr int kMostElements = 128;
+
 template <class T>
 MLIAP_INLINE long padded(long n) { return (n + lanes<T> - 1) / lanes<T> * lanes<T>; }
 
@@ -43,11 +46,10 @@ int64_t most_places(const FeaturePlan<T> &plan, const Task &task)
     const int64_t n = task.offsets[i + 1] - task.offsets[i];
     if (n > most) most = n;
   }
-  constexpr int kMostElements = 128;
   bool used[kMostElements] = {};
   if (plan.n_slots > 1)
     for (int64_t p = task.offsets[task.first_centre]; p < task.offsets[task.last_centre]; p++)
-      used[task.neighbour_rows[p] % kMostElements] = true;
+      used[task.neighbour_rows[p]] = true;
   for (const bool is_used : used) n_used += is_used;
   return padded<T>(most) + (n_used > 1 ? n_used - 1 : 0) * lanes<T>;
 }
@@ -58,7 +60,7 @@ Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long size, int p
 {
   Neighbourhood<T> hood{};
   hood.slots = arena.take<long>(plan.n_slots + 1);
-  hood.pair = arena.take<int32_t>(plan.n_slots > 1 ? size : 0);
+  hood.pair = arena.take<int32_t>(plan.n_slots > 1 ? size + 1 : 0);  // one more, for the pair that is not of a slot
   hood.x = arena.take<T>(planes * size);
   hood.y = arena.take<T>(planes * size);
   hood.z = arena.take<T>(planes * size);
@@ -78,20 +80,25 @@ MLIAP_INLINE T square_root_of(T x)
   return __builtin_sqrt(x);
 }
 
-// Give each slot its places and each pair one of its slot's.
+// Give each slot its places and each pair one of its slot's. A pass over the pairs for each slot that is in use: one pass
+// for all would wait for its own counters, in memory.
 template <class T>
 void sort_by_slot(const FeaturePlan<T> &plan, const int32_t *elements, Neighbourhood<T> &hood)
 {
-  long *const slots = hood.slots;
-  for (int s = 0; s <= plan.n_slots; s++) slots[s] = 0;
-  for (long j = 0; j < hood.n_pairs; j++) slots[elements[j] + 1]++;
-  for (int s = 0; s < plan.n_slots; s++) slots[s + 1] = slots[s] + padded<T>(slots[s + 1]);
-  hood.size = slots[plan.n_slots];
-  for (long j = 0; j < hood.size; j++) hood.pair[j] = -1;
-  for (long j = 0; j < hood.n_pairs; j++) hood.pair[slots[elements[j]]++] = int32_t(j);
-  // Each slot now ends at its last pair; its places end where those of the next one begin.
-  for (int s = plan.n_slots - 1; s > 0; s--) slots[s] = padded<T>(slots[s - 1]);
-  slots[0] = 0;
+  bool is_used[kMostElements] = {};
+  for (long j = 0; j < hood.n_pairs; j++) is_used[elements[j]] = true;
+  long end = 0;
+  for (int s = 0; s < plan.n_slots; s++) {
+    const long first = hood.slots[s] = end;
+    if (!is_used[s]) continue;
+    long n = first;
+    for (long j = 0; j < hood.n_pairs; j++) {
+      hood.pair[n] = int32_t(j);
+      n += elements[j] == s;
+    }
+    for (end = first + padded<T>(n - first); n < end; n++) hood.pair[n] = -1;
+  }
+  hood.slots[plan.n_slots] = hood.size = end;
 }
 
 // Read the pairs of centre i; false if a distance is zero or not a finite number.
