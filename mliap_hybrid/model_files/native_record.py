@@ -101,11 +101,11 @@ def _arrays_of_charges(charges: FixedChargeConstants | PredictedChargeConstants 
         return {}
     if isinstance(charges, FixedChargeConstants):
         return {"values": charges.values}
-    bound = {} if math.isinf(charges.largest_change) else {"largest_change": np.float64(charges.largest_change)}
-    return bound | {
+    return {
         "starting": charges.starting,
         "typical": charges.typical,
         "smearing": np.float64(charges.smearing),
+        "largest_change": np.float64(0.0 if math.isinf(charges.largest_change) else charges.largest_change),
         "increments": np.int32(charges.increments),
     }
 
@@ -152,11 +152,13 @@ def decode_native(content: bytes, source: str) -> NativeRecord | None:
 def _read_charges(reader: ArrayReader, n_elements: int) -> FixedChargeConstants | PredictedChargeConstants:
     if reader.has("values"):
         return FixedChargeConstants(reader.floats("values", n_elements))
+    largest_change = reader.number("largest_change")  # 0: no bound
+    reader.require(largest_change >= 0.0, "largest_change", "a number from 0")
     return PredictedChargeConstants(
         starting=reader.floats("starting", n_elements),
         typical=reader.floats("typical", n_elements),
         smearing=reader.number("smearing", above=0.0),
-        largest_change=reader.number("largest_change", above=0.0) if reader.has("largest_change") else math.inf,
+        largest_change=largest_change or math.inf,
         increments=reader.flag("increments"),
     )
 
