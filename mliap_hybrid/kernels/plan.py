@@ -41,7 +41,6 @@ def is_known(features: object) -> TypeGuard[GaussianMultipoles | NeighbourMoment
 
 def feature_arrays(features: GaussianMultipoles | NeighbourMoments, dtype: torch.dtype) -> FeatureArrays:
     """These features as the kernels know them, for a precision."""
-    is_moments = isinstance(features, NeighbourMoments)
     assert isinstance(features.radial, SplinedRadial)
     return FeatureArrays(
         single_precision=dtype == torch.float32,
@@ -50,8 +49,8 @@ def feature_arrays(features: GaussianMultipoles | NeighbourMoments, dtype: torch
         n_probes=n_probes(features),
         table=radial_table(features.radial, dtype).cpu().numpy(),
         own=own_moments(features).cpu().numpy(),
-        invariants=None if is_moments else _invariants_of(features),
-        by_element=is_moments and features.by_element,
+        invariants=None if isinstance(features, NeighbourMoments) else _invariants_of(features),
+        by_element=features.by_element if isinstance(features, NeighbourMoments) else False,
     )
 
 

@@ -61,7 +61,7 @@ def read_native_file(path: Path) -> NativeFile | None:
         return None
     _check_agreement(content, record, str(path))
     total_charge, allow_small_box = content.get("total_charge"), content.get("allow_small_box")
-    if type(total_charge) not in (int, float) or type(allow_small_box) is not bool:
+    if not isinstance(total_charge, int | float) or not isinstance(allow_small_box, bool):
         return None
     return NativeFile(record, float(total_charge), allow_small_box, content["digest"])
 

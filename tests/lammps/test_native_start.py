@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from lammps_runs import OUTPUT, assert_same, run, run_well
 from native_models import MODELS
 
+from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, write_data_file
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
@@ -72,16 +74,21 @@ def lines_of(potential: str, units: str = "metal", ranks: str = "", end: str = "
     return start + OUTPUT.replace("custom 1", "custom 4") + end
 
 
+def with_record(source: Path, target: Path, native: bytes) -> None:
+    """A model file with another native record, or none, and a digest that fits."""
+    records = read_records(source)
+    content = json.loads(records.manifest)
+    digest = digest_of(content, records.weights, native)
+    written = [json.dumps(content | {"digest": digest}).encode(), records.weights, *([native] if native else [])]
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+        for k, record in enumerate(written):
+            archive.writestr(f"archive/data/{k}", record)
+
+
 def as_by_torch(folder: Path, name: str = "by_torch.pt") -> str:
     """The same model in a file without a native record, as older versions wrote."""
-    records = read_records(folder / "model.pt")
-    content = json.loads(records.manifest)
-    with zipfile.ZipFile(folder / name, "w") as archive:
-        archive.writestr("archive/data.pkl", b"")
-        digest = digest_of(content, records.weights)
-        archive.writestr("archive/data/0", json.dumps(content | {"digest": digest}))
-        archive.writestr("archive/data/1", records.weights)
-    assert read_model(folder / name)[0].dtype == content["dtype"]
+    with_record(folder / "model.pt", folder / name, b"")
     return name
 
 
@@ -162,15 +169,22 @@ def test_files_of_older_versions_start(tmp_path):
 def test_a_damaged_record_ends_a_run(exported):
     """With one sentence, on all ranks."""
     folder, potential = exported["short-range"]
-    records = read_records(folder / "model.pt")
-    content, cut = json.loads(records.manifest), records.native[:-8]
-    with zipfile.ZipFile(folder / "damaged.pt", "w") as archive:
-        archive.writestr("archive/data.pkl", b"")
-        digest = digest_of(content, records.weights, cut)
-        archive.writestr("archive/data/0", json.dumps(content | {"digest": digest}))
-        archive.writestr("archive/data/1", records.weights)
-        archive.writestr("archive/data/2", cut)
+    with_record(folder / "model.pt", folder / "damaged.pt", read_records(folder / "model.pt").native[:-8])
     failed = run(folder / "damaged", lines_of(potential.replace("model.pt", "damaged.pt")), 2)
     assert failed.status != 0
     assert failed.text.count("the native record is damaged") == 1
     assert "Traceback" not in failed.text
+
+
+@pytest.mark.parametrize("name", ["short-range", "fixed charges"])
+def test_check_finds_a_record_of_another_model(exported, name):
+    """Which is sound in itself: the energies of atoms are others by a thousandth of an electronvolt."""
+    folder, _ = exported[name]
+    arrays = dict(safetensors.numpy.load(read_records(folder / "model.pt").native))
+    arrays["network0.offset"] = arrays["network0.offset"] + 1e-3
+    with_record(folder / "model.pt", folder / "other.pt", safetensors.numpy.save(arrays))
+    atoms = random_structure(24, ["Na", "Cl"], CELL, seed=2)
+    found = {file: check_model(folder / file, (1,), atoms) for file in ("model.pt", "other.pt")}
+    assert all(comparison.ok for comparison in found["model.pt"])
+    wrong = {comparison.what.partition(": ")[2] for comparison in found["other.pt"] if not comparison.ok}
+    assert wrong == {"LAMMPS on 1 rank - Python", "LAMMPS on 1 rank - with Python in each step"}
