@@ -51,10 +51,10 @@ def read_native_file(path: Path) -> NativeFile | None:
     try:
         records = read_records(path)
         content = decode_manifest(records.manifest, str(path))
-    except InputError:
+        digest = digest_of(content, records.weights, records.native)
+    except (InputError, RecursionError):
         return None
-    is_known = content["schema_version"] <= SCHEMA_VERSION
-    if not is_known or content.get("digest") != digest_of(content, records.weights, records.native):
+    if content["schema_version"] > SCHEMA_VERSION or content.get("digest") != digest:
         return None
     record = decode_native(records.native, str(path))
     if record is None:
@@ -63,7 +63,7 @@ def read_native_file(path: Path) -> NativeFile | None:
     total_charge, allow_small_box = content.get("total_charge"), content.get("allow_small_box")
     if not isinstance(total_charge, int | float) or not isinstance(allow_small_box, bool):
         return None
-    return NativeFile(record, float(total_charge), allow_small_box, content["digest"])
+    return NativeFile(record, float(total_charge), allow_small_box, digest)
 
 
 def _check_agreement(content: dict[str, Any], record: NativeRecord, source: str) -> None:

@@ -235,6 +235,20 @@ def test_what_was_changed_after_the_export(path, tmp_path):
                 opener(file)
 
 
+@pytest.mark.parametrize("depth", [200, 900, 3000, 100_000])
+def test_manifests_that_are_nested(path, tmp_path, depth):
+    """What is too deep for one reader or the other is refused by a sentence."""
+    records = read_records(path)
+    nested = '{"a":' * depth + "1" + "}" * depth
+    text = records.manifest.decode().replace('"provenance": {', '"provenance": {"deep": ' + nested + ", ", 1)
+    with zipfile.ZipFile(tmp_path / "deep.pt", "w") as archive:
+        written = {"data.pkl": b"", "data/0": text, "data/1": records.weights, "data/2": records.native}
+        for name, record in written.items():
+            archive.writestr(f"archive/{name}", record)
+    with pytest.raises(InputError, match=r"manifest"):
+        open_file(str(tmp_path / "deep.pt"))
+
+
 def test_records_that_are_compressed_or_twice_there(path, tmp_path):
     records, file = read_records(path), tmp_path / "zip.pt"
     with zipfile.ZipFile(file, "w") as archive:
