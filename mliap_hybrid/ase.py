@@ -17,6 +17,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.spread import committee_spread
 from mliap_hybrid.model_files.description import describe
 from mliap_hybrid.model_files.model_file import Manifest, encode_records, parse_records, restore_model
+from mliap_hybrid.model_files.safe_records import Records
 from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.structure import with_total_charge
 
@@ -91,7 +92,7 @@ class HybridCalculator(Calculator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         described, weights = state.pop("_records")
-        manifest, tensors = parse_records(described, weights, "the copied calculator")
+        manifest, tensors = parse_records(Records(described, weights), "the copied calculator")
         self.__dict__.update(state)
         self._set_model(restore_model(manifest, tensors, "the copied calculator"), manifest)
 

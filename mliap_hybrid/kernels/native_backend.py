@@ -7,7 +7,6 @@ work on. Features, their derivatives and the heads on top of them need few passe
 from __future__ import annotations
 
 import ctypes
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,17 +14,18 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.distances import check_distances
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels import network_gradients
-from mliap_hybrid.kernels.library import BAD_DISTANCE, check_error, instruction_sets, open_library
+from mliap_hybrid.kernels.features_handle import FeaturesHandle
+from mliap_hybrid.kernels.library import BAD_DISTANCE, check_error, open_library
+from mliap_hybrid.kernels.native_arrays import FeatureArrays, NetworkArrays
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.kernels.pair_sums import NativePairSums
-from mliap_hybrid.kernels.plan import MAX_LAYERS, feature_settings, is_known, network_settings
+from mliap_hybrid.kernels.plan import MAX_LAYERS, feature_arrays, is_known, network_arrays
 from mliap_hybrid.kernels.pointers import pointer
 from mliap_hybrid.kernels.sorted_pairs import PairSorter, SortedPairs
-from mliap_hybrid.kernels.structs import NetworkSettings
 from mliap_hybrid.structure import Geometry
 
 CPU = torch.device("cpu")
@@ -84,28 +84,19 @@ class NativeBackend:
                 f"{getattr(features, 'orders', None)}, layers {[len(head.weights) for head in heads]}, {dtype} and "
                 f"{device}: use the torch features"
             )
-        known = instruction_sets()
         self._arguments = features, [head.to(CPU, torch.float64) for head in heads], CPU, dtype
         self._chosen = {"instruction_set": instruction_set, "n_threads": n_threads}
-        instruction_set = instruction_set or known[0]
-        if instruction_set not in known:
-            raise InputError(
-                f"this processor has no instruction set '{instruction_set}': {did_you_mean(instruction_set, known)}"
-            )
         self.device, self.dtype = CPU, dtype
         self.n_features, self.n_heads = features.n_features, len(heads)
         self.n_threads = n_threads
         self._sort = PairSorter(features.species_of)
         self._library = open_library()
-        settings = feature_settings(features, dtype)
-        weights = (NetworkSettings * len(heads))(*map(network_settings, heads))
-        self.handle = self._library.mliap_features_create(
-            ctypes.byref(settings), weights, len(heads), instruction_set.encode()
-        )
-        if not self.handle:
-            raise InputError("the native kernels could not be set up for these features and networks")
-        weakref.finalize(self, self._library.mliap_features_destroy, self.handle)
-        self._n_moments: int = self._library.mliap_features_moments(self.handle)
+        self._handle = FeaturesHandle(*self.arrays(), instruction_set)
+
+    def arrays(self) -> tuple[FeatureArrays, list[NetworkArrays]]:
+        """Features and heads as the library got them."""
+        features, heads, _, dtype = self._arguments
+        return feature_arrays(features, dtype), [network_arrays(head) for head in heads]
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         # A copy, also one in another process or on another processor, has memory of the library for itself; without a
@@ -144,7 +135,7 @@ class NativeBackend:
         """As `Backend`: (n_centres, n_features), and the moments."""
         pairs = self.prepare(geometry)
         values = torch.empty((pairs.n_centres, self.n_features), dtype=self.dtype)
-        moments = torch.empty((pairs.n_centres, self._n_moments), dtype=self.dtype)
+        moments = torch.empty((pairs.n_centres, self._handle.n_moments), dtype=self.dtype)
         self._call("forward", pairs, pointer(values, self.dtype), pointer(moments, self.dtype))
         return values, NativeState(pairs, moments)
 
@@ -214,7 +205,7 @@ class NativeBackend:
     def _call(self, name: str, pairs: SortedPairs, *addresses: int | None) -> None:
         n_threads = torch.get_num_threads() if self.n_threads is None else self.n_threads
         function = getattr(self._library, f"mliap_features_{name}")
-        error = function(self.handle, ctypes.byref(pairs.pairs), n_threads, *addresses)
+        error = function(self._handle.address, ctypes.byref(pairs.pairs), n_threads, *addresses)
         if error == BAD_DISTANCE:
             check_distances(pairs.vectors.norm(dim=1), pairs.geometry)
         check_error(error)

@@ -1,4 +1,4 @@
-"""What the native kernels must be told of features and network: tables and lists of products as C structures."""
+"""What the native kernels must be told of features and networks: tables and lists of products as plain arrays."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from torch import Tensor
 from mliap_hybrid.features.gmp import GaussianMultipoles
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.radial import SplinedRadial
-from mliap_hybrid.kernels.library import doubles, ints
+from mliap_hybrid.kernels.native_arrays import ContractionArrays, FeatureArrays, InvariantArrays, NetworkArrays
 from mliap_hybrid.kernels.network_weights import NetworkWeights
-from mliap_hybrid.kernels.structs import FeatureSettings, NetworkSettings
 
 MAX_LAYERS = 16
 """Most linear maps of a network that the kernels take."""
@@ -40,55 +39,38 @@ def is_known(features: object) -> TypeGuard[GaussianMultipoles | NeighbourMoment
     )
 
 
-def feature_settings(features: GaussianMultipoles | NeighbourMoments, dtype: torch.dtype) -> FeatureSettings:
-    """The C structure of these features; it keeps the arrays that it points to."""
-    return _of_moments(features, dtype) if isinstance(features, NeighbourMoments) else _of_multipoles(features, dtype)
-
-
-def _of_moments(features: NeighbourMoments, dtype: torch.dtype) -> FeatureSettings:
-    table = radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
-    return FeatureSettings(
+def feature_arrays(features: GaussianMultipoles | NeighbourMoments, dtype: torch.dtype) -> FeatureArrays:
+    """These features as the kernels know them, for a precision."""
+    assert isinstance(features.radial, SplinedRadial)
+    return FeatureArrays(
         single_precision=dtype == torch.float32,
-        moments=True,
-        by_element=features.by_element,
-        n_elements=len(features.elements),
-        n_orders=len(features.orders),
-        orders=ints(features.orders),
-        n_probes=features.n_probes,
         cutoff=features.cutoff,
-        n_intervals=table.shape[1] - 1,
-        table=doubles(table.cpu().numpy()),
-        own=doubles(own_moments(features).cpu().numpy()),
+        orders=np.array(features.orders, dtype=np.int32),
+        n_probes=n_probes(features),
+        table=radial_table(features.radial, dtype).cpu().numpy(),
+        own=own_moments(features).cpu().numpy(),
+        invariants=None if isinstance(features, NeighbourMoments) else _invariants_of(features),
+        by_element=features.by_element if isinstance(features, NeighbourMoments) else False,
     )
 
 
-def _of_multipoles(features: GaussianMultipoles, dtype: torch.dtype) -> FeatureSettings:
-    assert isinstance(features.radial, SplinedRadial)
-    table = radial_table(features.radial, dtype)  # (n_elements, n_intervals + 1, 2, n_radial)
+def _invariants_of(features: GaussianMultipoles) -> InvariantArrays:
     products, product_scales = products_of(features)
     triples = Triples(features)
-    return FeatureSettings(
-        single_precision=dtype == torch.float32,
-        n_elements=len(features.elements),
-        n_orders=len(features.orders),
-        orders=ints(features.orders),
-        n_probes=n_probes(features),
-        cutoff=features.cutoff,
-        n_intervals=table.shape[1] - 1,
-        table=doubles(table.cpu().numpy()),
-        own=doubles(own_moments(features).cpu().numpy()),
-        n_products=len(products),
-        products=ints(products),
-        product_scales=doubles(product_scales),
-        n_couplings=len(triples.coupling_orders),
-        coupling_orders=ints(triples.coupling_orders),
-        coupling_terms=ints(triples.n_terms),
-        term_components=ints(triples.components),
-        term_values=doubles(triples.values),
-        n_triples=len(triples.triples),
-        triples=ints(triples.triples),
-        triple_scales=doubles(triples.scales),
+    return InvariantArrays(
+        products=_indices(products, 3),
+        product_scales=np.array(product_scales),
+        coupling_orders=_indices(triples.coupling_orders, 3),
+        coupling_terms=_indices(triples.n_terms),
+        term_components=_indices(triples.components, 3),
+        term_values=np.array(triples.values),
+        triples=_indices(triples.triples, 4),
+        triple_scales=np.array(triples.scales),
     )
+
+
+def _indices(values: Sequence[Any], *columns: int) -> np.ndarray:
+    return np.array(values, dtype=np.int32).reshape(-1, *columns)
 
 
 def n_probes(features: GaussianMultipoles | NeighbourMoments) -> int:
@@ -156,29 +138,22 @@ class Triples:
         self.scales = features.triples.scales.tolist()
 
 
-def network_settings(network: NetworkWeights) -> NetworkSettings:
-    """The C structure of these weights; it keeps the arrays that it points to."""
+def network_arrays(network: NetworkWeights) -> NetworkArrays:
+    """These weights as the kernels know them."""
     sizes = [network.weights[0].shape[1], *(weight.shape[0] for weight in network.weights)]
     contraction = network.contraction
-    of_moments: dict[str, Any] = {}
-    if contraction is not None:
-        of_moments = {
-            "body_order": contraction.body_order,
-            "n_channels": contraction.weights.shape[2],
-            "mixing": doubles(_flat([contraction.weights])),
-            "own": doubles(_flat([contraction.own])),
-        }
-    return NetworkSettings(
-        **of_moments,
-        n_layers=len(network.weights),
-        sizes=ints(sizes),
-        weights=doubles(_flat(network.weights)),
-        biases=doubles(_flat(network.biases)),
-        shift=doubles(_flat([torch.zeros(sizes[0]) if network.shift is None else network.shift])),
-        linear=doubles(_flat([network.linear])),
-        offset=doubles(_flat([network.offset])),
+    return NetworkArrays(
+        sizes=np.array(sizes, dtype=np.int32),
+        weights=np.concatenate([_numbers(weight).ravel() for weight in network.weights]),
+        biases=np.concatenate([_numbers(bias) for bias in network.biases]),
+        shift=np.zeros(sizes[0]) if network.shift is None else _numbers(network.shift),
+        linear=_numbers(network.linear),
+        offset=_numbers(network.offset),
+        contraction=None
+        if contraction is None
+        else ContractionArrays(contraction.body_order, _numbers(contraction.weights), _numbers(contraction.own)),
     )
 
 
-def _flat(tensors: Sequence[Tensor]) -> np.ndarray:
-    return torch.cat([tensor.detach().double().flatten() for tensor in tensors]).cpu().numpy()
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().double().cpu().numpy()

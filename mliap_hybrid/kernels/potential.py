@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.kernels.features_handle import FeaturesHandle
 from mliap_hybrid.kernels.library import doubles, open_library
-from mliap_hybrid.kernels.native_backend import NativeBackend
+from mliap_hybrid.kernels.native_arrays import FeatureArrays, NetworkArrays
 from mliap_hybrid.kernels.structs import PotentialSettings
 
 
@@ -21,8 +22,8 @@ class PairConstants:
 
     repulsion: np.ndarray | None = None
     """(n_elements, n_elements, 3): k_e Z_i Z_j in eV Å, screening length and reach in Å."""
-    screening: Sequence[tuple[float, float]] = ()
-    """Amplitude and decay of each exponential of the screening."""
+    screening: np.ndarray | Sequence[tuple[float, float]] = ()
+    """(4, 2): amplitude and decay of each exponential of the screening."""
     charge_products: np.ndarray | None = None
     """(n_elements, n_elements): k_e q_i q_j of fixed smeared charges, eV Å."""
     smearing: float = 0.0
@@ -35,19 +36,27 @@ class PairConstants:
     """Å."""
 
 
+@dataclass(frozen=True)
+class PotentialArrays:
+    """A whole model as plain arrays."""
+
+    features: FeatureArrays
+    networks: Sequence[NetworkArrays]
+    """Those of the energy, and behind them those of the charges."""
+    n_energy_networks: int
+    baseline: np.ndarray
+    """(n_elements,), eV: energy of an atom without neighbours, beside what the networks say."""
+    pairs: PairConstants
+
+
 class NativePotential:
     """Networks and explicit terms as one handle of the library.
 
     Parameters
     ----------
-    backend : NativeBackend
-        With the networks of the energy, and behind them those of the charges.
-    n_energy_networks : int
-    cutoff : float, Å
-        Of all pairs.
-    baseline : array, shape (n_elements,), eV
-        Energy of an atom without neighbours, beside what the networks say.
-    constants : PairConstants
+    arrays : PotentialArrays
+    total_charge : float, e
+        Of the system, for networks that see it.
 
     Raises
     ------
@@ -55,30 +64,24 @@ class NativePotential:
         If the library cannot set it up.
     """
 
-    def __init__(
-        self,
-        backend: NativeBackend,
-        n_energy_networks: int,
-        cutoff: float,
-        baseline: np.ndarray,
-        constants: PairConstants,
-    ):
-        self._backend = backend  # its handle must live as long as this one
-        self.n_charge_networks = backend.n_heads - n_energy_networks
-        library = open_library()
+    def __init__(self, arrays: PotentialArrays, total_charge: float = 0.0):
+        networks = [network.at_total_charge(total_charge) for network in arrays.networks]
+        self._features = FeaturesHandle(arrays.features, networks)  # must live as long as this one
+        self.n_charge_networks = len(networks) - arrays.n_energy_networks
+        library, pairs = open_library(), arrays.pairs
         settings = PotentialSettings(
-            features=backend.handle,
-            n_elements=len(baseline),
-            n_energy_networks=n_energy_networks,
-            cutoff=cutoff,
-            baseline=doubles(baseline),
-            repulsion=_optional(constants.repulsion),
-            screening=doubles(np.asarray(constants.screening)),
-            charge_products=_optional(constants.charge_products),
-            smearing=constants.smearing,
-            dispersion=_optional(constants.dispersion),
-            damping=constants.damping,
-            switch_width=constants.switch_width,
+            features=self._features.address,
+            n_elements=len(arrays.baseline),
+            n_energy_networks=arrays.n_energy_networks,
+            cutoff=arrays.features.cutoff,
+            baseline=doubles(arrays.baseline),
+            repulsion=_optional(pairs.repulsion),
+            screening=doubles(np.asarray(pairs.screening)),
+            charge_products=_optional(pairs.charge_products),
+            smearing=pairs.smearing,
+            dispersion=_optional(pairs.dispersion),
+            damping=pairs.damping,
+            switch_width=pairs.switch_width,
         )
         self.handle: int = library.mliap_potential_create(ctypes.byref(settings))
         if not self.handle:

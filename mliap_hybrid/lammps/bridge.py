@@ -33,6 +33,7 @@ from mliap_hybrid.lammps.bridge_api import (
 )
 from mliap_hybrid.lammps.data import MLIAPData
 from mliap_hybrid.lammps.foreign_models import is_zip, open_trusted
+from mliap_hybrid.lammps.native_unified import open_native
 
 
 class OpenModel:
@@ -113,7 +114,10 @@ def open_file(path: str, trusted: bool = False) -> Any:
         raise InputError(f"cannot find the model file '{path}' (looked in {Path.cwd()})")
     if trusted and file.suffix not in (".pt", ".pth") and not is_zip(file):
         return open_trusted(file)
-    from mliap_hybrid.lammps.unified import open_unified  # imports torch, which a pickle may do without
+    native = open_native(file)
+    if native is not None:
+        return native
+    from mliap_hybrid.lammps.unified import open_unified  # imports torch, which other files do without
 
     return open_unified(path, trusted)
 

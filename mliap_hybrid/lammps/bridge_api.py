@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 7
+BRIDGE_VERSION = 8
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -80,6 +80,7 @@ class Step(ctypes.Structure):
         ("box_origin", c_double * 3),
         ("periodic", c_int32 * 3),
         ("comm", c_int32),
+        ("ranks_on_machine", c_int32),
         ("ntimestep", c_int64),
         ("g_ewald", c_double),
         ("unit_style", c_char_p),

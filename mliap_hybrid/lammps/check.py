@@ -123,10 +123,12 @@ def _checks(path: Path, atoms: Atoms | None, folder: Path) -> list[_Check]:
     repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
     n_copies = len(repeated) // len(atoms)
     atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
-    total_charge, exactly = manifest.total_charge, folder / "exact.pt"
-    what, without_solver = EXACT[manifest.description.source("charge")]
+    total_charge, source = manifest.total_charge, manifest.description.source("charge")
+    what, without_solver = EXACT[source]
     unified = HybridUnified(without_solver(manifest), describe(model)[1])
-    write_unified(exactly, unified)
+    exactly = path if source is None else folder / "exact.pt"
+    if source is not None:
+        write_unified(exactly, unified)
     rounding = LOCAL_TOLERANCE if manifest.dtype == "float64" else SINGLE_TOLERANCE
     exact = dict.fromkeys(UNITS, rounding)
     checks = [_Check(what, unified.model, total_charge, SinglePoint(exactly, atoms), exact, exact)]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.exchange import as_tensor, listed_atoms
+from mliap_hybrid.lammps.host_arrays import host_array, listed_atoms
 
 EDGE = 1e-9
 """Share of the cutoff within which rounding decides whether a pair is in the list."""
@@ -54,9 +54,9 @@ def check_pairs(data: Any, cutoff: float) -> None:
         return
     from scipy.spatial import cKDTree  # here, since the start of a run without a connection would wait for it
 
-    places = np.asarray(positions)[as_tensor(data.elems).cpu().numpy() >= 0]  # (n_of_model, 3)
+    places = np.asarray(positions)[host_array(data.elems) >= 0]  # (n_of_model, 3)
     within = cKDTree(places).query_ball_point(positions[listed], (1.0 - EDGE) * cutoff, return_length=True) - 1
-    centres = as_tensor(data.pair_i).cpu().numpy() if int(data.npairs) else listed[:0]
+    centres = host_array(data.pair_i) if int(data.npairs) else listed[:0]
     found = np.bincount(centres, minlength=int(data.ntotal))[listed]  # (n_list_atoms,)
     (lacking,) = np.nonzero(found < within)
     if len(lacking):

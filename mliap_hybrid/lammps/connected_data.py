@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.data import in_lammps_order
-from mliap_hybrid.lammps.exchange import listed_atoms
+from mliap_hybrid.lammps.host_arrays import listed_atoms
 from mliap_hybrid.lammps.instance_data import InstanceData
 
 FIX_LINES = "`fix {0} all external pf/array 1` and `fix_modify {0} virial yes`"

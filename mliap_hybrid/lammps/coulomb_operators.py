@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mliap_hybrid.communication import CoulombSolution
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.exchange import listed_atoms
+from mliap_hybrid.lammps.host_arrays import listed_atoms
 from mliap_hybrid.physics.coulomb import (
     self_energies,
     smearing_correction_energies,

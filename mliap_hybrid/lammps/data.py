@@ -69,6 +69,9 @@ class MLIAPData:
         Sum of all charges of the system: the model's, or `total_charge` in the input; NaN if it follows from the
         atoms.
 
+    ranks_on_machine : int
+        Number of ranks that share the machine with this one, itself among them.
+
     Models whose charges follow the atoms call `solve_coulomb` (or `add_coulomb`) once in each step. That method,
     the exchanges and `sum_over_ranks` are collective: all ranks make the same calls, also those without atoms.
     """
@@ -127,6 +130,7 @@ class MLIAPData:
     check_run = property(lambda self: bool(self._step.check_run))
     step = property(lambda self: self._step.ntimestep)
     total_charge = property(lambda self: self._step.total_charge)
+    ranks_on_machine = property(lambda self: self._step.ranks_on_machine)
 
     # centres and pairs
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mliap_hybrid.structure import AtomTags
@@ -39,22 +38,6 @@ def device_of(data: Any) -> torch.device | None:
     if int(data.npairs):
         return as_tensor(data.rij).device
     return as_tensor(data.elems).device if int(data.ntotal) else None
-
-
-def listed_atoms(data: Any) -> NDArray[np.integer]:
-    """Local index of each atom that the model acts on.
-
-    Parameters
-    ----------
-    data : object
-        The data object of LAMMPS.
-
-    Returns
-    -------
-    int array, shape (n_list_atoms,)
-    """
-    n_listed = int(data.nlistatoms)
-    return as_tensor(data.iatoms)[:n_listed].cpu().numpy() if n_listed else np.zeros(0, dtype=np.int32)
 
 
 def atom_tags(data: Any, listed: Tensor) -> AtomTags | None:

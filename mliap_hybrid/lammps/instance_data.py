@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.exchange_arrays import exchange_rows
 from mliap_hybrid.lammps.exchange_by_tags import forward_by_tags, reverse_by_tags
+from mliap_hybrid.lammps.process import ranks_on_machine
 
 
 class InstanceData:
@@ -65,6 +66,11 @@ class InstanceData:
     def comm(self) -> Any:
         """Communicator of all ranks of this LAMMPS, None if it was built without MPI."""
         return self._instance.get_mpi_comm()
+
+    @property
+    def ranks_on_machine(self) -> int:
+        """Number of ranks that share the machine with this one, itself among them. Collective."""
+        return 1 if self.comm is None else ranks_on_machine(self.comm)
 
     @property
     def tag(self) -> NDArray[np.int32]:

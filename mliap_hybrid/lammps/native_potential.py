@@ -13,10 +13,12 @@ import numpy as np
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
+from mliap_hybrid.kernels.native_arrays import ChargeSlopes
 from mliap_hybrid.kernels.native_backend import NativeBackend
-from mliap_hybrid.kernels.potential import NativePotential, PairConstants
+from mliap_hybrid.kernels.potential import PairConstants, PotentialArrays
 from mliap_hybrid.model.bounds import Within
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.native import slopes_by_total_charge
 from mliap_hybrid.model.neutrality import Increments, Shift
 from mliap_hybrid.model.parameters import AtomicEnergy, ElementParameter, PredictedParameter
 from mliap_hybrid.model.terms.baseline import Baseline
@@ -38,18 +40,18 @@ class _Explicit:
     pairs: PairConstants = field(default_factory=PairConstants)
 
 
-def native_potential(model: HybridModel, backend: Backend) -> NativePotential | None:
+def potential_of(model: HybridModel, backend: Backend) -> PotentialArrays | None:
     """The model for the native kernels.
 
     Parameters
     ----------
     model : HybridModel
     backend : Backend
-        Its features and heads.
+        Its features and heads, set up for a total charge of 0.
 
     Returns
     -------
-    NativePotential or None
+    PotentialArrays or None
         None if the kernels cannot evaluate all of it. With predicted charges, their neutrality and their Coulomb energy
         are left to the caller.
     """
@@ -61,8 +63,17 @@ def native_potential(model: HybridModel, backend: Backend) -> NativePotential | 
     explicit = _Explicit(np.zeros(len(model.elements)))
     for term in model.all_terms:
         _TERMS[type(term)](term, model, explicit)
+    features, networks = backend.arrays()
+    if model.total_charge_input:
+        slopes = map(_slopes_by_charge, model.heads.networks)
+        networks = [replace(network, by_charge=of_it) for network, of_it in zip(networks, slopes, strict=True)]
     n_members = len(model.heads["energy"].members)
-    return NativePotential(backend, n_members, model.cutoff, explicit.baseline, explicit.pairs)
+    return PotentialArrays(features, networks, n_members, explicit.baseline, explicit.pairs)
+
+
+def _slopes_by_charge(network: Any) -> ChargeSlopes:
+    biases, offset = slopes_by_total_charge(network)
+    return ChargeSlopes(biases.cpu().numpy(), offset.cpu().numpy())
 
 
 def _is_known(parameter: Any) -> bool:

@@ -6,16 +6,12 @@ import ctypes
 import os
 from typing import Any
 
-import torch
-
 # Parameters of glibc's mallopt (malloc.h).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-def share_cores(communicator: Any) -> None:
-    """Give each rank of a machine its share of the cores, unless fewer threads were asked for. Collective.
-
-    torch takes all cores otherwise, on every rank.
+def ranks_on_machine(communicator: Any) -> int:
+    """Ranks that share a machine with this one. Collective.
 
     Parameters
     ----------
@@ -25,9 +21,21 @@ def share_cores(communicator: Any) -> None:
     from mpi4py import MPI
 
     on_this_machine = communicator.Split_type(MPI.COMM_TYPE_SHARED)
-    share = max(1, len(os.sched_getaffinity(0)) // on_this_machine.size)
+    size: int = on_this_machine.size
     on_this_machine.Free()
-    torch.set_num_threads(min(torch.get_num_threads(), share))
+    return size
+
+
+def cores_of_rank(n_ranks: int) -> int:
+    """A rank's share of the cores of a machine with so many ranks, at least one."""
+    return max(1, len(os.sched_getaffinity(0)) // n_ranks)
+
+
+def threads_of_rank(n_ranks: int) -> int:
+    """Threads of a rank of a machine with so many ranks: as `OMP_NUM_THREADS` asks, but no more than its cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    share = cores_of_rank(n_ranks)
+    return min(int(asked), share) if asked.isdecimal() and int(asked) else share
 
 
 def keep_freed_memory() -> None:

@@ -6,16 +6,15 @@ the pair style can see by itself (neighbour lists, other styles) it checks in pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
-from ase.data import chemical_symbols
-from ase.geometry import minkowski_reduce
+from numpy.typing import NDArray
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.exchange import listed_atoms
+from mliap_hybrid.lammps.host_arrays import host_array, listed_atoms
 
 CHARGE_TOLERANCE = 1e-5
 """Largest difference in e between an atom's charge in LAMMPS and in the model."""
@@ -80,6 +79,8 @@ def shortest_lattice_vector(cell: np.ndarray, periodic: Sequence[bool], limit: f
     if n_steps < 3.0:
         vectors = STEPS[~STEPS[:, ~repeated].any(axis=1)] @ cell  # (n_vectors, 3)
     else:
+        from ase.geometry import minkowski_reduce  # here, since boxes that are so narrow for their cutoff are rare
+
         vectors = minkowski_reduce(cell, repeated)[0][repeated]  # (n_periodic, 3): the shortest is among them
     length = float(np.linalg.norm(vectors, axis=1).min())
     return length if length < limit else np.inf
@@ -101,17 +102,17 @@ def perpendicular_widths(cell: np.ndarray) -> np.ndarray:
     return 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
 
 
-def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], total_charge: float) -> None:
+def check_charges(data: Any, elements: Sequence[str], charges: NDArray[np.float64], total_charge: float) -> None:
     """Refuse atoms whose charge is not the model's, and a system of another total charge. Collective.
 
     Parameters
     ----------
     data : object
         The data object of LAMMPS; one without charges is taken as it is.
-    numbers : array, shape (n_list_atoms,)
-        Atomic numbers of the atoms of this rank.
-    charges : mapping of int to float, e
-        Atomic number -> charge in the model.
+    elements : sequence of str
+        Symbols of the model's elements.
+    charges : array, shape (n_elements,), e
+        Those of the elements in the model.
     total_charge : float, e
         Total charge of the systems that the model may run.
 
@@ -124,12 +125,12 @@ def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], 
         return
     if data.q is None:
         raise InputError("the model has charges, but the atom style of LAMMPS has none; expected `atom_style charge`")
-    wrong = _wrong_charges(data, numbers, charges)
+    wrong = _wrong_charges(data, charges)
     # Over all atoms, also those of another pair style: PPPM sees them all.
     mine = np.array([len(wrong), data.q[: data.nlocal].sum(), data.nlocal])
-    n_wrong, total, count = data.comm.allreduce(mine)
+    n_wrong, total, count = data.sum_over_ranks(mine)
     if n_wrong:  # all ranks stop with the sentence of the first
-        raise InputError(next(filter(None, data.comm.allgather(_first_wrong(data, numbers, charges, wrong)))))
+        raise InputError(next(filter(None, data.comm.allgather(_first_wrong(data, elements, charges, wrong)))))
     if abs(total - total_charge) > CHARGE_TOLERANCE * max(1, count):
         raise InputError(
             f"the charges of all atoms sum to {total:+.4f} e, but the model was exported for systems of "
@@ -137,22 +138,24 @@ def check_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float], 
         )
 
 
-def _wrong_charges(data: Any, numbers: np.ndarray, charges: Mapping[int, float]) -> np.ndarray:
-    """Listed positions (n_wrong,) of this rank's atoms whose charge is not the model's."""
-    table = np.zeros(len(chemical_symbols))
-    table[list(charges)] = list(charges.values())
-    expected = table[numbers]  # (n_list_atoms,)
-    return np.flatnonzero(~(np.abs(data.q[listed_atoms(data)] - expected) <= CHARGE_TOLERANCE))
+def _wrong_charges(data: Any, charges: NDArray[np.float64]) -> NDArray[np.integer]:
+    """Local indices (n_wrong,) of this rank's atoms whose charge is not the model's."""
+    listed = listed_atoms(data)
+    if len(listed) == 0:
+        return listed
+    expected = charges[host_array(data.elems)[listed]]  # (n_list_atoms,)
+    return listed[~(np.abs(data.q[listed] - expected) <= CHARGE_TOLERANCE)]
 
 
-def _first_wrong(data: Any, numbers: np.ndarray, charges: Mapping[int, float], wrong: np.ndarray) -> str:
+def _first_wrong(data: Any, elements: Sequence[str], charges: NDArray[np.float64], wrong: NDArray[np.integer]) -> str:
     """What is to be said of the first of these atoms; nothing if there are none."""
     if len(wrong) == 0:
         return ""
-    i, z = int(listed_atoms(data)[wrong[0]]), int(numbers[wrong[0]])
+    i = int(wrong[0])
+    e = int(host_array(data.elems)[i])
     return (
-        f"atom {int(data.tag[i])} ({chemical_symbols[z]}) has the charge {data.q[i]:+.6f} e in LAMMPS but "
-        f"{charges[z]:+.6f} e in the model; set the charges that `mliap-hybrid lammps-input` prints"
+        f"atom {int(data.tag[i])} ({elements[e]}) has the charge {data.q[i]:+.6f} e in LAMMPS but "
+        f"{charges[e]:+.6f} e in the model; set the charges that `mliap-hybrid lammps-input` prints"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.bridge_api import Native
+from mliap_hybrid.lammps.charges_of_models import charges_of, operator_of
 from mliap_hybrid.lammps.connected_checks import check_pairs
 from mliap_hybrid.lammps.data import MLIAPData
 from mliap_hybrid.lammps.exchange import (
@@ -28,10 +30,11 @@ from mliap_hybrid.lammps.failures import end_run, show_sentences_alone
 from mliap_hybrid.lammps.foreign_models import is_foreign, is_zip, open_trusted, untrusted
 from mliap_hybrid.lammps.instance_data import InstanceData
 from mliap_hybrid.lammps.molecule_orders import MEMORIES
-from mliap_hybrid.lammps.native_step import NativeStep, native_step
-from mliap_hybrid.lammps.process import keep_freed_memory, share_cores
+from mliap_hybrid.lammps.native_step import NativeStep
+from mliap_hybrid.lammps.process import cores_of_rank, keep_freed_memory, threads_of_rank
 from mliap_hybrid.lammps.ranks import Ranks
-from mliap_hybrid.lammps.run_charges import run_charges, total_charge_of
+from mliap_hybrid.lammps.record_of_model import record_of
+from mliap_hybrid.lammps.run_charges import total_charge_of
 from mliap_hybrid.lammps.run_communication import RunCommunication
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.model.evaluator import Evaluator
@@ -44,7 +47,8 @@ from mliap_hybrid.model_files.model_file import (
     read_model,
     restore_model,
 )
-from mliap_hybrid.model_files.safe_records import is_checkpoint
+from mliap_hybrid.model_files.native_record import NativeRecord, encode_native
+from mliap_hybrid.model_files.safe_records import Records, is_checkpoint
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import lammps_energy_unit
 
@@ -90,15 +94,17 @@ class HybridUnified:
         self._connection: tuple[Any, str] | None = None
         self._native: NativeStep | None = None
         self._memories = [memory(term) for kind, memory in MEMORIES.items() if (term := model.term(kind)) is not None]
-        self._charges = run_charges(model, manifest)
+        self._charges = charges_of(model, manifest)
+        self._operator = operator_of(model, self._charges)
         # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
         self.centroid_stress = model.has_centroid_stress
         for name, value in self._charges.for_plugin().items():
             setattr(self, name, value)
 
     def __reduce__(self) -> tuple[Any, tuple[Tensor, ...]]:
-        # What torch.save pickles: the two byte records of the file, and the name of the function that reads them.
-        records = encode_records(self.manifest, self.tensors)
+        # What torch.save pickles: the byte records of the file, and the name of the function that reads them.
+        native = b"" if self._record is None else encode_native(self._record)
+        records = encode_records(self.manifest, self.tensors, native)
         return restore_unified, tuple(torch.frombuffer(bytearray(record), dtype=torch.uint8) for record in records)
 
     def connect(self, instance: Any, fix: str = "coulomb") -> None:
@@ -140,12 +146,9 @@ class HybridUnified:
         InputError
             If the run is not one that the model was made for.
         """
-        if self._native is None and self._connection is None:
-            self._native = native_step(self.model, self.evaluator, self.manifest, float(total_charge_of(data)))
-        if self._native is None:
-            return None
-        self._check_run(data, self._geometry(data, self._element_numbers.device)[0])
-        return self._native.in_run(lammps_energy_unit(data.unit_style), torch.get_num_threads())
+        if self._native is None and self._connection is None and self._record is not None:
+            self._native = NativeStep(self._record, self._charges, self.manifest.allow_small_box)
+        return None if self._native is None else self._native.prepare(data, threads_of_rank(data.ranks_on_machine))
 
     def compute_descriptors(self, data: Any) -> None:
         """Nothing: everything is done in `compute_forces`, which LAMMPS calls last."""
@@ -180,7 +183,7 @@ class HybridUnified:
         synchronise(device)
         complete = self._connected(data)
         geometry, rows = self._geometry(complete, device)
-        self._check_run(complete, geometry)
+        self._check_run(complete)
         for memory in self._memories:
             memory.begin(complete, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
@@ -197,6 +200,11 @@ class HybridUnified:
         write_pair_forces(data, gradients / unit)
         synchronise(device)
 
+    @cached_property
+    def _record(self) -> NativeRecord | None:
+        """None if the model has parts that only Python knows."""
+        return record_of(self.model, self.evaluator, self.manifest)
+
     def _connected(self, data: Any) -> Any:
         """The data object, completed by what the instance knows if one was given."""
         return data if self._connection is None else self._charges.completed(data, *self._connection)
@@ -205,9 +213,10 @@ class HybridUnified:
         """The geometry with the way to the atoms of other ranks."""
 
         def coulomb(of_centres: Geometry, smearing: float) -> CoulombOperator:
-            return self._charges.operator(data, of_centres, smearing, unit)
+            return self._operator(data, of_centres, smearing, unit)
 
-        total_charge = total_charge_of(data).to(geometry.pair_vectors.device)
+        vectors = geometry.pair_vectors
+        total_charge = torch.tensor(total_charge_of(data), dtype=torch.float64, device=vectors.device)
         communication = RunCommunication(Ranks(data, rows), total_charge, geometry.n_centres, coulomb)
         return replace(geometry, neighbours=communication)
 
@@ -243,29 +252,29 @@ class HybridUnified:
         tags = None if tags is None else tags.of_pairs(rows)
         return Geometry(numbers[listed], neighbour_numbers[rows], pair_i[rows], vectors[rows], tags), rows
 
-    def _check_run(self, data: Any, geometry: Geometry) -> None:
+    def _check_run(self, data: Any) -> None:
         """What can change in a run is looked at again when the data object says so; the box at each step."""
         if not self.manifest.allow_small_box:
             run_checks.check_box(data, self.model.cutoff)
         first, self._prepared = not self._prepared, True
         if first:
             warn_of_unverified(unverified(data, not self.manifest.allow_small_box, self._charges.point_charges))
-        self._charges.check_run(data, geometry, first)
+        self._charges.check_run(data, first)
         if not first:
             return
         if isinstance(data, InstanceData):  # the plugin has looked for what hides pairs
             check_pairs(data, self.model.cutoff)
         keep_freed_memory()
-        if getattr(data, "comm", None) is not None:
-            share_cores(data.comm)
+        share = cores_of_rank(getattr(data, "ranks_on_machine", 1))
+        torch.set_num_threads(min(torch.get_num_threads(), share))
 
 
-def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
-    """Rebuild the object from the two byte records of a model file; what `torch.load` calls.
+def restore_unified(manifest: Tensor, weights: Tensor, native: Tensor | None = None) -> HybridUnified:
+    """Rebuild the object from the byte records of a model file; what `torch.load` calls.
 
     Parameters
     ----------
-    manifest, weights : Tensor of uint8
+    manifest, weights, native : Tensor of uint8
 
     Raises
     ------
@@ -274,8 +283,8 @@ def restore_unified(manifest: Tensor, weights: Tensor) -> HybridUnified:
         call this.
     """
     try:
-        records = parse_records(manifest.numpy().tobytes(), weights.numpy().tobytes(), "the model file")
-        unified = HybridUnified(*records)
+        records = [tensor.numpy().tobytes() for tensor in (manifest, weights, native) if tensor is not None]
+        unified = HybridUnified(*parse_records(Records(*records), "the model file"))
         if getattr(unified, "solves_coulomb", True) is False:  # LAMMPS would refuse the k-space solver first
             run_checks.check_predicted_charges(None, "kspace")
     except InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend, backend_class, backend_for
 from mliap_hybrid.kernels.network_weights import NetworkWeights
@@ -54,8 +55,9 @@ def network_weights(
     bare = network.weights().to(model.species_of_number.device, torch.float64)
     weights, biases, linear, offset = list(bare.weights), list(bare.biases), bare.linear, bare.offset
     if model.total_charge_input:
-        biases[0], weights[0] = biases[0] + total_charge * weights[0][:, -1], weights[0][:, :-1]
-        offset, linear = offset + total_charge * linear[:, -1], linear[:, :-1]
+        of_biases, of_offset = slopes_by_total_charge(network)
+        biases[0], weights[0] = biases[0] + total_charge * of_biases, weights[0][:, :-1]
+        offset, linear = offset + total_charge * of_offset, linear[:, :-1]
     shift, contraction = bare.shift, bare.contraction
     if isinstance(network, ContractedNetwork):
         shift = None if shift is None else shift[: linear.shape[1]]
@@ -65,3 +67,15 @@ def network_weights(
         weights[0], linear = weights[0] @ matrix.T, linear @ matrix.T
         shift = model.whitening.mean.double()
     return NetworkWeights(weights, biases, linear, offset, shift, contraction)
+
+
+def slopes_by_total_charge(network: AtomicNetwork | ContractedNetwork) -> tuple[Tensor, Tensor]:
+    """What each e of a total charge among the inputs, which is the last one, adds to biases and offset.
+
+    Returns
+    -------
+    biases : Tensor, shape (n_outputs of the first layer,), float64
+    offset : Tensor, shape (n_elements,), float64, eV
+    """
+    bare = network.weights()
+    return bare.weights[0][:, -1].detach().double(), bare.linear[:, -1].detach().double()

@@ -1,17 +1,18 @@
 """The one file that carries a model: format, reading, refusal.
 
 The file is a zip that `torch.load` opens (so LAMMPS built with ML-IAP and PYTHON does) and that is read here without
-unpickling anything. It holds two byte records, which torch's zip layout calls `data/0` and `data/1`:
+unpickling anything. It holds byte records, which torch's zip layout calls `data/0`, `data/1` and so on:
 
     data/0   manifest: JSON, see `Manifest`
     data/1   weights: the bytes of a safetensors file
+    data/2   native record of a model that native code knows wholly: what runs start with (native_record.py)
 
-and a few bytes of pickle that say: call `mliap_hybrid.lammps.unified.restore_unified` with the two records.
+and a few bytes of pickle that say: call `mliap_hybrid.lammps.unified.restore_unified` with the records. The third one
+follows from the others; what is read here is manifest and weights.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -25,12 +26,10 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model_files.description import build
 from mliap_hybrid.model_files.model_description import ModelDescription
-from mliap_hybrid.model_files.safe_records import decode_manifest, decode_tensors, read_records
+from mliap_hybrid.model_files.safe_records import Records, decode_manifest, read_records
+from mliap_hybrid.model_files.safe_tensors import decode_tensors
+from mliap_hybrid.model_files.schema import SCHEMA_VERSION, digest_of
 from mliap_hybrid.version import __version__
-
-SCHEMA_VERSION = 7
-"""Version of the manifest that this package writes; files of a newer one are refused."""
-
 
 UNITS = {"energy": "eV", "length": "Å", "charge": "e"}
 """Units of all numbers in a model file."""
@@ -87,7 +86,7 @@ class Manifest(BaseModel):
     provenance: dict[str, Any] = {}
     """How the model was trained: settings, data, errors, versions."""
     digest: str = ""
-    """SHA-256 of this manifest without the digest, followed by the weights."""
+    """SHA-256 of this manifest without the digest, followed by the other records."""
 
     @field_validator("units")
     @classmethod
@@ -102,22 +101,26 @@ class Manifest(BaseModel):
         return self.coulomb_engine == "kspace" and self.description.source("charge") is not None
 
 
-def encode_records(manifest: Manifest, tensors: dict[str, Tensor]) -> tuple[bytes, bytes]:
-    """The two records of a model file, the manifest's digest filled in.
+def encode_records(manifest: Manifest, tensors: dict[str, Tensor], native: bytes = b"") -> list[bytes]:
+    """The records of a model file, the manifest's digest filled in.
 
     Parameters
     ----------
     manifest : Manifest
     tensors : dict of str to Tensor
         Weights and tables.
+    native : bytes
+        Native record, empty for none.
 
     Returns
     -------
-    manifest, weights : bytes
+    list of bytes
+        Manifest and weights, and the native record if there is one.
     """
     weights = safetensors.torch.save({name: tensor.contiguous() for name, tensor in sorted(tensors.items())})
     content = json.loads(manifest.model_dump_json(exclude={"digest"}))
-    return json.dumps(content | {"digest": _digest(content, weights)}).encode(), weights
+    with_digest = json.dumps(content | {"digest": digest_of(content, weights, native)}).encode()
+    return [with_digest, weights, *([native] if native else [])]
 
 
 def read_model(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
@@ -133,15 +136,15 @@ def read_model(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
     InputError
         If the file is missing, is not a model file, is damaged, or was written by a newer version.
     """
-    return parse_records(*read_records(path), str(path))
+    return parse_records(read_records(path), str(path))
 
 
-def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifest, dict[str, Tensor]]:
-    """Check and decode the two records of a model file.
+def parse_records(records: Records, source: str) -> tuple[Manifest, dict[str, Tensor]]:
+    """Check the records of a model file, and decode manifest and weights.
 
     Parameters
     ----------
-    manifest, weights : bytes
+    records : Records
     source : str
         Name of the file, for messages.
 
@@ -150,7 +153,7 @@ def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifes
     InputError
         If the records are not those of a model, were changed, or are newer than this package.
     """
-    content = decode_manifest(manifest, source)
+    content = decode_manifest(records.manifest, source)
     version = content["schema_version"]
     if version > SCHEMA_VERSION:
         raise InputError(
@@ -164,12 +167,12 @@ def parse_records(manifest: bytes, weights: bytes, source: str) -> tuple[Manifes
         raise InputError(f"{source}: the manifest is damaged at '{place}'; export the model again") from None
     except RecursionError:
         raise InputError(f"{source}: the manifest is nested too deeply; export the model again") from None
-    if parsed.digest != _digest(content, weights):
+    if parsed.digest != digest_of(content, records.weights, records.native):
         raise InputError(
             f"{source}: manifest or weights were changed after the export (the SHA-256 digest differs); "
             "export the model again"
         )
-    return parsed, decode_tensors(weights, source)
+    return parsed, decode_tensors(records.weights, source)
 
 
 def restore_model(manifest: Manifest, tensors: dict[str, Tensor], source: str) -> HybridModel:
@@ -210,10 +213,3 @@ def is_model_file(path: Path) -> bool:
                 return record.read(1) == b"{"
     except Exception:  # a damaged directory or record: nothing that torch could open either
         return True
-
-
-def _digest(content: dict[str, Any], weights: bytes) -> str:
-    """SHA-256 of the manifest's content, however it is spaced, and of the weights."""
-    content = {key: value for key, value in content.items() if key != "digest"}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-    return hashlib.sha256(canonical + weights).hexdigest()

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, NoReturn
-
-import safetensors.torch
-import torch
-from torch import Tensor
+from typing import Any, NamedTuple, NoReturn
 
 from mliap_hybrid.errors import InputError
 
 RECORDS = ("data/0", "data/1", "data.pkl")
 """Manifest, weights, and the few bytes of pickle that are never opened here."""
+
+NATIVE = "data/2"
+"""The native record, which a file may be without."""
 
 MOST_ENTRIES = 64
 """Entries of a zip that are looked at; torch writes eight."""
@@ -26,20 +25,21 @@ MOST_ENTRIES = 64
 LARGEST_MANIFEST = 1 << 26
 """Bytes."""
 
-FLOATS = (torch.float64, torch.float32)
-"""Numbers of the tensors of a model."""
-
-KINDS = {"molecules.numbers": (torch.int64,), "molecules.permutations": (torch.int64,)} | {
-    f"molecules.{name}": (torch.float64,) for name in ("descriptors", "weights", "energy_weights", "cell")
-}
-"""Numbers of those that are not any of these."""
-
 CHECKPOINT = b"mliap_hybrid checkpoint"
 """In the pickle of a checkpoint."""
 
 
-def read_records(path: Path) -> tuple[bytes, bytes]:
-    """Manifest and weights of a model file, as they are.
+class Records(NamedTuple):
+    """What a model file holds, as it is."""
+
+    manifest: bytes
+    weights: bytes
+    native: bytes = b""
+    """Empty where there is none."""
+
+
+def read_records(path: Path) -> Records:
+    """The records of a model file.
 
     Raises
     ------
@@ -50,20 +50,30 @@ def read_records(path: Path) -> tuple[bytes, bytes]:
         with zipfile.ZipFile(path) as archive:
             entries = _entries(archive, path)
             manifest, weights, pickled = (archive.read(entries[name]) for name in RECORDS)
+            native = archive.read(entries[NATIVE]) if NATIVE in entries else b""
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"cannot read the model file {path}: {error.strerror or error}") from None
     except Exception as error:  # zipfile lets many kinds out of a damaged directory, and documents none
         raise InputError(
-            f"{path} is damaged or is not a model file of mliap_hybrid ({_in_brief(error)}); "
+            f"{path} is damaged or is not a model file of mliap_hybrid ({in_brief(error)}); "
             "copy it again, or export it again with `mliap-hybrid export`"
         ) from None
     if CHECKPOINT in pickled:
         raise InputError(
             f"{path} is a checkpoint of a run, not a model file: give the run folder to `mliap-hybrid export`"
         )
-    return manifest, weights
+    return Records(manifest, weights, native)
+
+
+def has_native_record(path: Path) -> bool:
+    """Whether a file is a zip with a native record; False where that cannot be told."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(entry.filename.endswith(f"/{NATIVE}") for entry in archive.infolist()[:MOST_ENTRIES])
+    except Exception:  # as above
+        return False
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -78,16 +88,16 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The three records; each once, stored as it is, and smaller than the file."""
+    """The records; each once, stored as it is, and smaller than the file."""
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist()[:MOST_ENTRIES]:
         name = entry.filename.split("/", 1)[-1]
-        if name in entries and name in RECORDS:
+        if name in entries and name in (*RECORDS, NATIVE):
             raise InputError(f"{path} is damaged: it holds the record {name} twice; export the model again")
         entries[name] = entry
     if not set(RECORDS) <= entries.keys():
         raise InputError(f"{path} is a zip, but not a model file of mliap_hybrid")
-    for name in RECORDS:
+    for name in entries.keys() & {*RECORDS, NATIVE}:
         entry = entries[name]
         if (
             entry.compress_type != zipfile.ZIP_STORED
@@ -119,33 +129,10 @@ def decode_manifest(record: bytes, source: str) -> dict[str, Any]:
     return content
 
 
-def decode_tensors(record: bytes, source: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors record, whose numbers are all finite.
-
-    Raises
-    ------
-    InputError
-        If the record is damaged, or a tensor has another kind of numbers than a model's.
-    """
-    try:
-        tensors = safetensors.torch.load(record)
-    except Exception as error:  # the library has one kind for the header, and Python's own for the rest
-        raise InputError(f"{source}: the weights are damaged ({_in_brief(error)}); export the model again") from None
-    for name, tensor in tensors.items():
-        expected = KINDS.get(name, FLOATS)
-        if tensor.dtype not in expected:
-            raise InputError(
-                f"{source}: the tensor '{name}' is of {tensor.dtype}, expected {expected[0]}; export the model again"
-            )
-        if not tensor.isfinite().all():
-            raise InputError(f"{source}: the tensor '{name}' has numbers that are not finite; train the model again")
-    return tensors
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _in_brief(error: Exception) -> str:
+def in_brief(error: Exception) -> str:
     """First line of what a library says, without its last stop."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")

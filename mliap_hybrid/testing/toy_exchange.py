@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mliap_hybrid.lammps.exchange import as_tensor, listed_atoms, write_energies, write_pair_forces
+from mliap_hybrid.lammps.exchange import as_tensor, write_energies, write_pair_forces
+from mliap_hybrid.lammps.host_arrays import listed_atoms
 from mliap_hybrid.lammps.ranks import Ranks
 
 Array = NDArray[np.float64]

@@ -162,7 +162,15 @@ def test_step_cost_beside_the_same_checkout(tmp_path):
         assert 0.5 < rows[f"ratio | {model}"] < 2.0
         assert 0.2 < rows[f"ratio | {model}, without Python over with it"] < 1.2
         assert 0.9 < rows[f"memory ratio | {model}"] < 1.1
-        assert rows[f"start-up | {model}"] > 0.5  # s: torch alone
+        assert rows[f"start-up | {model}"] > 0.0
+
+
+@pytest.mark.slow
+def test_start_up(tmp_path):
+    rows = rows_of("start_up.py", tmp_path / "rows.json", "--rounds", "1")
+    for model in ("no charges", "fixed charges", "predicted charges"):
+        assert rows["start, memory | no model, 1 rank"] < rows[f"start, memory | {model}, 2 ranks"] < 150.0  # MB
+    assert rows["start, memory | no charges, with Python in each step, 1 rank"] > 150.0
 
 
 @pytest.mark.slow

@@ -22,7 +22,8 @@ from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.member_models import committee_model
-from mliap_hybrid.model_files.model_file import _digest, read_model
+from mliap_hybrid.model_files.model_file import read_model
+from mliap_hybrid.model_files.schema import digest_of
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
 from mliap_hybrid.testing.models import (
     charge_predicting_model,
@@ -68,7 +69,7 @@ def _write(path, manifest, weights, compression=zipfile.ZIP_STORED):
 def _with_digest(manifest, weights):
     """The manifest with a digest that fits, as an attacker would make it."""
     manifest = {key: value for key, value in manifest.items() if key != "digest"}
-    return json.dumps(manifest | {"digest": _digest(manifest, weights)}).encode()
+    return json.dumps(manifest | {"digest": digest_of(manifest, weights)}).encode()
 
 
 def _refusal(path):

@@ -8,8 +8,8 @@ from ase import Atoms
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.kernels.potential import NativePotential
 from mliap_hybrid.kernels.torch_backend import TorchBackend
-from mliap_hybrid.lammps.native_potential import native_potential
-from mliap_hybrid.lammps.native_step import native_step
+from mliap_hybrid.lammps.native_potential import potential_of
+from mliap_hybrid.lammps.record_of_model import record_of
 from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.heads import Head
@@ -78,7 +78,8 @@ PREDICTING = {
 
 def native(model: HybridModel, evaluator: Evaluator | None = None) -> NativePotential | None:
     """The model by the kernels, in double precision by default."""
-    return native_potential(model, (evaluator or Evaluator(model)).backend_on(torch.device("cpu"), 0.0))
+    arrays = potential_of(model, (evaluator or Evaluator(model)).backend_on(torch.device("cpu"), 0.0))
+    return None if arrays is None else NativePotential(arrays)
 
 
 def structure() -> Atoms:
@@ -247,8 +248,8 @@ def test_what_is_left_to_python():
     derived = HybridModel(model.features, terms, model.all_parameters, list(model.heads), model.whitening)
     for other in (derived, direct_force_model(), molecule_model()):
         assert native(fold_whitening_into_networks(other)) is None
-    assert native_potential(model, TorchBackend(model.features, (), "cpu", torch.float64)) is None
+    assert potential_of(model, TorchBackend(model.features, (), "cpu", torch.float64)) is None
     unified = unified_of(charge_predicting_model(), torch.float64)
     exact = unified.manifest.model_copy(update={"coulomb_engine": "exact"})
-    assert native_step(unified.model, unified.evaluator, exact, 0.0) is None
-    assert native_step(unified.model, unified.evaluator, unified.manifest, 0.0) is not None
+    assert record_of(unified.model, unified.evaluator, exact) is None
+    assert record_of(unified.model, unified.evaluator, unified.manifest) is not None

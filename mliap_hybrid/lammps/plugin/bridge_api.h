@@ -14,7 +14,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 7
+#define MLIAP_BRIDGE_VERSION 8
 
 extern "C" {
 
@@ -100,6 +100,7 @@ struct mliap_step {
   double box_origin[3];
   int32_t periodic[3];
   int32_t comm;            // the communicator as a Fortran handle
+  int32_t ranks_on_machine;    // # of ranks that share memory with this one
   int64_t ntimestep;
   double g_ewald;              // splitting parameter of KSpace, 0 if none
   const char *unit_style;

@@ -38,6 +38,13 @@ PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
   centroidstressflag = CENTROID_NOTAVAIL;
   comm_forward = comm_reverse_off = MESSAGE_COLUMNS;
   offer_functions();
+
+  MPI_Comm machine;
+  int nranks;
+  MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+  MPI_Comm_size(machine, &nranks);
+  MPI_Comm_free(&machine);
+  step.ranks_on_machine = nranks;
 }
 
 /* ---------------------------------------------------------------------- */
