@@ -107,8 +107,8 @@ class OptimisationSettings(Section):
     epoch, no learning rate and no averaging: lm: Levenberg-Marquardt, few steps of great cost and memory, which is for
     at most a few thousand labels or weights; lbfgs: limited-memory BFGS, many steps."""
     epochs: int = Field(default=140, ge=1)
-    """Passes over the training frames. Where the file does not say it, as many as make up 3500 steps, 7000 of a learned
-    set, and more steps where an epoch has more than 25."""
+    """Passes over the training frames. Where the file does not say it, as many as make up 3500 steps, 10000 of a
+    learned set, and more steps where an epoch has more than 25."""
     patience: int | None = Field(default=None, ge=1)
     """Stop when the validation loss has not fallen for so many epochs; null: never before the last one."""
     batch_size: int = Field(default=32, ge=1)

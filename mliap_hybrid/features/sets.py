@@ -61,10 +61,10 @@ LEARNED_SETS: Mapping[str, LearnedSet] = {
     # 24 radial functions a pair, 128 invariants.
     "learned-small": LearnedSet(6, 16, 4, (64, 64)),
     # The same pairs, 256 invariants.
-    "learned": LearnedSet(6, 32, 4, (128, 64)),
+    "learned": LearnedSet(6, 32, 4, (96, 64)),
     # 32 radial functions a pair, 816 invariants.
     "learned-large": LearnedSet(8, 48, 5, (256, 128)),
     # The same number of moments for any number of elements: 48 radial functions a pair, 256 invariants.
-    "learned-tied": LearnedSet(4, 32, 4, (128, 64), ("valence", "count", "core")),
+    "learned-tied": LearnedSet(4, 32, 4, (96, 64), ("valence", "count", "core")),
 }
 """Name -> learned set."""
