@@ -29,8 +29,9 @@ _spec = importlib.util.spec_from_file_location("plugin_build", "mliap_hybrid/lam
 plugin_build = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(plugin_build)
 
+COMMON = plugin_build.CPP_FLAGS
 # Contraction to fused multiply-add is half the speed; everything else of -ffast-math stays off.
-KERNEL_FLAGS = [*plugin_build.CPP_FLAGS, "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+KERNEL_FLAGS = [*COMMON, "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 
 INSTRUCTION_SETS = {
     "x86_64": {

