@@ -86,5 +86,6 @@ def refusal(version: int) -> str | None:
         return None
     return (
         f"the LAMMPS plugin compiles against LAMMPS {in_words(OLDEST)} to {in_words(NEWEST)}, found "
-        f"{in_words(version)}: use a release of that range, or a LAMMPS with ML-IAP and PYTHON, which runs models without the plugin"
+        f"{in_words(version)}: use a release of that range, or a LAMMPS with ML-IAP and PYTHON, which runs models "
+        "without the plugin"
     )

