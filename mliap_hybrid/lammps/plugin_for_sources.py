@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.plugin_build import plugin_command, plugin_sources, refusal, version_of_sources
+from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE
 
 
 def compile_plugin(sources: Path, folder: Path, mpi: Path | None = None) -> Path:
@@ -47,7 +48,7 @@ def compile_plugin(sources: Path, folder: Path, mpi: Path | None = None) -> Path
     if shutil.which(compiler) is None:
         raise InputError(f"the C++ compiler '{compiler}' was not found: install it, or name another by CXX")
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "mliap_hybrid_plugin.so"
+    target = folder / PLUGIN_FILE.name
     unfinished = target.with_suffix(".so.new")  # a running LAMMPS keeps the plugin that it has open
     files = [str(path) for path in plugin_sources()]
     command = plugin_command(compiler, files, sources.resolve() / "src", mpi, version, unfinished)
