@@ -1,6 +1,6 @@
 """A LAMMPS built from source tells a model nothing but its pairs: what is said then, and what a connection checks.
 
-The same faults on a real build: `tests/source_builds/compare.py`.
+The same faults on a real build: `tests/upstream/compare_faults.py`.
 """
 
 import subprocess
