@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+
+from mliap_hybrid.lammps.plugin_path import EXECUTABLE_VARIABLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -33,7 +36,7 @@ class Build:
         # Releases up to the spring of 2025 load a model by torch.load without a word on weights_only.
         settings.append("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1")
         if self.plugin is not None:
-            settings.append(f"LAMMPS_PLUGIN_PATH={self.plugin}")
+            settings += [f"LAMMPS_PLUGIN_PATH={self.plugin}", f"{EXECUTABLE_VARIABLE}={sys.executable}"]
         return ["env", *settings, str(self.lmp), *self.options]
 
     def version(self) -> str:
