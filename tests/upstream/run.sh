@@ -38,7 +38,6 @@ fi
 environment=$build/environment
 make --no-print-directory -C "$root" VENV="$environment" "$environment/installed" ||
     fail "the environment '$environment' could not be made: this package needs pip, g++ and the network"
-# ML-IAP's Cython sources do not compile with Cython 3.1 and newer: several modules then define the same symbols.
 "$environment/bin/python" -m pip install --quiet cython==3.0.11 || fail "Cython 3.0 could not be installed"
 export PATH=$environment/bin:$PATH OMP_NUM_THREADS=1
 
