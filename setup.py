@@ -7,10 +7,12 @@ one of their sources is compiled once for each instruction set, and the best one
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -23,7 +25,11 @@ PLUGIN = Path("mliap_hybrid/lammps/plugin")
 KERNELS = Path("mliap_hybrid/kernels/native")
 PER_INSTRUCTION_SET = "kernels_simd.cpp"
 
-COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
+_spec = importlib.util.spec_from_file_location("plugin_build", "mliap_hybrid/lammps/plugin_build.py")
+plugin_build = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(plugin_build)
+
+COMMON = plugin_build.CPP_FLAGS
 # Contraction to fused multiply-add is half the speed; everything else of -ffast-math stays off.
 KERNEL_FLAGS = [*COMMON, "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 
@@ -80,12 +86,12 @@ class BuildLibraries(build_ext):
         unfinished.replace(target)
 
     def _plugin_command(self, compiler: str, ext: Extension, target: Path) -> list[str]:
-        lammps = header_directory("lammps", "pair.h")
-        mpi = header_directory("mpich", "mpi.h")
-        command = [compiler, *COMMON, "-O2", "-shared"]
-        command += ["-DLAMMPS_SMALLBIG", f"-DMLIAP_HYBRID_LAMMPS_VERSION={lammps_version()}"]
-        command += ["-isystem", str(lammps), "-isystem", str(mpi)]
-        return [*command, *ext.sources, "-o", str(target)]
+        version = lammps_version()
+        reason = plugin_build.refusal(version)
+        if reason is not None:
+            raise CompileError(reason)
+        headers, mpi = header_directory("lammps", "pair.h"), header_directory("mpich", "mpi.h")
+        return plugin_build.plugin_command(compiler, ext.sources, headers, mpi, version, target)
 
     def _build_kernels(self, compiler: str, ext: Extension, target: Path) -> None:
         folder = Path(self.build_temp) / "kernels"
@@ -120,19 +126,19 @@ class PlatformWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
-def extension(name: str, folder: Path, *others: Path) -> Extension:
-    """All C++ of a folder, and other sources, as one library `name` in it."""
+def extension(name: str, folder: Path, sources: Iterable[Path]) -> Extension:
+    """C++ as one library `name` in a folder."""
     return Extension(
         ".".join([*folder.parts, name]),
-        sources=sorted(str(path) for path in [*folder.glob("*.cpp"), *others]),
+        sources=sorted(str(path) for path in sources),
         depends=sorted(str(path) for path in folder.glob("*.h")),
     )
 
 
 setup(
     ext_modules=[
-        extension("mliap_hybrid_plugin", PLUGIN, KERNELS / "close_neighbours.cpp"),
-        extension("mliap_hybrid_kernels", KERNELS),
+        extension("mliap_hybrid_plugin", PLUGIN, plugin_build.plugin_sources(PLUGIN, KERNELS)),
+        extension("mliap_hybrid_kernels", KERNELS, KERNELS.glob("*.cpp")),
     ],
     cmdclass={"build_ext": BuildLibraries, "bdist_wheel": PlatformWheel},
 )

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from mliap_hybrid.cli.check import check
+from mliap_hybrid.cli.compile_plugin import compile_plugin
 from mliap_hybrid.cli.doctor import doctor
 from mliap_hybrid.cli.evaluate import evaluate
 from mliap_hybrid.cli.export import export
@@ -45,6 +46,7 @@ app.command("lammps-input")(lammps_input)
 app.add_typer(plot_app, name="plot")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lmp)
 app.command()(doctor)
+app.command("compile-plugin")(compile_plugin)
 
 
 def _print_version(wanted: bool) -> None:

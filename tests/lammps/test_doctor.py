@@ -82,3 +82,16 @@ def test_lmp_of_a_build(lmp, packages, is_well):
     assert ("LAMMPS 4 Jul 2026 built from source" in found) is is_well
     assert ("first in PYTHONPATH" in found) is is_well
     assert ("built without ML-IAP and PYTHON" in found) is not is_well
+
+
+@pytest.mark.parametrize(("packages", "is_well"), [("KSPACE PLUGIN", True), ("KSPACE", False)])
+def test_lmp_of_a_build_that_loads_a_plugin(lmp, tmp_path, monkeypatch, packages, is_well):
+    (tmp_path / "plugin").mkdir()
+    (tmp_path / "plugin" / "mliap_hybrid_plugin.so").touch()
+    monkeypatch.setenv("LAMMPS_PLUGIN_PATH", str(tmp_path / "plugin"))
+    lmp(f"Installed packages:\n\n{packages}")
+    _, well, found = check_lmp()
+    assert well is is_well
+    assert (f"loads the plugin of {tmp_path / 'plugin'}" in found) is is_well
+    assert ("compile-plugin" in found) is not is_well
+    assert "PYTHONPATH" not in found

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from lammps_runs import SCRIPTS
+from lammps_runs import LMP, SCRIPTS, run
 from test_plugin_pair_style import ARGON, MODEL, save, system
 
 from mliap_hybrid.lammps.doctor import diagnose
@@ -98,6 +98,32 @@ def test_lmp_that_does_not_know_its_python(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "python -m mliap_hybrid.lammps.launcher" in done.stdout
+    assert "mliap-hybrid compile-plugin" in done.stdout
+
+
+FINALIZE = """
+#include <dlfcn.h>
+template <typename Function> Function *python(const char *name) {
+  return reinterpret_cast<Function *>(dlsym(RTLD_DEFAULT, name));
+}
+__attribute__((destructor)) static void finalize() {
+  auto *is_initialized = python<int()>("Py_IsInitialized");
+  if (!is_initialized || !is_initialized()) return;
+  python<void()>("Py_Finalize")();
+  python<int(const char *)>("puts")("Python was finalized");
+}
+"""
+"""The end of a LAMMPS that was built with the package PYTHON: it does not ask for Python's lock."""
+
+
+def test_lammps_may_finalize_python(tmp_path: Path) -> None:
+    save(tmp_path, LennardJones(["Ne", "Ar"], *ARGON))
+    (tmp_path / "end.cpp").write_text(FINALIZE)
+    library = tmp_path / "end.so"
+    subprocess.run(["g++", "-shared", "-fPIC", str(tmp_path / "end.cpp"), "-o", str(library)], check=True)
+    done = run(tmp_path, system() + MODEL + "run 0\n", command=["env", f"LD_PRELOAD={library}", *LMP])
+    assert done.status == 0, done.text
+    assert done.text.count("Python was finalized") == 1
 
 
 def test_python_without_shared_library(tmp_path: Path) -> None:

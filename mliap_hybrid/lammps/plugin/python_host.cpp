@@ -33,7 +33,8 @@ static bool start_interpreter(int nthreads, std::string &problem)
   const char *executable = getenv(EXECUTABLE);
   if (!executable) {
     problem = "This lmp was not started by the `lmp` command of a Python environment, "
-              "so the environment is not known: use that command, or ";
+              "so the environment is not known: use that command, or, if it was built from source, set "
+              "the lines that `mliap-hybrid compile-plugin` prints, or ";
     problem += advice;
     return false;
   }
@@ -57,14 +58,13 @@ static bool start_interpreter(int nthreads, std::string &problem)
   auto *decode = python<wchar_t *(const char *, size_t *)>("Py_DecodeLocale");
   auto *set_program_name = python<void(const wchar_t *)>("Py_SetProgramName");
   auto *initialize = python<void(int)>("Py_InitializeEx");
-  auto *save_thread = python<void *()>("PyEval_SaveThread");
-  if (!decode || !set_program_name || !initialize || !save_thread) {
+  if (!decode || !set_program_name || !initialize) {
     problem = std::string("The Python at ") + executable + " cannot be started from lmp: " + advice;
     return false;
   }
   set_program_name(decode(executable, nullptr));
+  // this thread keeps the GIL: a LAMMPS with PYTHON finalizes Python at its end without taking it
   initialize(0);    // 0: Ctrl-C keeps stopping lmp
-  save_thread();    // callbacks take the GIL themselves
   return true;
 }
 

@@ -1,24 +1,22 @@
 """Faults of runs in a LAMMPS built from source, on the build itself and on its stand-ins: do both say the same?
 
-    python tests/source_builds/compare.py LMP SOURCES [FAULT ...]
+    python tests/upstream/compare_faults.py LMP SOURCES [FAULT ...]
 
-LMP is the `lmp` that was built with the packages ML-IAP (MLIAP_ENABLE_PYTHON), PYTHON, KSPACE and MOLECULE against the
-MPI of this environment, SOURCES the folder that it was built from. Prints a table; exit status 1 if a row disagrees.
-Not collected by pytest: it needs the build.
+LMP is the `lmp` that `run.sh` built, SOURCES the folder that it was built from. Prints a table; exit status 1 if a row
+disagrees.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from builds import Build
 from faults import FAULTS, Fault
 
 from mliap_hybrid.errors import InputError
@@ -27,7 +25,6 @@ from mliap_hybrid.lammps.data_file import write_data_file
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.inputs import potential_block
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 100.0
 """Seconds after which a run hangs."""
 
@@ -76,19 +73,14 @@ def on_the_stand_in(fault: Fault, model: Path, capture: Path) -> Outcome:
     return Outcome("runs", warning_of(capture.read_text()), energy)
 
 
-def on_the_build(fault: Fault, model: Path, lmp: Path, sources: Path) -> Outcome:
+def on_the_build(fault: Fault, model: Path, build: Build) -> Outcome:
     """Run LAMMPS as a user would."""
     folder = model.parent
     write_data_file(folder / "structure.data", fault.in_lammps(), list(fault.elements), fault.charges)
     (folder / "in.run").write_text(fault.script(potential_block(fault.manifest, model.name, connect=fault.connected)))
-    site_packages = sysconfig.get_path("purelib")
-    paths = (sources / "python", REPOSITORY, site_packages)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
-    command = [*lammps_command(fault.ranks)[:-1], str(lmp), "-in", "in.run", "-log", "none"]
+    command = [*lammps_command(fault.ranks)[:-1], *build.command(), "-in", "in.run", "-log", "none"]
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return Outcome("hangs")
     if done.returncode != 0:
@@ -114,6 +106,7 @@ def main() -> int:
     parser.add_argument("sources", type=Path, help="folder of the sources, which holds `python`")
     parser.add_argument("faults", nargs="*", help="names of faults; default: all")
     arguments = parser.parse_args()
+    build = Build("build", arguments.lmp.resolve(), arguments.sources.resolve())
     all_agree = True
     print("| fault | stand-in | real build | agree |\n|---|---|---|---|")
     for fault in FAULTS:
@@ -123,7 +116,7 @@ def main() -> int:
             path = Path(folder) / "model.pt"
             fault.manifest = export_model(fault.model(), path, **fault.export)
             stand_in = on_the_stand_in(fault, path, Path(folder) / "stderr")
-            real = on_the_build(fault, path, arguments.lmp.resolve(), arguments.sources.resolve())
+            real = on_the_build(fault, path, build)
         agree = stand_in.agrees(real) and stand_in.verdict not in ("crashes", "hangs")
         all_agree &= agree
         print(f"| {fault.name} | {stand_in} | {real} | {'yes' if agree else 'NO'} |", flush=True)
