@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 7
+BRIDGE_VERSION = 8
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -54,11 +54,11 @@ class Step(ctypes.Structure):
         ("ntotal", c_int32),
         ("nlistatoms", c_int32),
         ("natomneigh", c_int32),
-        ("npairs", c_int32),
         ("eflag", c_int32),
         ("vflag", c_int32),
         ("newton_pair", c_int32),
         ("check_run", c_int32),
+        ("npairs", c_int64),
         ("elems", c_void_p),
         ("iatoms", c_void_p),
         ("ielems", c_void_p),
