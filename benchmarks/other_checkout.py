@@ -6,6 +6,7 @@ seconds of the processor, which other work on the machine disturbs less than tho
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import resource
@@ -77,8 +78,13 @@ class Checkout:
         return Cost(result.stdout, seconds, megabytes, clock)
 
 
-THIS = Checkout(Path(sys.executable))
-"""The package that this Python imports."""
+def _imported() -> Checkout:
+    """The package that this Python imports, wherever the path leads it."""
+    found = importlib.util.find_spec("mliap_hybrid")
+    return Checkout(Path(sys.executable), Path(found.origin).parents[1] if found and found.origin else None)
+
+
+THIS = _imported()
 
 
 def checkout_in(folder: Path) -> Checkout:

@@ -43,6 +43,9 @@ LATER: dict[str, dict[str, Any]] = {
 }
 """The same of models that another checkout may not know: they are run by this one alone."""
 
+DIFF_AD = "kspace_modify   diff ad\n"
+"""PPPM's forces by differentiation of its splines."""
+
 PLAIN = "plain coul/long + pppm"
 """The row without a model: fixed charges alone."""
 
@@ -167,7 +170,7 @@ def potential_of(folder: Path, checkout: Checkout, sections: dict[str, Any]) -> 
     checkout.mliap_hybrid("train", "train.yaml", cwd=folder)
     checkout.mliap_hybrid("export", "run", "-o", str(model), "--precision", "single", cwd=folder)
     lines = checkout.mliap_hybrid("lammps-input", str(model), "--accuracy", "1e-5", cwd=folder).output
-    return lines + ("kspace_modify   diff ad\n" if "kspace_style" in lines else "")
+    return lines + (DIFF_AD if "kspace_style" in lines else "")
 
 
 def measure(checkout: Checkout, script: Path) -> Measured:

@@ -25,7 +25,7 @@ int64_t close_one_by_one(const double *positions, const int32_t *list, int64_t d
 
 #if defined(__x86_64__)
 
-// Eight at a time; indices of numbers are 32 bits wide, which is enough for 700 million atoms of a rank.
+// Eight at a time. Indices of numbers are 32 bits wide: an entry of a list has 29 bits for the atom, and 3 x 2^29 < 2^31.
 __attribute__((target("avx512f,avx512vl"))) int64_t close_by_eights(const double *positions, const int32_t *list,
                                                                     int64_t n, int32_t mask, const double *centre,
                                                                     double squared_cutoff, int32_t *close)

@@ -26,11 +26,6 @@ void add_virial(int64_t i, int64_t j, const double *r, const double *g, mliap_su
     for (int k = 0; k < 9; k++) sums.centroid_virials[9 * j + k] += v[k];
 }
 
-void add_all(const std::vector<double> &part, double *total)
-{
-  for (std::size_t k = 0; k < part.size(); k++) total[k] += part[k];
-}
-
 }  // namespace
 
 void add_block(const BlockOfAtoms &block, mliap_sums &sums)
@@ -56,30 +51,6 @@ void add_block(const BlockOfAtoms &block, mliap_sums &sums)
     sums.energy += energy;
     if (sums.energies) sums.energies[i] += energy;
   }
-}
-
-ThreadSums::ThreadSums(const mliap_sums &asked, int64_t n_atoms) : sums(asked)
-{
-  const auto own = [](std::vector<double> &array, double *of_caller, int64_t n) {
-    array.assign(of_caller ? n : 0, 0.0);
-    return of_caller ? array.data() : nullptr;
-  };
-  sums.energy = 0.0;
-  sums.energies = own(energies_, asked.energies, n_atoms);
-  sums.forces = own(forces_, asked.forces, 3 * n_atoms);
-  sums.virial = own(virial_, asked.virial, 6);
-  sums.virials = own(virials_, asked.virials, 6 * n_atoms);
-  sums.centroid_virials = own(centroid_virials_, asked.centroid_virials, 9 * n_atoms);
-}
-
-void ThreadSums::add_to(mliap_sums &total) const
-{
-  total.energy += sums.energy;
-  add_all(energies_, total.energies);
-  add_all(forces_, total.forces);
-  add_all(virial_, total.virial);
-  add_all(virials_, total.virials);
-  add_all(centroid_virials_, total.centroid_virials);
 }
 
 }  // namespace mliap

@@ -7,6 +7,7 @@
 #include "processor.h"
 #include "screened_repulsion.h"
 #include "smeared_charges.h"
+#include "turns.h"
 
 using mliap::BlockOfAtoms;
 
@@ -107,16 +108,19 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
   return error;
 }
 
-int evaluate(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes, int64_t first,
-             int64_t last, mliap_sums &sums)
+// All that the centres first ... last - 1 have, left in the block.
+int evaluate_block(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes, int64_t first,
+                   int64_t last, BlockOfAtoms &block)
 {
-  return for_blocks(potential, atoms, first, last, [&](BlockOfAtoms &block, int64_t start) {
-    const int error = evaluate_networks(potential, slopes ? slopes + start : nullptr, block);
+  try {
+    if (!block.fill(atoms, potential.cutoff, first, last)) return mliap::kBadRow;
+    const int error = evaluate_networks(potential, slopes ? slopes + first : nullptr, block);
     if (error != mliap::kNone) return error;
     for (const auto &term : potential.pair_terms) term->add_to(block);
-    mliap::add_block(block, sums);
-    return int(mliap::kNone);
-  });
+    return mliap::kNone;
+  } catch (const std::bad_alloc &) {
+    return mliap::kNoMemory;
+  }
 }
 
 }  // namespace
@@ -159,19 +163,20 @@ MLIAP_EXPORT int mliap_potential_evaluate(const mliap_potential *potential, cons
 {
   const bool is_complete = potential->n_charge_networks() == 0 || atoms->n_centres == 0 || slopes;
   if (!is_complete) return mliap::kNoNetwork;
-  // The caller's thread, which has the first share, adds to the caller's sums.
-  const int64_t n_shares =
-      mliap::number_of_shares(atoms->n_centres, mliap::kCentreBlock, kLeastBlocks, n_threads);
-  std::vector<std::unique_ptr<mliap::ThreadSums>> others;
-  try {
-    for (int64_t k = 1; k < n_shares; k++) others.push_back(std::make_unique<mliap::ThreadSums>(*sums, atoms->n_atoms));
-  } catch (const std::bad_alloc &) {
-    return mliap::kNoMemory;
-  }
-  const int error = mliap::share_among_threads(
-      atoms->n_centres, mliap::kCentreBlock, kLeastBlocks, n_threads, [&](int64_t share, int64_t first, int64_t last) {
-        return evaluate(*potential, *atoms, slopes, first, last, share == 0 ? *sums : others[share - 1]->sums);
-      });
-  for (const auto &other : others) other->add_to(*sums);
-  return error;
+  const int64_t n = atoms->n_centres;
+  mliap::Turns turns;
+  const auto work = [&](int64_t, int64_t, int64_t) {
+    for (int64_t k = turns.take(); k * mliap::kCentreBlock < n; k = turns.take()) {
+      BlockOfAtoms &block = block_of_thread;
+      const int64_t first = k * mliap::kCentreBlock, last = std::min(n, first + mliap::kCentreBlock);
+      const int error = evaluate_block(*potential, *atoms, slopes, first, last, block);
+      if (!turns.wait_for(k)) break;  // the thread that has failed tells why
+      if (error == mliap::kNone) mliap::add_block(block, *sums);
+      turns.finish(error != mliap::kNone);
+      if (error != mliap::kNone) return error;
+    }
+    return int(mliap::kNone);
+  };
+  const int64_t n_used = mliap::number_of_shares(n, mliap::kCentreBlock, kLeastBlocks, n_threads);
+  return mliap::share_among_threads(n_used, 1, 1, int32_t(n_used), work);
 }

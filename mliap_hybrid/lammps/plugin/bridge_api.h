@@ -71,10 +71,10 @@ struct mliap_step {
   int32_t ntotal;        // # of owned and ghost atoms
   int32_t nlistatoms;    // # of owned atoms the model acts on
   int32_t natomneigh;    // nlistatoms, plus ghosts if their pairs are wanted
-  int32_t npairs;        // # of pairs inside the cutoff
   int32_t eflag, vflag;
   int32_t newton_pair;
   int32_t check_run;     // 1 at a setup and when the neighbor lists are new: look at the run again
+  int64_t npairs;        // # of pairs inside the cutoff
 
   const int32_t *elems;        // [ntotal] element of each atom, -1 if NULL
   const int32_t *iatoms;       // [natomneigh] local index of each centre

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 using namespace LAMMPS_NS;
 
@@ -268,7 +269,7 @@ void CoulombSolver::add(const ListedAtoms &centres, const double *phi, const dou
   for (int ii = 0; ii < centres.nlistatoms; ii++) {
     const int i = centres.iatoms[ii];
     potentials[i] = phi[ii];
-    for (int k = 0; k < 3; k++) atom->f[i][k] += forces[3 * ii + k];
+    for (int k = 0; k < 3; k++) atom->f[i][k] += forces[3 * static_cast<std::size_t>(ii) + k];
   }
   if (pair->vflag_global)
     for (int k = 0; k < 6; k++) pair->virial[k] += virial[k];

@@ -21,7 +21,7 @@ void NeighborPairs::fill(const Atom *atom, const NeighList *list, const ListedAt
   if (static_cast<int>(numneighs.size()) < centres.natomneigh)
     numneighs.resize(centres.natomneigh + centres.natomneigh / 8);
 
-  int ij = 0;
+  int64_t ij = 0;
   for (int ii = 0; ii < centres.natomneigh; ii++) {
     const int i = centres.iatoms[ii];
     const int jnum = list->numneigh[i];
@@ -31,7 +31,7 @@ void NeighborPairs::fill(const Atom *atom, const NeighList *list, const ListedAt
     const double ztmp = x[i][2];
 
     grow_pairs(ij + jnum);
-    const int first = ij;
+    const int64_t first = ij;
     for (int jj = 0; jj < jnum; jj++) {
       const int j = jlist[jj] & NEIGHMASK;
       const double delx = x[j][0] - xtmp;
@@ -48,22 +48,22 @@ void NeighborPairs::fill(const Atom *atom, const NeighList *list, const ListedAt
       rij[3 * ij + 2] = delz;
       ij++;
     }
-    numneighs[ii] = ij - first;
+    numneighs[ii] = static_cast<int>(ij - first);
   }
   npairs = ij;
 }
 
 /* ---------------------------------------------------------------------- */
 
-void NeighborPairs::grow_pairs(int n)
+void NeighborPairs::grow_pairs(int64_t n)
 {
-  if (n <= static_cast<int>(pair_i.size())) return;
-  const int nmax = n + n / 8;
+  if (n <= static_cast<int64_t>(pair_i.size())) return;
+  const int64_t nmax = n + n / 8;
   pair_i.resize(nmax);
   jatoms.resize(nmax);
   jelems.resize(nmax);
   jtags.resize(nmax);
-  rij.resize(3 * static_cast<std::size_t>(nmax));
+  rij.resize(3 * nmax);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #ifndef MLIAP_HYBRID_NEIGHBOR_PAIRS_H
 #define MLIAP_HYBRID_NEIGHBOR_PAIRS_H
 
+#include <cstdint>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -15,7 +16,7 @@ class NeighList;
 
 class NeighborPairs {
  public:
-  int npairs;    // # of pairs inside the cutoff
+  int64_t npairs;    // # of pairs inside the cutoff
 
   // arrays only grow; their size is what is allocated, not what is in use
 
@@ -29,7 +30,7 @@ class NeighborPairs {
   double memory_usage() const;
 
  private:
-  void grow_pairs(int);
+  void grow_pairs(int64_t);
 };
 }    // namespace LAMMPS_NS
 

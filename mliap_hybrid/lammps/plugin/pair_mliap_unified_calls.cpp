@@ -68,11 +68,11 @@ void PairMLIAPUnified::offer_functions()
 
 void PairMLIAPUnified::update_pair_energy(const double *eij)
 {
-  int ij = 0;
+  int64_t ij = 0;
   step.energy = 0.0;
   for (int ii = 0; ii < centres.nlistatoms; ii++) {
     double esum = 0.0;
-    for (const int last = ij + pairs.numneighs[ii]; ij < last; ij++) esum += eij[ij];
+    for (const int64_t last = ij + pairs.numneighs[ii]; ij < last; ij++) esum += eij[ij];
     eatoms[ii] = 0.5 * esum;
     step.energy += eatoms[ii];
   }
@@ -85,8 +85,8 @@ void PairMLIAPUnified::update_pair_energy(const double *eij)
 void PairMLIAPUnified::update_pair_forces(const double *fij)
 {
   double **const f = atom->f;
-  for (int ij = 0; ij < pairs.npairs; ij++) {
-    const double *const fpair = &fij[3 * static_cast<std::size_t>(ij)];
+  for (int64_t ij = 0; ij < pairs.npairs; ij++) {
+    const double *const fpair = &fij[3 * ij];
     const int i = pairs.pair_i[ij];
     const int j = pairs.jatoms[ij];
     f[i][0] += fpair[0];
@@ -95,7 +95,7 @@ void PairMLIAPUnified::update_pair_forces(const double *fij)
     f[j][0] -= fpair[0];
     f[j][1] -= fpair[1];
     f[j][2] -= fpair[2];
-    const double *const rij = &pairs.rij[3 * static_cast<std::size_t>(ij)];
+    const double *const rij = &pairs.rij[3 * ij];
     if (vflag_either) v_tally(i, j, fpair, rij);
     if (cvflag_atom) cv_tally(j, fpair, rij);
   }
