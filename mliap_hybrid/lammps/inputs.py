@@ -116,7 +116,7 @@ class KSpace:
             f"kspace_style    {self.style} {self.accuracy:g}",
             f"kspace_modify   {order}gewald {ewald_splitting(self.accuracy, cutoff):.4f}",
         ]
-        faster = ["# kspace_modify diff ad  # faster, for boxes with right angles"]
+        faster = ["# kspace_modify diff ad  # faster, for boxes with right angles; name the mesh of a large one, too"]
         return [*lines, *faster] if self.style == "pppm" else lines
 
 

@@ -174,6 +174,34 @@ def test_start_up(tmp_path):
 
 
 @pytest.mark.slow
+def test_mpi_scaling(tmp_path):
+    rows = rows_of("mpi_scaling.py", tmp_path / "rows.json", "--quick")
+    assert 0.5 < rows["speed-up, 2 ranks, 32000"] < 2.5
+    assert 50.0 < rows["Pair, 1 rank, 32000"] <= 100.0
+    assert rows["kB/atom, model side, 100000"] < 0.5
+    assert rows["kB/atom, model side, 100000 | Python in each step"] > 2.0
+
+
+@pytest.mark.slow
+def test_md_throughput(tmp_path):
+    rows = rows_of("md_throughput.py", tmp_path / "rows.json", "--quick")
+    ours = rows["us/atom/step | ours, no charges, f32, 5184"]
+    assert 0.0 < rows["pair us/atom | 20 features, 64-64, f32"] < ours
+    assert rows["us/atom/step | reaxff"] > ours
+    assert all(rows[f"us/atom/step | {style}"] > 0.0 for style in ("snap", "uf3", "pod", "eam"))
+    assert rows["ratio of pair times | uf3 over 20 features, 64-64, f32"] > 2.0
+    assert rows["ratio of pair times | snap over 20 features, 64-64, f32"] > 20.0
+
+
+@pytest.mark.slow
+def test_pppm(tmp_path):
+    rows = rows_of("pppm.py", tmp_path / "rows.json", "--quick", "--system", "NaCl")
+    setting = "NaCl | 9 Å, order 7, ad, 1e-05"
+    assert rows[f"force error | {setting}"] < 0.144  # meV/Å: 1e-5 of the force of two charges 1 Å apart
+    assert rows[f"mesh us/atom | {setting}"] > 0.0
+
+
+@pytest.mark.slow
 def test_training_beside_the_same_checkout(tmp_path):
     options = ("--quick", "--data", str(tmp_path / "nowhere"), "--baseline", str(BENCHMARKS.parent))
     rows = rows_of("training.py", tmp_path / "rows.json", *options)
