@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from mliap_hybrid.kernels.library import open_library
+from mliap_hybrid.kernels.potential import NativePotential
 from mliap_hybrid.kernels.structs import LocalAtoms, Sums
-from mliap_hybrid.lammps.native_potential import native_potential
+from mliap_hybrid.lammps.native_potential import potential_of
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.testing.models import ION_CHARGES, sodium_chloride_model
@@ -41,7 +42,7 @@ def untouched(shape: tuple[int, ...], dtype: type = np.float64) -> np.ndarray:
 def test_the_last_atoms_that_a_list_can_name():
     model = fold_whitening_into_networks(sodium_chloride_model(ION_CHARGES))
     arrays = rank_arrays(rock_salt(1, rattle=0.2), model.cutoff, ["Na", "Cl"])
-    potential = native_potential(model, Evaluator(model).backend_on(torch.device("cpu"), 0.0))
+    potential = NativePotential(potential_of(model, Evaluator(model).backend_on(torch.device("cpu"), 0.0)))
     expected = Lists(arrays).evaluate(potential)
 
     n = len(arrays.owner)
