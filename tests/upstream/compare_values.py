@@ -33,7 +33,7 @@ from mliap_hybrid.testing.structures import rock_salt
 
 RANKS = (1, 2, 4)
 STRUCTURE = rock_salt(2, rattle=0.1)
-TIMEOUT = 300.0
+TIMEOUT = 900.0
 """Seconds after which a run hangs."""
 
 GROUPS = {
@@ -80,12 +80,15 @@ CASES = (
 
 def script(case: Case, block: str) -> str:
     """The LAMMPS input."""
+    # Releases before July 2025 make the tables of coul/long from roots in single precision, 5e-8 off.
+    tables = "pair_modify table 0" if "coul/long" in block else ""
     virials = [] if not case.virials else [f"c_virial[{m}]" for m in range(1, 7)]
     return f"""units metal
 atom_style charge
 atom_modify map array
 read_data structure.data
 {block}
+{tables}
 compute energy all pe/atom
 compute total all reduce sum c_energy
 {"compute virial all stress/atom NULL" if virials else ""}
@@ -109,7 +112,11 @@ def outcome(folder: Path, case: Case, ranks: int, build: Build | None) -> Run:
     write_data_file(folder / "structure.data", STRUCTURE, ["Na", "Cl"], charges)
     connect = case.connected and build is not None and build.plugin is None
     lines = script(case, potential_block(manifest, "model.pt", connect=connect))
-    return run(folder, lines, ranks, **({} if build is None else {"command": build.command()}), timeout=TIMEOUT)
+    command = {} if build is None else {"command": build.command()}
+    try:
+        return run(folder, lines, ranks, **command, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return Run(folder, 124, f"ERROR: did not end within {TIMEOUT:.0f} s")
 
 
 def differences(found: Run, expected: Run) -> dict[str, float]:
