@@ -39,7 +39,7 @@ class DeePMD:
     """Training with a stated number of steps, one frame in each."""
 
     environments: Environments
-    steps: int = 20000
+    steps: int = 10000
     name: str = "DeePMD"
     fitted_as: str = "deepmd"
 

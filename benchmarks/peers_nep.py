@@ -78,7 +78,7 @@ class NEP:
     """Training with a stated number of epochs."""
 
     environments: Environments
-    epochs: int = 200
+    epochs: int = 100
     name: str = "NEP4"
     fitted_as: str = "nep"
 

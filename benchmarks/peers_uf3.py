@@ -18,6 +18,8 @@ PACKAGES = ["uf3==0.4.0", "numpy<2", "pandas<3", "setuptools<81"]
 """The calculator of this version fails with numpy 2.4."""
 SETTINGS = {"nearest": 1.5, "pair_cutoff": 6.0, "trio_cutoff": 4.5, "pair_knots": 20, "trio_knots": 8}
 """Å, and intervals between knots; the third side of a trio has twice as many over twice the length."""
+EVERY = 8
+"""One of so many training frames is used: the package's Python takes seconds for each."""
 SYSTEMS = ("Si",)
 """Those with few enough kinds of trios for the package's Python."""
 
@@ -102,7 +104,7 @@ class UF3:
         """Solve for the coefficients, and write the file that LAMMPS reads."""
         if system.name not in SYSTEMS:
             raise NotRun(f"fitted for {', '.join(SYSTEMS)} alone: too many kinds of trios, or no training frames")
-        write(folder / "frames.extxyz", [*system.training, *system.validation])
+        write(folder / "frames.extxyz", [*system.training, *system.validation][::EVERY])
         self._script("fit", system, folder)
 
     def potential(self, system: System, folder: Path) -> LammpsPotential:
