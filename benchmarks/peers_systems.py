@@ -35,8 +35,8 @@ class System:
 
 
 def silicon(data: Path) -> System:
-    """The mlearn set of Si: 193 training, 21 validation, 25 test frames; 4096 atoms of the crystal."""
-    return _system("Si", FRAMES["Si"](data), bulk("Si", "diamond", a=5.469, cubic=True).repeat(8))
+    """The mlearn set of Si: 193 training, 21 validation, 25 test frames; 1728 atoms of the crystal."""
+    return _system("Si", FRAMES["Si"](data), bulk("Si", "diamond", a=5.469, cubic=True).repeat(6))
 
 
 def copper(data: Path) -> System:
