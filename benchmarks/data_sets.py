@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +57,10 @@ def acetylacetone(data: Path) -> list[Atoms]:
     return [*_with_validation(training), *(_again(frame, "test") for frame in tests)]
 
 
-def mlearn(data: Path, element: str) -> list[Atoms]:
+def mlearn(data: Path, element: str, parts: Sequence[str] = ("training", "test")) -> list[Atoms]:
     """An element of the mlearn set (Zuo et al. 2020); a tenth of the training frames for validation."""
     frames = []
-    for part in ("training", "test"):
+    for part in parts:
         content = json.loads((data / "mlearn" / element / f"{part}.json").read_text())
         of_part = [_of_mlearn(entry, element) for entry in content]
         frames += _with_validation(of_part) if part == "training" else [_again(frame, "test") for frame in of_part]

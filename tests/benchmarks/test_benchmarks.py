@@ -217,7 +217,15 @@ def test_missing_baseline_is_one_sentence(script, tmp_path, last_words):
 
 @pytest.mark.parametrize(
     "script",
-    ["features_table.py", "left_out_element.py", "charges.py", "few_labels.py", "accuracy.py", "optimisers.py"],
+    [
+        "features_table.py",
+        "left_out_element.py",
+        "charges.py",
+        "few_labels.py",
+        "accuracy.py",
+        "optimisers.py",
+        "peers.py",
+    ],
 )
 def test_missing_data_is_one_sentence(script, tmp_path, last_words):
     assert "nowhere" in last_words(script, "--data", str(tmp_path / "nowhere"))
