@@ -10,10 +10,9 @@ from ase.data import chemical_symbols
 
 from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.lammps.coulomb_operators import ExactSum, KSpaceSolver, SmearingCorrection
-from mliap_hybrid.lammps.run_charges import FixedCharges, NoCharges, PredictedCharges, RunCharges
+from mliap_hybrid.lammps.record_of_model import charge_constants_of
+from mliap_hybrid.lammps.run_charges import FixedCharges, PredictedCharges, RunCharges, case_of_charges
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.parameters import PredictedParameter
-from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.structure import Geometry
 
@@ -23,16 +22,10 @@ MakeOperator = Callable[[Any, Geometry, float, float], CoulombOperator]
 
 def charges_of(model: HybridModel, manifest: Manifest) -> RunCharges:
     """The case of a model."""
-    term, charge = model.term(Electrostatics), model.parameter("charge")
-    if term is None:
-        return NoCharges()
-    if isinstance(charge, PredictedParameter):
-        follows = charge.neutrality is not None and charge.neutrality.fixes_total and not model.total_charge_input
-        total_charge = None if follows else manifest.total_charge
-        return PredictedCharges(manifest.coulomb_engine, term.smearing, charge.typical.tolist(), total_charge)
-    table = model.table("charge")
-    elements = [chemical_symbols[z] for z in model.elements]
-    return FixedCharges(elements, [table[z] for z in model.elements], manifest.total_charge)
+    elements, engine = [chemical_symbols[z] for z in model.elements], manifest.coulomb_engine
+    return case_of_charges(
+        elements, charge_constants_of(model), engine, manifest.total_charge, model.total_charge_input
+    )
 
 
 def operator_of(model: HybridModel, charges: RunCharges) -> MakeOperator:

@@ -14,9 +14,8 @@ from mliap_hybrid.lammps.bridge_api import Native
 from mliap_hybrid.lammps.data import MLIAPData
 from mliap_hybrid.lammps.native_step import NativeStep
 from mliap_hybrid.lammps.process import threads_of_rank
-from mliap_hybrid.lammps.run_charges import FixedCharges, NoCharges, PredictedCharges, RunCharges
+from mliap_hybrid.lammps.run_charges import case_of_charges
 from mliap_hybrid.model_files.native_file import NativeFile, read_native_file
-from mliap_hybrid.model_files.native_record import FixedChargeConstants, PredictedChargeConstants
 
 if TYPE_CHECKING:
     from mliap_hybrid.lammps.unified import HybridUnified
@@ -41,7 +40,8 @@ class NativeUnified:
         self.ndescriptors, self.nparams = record.n_features, record.n_parameters
         self.interface: Any = None
         self.centroid_stress = record.centroid_stress
-        charges = charges_of_file(file)
+        total_charge, sees_it = file.total_charge, record.sees_total_charge
+        charges = case_of_charges(record.elements, record.charges, "kspace", total_charge, sees_it)
         for name, value in charges.for_plugin().items():
             setattr(self, name, value)
         self._native = NativeStep(record, charges, file.allow_small_box)
@@ -87,14 +87,3 @@ def open_native(path: Path) -> NativeUnified | None:
     """
     file = read_native_file(path)
     return None if file is None else NativeUnified(path, file)
-
-
-def charges_of_file(file: NativeFile) -> RunCharges:
-    """Which of the three cases of charges a model is."""
-    record, charges = file.record, file.record.charges
-    if isinstance(charges, FixedChargeConstants):
-        return FixedCharges(record.elements, charges.values, file.total_charge)
-    if isinstance(charges, PredictedChargeConstants):
-        total_charge = None if record.fixes_total_charge else file.total_charge
-        return PredictedCharges("kspace", charges.smearing, charges.typical, total_charge)
-    return NoCharges()

@@ -41,14 +41,15 @@ def record_of(model: HybridModel, evaluator: Evaluator, manifest: Manifest) -> N
     return NativeRecord(
         elements=[chemical_symbols[z] for z in model.elements],
         potential=potential,
-        charges=_charges_of(model),
+        charges=charge_constants_of(model),
         centroid_stress=model.has_centroid_stress,
         n_features=model.features.n_features,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
     )
 
 
-def _charges_of(model: HybridModel) -> FixedChargeConstants | PredictedChargeConstants | None:
+def charge_constants_of(model: HybridModel) -> FixedChargeConstants | PredictedChargeConstants | None:
+    """What a run needs of a model's charges; None where it has none."""
     term, charge = model.term(Electrostatics), model.parameter("charge")
     if term is None:
         return None

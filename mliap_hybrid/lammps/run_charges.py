@@ -19,6 +19,7 @@ from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.connected_checks import check_dielectric
 from mliap_hybrid.lammps.connected_data import ConnectedData
 from mliap_hybrid.lammps.instance_data import InstanceData
+from mliap_hybrid.model_files.native_record import FixedChargeConstants, PredictedChargeConstants
 
 
 class RunCharges:
@@ -137,6 +138,36 @@ class PredictedCharges(RunCharges):
         """As in `RunCharges`."""
         if first:
             run_checks.check_predicted_charges(data, self.engine)
+
+
+def case_of_charges(
+    elements: Sequence[str],
+    constants: FixedChargeConstants | PredictedChargeConstants | None,
+    engine: str,
+    total_charge: float,
+    sees_total_charge: bool,
+) -> RunCharges:
+    """Which of the three cases a model is.
+
+    Parameters
+    ----------
+    elements : sequence of str
+        Symbols, in the order of the model.
+    constants : FixedChargeConstants, PredictedChargeConstants or None
+        Of its charges.
+    engine : {"kspace", "exact"}
+        What solves for the Coulomb energy of predicted charges.
+    total_charge : float, e
+        Of the systems that may be run.
+    sees_total_charge : bool
+        Whether the total charge is an input of the networks.
+    """
+    if constants is None:
+        return NoCharges()
+    if isinstance(constants, FixedChargeConstants):
+        return FixedCharges(elements, constants.values, total_charge)
+    follows_from_atoms = constants.increments and not sees_total_charge
+    return PredictedCharges(engine, constants.smearing, constants.typical, None if follows_from_atoms else total_charge)
 
 
 def total_charge_of(data: Any) -> float:

@@ -76,10 +76,9 @@ class NativeRecord:
         return isinstance(self.charges, PredictedChargeConstants)
 
     @property
-    def fixes_total_charge(self) -> bool:
-        """Whether the total charge follows from the atoms."""
-        of_charges = isinstance(self.charges, PredictedChargeConstants) and self.charges.increments
-        return of_charges and all(network.by_charge is None for network in self.potential.networks)
+    def sees_total_charge(self) -> bool:
+        """Whether the total charge is an input of the networks."""
+        return any(network.by_charge is not None for network in self.potential.networks)
 
 
 def encode_native(record: NativeRecord) -> bytes:
