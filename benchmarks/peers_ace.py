@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from ase import Atoms
 from ase.io import write
 from peers_environments import Environments, alone
@@ -57,16 +56,16 @@ class InPython:
     def predictions(self, frames: Sequence[Atoms], task: str = "evaluate") -> list[Prediction]:
         """Energies and forces of frames."""
         write(self.folder / "points.extxyz", frames)
-        return [Prediction(result["energy"], np.array(result["forces"])) for result in self._said(task, 0)]
+        return Prediction.all_of(self._said(task, 0))
 
     def microseconds(self, atoms: Atoms, steps: int) -> float:
         """Time of the processor for an atom and a step, neighbour lists included, with small moves between steps."""
         write(self.folder / "moving.extxyz", atoms)
-        return self._said("time", steps)
+        return float(json.loads(self._said("time", steps).splitlines()[-1]))
 
-    def _said(self, task: str, steps: int) -> object:
+    def _said(self, task: str, steps: int) -> str:
         words = [self.python, "-c", SCRIPT, task, str(steps)]
-        return json.loads(finished(words, self.folder, _on_one_thread(self.python, self.folder)).splitlines()[-1])
+        return finished(words, self.folder, _on_one_thread(self.python, self.folder))
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,7 @@ class DeePMD:
         write(folder / "points.extxyz", frames)
         python = self.environments.python("deepmd", PACKAGES)
         said = finished([python, "-c", SCRIPT], folder, _on_one_thread(python))
-        results = json.loads(said.splitlines()[-1])
-        return [Prediction(result["energy"], np.array(result["forces"])) for result in results]
+        return Prediction.all_of(said)
 
     def _input(self, system: System, parts: dict[str, list[str]]) -> dict[str, Any]:
         """What `dp train` reads."""

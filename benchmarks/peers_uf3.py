@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from ase import Atoms
 from ase.io import write
 from peers_environments import Environments, alone
@@ -115,8 +114,7 @@ class UF3:
     def reference(self, system: System, folder: Path, frames: Sequence[Atoms]) -> list[Prediction]:
         """What the package says of the same coefficients."""
         write(folder / "points.extxyz", frames)
-        results = json.loads(self._script("evaluate", system, folder).splitlines()[-1])
-        return [Prediction(result["energy"], np.array(result["forces"])) for result in results]
+        return Prediction.all_of(self._script("evaluate", system, folder))
 
     def _script(self, task: str, system: System, folder: Path) -> str:
         python = self.environments.python("uf3", PACKAGES)
