@@ -47,9 +47,13 @@ class Build:
 
 
 def plugin_of_user() -> Path | None:
-    """Folder of the plugin that the user compiled and named in LAMMPS_PLUGIN_PATH, None if there is none."""
+    """Folder of the plugin that the user compiled and named in LAMMPS_PLUGIN_PATH, None if there is none.
+
+    The wheel's module adds the folder of its own plugin to that variable when it is imported; that one is not meant.
+    """
     folders = map(Path, os.environ.get("LAMMPS_PLUGIN_PATH", "").split(os.pathsep))
-    return next((folder for folder in folders if (folder / PLUGIN_FILE.name).is_file()), None)
+    files = [folder / PLUGIN_FILE.name for folder in folders]
+    return next((file.parent for file in files if file.is_file() and file.resolve() != PLUGIN_FILE), None)
 
 
 def module_beside_the_wheel() -> Path | None:

