@@ -20,6 +20,7 @@ from mliap_hybrid.data.convergence import mark_convergence
 from mliap_hybrid.data.deepmd import deepmd_systems, read_deepmd
 from mliap_hybrid.data.extxyz import read_extxyz
 from mliap_hybrid.data.file_units import FileUnits
+from mliap_hybrid.data.lammps_dump import check_elements
 from mliap_hybrid.data.molecule_npz import read_molecules
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
 from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
@@ -91,6 +92,7 @@ def _read_file(file: Path) -> tuple[list[Atoms], FileUnits]:
 def _read_by_ase(file: Path, form: str) -> list[Atoms]:
     if form == "db":
         return _read_database(file)
+    check_elements(file, form)
     structures = list(ase.io.iread(file, index=":", format=form))
     mark_convergence(structures, file, form)
     return structures

@@ -3,7 +3,7 @@
 A structure lies between the lines ``begin`` and ``end``; in between, each line starts with its keyword::
 
     comment  free text
-    lattice  x y z                                # three times, or never: not periodic
+    lattice  x y z                                # three times, or never, or zeros (dpdata): not periodic
     atom     x y z element charge unused fx fy fz
     energy   total energy
     charge   total charge                         # 0 where it is left out
@@ -167,7 +167,7 @@ def _atoms(structure: _Structure, place: str) -> Atoms:
     if "energy" not in structure.totals:
         raise InputError(f"{place}: there is no energy")
     rows = np.array(structure.rows)  # (n_atoms, 8)
-    periodic = bool(structure.lattice)
+    periodic = bool(np.any(structure.lattice))  # dpdata writes molecules with a lattice of zeros
     atoms = Atoms(
         numbers=structure.numbers,
         positions=rows[:, :3] * BOHR,
