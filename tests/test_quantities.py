@@ -33,10 +33,10 @@ from mliap_hybrid.report.evaluation import evaluate
 from mliap_hybrid.report.learning_curves import learning_curve_figure
 from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.report.parity_plots import write_error_sizes, write_parity_plots
+from mliap_hybrid.runs.earlier_run import fingerprint
 from mliap_hybrid.runs.metrics_file import MetricsFile
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import errors_line
-from mliap_hybrid.runs.run import fingerprint
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.models import sodium_chloride_model

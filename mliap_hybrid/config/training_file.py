@@ -12,11 +12,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mliap_hybrid.config.compatibility import (
-    check_direct_forces,
-    check_gdml,
+    check_choices,
     check_labels,
     check_learned_sets,
-    check_sources,
     check_terms,
     check_weak_supervision,
     sections_of_terms,
@@ -48,9 +46,7 @@ CHECKS = (
     check_labels,
     check_learned_sets,
     check_weak_supervision,
-    check_direct_forces,
-    check_gdml,
-    check_sources,
+    check_choices,
 )
 """Of choices that do not go together; the first complaint is told."""
 

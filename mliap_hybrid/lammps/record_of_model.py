@@ -33,7 +33,8 @@ def record_of(model: HybridModel, evaluator: Evaluator, manifest: Manifest) -> N
         None for models that have parts which native code does not know, among them those that solve for the Coulomb
         energy of their charges in Python.
     """
-    if isinstance(model.parameter("charge"), PredictedParameter) and manifest.coulomb_engine != "kspace":
+    charges = charge_constants_of(model)
+    if isinstance(charges, PredictedChargeConstants) and manifest.coulomb_engine != "kspace":
         return None
     potential = potential_of(model, evaluator.backend_on(CPU, 0.0))
     if potential is None:
@@ -41,7 +42,7 @@ def record_of(model: HybridModel, evaluator: Evaluator, manifest: Manifest) -> N
     return NativeRecord(
         elements=[chemical_symbols[z] for z in model.elements],
         potential=potential,
-        charges=charge_constants_of(model),
+        charges=charges,
         centroid_stress=model.has_centroid_stress,
         n_features=model.features.n_features,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),

@@ -19,10 +19,10 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.report.metrics import milli_rmse
 from mliap_hybrid.runs.complete_settings import complete_settings
+from mliap_hybrid.runs.earlier_run import fingerprint
 from mliap_hybrid.runs.make_trainer import make_trainer
 from mliap_hybrid.runs.preparation import make_weak_supervision, prepare
 from mliap_hybrid.runs.progress import Display
-from mliap_hybrid.runs.run import fingerprint
 from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.runs.tune_trials import NONE, Candidate, Trial, read_trials, write_trials
 from mliap_hybrid.structure import Batch

@@ -108,7 +108,7 @@ def charge_predicting_model(
         whitening=whitening,
         explicit=(ZBLRepulsion(cutoff),),
         charges=PredictedParameter("charge", "e", start, Within(0.7), neutrality_of(neutrality, cutoff)),
-        charge_head=Head("charge", [charge_network]),
+        heads=(Head("charge", [charge_network]),),
         smearing=0.8,
         total_charge_input=total_charge_input,
     )
@@ -192,7 +192,7 @@ def contracted_model(
     of_charges: dict[str, Any] = {}
     if predicts_charges:
         charges = PredictedParameter("charge", "e", start, Within(0.7), neutrality_of("shift", cutoff))
-        of_charges = {"charges": charges, "charge_head": Head("charge", [network(4)]), "smearing": 0.8}
+        of_charges = {"charges": charges, "heads": (Head("charge", [network(4)]),), "smearing": 0.8}
     model = standard_model(
         features,
         BASELINE,
