@@ -23,8 +23,8 @@ def species(
     time_step: Annotated[
         float, typer.Option(help="fs of one step of a dump, or between the frames of another file.")
     ] = 1.0,
-    form: Annotated[float, typer.Option(help="A bond forms below so many sums of covalent radii.")] = 1.25,
-    break_apart: Annotated[float, typer.Option("--break", help="It breaks above so many.")] = 1.6,
+    form: Annotated[float, typer.Option(help="A bond forms so many Å beyond the sum of covalent radii.")] = 0.25,
+    break_apart: Annotated[float, typer.Option("--break", help="It breaks so many Å beyond.")] = 0.65,
     persistence: Annotated[
         float, typer.Option(help="fs that atoms must be together or apart before it counts; less is a recrossing.")
     ] = 0.0,

@@ -1,7 +1,7 @@
 """Which atoms are bonded in the frames of a trajectory: by distance, with a memory in distance and in time.
 
-A pair of atoms comes together where its distance r falls below a (R_i + R_j), and apart where it rises above
-b (R_i + R_j), a < b; between the two it stays what it was, so that a vibration makes and breaks nothing. R are covalent
+A pair of atoms comes together where its distance r falls below R_i + R_j + a, and apart where it rises above
+R_i + R_j + b, a < b; between the two it stays what it was, so that a vibration makes and breaks nothing. R are covalent
 radii (Cordero et al., Dalton Trans. 2832 (2008), as ASE has them). A bond is made or broken when the pair has been
 together or apart for the persistence, so that what comes back before is a recrossing and no reaction.
 """
@@ -25,10 +25,11 @@ UNKNOWN_RADIUS = 0.2
 class BondCriteria:
     """When atoms are bonded."""
 
-    form: float = 1.25
-    """a: distances below a (R_i + R_j) make a bond."""
-    break_apart: float = 1.6
-    """b: distances above b (R_i + R_j) break one."""
+    form: float = 0.25
+    """a in Å: distances below R_i + R_j + a make a bond."""
+    break_apart: float = 0.65
+    """b in Å: distances above R_i + R_j + b break one. H2 stretches to 1.2 Å at 3500 K, the sum of the radii being
+    0.62 Å."""
     persistence: float = 0.0
     """ps that a pair must have been together or apart before it counts."""
 
@@ -40,10 +41,10 @@ class BondCriteria:
         InputError
             If a bond would break before it is made, or a time is negative.
         """
-        if not 0.0 < self.form <= self.break_apart < 10.0:
+        if not 0.0 <= self.form <= self.break_apart < 10.0:
             raise InputError(
-                f"bonds form below {self.form} and break above {self.break_apart} sums of radii: expected two positive "
-                "numbers, the second not below the first"
+                f"bonds form {self.form} and break {self.break_apart} Å beyond the sum of the radii: expected two "
+                "lengths below 10 Å, the second not below the first"
             )
         if not self.persistence >= 0.0:
             raise InputError(f"the persistence of bonds is {self.persistence} ps: expected zero or more")
@@ -108,13 +109,13 @@ class BondTracker:
 
     def _pairs(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
         """Pairs that no bond would break for, and among them those that make one; each as n_atoms i + j, ascending."""
-        largest = 2.0 * self._criteria.break_apart * float(self._radii.max())
+        largest = 2.0 * float(self._radii.max()) + self._criteria.break_apart
         listed = neighbor_pairs(atoms.positions, atoms.cell.array, atoms.pbc, largest)
         pair_i, pair_j, shifts = (each.numpy() for each in listed)
         vectors = atoms.positions[pair_j] + shifts @ atoms.cell.array - atoms.positions[pair_i]  # (n_pairs, 3)
-        reduced = np.linalg.norm(vectors, axis=1) / (self._radii[pair_i] + self._radii[pair_j])  # (n_pairs,)
+        beyond = np.linalg.norm(vectors, axis=1) - self._radii[pair_i] - self._radii[pair_j]  # (n_pairs,)
         once = pair_i < pair_j
-        near, close = (once & (reduced < limit) for limit in (self._criteria.break_apart, self._criteria.form))
+        near, close = (once & (beyond < limit) for limit in (self._criteria.break_apart, self._criteria.form))
         keys = len(self._numbers) * pair_i + pair_j  # (n_pairs,)
         return np.unique(keys[near]), np.unique(keys[close])
 

@@ -90,7 +90,7 @@ def test_a_trajectory_that_ase_reads(tmp_path):
         ("id type x y z", "OHH", ("--elements", "H Q"), "'Q' is no element"),
         ("id type x y z", "OHH", ("--elements", "H"), "cannot be read"),
         ("id type element x y z", "OHH", ("--time-step", "0"), "--time-step"),
-        ("id type element x y z", "OHH", ("--form", "2"), "expected two positive"),
+        ("id type element x y z", "OHH", ("--form", "2"), "expected two lengths"),
     ],
 )
 def test_what_cannot_be_told_is_refused(tmp_path, columns, elements, options, said):

@@ -9,7 +9,7 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.reactions.bonds import BondCriteria, BondTracker
 
 SUM_OF_RADII = 2 * covalent_radii[1]
-CLOSE, BETWEEN, APART = 1.2 * SUM_OF_RADII, 1.4 * SUM_OF_RADII, 1.7 * SUM_OF_RADII
+CLOSE, BETWEEN, APART = 0.2 + SUM_OF_RADII, 0.5 + SUM_OF_RADII, 0.7 + SUM_OF_RADII
 
 
 def bonded(distances, criteria=BondCriteria(), interval=1.0):
@@ -25,10 +25,10 @@ def test_between_the_two_distances_a_pair_stays_what_it_was():
     assert bonded([BETWEEN, CLOSE, BETWEEN, APART, BETWEEN]) == [False, True, True, False, False]
 
 
-@pytest.mark.parametrize(("factor", "side"), [(1.25, "form"), (1.6, "break")])
-def test_the_distances_are_sums_of_covalent_radii(factor, side):
+@pytest.mark.parametrize(("beyond", "side"), [(0.25, "form"), (0.65, "break")])
+def test_the_distances_are_beyond_the_sum_of_the_radii(beyond, side):
     first = APART if side == "form" else CLOSE
-    inside, outside = (bonded([first, (factor + shift) * SUM_OF_RADII])[1] for shift in (-1e-6, 1e-6))
+    inside, outside = (bonded([first, SUM_OF_RADII + beyond + shift])[1] for shift in (-1e-6, 1e-6))
     assert (inside, outside) == (True, False)
 
 
@@ -53,7 +53,7 @@ def test_bonds_reach_through_the_walls_of_a_skewed_cell():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"form": 1.7}, {"form": 0.0}, {"persistence": -1.0}, {"break_apart": np.nan}, {"persistence": np.nan}]
+    "wrong", [{"form": 0.7}, {"form": -0.1}, {"persistence": -1.0}, {"break_apart": np.nan}, {"persistence": np.nan}]
 )
 def test_impossible_criteria_are_refused(wrong):
     with pytest.raises(InputError, match="expected"):

@@ -27,7 +27,7 @@ def timed(structures, interval=0.1):
     return [TimedFrame(atoms, k, k * interval) for k, atoms in enumerate(structures)]
 
 
-def by_search(atoms, factor):
+def by_search(atoms, beyond):
     """Formulas of molecules, by a search from atom to atom over all distances."""
     distances, radii = atoms.get_all_distances(mic=True), covalent_radii[atoms.numbers]
     left, found = set(range(len(atoms))), []
@@ -35,7 +35,7 @@ def by_search(atoms, factor):
         molecule_, new = set(), {left.pop()}
         while new:
             molecule_ |= new
-            new = {j for i in new for j in left if distances[i, j] < factor * (radii[i] + radii[j])}
+            new = {j for i in new for j in left if distances[i, j] < radii[i] + radii[j] + beyond}
             left -= new
         found.append(atoms[sorted(molecule_)].get_chemical_formula("hill"))
     return Counter(found)
@@ -47,8 +47,8 @@ def test_counts_equal_those_of_a_search(seed):
     atoms = Atoms(
         random.choice([1, 6, 8], 120), positions=random.uniform(0, EDGE, (120, 3)), cell=np.eye(3) * EDGE, pbc=True
     )
-    bonds = BondTracker(atoms.numbers, BondCriteria(1.25, 1.6)).advance(atoms, 0.0)
-    assert molecules_of(atoms.numbers, bonds).counts() == by_search(atoms, 1.25)
+    bonds = BondTracker(atoms.numbers, BondCriteria(0.3, 0.6)).advance(atoms, 0.0)
+    assert molecules_of(atoms.numbers, bonds).counts() == by_search(atoms, 0.3)
 
 
 def test_formulas_of_known_molecules():
@@ -58,7 +58,7 @@ def test_formulas_of_known_molecules():
         assert molecules_of(atoms.numbers, bonds).formulas == [formula]
 
 
-APART_TOGETHER_APART = [line_of(x) for x in ([0, 0.74, 4.0], [0, 0.75, 1.5], [0, 1.2, 1.94], [0, 4.0, 4.74])]
+APART_TOGETHER_APART = [line_of(x) for x in ([0, 0.74, 4.0], [0, 0.75, 1.5], [0, 1.4, 2.14], [0, 4.0, 4.74])]
 """H2 + H -> H + H2 through a moment in which all three are together."""
 
 
@@ -96,10 +96,10 @@ def test_no_rate_without_a_volume_or_of_three():
 
 
 def test_a_vibration_is_no_reaction_and_without_memory_it_is():
-    distances = 0.74 + 0.12 * np.sin(np.arange(60))  # across 1.25 sums of radii, 0.775 Å
+    distances = 0.8 + 0.15 * np.sin(np.arange(60))  # across 0.87 Å, where a bond forms
     structures = [line_of([0, x, 6.0]) for x in distances]
     assert not analyse(timed(structures), BondCriteria()).events
-    assert len(analyse(timed(structures), BondCriteria(1.25, 1.25)).events) > 10
+    assert len(analyse(timed(structures), BondCriteria(0.25, 0.25)).events) > 10
 
 
 def test_atoms_that_only_move_do_nothing():
