@@ -143,7 +143,17 @@ def _check_direct_forces(file: Any) -> None:
         )
 
 
-OF_NETWORKS = ("device", "network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
+OF_NETWORKS = (
+    "device",
+    "init_from",
+    "network",
+    "molecules",
+    "loss",
+    "weak_supervision",
+    "noise",
+    "committee",
+    "optimisation",
+)
 """Settings and sections that say nothing of a kernel model."""
 
 
@@ -158,6 +168,14 @@ def _check_gdml(file: Any) -> None:
         raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
 
 
+def _check_start(file: Any) -> None:
+    """Refuse a start that several networks would have in common, or that would give forces half of their weights."""
+    if file.committee.n_members > 1:
+        raise ValueError("init_from does not work with a committee, whose members would all start alike: expected one")
+    if file.network.direct_hidden:
+        raise ValueError("init_from does not work with network.forces direct: expected conservative")
+
+
 CHOICES = (
     Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
     Choice(
@@ -170,6 +188,7 @@ CHOICES = (
         ("fitted", "predicted"),
         ", since each member would have values of its own",
     ),
+    Choice("init_from", lambda file: file.init_from, (), check=_check_start),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
 )
 

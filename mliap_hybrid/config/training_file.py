@@ -61,6 +61,10 @@ class TrainingFile(Section):
     device: str = "cpu"
     """Where networks are trained: cpu, or what torch calls another device, such as cuda or cuda:1. Features and fixed
     terms are computed on processors in any case, as is the report; a kernel model (`gdml`) is trained there."""
+    init_from: Path | None = None
+    """Run folder of a training to start from, relative to the training file; null: none. Features and sizes of networks
+    are its own, networks start with its weights, and element energies are fitted anew. Elements that it does not know
+    start as the mean of those that it knows. The rest of this file says how the training goes on."""
     data: DataSettings
     features: FeatureSettings = FeatureSettings()
     network: NetworkSettings = NetworkSettings()
@@ -150,6 +154,8 @@ def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
     """The settings with the files that they name taken relative to `folder`."""
     sections = {name: getattr(settings, name) for name in type(settings).model_fields}
     here = {name: section.with_files_in(folder) for name, section in sections.items() if isinstance(section, Section)}
+    if settings.init_from is not None:
+        return settings.model_copy(update=here | {"init_from": folder / settings.init_from})
     return settings.model_copy(update=here)
 
 

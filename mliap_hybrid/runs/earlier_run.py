@@ -30,10 +30,9 @@ def fingerprint(batches: Sequence[Batch]) -> str:
     return digest.hexdigest()
 
 
-def as_before(settings: TrainingFile, folder: RunFolder, resume: bool) -> TrainingFile:
-    """The settings; of a run that goes on, with what it has chosen where the training file says nothing."""
-    goes_on = resume and folder.holds_run()
-    return with_defaults_from(settings, read_training_file(folder.config)) if goes_on else settings
+def as_before(settings: TrainingFile, folder: RunFolder) -> TrainingFile:
+    """The settings of a run that goes on, with what it has chosen where the training file says nothing."""
+    return with_defaults_from(settings, read_training_file(folder.config)) if folder.holds_run() else settings
 
 
 def check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:

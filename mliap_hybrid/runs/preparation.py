@@ -18,6 +18,7 @@ from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.charge_sources import find_charges
+from mliap_hybrid.fitting.earlier_training import EarlierTraining, earlier_training, whitening_from
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, fixed_physics
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.feature_derivatives import (
@@ -59,6 +60,8 @@ class TrainingInputs:
     """Terms of the loss at displaced copies of the training frames, if there are any."""
     noisy: Sequence[Sequence[TrainingFrames]] = ()
     """Noisy training frames that take turns with each other, if there are any."""
+    start: EarlierTraining | None = None
+    """A training whose weights networks start with."""
 
 
 def prepare(
@@ -93,6 +96,7 @@ def prepare(
         raise InputError("no training frame has an energy, so that those of the elements cannot be fitted: label some")
     noisy = noisy_frames(training, settings.noise, settings.features.cutoff, settings.seed)
     batches = [*training, *validation, *itertools.chain(*noisy)]
+    start = earlier_training(settings.init_from) if settings.init_from and initial_fit is None else None
     if initial_fit is None:
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
         charges = find_charges(settings, training, validation, elements)
@@ -127,6 +131,8 @@ def prepare(
             whitening = scaling_of_moments(samples, features.n_channels)
         else:
             whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
+        if start is not None:
+            whitening = whitening_from(start, features, whitening)
         initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
         initial_fit = replace(initial_fit, known_terms=known)
 
@@ -149,7 +155,9 @@ def prepare(
     )
     n_training, n_labelled = len(training), len(training) + len(validation)
     noisy_held = [held[start : start + n_training] for start in range(n_labelled, len(held), n_training)]
-    return TrainingInputs(features, initial_fit, held[:n_training], held[n_training:n_labelled], weak, noisy_held)
+    return TrainingInputs(
+        features, initial_fit, held[:n_training], held[n_training:n_labelled], weak, noisy_held, start
+    )
 
 
 def _memory_of_weak_supervision(

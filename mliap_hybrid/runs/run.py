@@ -9,6 +9,7 @@ from dataclasses import replace
 from mliap_hybrid.config import TrainingFile, write_training_file
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.fitting.checkpoint import read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.earlier_training import with_earlier_sizes
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.member_models import committee_model
@@ -66,7 +67,7 @@ def train(
     """
     group = group or ProcessGroup()
     folder = RunFolder(settings.run)
-    settings = as_before(settings, folder, resume)
+    settings = as_before(settings, folder) if resume else with_earlier_sizes(settings)
     if group.is_first:
         check_folder(settings, folder, resume, overwrite)
     device = device_of_training(settings.device, group.rank)

@@ -16,6 +16,7 @@ from pathlib import Path
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.earlier_training import with_earlier_sizes
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.report.metrics import milli_rmse
 from mliap_hybrid.runs.complete_settings import complete_settings
@@ -72,6 +73,7 @@ def tune(
             "and its weight are what is tuned"
         )
     device_of_training(settings.device)  # a mistake shows before anything is computed
+    settings = with_earlier_sizes(settings)
     batches = load_data(settings, display)
     training, validation = batches["train"], batches["validation"]
     if not validation:
