@@ -33,6 +33,9 @@ class LabelKeys(Section):
     charges."""
     total_charge: str | None = None
     """Total charge of a frame in e; null means that every frame is neutral."""
+    molecules: str | None = None
+    """IDs of the molecules that atoms are in, whole numbers from 1, for terms between molecules; null: the column
+    `molecule` or `mol_id` of frames that have one, and what bonds hold together in others."""
     config_type: str | None = "config_type"
     """Kind of a frame, such as liquid or surface: the report has an error table by kind where frames say theirs. null
     leaves the table out."""

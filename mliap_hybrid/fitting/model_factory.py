@@ -15,7 +15,7 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.sets import FEATURE_SETS, LEARNED_SETS
 from mliap_hybrid.fitting.charge_products import FittedCharges, FittedElectrostatics, electronegative_is_negative
-from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges
+from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, parameters_of
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
@@ -84,7 +84,7 @@ def make_trainable_model(
             terms.append(FittedElectrostatics(FittedCharges(start, fit.counts)))
         else:
             terms.append(made.term)
-            parameters += made.parameters
+    parameters += parameters_of([made for made in trained if not fits_charges(made)])
     return TrainableModel(heads, terms, parameters, settings.electrostatics.total_charge_input).float()
 
 
@@ -118,14 +118,13 @@ def make_model(
         head.load_state_dict(trained.heads[head.name].state_dict())
     found, of_charges = _found_charges(fit, trained)
     parameters: Mapping[str, Parameter] = {**trained.atomic_parameters, **found}  # type: ignore[dict-item]
-    made = [parameter for each in explicit for parameter in each.parameters]
     model = HybridModel(
         features=features,
         terms=[Baseline(), NetworkEnergy(), *(made.term for made in explicit)],
         parameters=[
             ElementParameter("baseline", "eV", fit.baseline - of_charges),
             AtomicEnergy(),
-            *(parameter.after_training(parameters, typical or {}) for parameter in made),
+            *(parameter.after_training(parameters, typical or {}) for parameter in parameters_of(explicit)),
         ],
         heads=heads,
         whitening=fit.whitening,

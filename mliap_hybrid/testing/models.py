@@ -22,6 +22,7 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import neutrality_of
 from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.model.whitening import Whitening
@@ -222,6 +223,22 @@ def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whiten
     samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).geometry())  # (64, n_features)
     whitening = Whitening.fit(samples, damping=1e-2)
     return features, whitening, whitening.matrix.shape[1]
+
+
+def with_term(model: HybridModel, made: MadeTerm | None) -> HybridModel:
+    """A model with a whitening and one term more, whose predicted parameters have small random heads."""
+    assert made is not None
+    assert model.whitening is not None
+    random, n_inputs = torch.Generator().manual_seed(7), model.whitening.matrix.shape[1]
+    heads = [Head(name, [network_of(n_inputs, random, hidden)]) for name, hidden in made.hidden.items()]
+    known = {parameter.name for parameter in model.all_parameters}
+    return HybridModel(
+        model.features,
+        [*model.all_terms, made.term],
+        [*model.all_parameters, *(parameter for parameter in made.parameters if parameter.name not in known)],
+        [*model.heads, *heads],
+        model.whitening,
+    ).double()
 
 
 def network_of(n_inputs: int, random: torch.Generator, hidden: tuple[int, ...] = (8, 8)) -> AtomicNetwork:

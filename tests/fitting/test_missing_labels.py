@@ -45,6 +45,7 @@ def frame(n_atoms, labels, seed):
         atoms_per_frame=torch.tensor([float(n_atoms)]),
         places=Places(torch.tensor([11]), ((torch.randn(n_atoms, 3, generator=random), torch.tensor([False])),)),
         total_charges=torch.zeros(1),
+        is_between_molecules=torch.zeros(0, dtype=torch.bool),
         labels={name: Label(value) for name, value in values.items()},
     )
 
