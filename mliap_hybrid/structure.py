@@ -95,6 +95,8 @@ class Geometry:
         InputError
             If nothing is known of molecules.
         """
+        if len(self.pair_i) == 0:  # as on a rank without atoms, which knows nothing
+            return torch.zeros(0, dtype=torch.bool, device=self.pair_i.device)
         if self.tags is not None and self.tags.centre_molecules is not None:
             assert self.tags.neighbour_molecules is not None
             of_centres = self.tags.centre_molecules.index_select(0, self.pair_i)  # (n_pairs,)

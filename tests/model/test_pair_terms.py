@@ -74,7 +74,6 @@ class TestSeparateChargeTransfer(TermTests):
 
 class TestBuffered147(TermTests):
     kind = "buffered_14_7"
-    tolerance = 1e-7
 
     def model(self):
         settings = Buffered147Settings(
@@ -338,6 +337,20 @@ def test_nothing_is_left_at_the_cutoff(name):
     energies = dimer_energies(settings, r)
     assert abs(energies[-1]) < 1e-10 * abs(energies[0])
     assert (np.abs(energies[1:]) < np.abs(energies[:-1])).all()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_slopes_are_differences(name):
+    """By fourth-order differences to 1e-7, up to where the switch works."""
+    settings = SETTINGS[name].model_copy(update={"coefficients": "fitted", "switch_width": 17.0})
+    made = settings.make(TermContext((ARGON,), CUTOFF))
+    model = HybridModel(NoFeatures([ARGON], CUTOFF), [made.term], made.parameters).double()
+    for r in (2.2, 3.4, 5.0):
+        ends = dimer_energies(settings, [r + k * 1e-3 for k in (-2, -1, 1, 2)])
+        slope = (ends[0] - 8.0 * ends[1] + 8.0 * ends[2] - ends[3]) / 12e-3
+        dimer = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, r]])
+        force = float(Evaluator(model).predict(frame_to_batch(dimer, CUTOFF)).forces[1, 2])
+        assert force == pytest.approx(-slope, rel=1e-7)
 
 
 def test_mistakes_in_the_settings_are_told():
