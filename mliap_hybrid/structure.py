@@ -16,6 +16,10 @@ from mliap_hybrid.communication import Communication, Serial
 from mliap_hybrid.errors import InputError
 
 
+OUT_OF_REACH = 1000.0
+"""Å: beyond every cutoff."""
+
+
 @dataclass(frozen=True)
 class AtomTags:
     """Which atom is which: what terms ask for whose atoms have fixed places, such as models of one molecule."""
@@ -108,6 +112,21 @@ class Geometry:
             )
         molecules = molecules_by_bonds(self.centre_numbers, self.pair_i, self.pair_j, self.distances)  # (n_centres,)
         return molecules.index_select(0, self.pair_i) != molecules.index_select(0, self.pair_j)
+
+    def within_molecules(self) -> Geometry:
+        """The same with pairs between molecules out of reach, for what ends at a cutoff."""
+        values = {f.name: getattr(self, f.name) for f in fields(Geometry)}
+        vectors = within_molecules(self.pair_vectors, self.is_between_molecules)
+        return Geometry(**values | {"pair_vectors": vectors})
+
+
+def within_molecules(pair_vectors: Tensor, is_between: Tensor) -> Tensor:
+    """Pair vectors (n_pairs, 3), Å, those between molecules (n_pairs,) replaced by one that is out of reach.
+
+    What ends smoothly at a cutoff sees nothing of these pairs then, and its derivative by them is zero.
+    """
+    beyond = pair_vectors.new_tensor([OUT_OF_REACH, 0.0, 0.0])
+    return torch.where(is_between[:, None], beyond, pair_vectors)
 
 
 @dataclass(frozen=True)

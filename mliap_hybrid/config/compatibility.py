@@ -170,6 +170,27 @@ def check_learned_sets(file: Any) -> None:
         )
 
 
+def check_environment(file: Any) -> None:
+    """Refuse ways to train that know nothing of molecules.
+
+    Raises
+    ------
+    ValueError
+    """
+    if file.features.environment == "all":
+        return
+    ways = {
+        "data.cache": file.data.cache is not None,
+        "features.set acsf": file.features.set == "acsf",
+        "weak_supervision": file.weak_supervision.is_on,
+        "network.forces direct": file.network.forces == "direct",
+        "gdml": file.gdml is not None,
+    }
+    for way, is_chosen in ways.items():
+        if is_chosen:
+            raise ValueError(f"features.environment molecule does not work with {way}: leave one of them out")
+
+
 OF_NETWORKS = ("device", "network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
 """Settings and sections that say nothing of a kernel model."""
 

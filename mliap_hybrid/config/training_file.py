@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from mliap_hybrid.config.compatibility import (
     check_direct_forces,
+    check_environment,
     check_gdml,
     check_labels,
     check_learned_sets,
@@ -54,6 +55,7 @@ CHECKS = (
     check_weak_supervision,
     check_direct_forces,
     check_gdml,
+    check_environment,
     check_sources,
 )
 """Of choices that do not go together; the first complaint is told."""

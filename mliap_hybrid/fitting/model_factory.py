@@ -85,7 +85,8 @@ def make_trainable_model(
         else:
             terms.append(made.term)
     parameters += parameters_of([made for made in trained if not fits_charges(made)])
-    return TrainableModel(heads, terms, parameters, settings.electrostatics.total_charge_input).float()
+    others = settings.electrostatics.total_charge_input, settings.features.environment
+    return TrainableModel(heads, terms, parameters, *others).float()
 
 
 def make_model(
@@ -129,6 +130,7 @@ def make_model(
         heads=heads,
         whitening=fit.whitening,
         total_charge_input=trained.total_charge_input,
+        environment=trained.environment,
     )
     return model.double().cpu().eval()
 

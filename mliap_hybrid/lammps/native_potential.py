@@ -55,6 +55,8 @@ def potential_of(model: HybridModel, backend: Backend) -> PotentialArrays | None
         None if the kernels cannot evaluate all of it. With predicted charges, their neutrality and their Coulomb energy
         are left to the caller.
     """
+    if model.environment != "all":
+        return None
     heads = [head.name for head in model.heads]
     if not isinstance(backend, NativeBackend) or backend.n_heads == 0 or heads[0] != "energy":
         return None

@@ -52,6 +52,7 @@ def sum_of_terms(
     heads: HeadsOfGeometry | None = None,
     constants: Mapping[str, Constants] | None = None,
     neighbour_species: Callable[[], Tensor] | None = None,
+    seen: Geometry | None = None,
 ) -> Total:
     """Energy and its derivatives. Collective if a term or a parameter asks other ranks, which all do in the same order.
 
@@ -69,6 +70,8 @@ def sum_of_terms(
         Kind of a term -> what it has computed for these frames.
     neighbour_species : callable, optional
         Gives the index (n_pairs,) of each neighbour's element, with which constants need no exchange.
+    seen : Geometry, optional
+        What parameters see of the geometry; all of it by default.
 
     Returns
     -------
@@ -79,7 +82,9 @@ def sum_of_terms(
     values, pullbacks, known = {}, {}, {}
     for parameter in parameters:
         of_head = None if parameter.head is None else of_heads[parameter.head]
-        values[parameter.name], pullbacks[parameter.name, parameter.head] = parameter(geometry, species, of_head)
+        values[parameter.name], pullbacks[parameter.name, parameter.head] = parameter(
+            seen or geometry, species, of_head
+        )
         if isinstance(parameter, ElementParameter) and neighbour_species is not None:
             known[parameter.name] = partial(_of_elements, parameter, neighbour_species)
     parameter_values = ParameterValues(geometry, values, known)

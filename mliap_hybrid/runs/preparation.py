@@ -35,6 +35,7 @@ from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame,
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.model.contraction import scaling_of_moments
 from mliap_hybrid.model.feature_description import describe_features
+from mliap_hybrid.model.hybrid import Environment
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.known_molecules import known_terms
@@ -130,7 +131,7 @@ def prepare(
         initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
         initial_fit = replace(initial_fit, known_terms=known)
 
-    represent = _representation(features, initial_fit, source, in_memory)
+    represent = _representation(features, initial_fit, source, in_memory, settings.features.environment)
     frames = [
         prepare_frame(
             batch,
@@ -210,7 +211,7 @@ def _feature_source(
 ) -> FeatureSource:
     """The feature cache, filled with the frames, where the training file names one."""
     if settings.data.cache is None:
-        return ComputedFeatures(features)
+        return ComputedFeatures(features, settings.features.environment)
     description, with_derivatives = describe_features(features).model_dump(), stores_derivatives(features)
     cache = FeatureCache(settings.data.cache, features, description, with_derivatives)
     cache.fill(batches, track, settings.data.cache_workers)
@@ -218,13 +219,13 @@ def _feature_source(
 
 
 def _representation(
-    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool
+    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool, environment: Environment
 ) -> Callable[[Batch], tuple[Tensor, FeatureDerivatives]]:
     """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
     whitening = initial_fit.whitening
     of_all: FeatureDerivatives = StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
     if not stores_derivatives(features):
-        of_all = KernelDerivatives(features, whitening, initial_fit.elements)
+        of_all = KernelDerivatives(features, whitening, initial_fit.elements, environment)
     elif in_memory:
 
         def with_its_own(batch: Batch) -> tuple[Tensor, FeatureDerivatives]:

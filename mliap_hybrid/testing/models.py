@@ -19,7 +19,7 @@ from mliap_hybrid.model.contracted_network import ContractedNetwork
 from mliap_hybrid.model.contraction import Contraction, ContractionShape, scaling_of_moments
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.heads import Head
-from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.hybrid import Environment, HybridModel
 from mliap_hybrid.model.neutrality import neutrality_of
 from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.model.term_section import MadeTerm
@@ -225,7 +225,7 @@ def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whiten
     return features, whitening, whitening.matrix.shape[1]
 
 
-def with_term(model: HybridModel, made: MadeTerm | None) -> HybridModel:
+def with_term(model: HybridModel, made: MadeTerm | None, environment: Environment = "all") -> HybridModel:
     """A model with a whitening and one term more, whose predicted parameters have small random heads."""
     assert made is not None
     assert model.whitening is not None
@@ -238,6 +238,7 @@ def with_term(model: HybridModel, made: MadeTerm | None) -> HybridModel:
         [*model.all_parameters, *(parameter for parameter in made.parameters if parameter.name not in known)],
         [*model.heads, *heads],
         model.whitening,
+        environment=environment,
     ).double()
 
 

@@ -68,6 +68,30 @@ class TestBetweenMolecules(TermTests):
         return Atoms("NaClClNa", positions=np.array(positions) + 1.0, cell=cell, pbc=periodic)
 
 
+class TestParametersOfOwnMolecules(TestBetweenMolecules):
+    """Parameters that follow from the own molecule alone."""
+
+    def model(self):
+        settings = ExchangeRepulsionSettings(
+            coefficients="predicted", pairs="between_molecules", strength={"Na": 600.0, "Cl": 900.0}, hidden=[8]
+        )
+        model = sodium_chloride_model(None)
+        return with_term(model, settings.make(TermContext(model.elements, model.cutoff)), "molecule")
+
+    def test_other_molecules_change_neither_parameters_nor_the_energy_within(self):
+        model = self.model()
+        atoms = self.structure(False)
+        together = Evaluator(model).total(frame_to_batch(atoms, model.cutoff).geometry())
+        for part in (slice(0, 2), slice(2, 4)):
+            alone = Evaluator(model).total(frame_to_batch(atoms[part], model.cutoff).geometry())
+            for name in ("exchange_strength", "exchange_exponent", "energy"):
+                found = together.parameters[name][part]
+                torch.testing.assert_close(found, alone.parameters[name], rtol=1e-12, atol=0)
+        of_all = TestBetweenMolecules().model()
+        seen = Evaluator(of_all).total(frame_to_batch(atoms, of_all.cutoff).geometry())
+        assert (seen.parameters["energy"] - together.parameters["energy"]).abs().max() > 1e-3
+
+
 def test_molecules_are_what_bonds_hold_together():
     atoms = water(0.0, 3.0, 6.5)[[0, 3, 6, 1, 2, 4, 5, 7, 8]]
     batch = frame_to_batch(atoms, CUTOFF)
