@@ -15,7 +15,6 @@ from mliap_hybrid.bonds import molecules_by_bonds
 from mliap_hybrid.communication import Communication, Serial
 from mliap_hybrid.errors import InputError
 
-
 OUT_OF_REACH = 1000.0
 """Å: beyond every cutoff."""
 

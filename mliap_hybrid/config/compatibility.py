@@ -191,6 +191,36 @@ def check_environment(file: Any) -> None:
             raise ValueError(f"features.environment molecule does not work with {way}: leave one of them out")
 
 
+def check_interaction(file: Any) -> None:
+    """Refuse what does not sum to the energy of molecules with each other.
+
+    Raises
+    ------
+    ValueError
+    """
+    if file.data.energies == "total":
+        return
+    sections = sections_of_terms(file)
+    for name, section in sections.items():
+        if getattr(section, "pairs", "between_molecules") != "between_molecules" and section.coefficients != "none":
+            raise ValueError(f"data.energies is interaction, but {name}.pairs is all: expected between_molecules")
+    if file.electrostatics.charges != "none" and file.charge_penetration.coefficients == "none":
+        raise ValueError(
+            "data.energies is interaction, but electrostatics has the energy of charges within molecules: set "
+            "charge_penetration.coefficients, with pairs: between_molecules, which takes it off"
+        )
+    others = {
+        "gdml": file.gdml is not None,
+        "molecules": file.molecules is not None,
+        "weak_supervision": file.weak_supervision.is_on,
+        "network.forces direct": file.network.forces == "direct",
+        "repulsion.kind zbl": file.repulsion.kind != "none",
+    }
+    for other, is_chosen in others.items():
+        if is_chosen:
+            raise ValueError(f"data.energies interaction does not work with {other}: leave it out, or set it to none")
+
+
 OF_NETWORKS = ("device", "network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
 """Settings and sections that say nothing of a kernel model."""
 

@@ -15,6 +15,7 @@ from mliap_hybrid.config.compatibility import (
     check_direct_forces,
     check_environment,
     check_gdml,
+    check_interaction,
     check_labels,
     check_learned_sets,
     check_sources,
@@ -56,6 +57,7 @@ CHECKS = (
     check_direct_forces,
     check_gdml,
     check_environment,
+    check_interaction,
     check_sources,
 )
 """Of choices that do not go together; the first complaint is told."""

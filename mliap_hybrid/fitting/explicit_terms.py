@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -101,4 +102,6 @@ def _prediction(batch: Batch, made: Sequence[MadeTerm], elements: tuple[int, ...
     heads = _NoHeads([parameter.head for parameter in parameters if parameter.head is not None], batch)
     geometry = batch.geometry()
     with torch.no_grad():
-        return prediction_of(batch, geometry, sum_of_terms(terms, parameters, geometry, species, heads))
+        total = sum_of_terms(terms, parameters, geometry, species, heads)
+        components = {name: batch.sum_over_structures(values) for name, values in total.components.items()}
+        return replace(prediction_of(batch, geometry, total), others=components)

@@ -76,8 +76,7 @@ def make_trainable_model(
         heads = _heads(settings, fit, trained)
         if settings.features.set in LEARNED_SETS and len(frames):
             _initialise_contractions(settings, heads, frames)
-    terms: list[Term] = [NetworkEnergy()]
-    parameters: list[Parameter] = [AtomicEnergy()]
+    terms, parameters = _energy_of_network(settings)
     for made in trained:
         if fits_charges(made):
             start: Tensor = made.parameters[0].start  # type: ignore[assignment]
@@ -119,12 +118,13 @@ def make_model(
         head.load_state_dict(trained.heads[head.name].state_dict())
     found, of_charges = _found_charges(fit, trained)
     parameters: Mapping[str, Parameter] = {**trained.atomic_parameters, **found}  # type: ignore[dict-item]
+    of_network, its_parameters = _energy_of_network(settings)
     model = HybridModel(
         features=features,
-        terms=[Baseline(), NetworkEnergy(), *(made.term for made in explicit)],
+        terms=[Baseline(), *of_network, *(made.term for made in explicit)],
         parameters=[
             ElementParameter("baseline", "eV", fit.baseline - of_charges),
-            AtomicEnergy(),
+            *its_parameters,
             *(parameter.after_training(parameters, typical or {}) for parameter in parameters_of(explicit)),
         ],
         heads=heads,
@@ -133,6 +133,11 @@ def make_model(
         environment=trained.environment,
     )
     return model.double().cpu().eval()
+
+
+def _energy_of_network(settings: TrainingFile) -> tuple[list[Term], list[Parameter]]:
+    """The term of the network's energy and what it takes; nothing where energies are those of interactions."""
+    return ([], []) if settings.data.energies == "interaction" else ([NetworkEnergy()], [AtomicEnergy()])
 
 
 def _explicit(settings: TrainingFile, fit: InitialFit) -> list[MadeTerm]:
@@ -144,19 +149,21 @@ def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm])
     n_features, n_others = fit.whitening.matrix.shape[1], int(settings.electrostatics.total_charge_input)
     network = settings.network
     contraction = _contraction(settings)
-    described = [
-        HeadDescription(
-            name="energy", hidden=network.hidden, direct_hidden=network.direct_hidden, contraction=contraction
+    described = []
+    if settings.data.energies == "total":
+        of_forces = network.direct_hidden
+        described.append(
+            HeadDescription(name="energy", hidden=network.hidden, direct_hidden=of_forces, contraction=contraction)
         )
-    ]
     described += [
         HeadDescription(name=name, hidden=list(hidden), contraction=contraction)
         for made in trained
         for name, hidden in made.hidden.items()
     ]
     heads = [make_head(description, n_features, n_others, len(fit.elements)) for description in described]
-    for head in heads[1:]:  # parameters start near those of their elements
-        initialise_small(head.networks[0].layers)
+    for head in heads:
+        if head.name != "energy":  # parameters start near those of their elements
+            initialise_small(head.networks[0].layers)
     return heads
 
 

@@ -76,6 +76,8 @@ class TrainingFrames:
     """(n_frames,), e."""
     is_between_molecules: Tensor
     """(n_pairs,) bool: whether the atoms of each pair are in different molecules."""
+    wall_energies: Tensor
+    """(n_frames,), eV: the energy labels as the files say them, by which `loss.wall` weighs frames; zero without."""
     labels: Mapping[str, Label]
     """Quantity -> labels of the frames that have it; of sums of terms, minus the fixed terms."""
     constants: Mapping[str, Constants] = field(default_factory=dict)
@@ -189,6 +191,7 @@ def prepare_frame(
         places=Places(torch.tensor(elements), ((batch.positions.float(), batch.periodic.any(1)),)),
         total_charges=batch.total_charges.float(),
         is_between_molecules=batch.geometry().is_between_molecules,
+        wall_energies=torch.zeros(batch.n_structures) if batch.energies is None else batch.energies.float(),
         labels=labels,
         constants=constants or {},
     )

@@ -128,7 +128,8 @@ def prepare(
             whitening = scaling_of_moments(samples, features.n_channels)
         else:
             whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
-        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
+        has_baseline = settings.data.energies == "total"
+        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening, has_baseline)
         initial_fit = replace(initial_fit, known_terms=known)
 
     represent = _representation(features, initial_fit, source, in_memory, settings.features.environment)
@@ -253,8 +254,15 @@ def _initial_fit(
     elements: tuple[int, ...],
     charges: Tensor | None,
     whitening: Whitening,
+    has_baseline: bool,
 ) -> InitialFit:
-    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
+    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike.
+
+    Zero where labels are those of interactions, which have no part of single atoms.
+    """
+    if not has_baseline:
+        counts = torch.unique(compositions(training, elements), dim=0)
+        return InitialFit(elements, whitening, torch.zeros(len(elements), dtype=torch.float64), charges, None, counts)
     counts = compositions(training, elements)  # (n_training, n_elements)
     energies = {k: batch.energies for k, batch in enumerate(training) if batch.energies is not None}  # (1,) each
     labelled = list(energies)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ase import Atoms
 from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
@@ -240,6 +241,12 @@ def with_term(model: HybridModel, made: MadeTerm | None, environment: Environmen
         model.whitening,
         environment=environment,
     ).double()
+
+
+def apart_molecules(periodic: bool) -> Atoms:
+    """Two molecules of NaCl whose chlorines meet, far from images of themselves."""
+    positions = np.array([[0.1, 0.2, 0.0], [0.4, 0.3, 2.3], [0.7, -0.5, 5.4], [0.2, 0.6, 7.6]]) + 1.0
+    return Atoms("NaClClNa", positions, cell=np.diag([9.0, 9.5, 14.0]) if periodic else None, pbc=periodic)
 
 
 def network_of(n_inputs: int, random: torch.Generator, hidden: tuple[int, ...] = (8, 8)) -> AtomicNetwork:

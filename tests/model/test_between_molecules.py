@@ -19,7 +19,7 @@ from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
 from mliap_hybrid.physics.slater_overlap import slater_overlap
 from mliap_hybrid.structure import join_batches
-from mliap_hybrid.testing.models import sodium_chloride_model, with_term
+from mliap_hybrid.testing.models import apart_molecules, sodium_chloride_model, with_term
 from mliap_hybrid.testing.term_tests import TermTests, _frame
 
 CUTOFF = 9.0
@@ -63,9 +63,7 @@ class TestBetweenMolecules(TermTests):
         return with_term(model, settings.make(TermContext(model.elements, model.cutoff)))
 
     def structure(self, periodic=True):
-        positions = [[0.1, 0.2, 0.0], [0.4, 0.3, 2.3], [0.7, -0.5, 5.4], [0.2, 0.6, 7.6]]
-        cell = np.diag([9.0, 9.5, 14.0]) if periodic else None
-        return Atoms("NaClClNa", positions=np.array(positions) + 1.0, cell=cell, pbc=periodic)
+        return apart_molecules(periodic)
 
 
 class TestParametersOfOwnMolecules(TestBetweenMolecules):

@@ -1,5 +1,6 @@
 """Pair terms of a physical force field: formulas against integrals and hand-computed values, and what all pass."""
 
+import itertools
 import math
 
 import numpy as np
@@ -16,7 +17,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameters import ElementParameter, PredictedParameter
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
 from mliap_hybrid.model.terms.buffered_14_7 import Buffered147Settings
-from mliap_hybrid.model.terms.charge_penetration import ChargePenetration, ChargePenetrationSettings
+from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
 from mliap_hybrid.model.terms.charge_transfer import ChargeTransferSettings
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
@@ -25,7 +26,7 @@ from mliap_hybrid.physics.buffered_14_7 import buffered_14_7
 from mliap_hybrid.physics.combining import cubic_mean, harmonic_mean_of_means, waldman_hagler
 from mliap_hybrid.physics.penetration import penetration_energy, valence_damping
 from mliap_hybrid.physics.slater_overlap import slater_damping_argument, slater_overlap
-from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model, with_term
+from mliap_hybrid.testing.models import apart_molecules, charge_predicting_model, sodium_chloride_model, with_term
 from mliap_hybrid.testing.term_tests import TermTests
 from mliap_hybrid.units import COULOMB_CONSTANT
 
@@ -99,6 +100,24 @@ class TestPenetrationOfFixedCharges(TermTests):
         return with_term(sodium_chloride_model(), made_for(settings, sodium_chloride_model()))
 
 
+class TestPenetrationBetweenMolecules(TermTests):
+    """Without the Coulomb energy within molecules; charges follow from the own molecule alone."""
+
+    kind = "charge_penetration"
+    tolerance = 1e-7
+    test_lammps_says_what_python_says = None  # tests/lammps/test_terms_between_molecules.py: it asks for molecule IDs
+
+    def model(self):
+        settings = ChargePenetrationSettings(
+            coefficients="predicted", hidden=[8], pairs="between_molecules", **PENETRATION
+        )
+        model = charge_predicting_model("increments")
+        return with_term(model, made_for(settings, model), "molecule")
+
+    def structure(self, periodic=True):
+        return apart_molecules(periodic)
+
+
 class TestPenetrationOfPredictedCharges(TermTests):
     """All three parameters are predicted, and the charges are also those of the long-range term."""
 
@@ -109,6 +128,27 @@ class TestPenetrationOfPredictedCharges(TermTests):
         settings = ChargePenetrationSettings(coefficients="predicted", hidden=[8], **PENETRATION)
         model = charge_predicting_model("increments")
         return with_term(model, made_for(settings, model))
+
+
+@pytest.mark.parametrize("smearing", [0.6, 1.1])
+def test_between_molecules_is_the_dimer_less_its_molecules(smearing):
+    """Of both terms together: cores and electrons of different molecules, by hand, whatever the smearing."""
+    q, n, a = {"Na": 0.6, "Cl": -0.6}, {"Na": 1.2, "Cl": 6.8}, {"Na": 2.2, "Cl": 3.1}
+    coulomb = MadeTerm(Electrostatics(smearing), (ElementParameter("charge", "e", numbers(0.6, -0.6)),))
+    settings = ChargePenetrationSettings(coefficients="constant", pairs="between_molecules", valence=n, exponent=a)
+    made = settings.make(TermContext((11, 17), CUTOFF, made={"electrostatics": coulomb}))
+    model = HybridModel(NoFeatures([11, 17], CUTOFF), [coulomb.term, made.term], made.parameters).double()
+    atoms = apart_molecules(False)
+    found = Evaluator(model).predict(frame_to_batch(atoms, CUTOFF), ["electrostatics_energy"])
+    symbols, expected = atoms.get_chemical_symbols(), 0.0
+    for i, j in itertools.product((0, 1), (2, 3)):
+        of_both = [(table[symbols[i]], table[symbols[j]]) for table in (q, n, a)]
+        of_both[2] = (of_both[2][0], of_both[2][1] + 1e-7)  # Tinker's form has no equal exponents
+        expected += by_tinker(atoms.get_distance(i, j), *of_both)
+    assert float(found.energies[0]) == pytest.approx(expected, rel=1e-6)
+    assert float(found.others["electrostatics_energy"][0]) == pytest.approx(expected, rel=1e-6)
+    alone = Evaluator(model).predict(frame_to_batch(atoms[:2], CUTOFF))
+    assert abs(float(alone.energies[0])) < 1e-12
 
 
 ARGON = 18
@@ -294,11 +334,6 @@ def test_both_terms_together_are_the_energy_of_cores_and_electrons():
         found -= sum(COULOMB_CONSTANT * x**2 / (math.sqrt(2.0 * math.pi) * smearing) for x in q.values())
         expected = by_tinker(r, (0.6, -0.6), (1.2, 6.8), (2.2, 3.1))
         assert found == pytest.approx(expected, rel=1e-8), (smearing, r)
-        whole = settings.whole(TermContext((11, 17), CUTOFF), charge)
-        alone = HybridModel(NoFeatures([11, 17], CUTOFF), [whole.term], whole.parameters).double()
-        of_whole = float(Evaluator(alone).predict(frame_to_batch(atoms, CUTOFF)).energies[0])
-        assert of_whole == pytest.approx(expected, rel=1e-10)
-        assert ChargePenetration.restore(whole.term.describe(), {}, CUTOFF).smearing is None
 
 
 SETTINGS = {

@@ -4,29 +4,32 @@
 
 with E_pen of physics/penetration.py. The second part is there beside the term `electrostatics`, whose charges are
 smeared by sigma (physics/coulomb.py): the sum of both terms is the Coulomb energy of cores and valence electrons, near
-as that of their densities and far as that of point charges. Without that term there may be the whole energy of pairs,
+as that of their densities and far as that of point charges. Between molecules alone, it is less what charges of one
+molecule, which must lie within the cutoff, have of each other and each smeared charge of itself:
 
-    E = 1/2 sum_ij s(r) [ E_pen(r; q, N, a) + k_e q_i q_j / r ],
+    - 1/2 sum_ij' k_e q_i q_j erf(r / (sqrt(2) sigma)) / r - sum_i k_e q_i^2 / (sqrt(2 pi) sigma).
 
-which is for molecules and clusters within the cutoff. The charges q are the parameter `charge`; N > 0 is the number of
+The charges q are the parameter `charge`; N > 0 is the number of
 valence electrons, so that the core has the charge q + N.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.parameter_values import ParameterValues
-from mliap_hybrid.model.parameters import Parameter
+from mliap_hybrid.model.term import Constants, Contribution
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
 from mliap_hybrid.model.terms.free_atoms import density_exponents, valence_electrons
 from mliap_hybrid.model.terms.pair_section import PairSection, Start
 from mliap_hybrid.model.terms.switched_pair_term import Pairs, SwitchedPairDescription, SwitchedPairTerm
-from mliap_hybrid.physics.coulomb import smearing_correction_kernel
+from mliap_hybrid.physics.coulomb import self_energies, smeared_kernel, smearing_correction_kernel
 from mliap_hybrid.physics.penetration import penetration_energy
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import COULOMB_CONSTANT
@@ -77,11 +80,6 @@ class ChargePenetrationSettings(PairSection):
             Start("valence_exponent", "1/Å", exponents, self.largest_exponent_ratio),
         )
 
-    def whole(self, context: TermContext, charge: Parameter) -> MadeTerm:
-        """The term with the whole Coulomb energy of pairs, for molecules within the cutoff."""
-        term = ChargePenetration(context.cutoff, self.switch_width, self.pairs, None)
-        return self.made(term, self.starts(context.elements), (charge,))
-
 
 class ChargePenetrationDescription(SwitchedPairDescription):
     """The term in a model file; its parameters are `charge`, `valence` and `valence_exponent`."""
@@ -89,25 +87,26 @@ class ChargePenetrationDescription(SwitchedPairDescription):
     name: ClassVar[str] = "charge penetration"
     first_parameter: ClassVar[str] = "valence"
     kind: Literal["charge_penetration"] = "charge_penetration"
-    smearing: Annotated[float, Field(gt=0)] | None
-    """Å, of the charges of `electrostatics`; null: the term has the whole Coulomb energy of pairs."""
+    smearing: Annotated[float, Field(gt=0)]
+    """Å, of the charges of `electrostatics`."""
 
 
 class ChargePenetration(SwitchedPairTerm):
     """Cores and valence electrons in place of point charges."""
 
     kind = "charge_penetration"
+    component = "electrostatics_energy"
     takes = ("charge", "valence", "valence_exponent")
 
-    def __init__(self, cutoff: float, switch_width: float, pairs: Pairs, smearing: float | None):
+    def __init__(self, cutoff: float, switch_width: float, pairs: Pairs, smearing: float):
         """Make the term.
 
         Parameters
         ----------
         cutoff, switch_width, pairs
             As in `SwitchedPairTerm`.
-        smearing : float, Å, or None
-            Of the charges whose energy another term has; None where none has it.
+        smearing : float, Å
+            Of the charges of the long-range term.
         """
         super().__init__(cutoff, switch_width, pairs)
         self.smearing = smearing
@@ -116,7 +115,38 @@ class ChargePenetration(SwitchedPairTerm):
         """Energy (n_pairs,), eV, of two atoms, but for that of smeared charges."""
         charges, valences, exponents = (self.of_both(geometry, parameters, name) for name in self.takes)
         penetration = penetration_energy(distances, charges, valences, exponents)  # (n_pairs,)
-        return penetration + COULOMB_CONSTANT * charges[0] * charges[1] * self._beside_others(distances)
+        products = COULOMB_CONSTANT * charges[0] * charges[1]  # (n_pairs,)
+        return penetration - products * smearing_correction_kernel(distances, self.smearing)
+
+    def pair_energies(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
+        """As in `PairTerm`: penetration, less the smeared charges within molecules where these do not count."""
+        energies = super().pair_energies(geometry, distances, parameters)  # (n_pairs,)
+        if self.pairs == "all":
+            return energies
+        q_i, q_j = self.of_both(geometry, parameters, "charge")
+        within = 0.5 * COULOMB_CONSTANT * q_i * q_j * smeared_kernel(distances, self.smearing)  # (n_pairs,)
+        return energies - within * (~geometry.is_between_molecules).to(within.dtype)
+
+    def contribution(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Contribution:
+        """As in `Term`, between molecules less the energies of smeared charges with themselves."""
+        of_pairs = super().contribution(geometry, parameters, constants)
+        if self.pairs == "all":
+            return of_pairs
+        charges = parameters["charge"]
+        of_charge = 2.0 * self_energies(torch.ones_like(charges), self.smearing) * charges  # (n_centres,) eV/e
+        gradients = dict(of_pairs.parameter_gradients)
+        return replace(
+            of_pairs,
+            energies=of_pairs.energies - self_energies(charges, self.smearing),
+            parameter_gradients=gradients | {"charge": gradients["charge"] - of_charge},
+        )
+
+    def energy(self, geometry: Geometry, parameters: ParameterValues) -> Tensor:
+        """As in `Term`."""
+        energies = super().energy(geometry, parameters)
+        return energies if self.pairs == "all" else energies - self_energies(parameters["charge"], self.smearing)
 
     def describe(self) -> ChargePenetrationDescription:
         """As in `Term`."""
@@ -126,9 +156,3 @@ class ChargePenetration(SwitchedPairTerm):
     def restore(cls, description: Any, arrays: Any, cutoff: float) -> ChargePenetration:
         """As in `Term`."""
         return cls(cutoff, description.switch_width, description.pairs, description.smearing)
-
-    def _beside_others(self, distances: Tensor) -> Tensor:
-        """(n_pairs,) 1/Å: 1/r, less what another term has of it."""
-        if self.smearing is None:
-            return 1.0 / distances
-        return -smearing_correction_kernel(distances, self.smearing)

@@ -86,6 +86,7 @@ class ChargeTransfer(SwitchedPairTerm):
     """-A exp(-b r)."""
 
     kind = "charge_transfer"
+    component = "induction_energy"
     takes = ("transfer_strength", "transfer_exponent")
 
     def __init__(self, cutoff: float, switch_width: float, pairs: Pairs = "all", combining: Combining = "combined"):

@@ -88,6 +88,7 @@ class Dispersion(SwitchedPairTerm):
     """-C6/r^6 - C8/r^8, damped and switched off."""
 
     kind = "dispersion"
+    component = "dispersion_energy"
     takes: tuple[str, ...] = ("c6", "c8")
 
     def __init__(self, cutoff: float, damping: float | None, switch_width: float, pairs: Pairs = "all"):

@@ -79,6 +79,7 @@ class ExchangeRepulsion(SwitchedPairTerm):
     """Overlap of exponential densities, times a strength."""
 
     kind = "exchange_repulsion"
+    component = "exchange_energy"
     takes = ("exchange_strength", "exchange_exponent")
 
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
