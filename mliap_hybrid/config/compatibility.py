@@ -9,6 +9,7 @@ from typing import Any
 from mliap_hybrid.features.channel_invariants import MAX_ORDER
 from mliap_hybrid.features.sets import LEARNED_SETS
 from mliap_hybrid.model.term_section import TermSection
+from mliap_hybrid.model.terms.pair_section import PairSection
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,11 @@ class Choice:
     """For messages."""
     is_made: Callable[[Any], Any]
     """Whether a training file asks for it: true or not nothing."""
-    excluded: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
     """Sources of parameters: fitted, predicted."""
     reason: str = ""
+    never_with: tuple[str, ...] = ()
+    """Titles of other choices that it excludes."""
     check: Callable[[Any], None] = lambda file: None
     """Refuses other settings that do not go with it; raises ValueError."""
 
@@ -168,15 +171,23 @@ def _check_gdml(file: Any) -> None:
         raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
 
 
-def _check_start(file: Any) -> None:
-    """Refuse a start that several networks would have in common, or that would give forces half of their weights."""
-    if file.committee.n_members > 1:
-        raise ValueError("init_from does not work with a committee, whose members would all start alike: expected one")
-    if file.network.direct_hidden:
-        raise ValueError("init_from does not work with network.forces direct: expected conservative")
+def _check_interaction(file: Any) -> None:
+    """Refuse what does not sum to the energy of molecules with each other."""
+    for name, section in sections_of_terms(file).items():
+        if isinstance(section, PairSection) and section.coefficients != "none" and section.pairs == "all":
+            raise ValueError(f"data.energies is interaction, but {name}.pairs is all: expected between_molecules")
+    if file.electrostatics.charges != "none" and file.charge_penetration.coefficients == "none":
+        raise ValueError(
+            "data.energies is interaction, but electrostatics has the energy of charges within molecules: set "
+            "charge_penetration.coefficients, with pairs: between_molecules, which takes it off"
+        )
 
 
 CHOICES = (
+    Choice("data.cache", lambda file: file.data.cache),
+    Choice("features.set acsf", lambda file: file.features.set == "acsf"),
+    Choice("repulsion.kind zbl", lambda file: file.repulsion.kind == "zbl"),
+    Choice("molecules", lambda file: file.molecules),
     Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
     Choice(
         "network.forces direct", lambda file: file.network.direct_hidden, ("predicted",), check=_check_direct_forces
@@ -188,8 +199,19 @@ CHOICES = (
         ("fitted", "predicted"),
         ", since each member would have values of its own",
     ),
-    Choice("init_from", lambda file: file.init_from, (), check=_check_start),
+    Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
+    Choice(
+        "features.environment molecule",
+        lambda file: file.features.environment == "molecule",
+        never_with=("data.cache", "features.set acsf", "weak_supervision", "network.forces direct", "gdml"),
+    ),
+    Choice(
+        "data.energies interaction",
+        lambda file: file.data.energies == "interaction",
+        never_with=("gdml", "molecules", "weak_supervision", "network.forces direct", "repulsion.kind zbl"),
+        check=_check_interaction,
+    ),
 )
 
 
@@ -205,9 +227,11 @@ def check_choices(file: Any) -> None:
     ValueError
         Naming both settings, and what may stand there.
     """
-    for choice in CHOICES:
-        if not choice.is_made(file):
-            continue
+    made = [choice for choice in CHOICES if choice.is_made(file)]
+    for choice in made:
+        for other in made:
+            if other.title in choice.never_with:
+                raise ValueError(f"{choice.title} does not work with {other.title}: leave one of them out")
         choice.check(file)
         for name, section in sections_of_terms(file).items():
             excluded = (*choice.excluded, *(section.not_with.get(choice.title, ())))

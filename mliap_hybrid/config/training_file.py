@@ -30,8 +30,12 @@ from mliap_hybrid.config.fitting import (
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.model.terms.buffered_14_7 import Buffered147Settings
+from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
+from mliap_hybrid.model.terms.charge_transfer import ChargeTransferSettings
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
+from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
 from mliap_hybrid.model.terms.repulsion import RepulsionSettings
 from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.section import Section
@@ -70,7 +74,11 @@ class TrainingFile(Section):
     network: NetworkSettings = NetworkSettings()
     repulsion: RepulsionSettings = RepulsionSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    charge_penetration: ChargePenetrationSettings = ChargePenetrationSettings()
+    exchange_repulsion: ExchangeRepulsionSettings = ExchangeRepulsionSettings()
+    charge_transfer: ChargeTransferSettings = ChargeTransferSettings()
     dispersion: DispersionSettings = DispersionSettings()
+    buffered_14_7: Buffered147Settings = Buffered147Settings()
     gdml: GDMLSettings | None = None
     """A kernel model of one molecule in place of features and network; null: none."""
     molecules: MoleculeSettings | None = None

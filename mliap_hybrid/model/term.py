@@ -117,6 +117,8 @@ class Term(torch.nn.Module, ABC):
     """Its name in model files, and among the terms of a model."""
     cost: ClassVar[Literal["local", "exchange", "solve"]] = "local"
     """What it needs of other ranks: nothing; values of neighbours; a solution for all atoms at once."""
+    component: ClassVar[str | None] = None
+    """Quantity (quantities.py) that its energy is a part of, where it is one of the components of an interaction."""
     is_known: ClassVar[bool] = False
     """Whether it was trained by itself, before: its `origin` says how."""
     centroid: ClassVar[bool] = True

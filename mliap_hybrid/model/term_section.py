@@ -24,6 +24,8 @@ class TermContext:
     """Å, of the neighbour pairs."""
     start: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> values (n_elements,) that the frames say, constant or to start from."""
+    made: Mapping[str, MadeTerm] = field(default_factory=dict)
+    """Kind -> term of an earlier section, whose parameters a later one may share."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ class ModelDescription(BaseModel):
     """Whether the whitening stands beside the networks (True) or is folded into their first layers (False)."""
     total_charge_input: bool = False
     """Whether the networks take the total charge as a last input."""
+    environment: Literal["all", "molecule"] = "all"
+    """What features and predicted parameters see: all neighbours, or those of the own molecule."""
     heads: list[HeadDescription]
     """What the networks give."""
     parameters: list[AnyParameter]

@@ -36,6 +36,7 @@ from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame,
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.model.contraction import scaling_of_moments
 from mliap_hybrid.model.feature_description import describe_features
+from mliap_hybrid.model.hybrid import Environment
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.known_molecules import known_terms
@@ -133,10 +134,11 @@ def prepare(
             whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
         if start is not None:
             whitening = whitening_from(start, features, whitening)
-        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
+        has_baseline = settings.data.energies == "total"
+        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening, has_baseline)
         initial_fit = replace(initial_fit, known_terms=known)
 
-    represent = _representation(features, initial_fit, source, in_memory)
+    represent = _representation(features, initial_fit, source, in_memory, settings.features.environment)
     frames = [
         prepare_frame(
             batch,
@@ -218,7 +220,7 @@ def _feature_source(
 ) -> FeatureSource:
     """The feature cache, filled with the frames, where the training file names one."""
     if settings.data.cache is None:
-        return ComputedFeatures(features)
+        return ComputedFeatures(features, settings.features.environment)
     description, with_derivatives = describe_features(features).model_dump(), stores_derivatives(features)
     cache = FeatureCache(settings.data.cache, features, description, with_derivatives)
     cache.fill(batches, track, settings.data.cache_workers)
@@ -226,13 +228,13 @@ def _feature_source(
 
 
 def _representation(
-    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool
+    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool, environment: Environment
 ) -> Callable[[Batch], tuple[Tensor, FeatureDerivatives]]:
     """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
     whitening = initial_fit.whitening
     of_all: FeatureDerivatives = StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
     if not stores_derivatives(features):
-        of_all = KernelDerivatives(features, whitening, initial_fit.elements)
+        of_all = KernelDerivatives(features, whitening, initial_fit.elements, environment)
     elif in_memory:
 
         def with_its_own(batch: Batch) -> tuple[Tensor, FeatureDerivatives]:
@@ -260,8 +262,15 @@ def _initial_fit(
     elements: tuple[int, ...],
     charges: Tensor | None,
     whitening: Whitening,
+    has_baseline: bool,
 ) -> InitialFit:
-    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
+    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike.
+
+    Zero where labels are those of interactions, which have no part of single atoms.
+    """
+    if not has_baseline:
+        counts = torch.unique(compositions(training, elements), dim=0)
+        return InitialFit(elements, whitening, torch.zeros(len(elements), dtype=torch.float64), charges, None, counts)
     counts = compositions(training, elements)  # (n_training, n_elements)
     energies = {k: batch.energies for k, batch in enumerate(training) if batch.energies is not None}  # (1,) each
     labelled = list(energies)
