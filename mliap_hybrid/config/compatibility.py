@@ -170,6 +170,23 @@ def check_learned_sets(file: Any) -> None:
         )
 
 
+def check_dipoles(file: Any) -> None:
+    """Refuse dipoles where there are no charges that they can go with.
+
+    Raises
+    ------
+    ValueError
+    """
+    charges = file.electrostatics.charges
+    if not file.dipoles.is_on or charges not in ("none", "fitted"):
+        return
+    reason = "there are none" if charges == "none" else "fitted ones are trained as products"
+    raise ValueError(
+        f"dipoles go with charges that are fixed or predicted, but electrostatics.charges is {charges} ({reason}): "
+        "expected formal, reference, predicted or a table"
+    )
+
+
 OF_NETWORKS = ("device", "network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
 """Settings and sections that say nothing of a kernel model."""
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mliap_hybrid.config.compatibility import (
+    check_dipoles,
     check_direct_forces,
     check_gdml,
     check_labels,
@@ -32,6 +33,7 @@ from mliap_hybrid.config.fitting import (
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.model.terms.dipole_settings import DipoleSettings
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
 from mliap_hybrid.model.terms.repulsion import RepulsionSettings
@@ -49,6 +51,7 @@ CHECKS = (
     check_learned_sets,
     check_weak_supervision,
     check_direct_forces,
+    check_dipoles,
     check_gdml,
     check_sources,
 )
@@ -69,6 +72,7 @@ class TrainingFile(Section):
     features: FeatureSettings = FeatureSettings()
     network: NetworkSettings = NetworkSettings()
     repulsion: RepulsionSettings = RepulsionSettings()
+    dipoles: DipoleSettings = DipoleSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
     dispersion: DispersionSettings = DispersionSettings()
     gdml: GDMLSettings | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,10 +35,20 @@ def explicit_terms(
         Trained before.
     """
     start = {} if charges is None else {"charge": charges}
-    context = TermContext(elements, settings.features.cutoff, start)
+    context = TermContext(elements, settings.features.cutoff, start, settings.electrostatics.smearing)
     sections = [getattr(settings, name) for name in type(settings).model_fields]
     made = [section.make(context) for section in sections if isinstance(section, TermSection)]
-    return [*map(MadeTerm, known), *(term for term in made if term is not None)]
+    return with_borrowed([*map(MadeTerm, known), *(term for term in made if term is not None)])
+
+
+def with_borrowed(terms: Sequence[MadeTerm]) -> list[MadeTerm]:
+    """The terms, each with those parameters of others that it takes, such as the charges of another term."""
+    owned = {parameter.name: parameter for made in terms for parameter in made.parameters}
+    own = [{parameter.name for parameter in made.parameters} for made in terms]
+    return [
+        replace(made, borrowed=tuple(owned[name] for name in made.term.takes if name not in names and name in owned))
+        for made, names in zip(terms, own, strict=True)
+    ]
 
 
 def fixed_physics(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:
@@ -89,7 +100,8 @@ class _NoHeads:
 
 def _prediction(batch: Batch, made: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:
     terms: list[Term] = [each.term for each in made]
-    parameters: list[Parameter] = [parameter for each in made for parameter in each.parameters]
+    taken = [parameter for each in made for parameter in (*each.parameters, *each.borrowed)]
+    parameters: list[Parameter] = list({parameter.name: parameter for parameter in taken}.values())
     species = species_by_number(elements)[batch.numbers]  # (n_atoms,)
     heads = _NoHeads([parameter.head for parameter in parameters if parameter.head is not None], batch)
     geometry = batch.geometry()

@@ -84,7 +84,9 @@ def make_trainable_model(
             terms.append(FittedElectrostatics(FittedCharges(start, fit.counts)))
         else:
             terms.append(made.term)
-            parameters += made.parameters
+            names = {parameter.name for parameter in parameters}
+            taken = (*made.parameters, *made.borrowed)
+            parameters += [parameter for parameter in taken if parameter.name not in names]
     return TrainableModel(heads, terms, parameters, settings.electrostatics.total_charge_input).float()
 
 

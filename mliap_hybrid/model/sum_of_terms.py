@@ -42,6 +42,8 @@ class Total:
     """Parameter -> values (n_centres,)."""
     parameter_gradients: Mapping[str, Tensor]
     """Parameter -> dE/dtheta_i (n_centres,)."""
+    dipoles: Tensor | None = None
+    """(n_centres, 3) e Å: of atoms, beside their charges."""
 
 
 def sum_of_terms(
@@ -109,6 +111,7 @@ def sum_of_terms(
         virials=total.virials,
         parameters=values,
         parameter_gradients=total.parameter_gradients,
+        dipoles=total.dipoles,
     )
 
 

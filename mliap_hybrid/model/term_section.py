@@ -24,6 +24,8 @@ class TermContext:
     """Å, of the neighbour pairs."""
     start: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> values (n_elements,) that the frames say, constant or to start from."""
+    smearing: float = 1.0
+    """Å, of charges."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,16 @@ class MadeTerm:
 
     term: Term
     parameters: tuple[Parameter, ...] = ()
-    """All that the term takes."""
+    """Its own: all that the term takes but those of other terms."""
     hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Hidden layers of the heads of those that are predicted."""
+    borrowed: tuple[Parameter, ...] = ()
+    """Parameters of other terms that it takes, too."""
 
     @property
     def is_trained(self) -> bool:
         """Whether a parameter is fitted or predicted."""
-        return any(parameter.source != "constant" for parameter in self.parameters)
+        return any(parameter.source != "constant" for parameter in (*self.parameters, *self.borrowed))
 
 
 class TermSection(Section):

@@ -10,13 +10,22 @@ from torch import Tensor
 
 from mliap_hybrid.model.term import Term, TermDescription
 from mliap_hybrid.model.terms.baseline import Baseline, BaselineDescription
+from mliap_hybrid.model.terms.dipoles import Dipoles, DipolesDescription
 from mliap_hybrid.model.terms.dispersion import Dispersion, DispersionDescription
 from mliap_hybrid.model.terms.electrostatics import Electrostatics, ElectrostaticsDescription
 from mliap_hybrid.model.terms.molecules import MoleculesDescription, MoleculeTerm
 from mliap_hybrid.model.terms.network import NetworkDescription, NetworkEnergy
 from mliap_hybrid.model.terms.repulsion import RepulsionDescription, ZBLRepulsion
 
-KINDS: tuple[type[Term], ...] = (Baseline, NetworkEnergy, ZBLRepulsion, MoleculeTerm, Electrostatics, Dispersion)
+KINDS: tuple[type[Term], ...] = (
+    Baseline,
+    NetworkEnergy,
+    ZBLRepulsion,
+    MoleculeTerm,
+    Electrostatics,
+    Dispersion,
+    Dipoles,
+)
 
 AnyTermDescription = Annotated[
     BaselineDescription
@@ -24,7 +33,8 @@ AnyTermDescription = Annotated[
     | RepulsionDescription
     | MoleculesDescription
     | ElectrostaticsDescription
-    | DispersionDescription,
+    | DispersionDescription
+    | DipolesDescription,
     Field(discriminator="kind"),
 ]
 
