@@ -70,7 +70,8 @@ def conjugate_gradients(
             if (curvature[unfinished] <= 0.0).any():
                 raise InputError(
                     "induced dipoles have no stable solution: atoms polarise each other without end (polarisation "
-                    "catastrophe). Expected smaller polarisabilities, or a smaller dipoles.damping"
+                    "catastrophe). Expected smaller polarisabilities, or dipoles.damping gaussian, with which this "
+                    "cannot happen"
                 )
             step = to_atoms(torch.where(unfinished, size / curvature, 0.0))[:, None]  # (n_atoms, 1)
             x, left = x + step * direction, left - step * applied

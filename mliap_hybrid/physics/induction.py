@@ -3,11 +3,13 @@
 With charges q, permanent dipoles p, induced ones m, d = p + m, and Gaussians of width sigma as in multipoles.py,
 
     U(m) = W(q, d) - W(q, 0) - sum_i self_i d_i^2 / 2 + sum_i k_e m_i^2 / (2 alpha_i)
-           - sum_i m_i . sum_j D_ij (q_j, p_j + m_j / 2),                             dU/dm = 0,
+           - sum_i m_i . sum_j [ D_ij (q_j, p_j) + D_ij (0, m_j) / 2 ],               dU/dm = 0,
 
-W the energy of the Gaussians and self_i what each has with itself. D is the field of Thole's damping less that of
-Gaussians (radial_derivatives.py): close atoms induce as damped points do, distant ones as Gaussians, which are points
-there. Permanent dipoles act on charges and on each other as Gaussians, which charges are, too.
+W the energy of the Gaussians and self_i what each has with itself. D is the field of damped atoms (damping.py) less
+that of these Gaussians: close atoms induce as damped ones do, distant ones as Gaussians, which are points there.
+Permanent dipoles act on charges and on each other as Gaussians, which charges are, too. Where charges and permanent
+dipoles of a molecule shall not polarise the molecule itself, as in AMOEBA, the damped field is left out for its pairs
+in the first D.
 
 U is stationary in m, so that its derivatives by all else are those at fixed m (Applequist, Carl and Fung, J. Am. Chem.
 Soc. 94, 2952 (1972)), and the condition is a linear system,
@@ -20,12 +22,13 @@ with A positive definite unless atoms polarise each other without end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from mliap_hybrid.multipoles import Multipoles
-from mliap_hybrid.physics.radial_derivatives import smeared_radial, smeared_radial_at_zero, thole_radial
+from mliap_hybrid.physics.damping import Damping
+from mliap_hybrid.physics.radial_derivatives import smeared_radial, smeared_radial_at_zero
 from mliap_hybrid.units import COULOMB_CONSTANT
 
 
@@ -51,19 +54,18 @@ def pair_fields(vectors: Tensor, radial: tuple[Tensor, Tensor], charges: Tensor,
 
 
 def damping_differences(
-    distances: Tensor, volumes: Tensor, switch: Tensor, damping: float, smearing: float
+    distances: Tensor, of_centres: Tensor, of_neighbours: Tensor, switch: Tensor, damping: Damping, smearing: float
 ) -> tuple[Tensor, Tensor]:
-    """k_e B_1 and k_e B_2 of Thole's damping less those of Gaussians.
+    """k_e B_1 and k_e B_2 of damped atoms less those of Gaussians.
 
     Parameters
     ----------
     distances : Tensor, shape (n_pairs,), Å
-    volumes : Tensor, shape (n_pairs,), Å^3
-        sqrt(alpha_i alpha_j).
+    of_centres, of_neighbours : Tensor, shape (n_pairs,), Å^3
+        Polarisabilities of both atoms of each pair.
     switch : Tensor, shape (n_pairs,)
         Goes to zero before the cutoff of the pairs.
-    damping : float
-        Thole's a.
+    damping : Damping
     smearing : float, Å
 
     Returns
@@ -71,12 +73,16 @@ def damping_differences(
     tuple of Tensor, shape (n_pairs,), V/(e Å^2) and V/(e Å^4)
     """
     _, *smeared = smeared_radial(distances, smearing, 2)
+    damped = damping.radial(distances, of_centres, of_neighbours)
     factor = COULOMB_CONSTANT * switch  # (n_pairs,)
-    b1, b2 = (
-        factor * (thole - gauss)
-        for thole, gauss in zip(thole_radial(distances, volumes, damping), smeared, strict=True)
-    )
-    return b1, b2
+    return factor * (damped[0] - smeared[0]), factor * (damped[1] - smeared[1])
+
+
+def gaussians_taken_back(distances: Tensor, switch: Tensor, smearing: float) -> tuple[Tensor, Tensor]:
+    """The same of atoms that do not act on each other: what is left of all together is nothing."""
+    _, b1, b2 = smeared_radial(distances, smearing, 2)
+    factor = -COULOMB_CONSTANT * switch  # (n_pairs,)
+    return factor * b1, factor * b2
 
 
 def own_field(smearing: float) -> float:
@@ -95,15 +101,17 @@ class Induction:
     """(n_centres,) Å^3: alpha."""
     vectors: Tensor
     """(n_pairs, 3) Å: r_j - r_i."""
-    radial: tuple[Tensor, Tensor]
-    """(n_pairs,) each: of `damping_differences`."""
+    direct: tuple[Tensor, Tensor]
+    """(n_pairs,) each: of `damping_differences`, by which charges and permanent dipoles act."""
+    mutual: tuple[Tensor, Tensor]
+    """(n_pairs,) each: the same of induced dipoles."""
     to_neighbours: Callable[[Tensor], Tensor]
     """Values of centres (n_centres, ...) -> those of neighbours (n_pairs, ...). Collective."""
     over_pairs: Callable[[Tensor], Tensor]
     """Values of pairs (n_pairs, ...) -> sums over the pairs of each centre (n_centres, ...)."""
 
     def field_of(self, charges: Tensor, dipoles: Tensor, charges_of_neighbours: Tensor) -> Tensor:
-        """Field (n_centres, 3), V/Å, that all others make at each atom. Collective.
+        """b (n_centres, 3), V/Å: field that charges and permanent dipoles make at each atom. Collective.
 
         Parameters
         ----------
@@ -111,16 +119,20 @@ class Induction:
         dipoles : Tensor, shape (n_centres, 3), e Å
         charges_of_neighbours : Tensor, shape (n_pairs,), e
         """
-        _, fields = self.multipoles.potentials_and_fields(charges, dipoles)
-        close = pair_fields(self.vectors, self.radial, charges_of_neighbours, self.to_neighbours(dipoles))
-        return fields + own_field(self.smearing) * dipoles + self.over_pairs(close)
+        close = pair_fields(self.vectors, self.direct, charges_of_neighbours, self.to_neighbours(dipoles))
+        return self._of_gaussians(charges, dipoles) + self.over_pairs(close)
 
     def apply(self, dipoles: Tensor) -> Tensor:
         """A m (n_centres, 3), V/Å, of m (n_centres, 3), e Å. Collective."""
-        no_charges = dipoles.new_zeros(len(dipoles))
-        none_of_neighbours = self.vectors.new_zeros(len(self.vectors))
+        no_charges, none_of_neighbours = dipoles.new_zeros(len(dipoles)), self.vectors.new_zeros(len(self.vectors))
+        close = pair_fields(self.vectors, self.mutual, none_of_neighbours, self.to_neighbours(dipoles))
         held = COULOMB_CONSTANT * dipoles / self.polarisabilities[:, None]
-        return held - self.field_of(no_charges, dipoles, none_of_neighbours)
+        return held - self._of_gaussians(no_charges, dipoles) - self.over_pairs(close)
+
+    def _of_gaussians(self, charges: Tensor, dipoles: Tensor) -> Tensor:
+        """Field (n_centres, 3), V/Å, of all other atoms' Gaussians."""
+        _, fields = self.multipoles.potentials_and_fields(charges, dipoles)
+        return fields + own_field(self.smearing) * dipoles
 
     @property
     def preconditioner(self) -> Tensor:
@@ -129,13 +141,11 @@ class Induction:
 
     def detached(self) -> Induction:
         """The same without a graph."""
-        b1, b2 = self.radial
-        return Induction(
-            self.multipoles,
-            self.smearing,
-            self.polarisabilities.detach(),
-            self.vectors.detach(),
-            (b1.detach(), b2.detach()),
-            self.to_neighbours,
-            self.over_pairs,
+        direct, mutual = ((b1.detach(), b2.detach()) for b1, b2 in (self.direct, self.mutual))
+        return replace(
+            self,
+            polarisabilities=self.polarisabilities.detach(),
+            vectors=self.vectors.detach(),
+            direct=direct,
+            mutual=mutual,
         )

@@ -23,17 +23,15 @@ import math
 import torch
 from torch import Tensor
 
-from mliap_hybrid.physics.coulomb import smeared_kernel, smeared_kernel_at_zero
 
-
-def smeared_radial(distances: Tensor, smearing: float, highest: int) -> list[Tensor]:
+def smeared_radial(distances: Tensor, smearing: float | Tensor, highest: int) -> list[Tensor]:
     """B_0 to B_highest of Gaussians.
 
     Parameters
     ----------
     distances : Tensor, shape (n_pairs,), Å
         Greater than zero. Rounding grows as (sigma / r)^(2 highest) where atoms are close.
-    smearing : float, Å
+    smearing : float or Tensor, shape (n_pairs,), Å
         sigma.
     highest : int
 
@@ -42,8 +40,8 @@ def smeared_radial(distances: Tensor, smearing: float, highest: int) -> list[Ten
     list of Tensor, shape (n_pairs,), 1/Å^(2n + 1)
     """
     squared = distances.square()  # (n_pairs,)
-    gaussian = smeared_kernel_at_zero(smearing) * torch.exp(-0.5 * squared / smearing**2)  # (n_pairs,)
-    radial = [smeared_kernel(distances, smearing)]
+    gaussian = math.sqrt(2.0 / math.pi) / smearing * torch.exp(-0.5 * squared / smearing**2)  # (n_pairs,)
+    radial = [torch.erf(distances / (math.sqrt(2.0) * smearing)) / distances]
     for n in range(1, highest + 1):
         radial.append(((2 * n - 1) * radial[-1] - gaussian / smearing ** (2 * n - 2)) / squared)
     return radial

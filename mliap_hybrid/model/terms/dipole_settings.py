@@ -16,6 +16,7 @@ from mliap_hybrid.model.bounds import Bound, VolumeRatio, Within
 from mliap_hybrid.model.parameters import ElementParameter, FittedParameter, Parameter, PredictedParameter
 from mliap_hybrid.model.term_section import MadeTerm, TermContext, TermSection
 from mliap_hybrid.model.terms.dipoles import Dipoles
+from mliap_hybrid.physics.damping import damping_of
 from mliap_hybrid.section import Positive
 from mliap_hybrid.units import BOHR
 
@@ -28,6 +29,13 @@ Ponder, J. Phys. Chem. B 107, 5933 (2003))."""
 POWER_OF_VOLUME = 4.0 / 3.0
 """Polarisabilities go as this power of an atom's volume, as those of confined atoms do (Gobre, thesis, Freie
 Universität Berlin (2016))."""
+
+
+USUAL_FACTORS = {"gaussian": 0.6, "thole": 0.39}
+"""Of each damping: that of AMOEBA, and one with which Gaussians give molecules nearly the same polarisabilities."""
+
+FACTORS = {"gaussian": (0.5, 1.0), "thole": (0.2, 0.5)}
+"""Lowest and highest of each: Gaussians of 0.46 and wider are stable, Thole's atoms with 0.8 are often not."""
 
 
 class DipoleSettings(TermSection):
@@ -50,8 +58,17 @@ class DipoleSettings(TermSection):
     polarisabilities: dict[str, float] | None = None
     """Polarisability of each element in Å^3, such as {H: 0.496, O: 0.837}; null: of atoms in molecules (H, C, N, O, as
     in AMOEBA) and of free atoms (Chu and Dalgarno 2004, as ASE has them)."""
-    damping: Annotated[float, Field(ge=0.2, le=0.8)] = 0.39
-    """Thole's a, of 1 - exp(-a r^3 / sqrt(alpha_i alpha_j)): smaller damps more."""
+    damping: Literal["gaussian", "thole"] = "gaussian"
+    """How close atoms are kept from polarising each other too much. gaussian: they are Gaussians, with which no
+    arrangement of atoms can polarise itself without end; thole: the exponential form of AMOEBA, which leaves that to
+    the polarisabilities, and ends a run or a training in which it happens."""
+    damping_factor: Annotated[float, Field(gt=0)] | None = None
+    """Of gaussian, c of widths c alpha^(1/3), from 0.5 to 1, null: 0.6; of thole, a of exp(-a r^3 / sqrt(alpha_i
+    alpha_j)), from 0.2 to 0.5, null: 0.39. Small a and large c damp more."""
+    between_molecules: bool = False
+    """Whether charges and permanent dipoles induce in other molecules alone, as in AMOEBA, and induced ones everywhere.
+    For molecules that stay whole: their charges are then those of the molecule as it is. In training and ASE molecules
+    are found by bonds, in LAMMPS by molecule IDs; no molecule may meet its own image within the cutoff."""
     tolerance: Annotated[float, Field(ge=1e-13, le=1e-3)] = 1e-8
     """Relative error of induced dipoles, in training and in runs. Errors of forces are of that order."""
     hidden: list[Annotated[int, Field(gt=0)]] = Field(default=[32, 32])
@@ -80,7 +97,7 @@ class DipoleSettings(TermSection):
     def _is_used(self) -> DipoleSettings:
         of_parts = {
             "permanent": ("strengths", "reach", "largest_strength"),
-            "induced": ("polarisabilities", "damping", "tolerance"),
+            "induced": ("polarisabilities", "damping", "damping_factor", "between_molecules", "tolerance"),
         }
         for part, names in of_parts.items():
             for name in names:
@@ -88,7 +105,17 @@ class DipoleSettings(TermSection):
                     raise ValueError(
                         f"{name} has no effect without {part} dipoles: set {part} to constant, fitted or predicted"
                     )
+        lowest, highest = FACTORS[self.damping]
+        if not lowest <= self._factor <= highest:
+            raise ValueError(
+                f"damping_factor is {self.damping_factor}, but expected from {lowest} to {highest} with damping "
+                f"{self.damping}"
+            )
         return self
+
+    @property
+    def _factor(self) -> float:
+        return USUAL_FACTORS[self.damping] if self.damping_factor is None else self.damping_factor
 
     def make(self, context: TermContext) -> MadeTerm | None:
         """As in `TermSection`.
@@ -101,8 +128,8 @@ class DipoleSettings(TermSection):
         if not self.is_on:
             return None
         reach = None if self.permanent == "none" else self.reach
-        damping = None if self.induced == "none" else self.damping
-        term = Dipoles(context.cutoff, context.smearing, reach, damping, self.tolerance)
+        damping = None if self.induced == "none" else damping_of(self.damping, self._factor)
+        term = Dipoles(context.cutoff, context.smearing, reach, damping, self.tolerance, self.between_molecules)
         parameters: list[Parameter] = []
         if reach is not None:
             table = {atomic_numbers.get(symbol, 0): value for symbol, value in (self.strengths or {}).items()}

@@ -15,18 +15,26 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from mliap_hybrid.communication import CoulombOperator
+from mliap_hybrid.model.molecules.membership import in_own_molecule
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution, Term, TermDescription, derivatives, sum_over_pairs
 from mliap_hybrid.model.terms.dispersion import switch
 from mliap_hybrid.multipoles import AtomicFields, Multipoles, forces_on
 from mliap_hybrid.physics.bond_dipoles import bond_dipoles
 from mliap_hybrid.physics.conjugate_gradients import conjugate_gradients, with_response
+from mliap_hybrid.physics.damping import Damping, damping_of
 from mliap_hybrid.physics.ewald_operator import EwaldSum
-from mliap_hybrid.physics.induction import Induction, damping_differences, own_field, pair_fields
+from mliap_hybrid.physics.induction import (
+    Induction,
+    damping_differences,
+    gaussians_taken_back,
+    own_field,
+    pair_fields,
+)
 from mliap_hybrid.physics.multipoles_batch import BatchMultipoles
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import COULOMB_CONSTANT
@@ -44,10 +52,20 @@ class DipolesDescription(TermDescription):
     """Å."""
     reach: Annotated[float, Field(gt=0)] | None
     """Å, of the bonds of permanent dipoles; None where there are none."""
-    damping: Annotated[float, Field(gt=0)] | None
-    """Thole's a; None where no dipoles are induced."""
+    damping: Literal["thole", "gaussian"] | None
+    """How close atoms are damped; None where no dipoles are induced."""
+    damping_factor: Annotated[float, Field(gt=0)] | None
+    """Its factor."""
     tolerance: Annotated[float, Field(gt=0)]
     """Relative error of induced dipoles."""
+    between_molecules: bool = False
+    """Whether charges and permanent dipoles induce in other molecules alone."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> DipolesDescription:
+        if (self.damping is None) != (self.damping_factor is None):
+            raise ValueError("expected a damping and its factor, or neither")
+        return self
 
     def title(self, sources: Mapping[str, str], on_features: str, n_members: int) -> str:
         """As in `TermDescription`."""
@@ -74,8 +92,10 @@ class _Moments:
     """(n_centres, 3) e Å."""
     polarisabilities: Tensor | None
     """(n_centres,) Å^3; None where nothing is induced."""
-    radial: tuple[Tensor, Tensor]
-    """(n_pairs,) each: `damping_differences`; zeros where nothing is induced."""
+    direct: tuple[Tensor, Tensor]
+    """(n_pairs,) each: `damping_differences` by which charges and permanent dipoles induce; zeros where nothing is."""
+    mutual: tuple[Tensor, Tensor]
+    """(n_pairs,) each: those by which induced dipoles do."""
 
 
 class Dipoles(Term):
@@ -85,7 +105,15 @@ class Dipoles(Term):
     cost = "solve"
     centroid = False
 
-    def __init__(self, cutoff: float, smearing: float, reach: float | None, damping: float | None, tolerance: float):
+    def __init__(
+        self,
+        cutoff: float,
+        smearing: float,
+        reach: float | None,
+        damping: Damping | None,
+        tolerance: float,
+        between_molecules: bool = False,
+    ):
         """Make the term.
 
         Parameters
@@ -96,10 +124,12 @@ class Dipoles(Term):
             Width sigma of charges and dipoles, that of the term `electrostatics`.
         reach : float, Å, or None
             R of physics/bond_dipoles.py; None for no permanent dipoles.
-        damping : float or None
-            Thole's a; None for no induced dipoles.
+        damping : Damping or None
+            How close atoms are damped; None for no induced dipoles.
         tolerance : float
             Relative error of induced dipoles.
+        between_molecules : bool
+            Whether charges and permanent dipoles induce in other molecules alone.
         """
         super().__init__()
         self.cutoff = cutoff
@@ -107,6 +137,8 @@ class Dipoles(Term):
         self.reach = reach
         self.damping = damping
         self.tolerance = tolerance
+        self.between_molecules = between_molecules
+        self.needs_tags = between_molecules  # type: ignore[misc]
         self.takes = (
             "charge",
             *(("bond_dipole",) if reach is not None else ()),
@@ -182,13 +214,28 @@ class Dipoles(Term):
     def describe(self) -> DipolesDescription:
         """As in `Term`."""
         return DipolesDescription(
-            smearing=self.smearing, reach=self.reach, damping=self.damping, tolerance=self.tolerance
+            smearing=self.smearing,
+            reach=self.reach,
+            damping=None if self.damping is None else self.damping.kind,  # type: ignore[arg-type]
+            damping_factor=None if self.damping is None else self.damping.factor,
+            tolerance=self.tolerance,
+            between_molecules=self.between_molecules,
         )
 
     @classmethod
     def restore(cls, description: Any, arrays: Mapping[str, Tensor], cutoff: float) -> Dipoles:
         """As in `Term`."""
-        return cls(cutoff, description.smearing, description.reach, description.damping, description.tolerance)
+        damping = None
+        if description.damping is not None:
+            damping = damping_of(description.damping, description.damping_factor)
+        return cls(
+            cutoff,
+            description.smearing,
+            description.reach,
+            damping,
+            description.tolerance,
+            description.between_molecules,
+        )
 
     def _operator(self, geometry: Geometry) -> CoulombOperator:
         operator = geometry.communication.coulomb(geometry, self.smearing)
@@ -205,16 +252,21 @@ class Dipoles(Term):
             strengths = parameters.of_neighbours("bond_dipole").double()  # (n_pairs,)
             permanent = bond_dipoles(vectors, pair_i, strengths, geometry.n_centres, self.reach)
         none = vectors.new_zeros(len(vectors))  # (n_pairs,)
-        polarisabilities, radial = None, (none, none)
+        polarisabilities, direct, mutual = None, (none, none), (none, none)
         if self.damping is not None:
             polarisabilities = parameters["polarisability"].double()  # (n_centres,)
             of_neighbours = parameters.of_neighbours("polarisability").double()  # (n_pairs,)
-            volumes = (polarisabilities.index_select(0, pair_i) * of_neighbours).sqrt()  # (n_pairs,)
+            of_centres = polarisabilities.index_select(0, pair_i)  # (n_pairs,)
             distances = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
             fading = switch(distances, self.cutoff, SWITCH_WIDTH)  # (n_pairs,)
-            radial = damping_differences(distances, volumes, fading, self.damping, self.smearing)
+            atoms = (distances, of_centres, of_neighbours, fading)
+            direct = mutual = damping_differences(*atoms, self.damping, self.smearing)
+            if self.between_molecules:
+                inside = in_own_molecule(geometry)  # (n_pairs,)
+                nothing = gaussians_taken_back(distances, fading, self.smearing)
+                direct = (torch.where(inside, nothing[0], mutual[0]), torch.where(inside, nothing[1], mutual[1]))
         charges_of_neighbours = parameters.of_neighbours("charge").double()  # (n_pairs,)
-        return _Moments(charges, charges_of_neighbours, permanent, polarisabilities, radial)
+        return _Moments(charges, charges_of_neighbours, permanent, polarisabilities, direct, mutual)
 
     def _induced(self, geometry: Geometry, moments: _Moments, vectors: Tensor, multipoles: Multipoles) -> Tensor:
         """Induced dipoles (n_centres, 3), e Å, attached to what they follow from where that has a graph. Collective."""
@@ -226,7 +278,8 @@ class Dipoles(Term):
             self.smearing,
             moments.polarisabilities,
             vectors,
-            moments.radial,
+            moments.direct,
+            moments.mutual,
             communication.to_neighbours,
             lambda of_pairs: sum_over_pairs(geometry, of_pairs).to(of_pairs.dtype),
         )
@@ -250,9 +303,11 @@ class Dipoles(Term):
         """What polarising costs, and the damping of close atoms (n_centres,), eV. Collective."""
         if moments.polarisabilities is None:
             return induced.new_zeros(geometry.n_centres)
-        half = moments.permanent + 0.5 * induced  # (n_centres, 3): what acts on induced dipoles, of the energy's half
-        of_neighbours = geometry.communication.to_neighbours(half)  # (n_pairs, 3)
-        fields = pair_fields(vectors, moments.radial, moments.charges_of_neighbours, of_neighbours)  # (n_pairs, 3)
+        both = torch.cat([moments.permanent, induced], dim=1)  # (n_centres, 6)
+        permanent, others = geometry.communication.to_neighbours(both).split(3, dim=1)  # (n_pairs, 3) each
+        no_charges = torch.zeros_like(moments.charges_of_neighbours)  # (n_pairs,)
+        fields = pair_fields(vectors, moments.direct, moments.charges_of_neighbours, permanent)  # (n_pairs, 3)
+        fields = fields + 0.5 * pair_fields(vectors, moments.mutual, no_charges, others)
         cost = 0.5 * COULOMB_CONSTANT * induced.square().sum(1) / moments.polarisabilities  # (n_centres,)
         of_pairs = (induced.index_select(0, geometry.pair_i) * fields).sum(1)  # (n_pairs,)
         return cost - sum_over_pairs(geometry, of_pairs)
