@@ -76,7 +76,10 @@ class DipoleSettings(TermSection):
 
     source_key: ClassVar[str] = "induced or permanent"
     parameters: ClassVar[tuple[str, ...]] = ("bond_dipole", "polarisability")
-    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"weak_supervision": ("fitted",)}
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "weak_supervision": ("fitted",),
+        "optimisation.optimiser lm": ("fitted",),  # its derivatives of many residuals at once know no solver
+    }
 
     @property
     def is_on(self) -> bool:
