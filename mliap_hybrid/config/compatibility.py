@@ -171,6 +171,17 @@ def _check_gdml(file: Any) -> None:
         raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
 
 
+def _check_dipoles(file: Any) -> None:
+    """Refuse dipoles where there are no charges that they can go with."""
+    charges = file.electrostatics.charges
+    if charges in ("none", "fitted"):
+        reason = "there are none" if charges == "none" else "fitted ones are trained as products"
+        raise ValueError(
+            f"dipoles go with charges that are fixed or predicted, but electrostatics.charges is {charges} ({reason}): "
+            "expected formal, reference, predicted or a table"
+        )
+
+
 def _check_interaction(file: Any) -> None:
     """Refuse what does not sum to the energy of molecules with each other."""
     for name, section in sections_of_terms(file).items():
@@ -200,6 +211,7 @@ CHOICES = (
         ", since each member would have values of its own",
     ),
     Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
+    Choice("dipoles", lambda file: file.dipoles.is_on, check=_check_dipoles),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
     Choice(
         "features.environment molecule",

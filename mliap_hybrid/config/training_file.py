@@ -33,6 +33,7 @@ from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.model.terms.buffered_14_7 import Buffered147Settings
 from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
 from mliap_hybrid.model.terms.charge_transfer import ChargeTransferSettings
+from mliap_hybrid.model.terms.dipole_settings import DipoleSettings
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
 from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
@@ -74,6 +75,7 @@ class TrainingFile(Section):
     network: NetworkSettings = NetworkSettings()
     repulsion: RepulsionSettings = RepulsionSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    dipoles: DipoleSettings = DipoleSettings()
     charge_penetration: ChargePenetrationSettings = ChargePenetrationSettings()
     exchange_repulsion: ExchangeRepulsionSettings = ExchangeRepulsionSettings()
     charge_transfer: ChargeTransferSettings = ChargeTransferSettings()

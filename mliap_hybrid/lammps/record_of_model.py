@@ -12,6 +12,7 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments
 from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.terms.dipoles import Dipoles
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.model_files.native_record import FixedChargeConstants, NativeRecord, PredictedChargeConstants
@@ -56,7 +57,11 @@ def charge_constants_of(model: HybridModel) -> FixedChargeConstants | PredictedC
         return None
     if not isinstance(charge, PredictedParameter):
         table = model.table("charge")
-        return FixedChargeConstants(np.array([table[z] for z in model.elements]))
+        values = np.array([table[z] for z in model.elements])
+        if model.term(Dipoles) is None:
+            return FixedChargeConstants(values)
+        # LAMMPS' own styles know no dipoles, so that the model hands over these charges as it would changing ones.
+        return PredictedChargeConstants(values, values, term.smearing, largest_change=0.0, increments=True)
     assert isinstance(charge.bound, Within)
     return PredictedChargeConstants(
         starting=charge.start.detach().double().cpu().numpy(),

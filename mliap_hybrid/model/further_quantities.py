@@ -61,8 +61,11 @@ def further_quantities(
         values = total.parameters.get(quantity.parameter or "")
         if quantity.field is None and name in names and values is not None:
             given[name] = values
-    if "born_charges" in names and isinstance(charge, PredictedParameter):
+    # Born charges of models with dipoles would need how these change with places: they are not given.
+    if "born_charges" in names and isinstance(charge, PredictedParameter) and total.dipoles is None:
         given["born_charges"] = born_charges(charge, geometry, positions, periodic, species, heads())
     if "dipole" in names and "charge" in total.parameters:
-        given["dipole"] = dipole_moments(total.parameters["charge"], positions, geometry.communication)
+        moments = dipole_moments(total.parameters["charge"], positions, geometry.communication)
+        of_atoms = total.dipoles
+        given["dipole"] = moments if of_atoms is None else moments + geometry.communication.sum(of_atoms)
     return given

@@ -44,6 +44,8 @@ class Total:
     """Parameter -> dE/dtheta_i (n_centres,)."""
     components: Mapping[str, Tensor]
     """Quantity -> energies (n_centres,), eV, of the terms that are that part of an interaction."""
+    dipoles: Tensor | None = None
+    """(n_centres, 3) e Å: of atoms, beside their charges."""
 
 
 def sum_of_terms(
@@ -118,6 +120,7 @@ def sum_of_terms(
         parameters=values,
         parameter_gradients=total.parameter_gradients,
         components=_components(terms, each),
+        dipoles=total.dipoles,
     )
 
 

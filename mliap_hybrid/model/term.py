@@ -36,6 +36,8 @@ class Contribution:
     """(n_centres, 3) eV/Å: what does not follow from pair vectors."""
     virials: Tensor | None = None
     """(n_structures, 3, 3) eV: -dE/d(strain) that does not follow from pair vectors."""
+    dipoles: Tensor | None = None
+    """(n_centres, 3) e Å: of atoms, beside their charges; no part of the energy."""
     parameter_gradients: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> dE/dtheta_i (n_centres, ...)."""
 

@@ -34,7 +34,7 @@ class MadeTerm:
 
     term: Term
     parameters: tuple[Parameter, ...] = ()
-    """All that the term takes."""
+    """All that the term takes; terms may share some."""
     hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Hidden layers of the heads of those that are predicted."""
 

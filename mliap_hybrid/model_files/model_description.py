@@ -131,6 +131,18 @@ class ModelDescription(BaseModel):
         """Where a parameter comes from; None if no term takes it."""
         return next((parameter.source for parameter in self.parameters if parameter.name == name), None)
 
+    @property
+    def charges_of_runs(self) -> str | None:
+        """Who sees to the energy of charges in a run.
+
+        None without charges; "input" where LAMMPS' own styles do, of fixed charges; "model" where charges follow the
+        atoms, or there are dipoles, which those styles do not know.
+        """
+        source = self.source("charge")
+        if source is None:
+            return None
+        return "model" if source == "predicted" or self.term("dipoles") is not None else "input"
+
     def term(self, kind: str) -> Any:
         """The description of the term of a kind; None if there is none."""
         return next((term for term in self.terms if term.kind == kind), None)

@@ -13,6 +13,7 @@ from mliap_hybrid.model.terms.baseline import Baseline, BaselineDescription
 from mliap_hybrid.model.terms.buffered_14_7 import Buffered147, Buffered147Description
 from mliap_hybrid.model.terms.charge_penetration import ChargePenetration, ChargePenetrationDescription
 from mliap_hybrid.model.terms.charge_transfer import ChargeTransfer, ChargeTransferDescription
+from mliap_hybrid.model.terms.dipoles import Dipoles, DipolesDescription
 from mliap_hybrid.model.terms.dispersion import Dispersion, DispersionDescription
 from mliap_hybrid.model.terms.electrostatics import Electrostatics, ElectrostaticsDescription
 from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsion, ExchangeRepulsionDescription
@@ -31,6 +32,7 @@ KINDS: tuple[type[Term], ...] = (
     ChargeTransfer,
     Dispersion,
     Buffered147,
+    Dipoles,
 )
 
 AnyTermDescription = Annotated[
@@ -43,7 +45,8 @@ AnyTermDescription = Annotated[
     | ExchangeRepulsionDescription
     | ChargeTransferDescription
     | DispersionDescription
-    | Buffered147Description,
+    | Buffered147Description
+    | DipolesDescription,
     Field(discriminator="kind"),
 ]
 
