@@ -72,7 +72,7 @@ def untrained_model(charges: Literal["none", "fixed", "predicted"]) -> HybridMod
         whitening=whitening,
         explicit=(ZBLRepulsion(features.cutoff),),
         charges={"none": None, "fixed": WATER_CHARGES, "predicted": predicted}[charges],
-        charge_head=Head("charge", [charge_network]) if charges == "predicted" else None,
+        heads=(Head("charge", [charge_network]),) if charges == "predicted" else (),
         smearing=settings.electrostatics.smearing,
     )
     return model.double().eval()

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from mliap_hybrid.multipoles import Multipoles
+
 
 @dataclass(frozen=True)
 class CoulombSolution:
@@ -48,6 +50,25 @@ class CoulombOperator(Protocol):
         potentials : Tensor, shape (n_centres,), V
         fields : Tensor, shape (n_centres, 3), V/Å
             Minus the gradient of the potential.
+        """
+
+    def multipoles(self) -> Multipoles:
+        """The centres, to be given charges and dipoles of this width several times."""
+
+    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """What a term has found for itself by `multipoles`; what is left of it to be added up with other terms.
+
+        Parameters
+        ----------
+        charges : Tensor, shape (n_centres,), e
+            Those of the structure, whoever has their energy.
+        forces : Tensor, shape (n_centres, 3), eV/Å
+        virials : Tensor, shape (n_structures, 3, 3), eV
+            Of whole structures.
+
+        Returns
+        -------
+        forces, virials : Tensor or None
         """
 
 

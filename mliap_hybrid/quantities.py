@@ -52,6 +52,10 @@ class Quantity:
     """Whether it is a sum over the terms of the model: then the network is trained on what fixed terms leave of it."""
     has_baseline: bool = False
     """Whether the sum of the elements' energies is a part of it, without which it is trained on and compared."""
+    is_component: bool = False
+    """Whether it is the energy of some of the terms, which name it as their component."""
+    has_wall: bool = False
+    """Whether its errors count less where `loss.wall` turns a frame down."""
     follows: str | None = None
     """Parameter of atoms that it follows from: it is trained on where that is predicted."""
     per_atom: bool = False
@@ -67,6 +71,25 @@ class Quantity:
     def error_unit(self) -> str:
         """Unit of its errors."""
         return f"{self.unit}/atom" if self.per_atom else self.unit
+
+
+def _component(name: str, symbol: str) -> Quantity:
+    """The row of a component of the interaction of molecules, as symmetry-adapted perturbation theory has them."""
+    return Quantity(
+        f"{name}_energy",
+        keys={f"{name}_energy": f"the label of the {name} energy of molecules"},
+        weight="components",
+        column=name,
+        title=f"{name.capitalize()} energy of molecules",
+        symbol=symbol,
+        unit="eV",
+        energy_power=1,
+        is_sum_of_terms=True,
+        is_component=True,
+        per_atom=True,
+        has_wall=True,
+        loss_scale=1000.0,
+    )
 
 
 QUANTITIES: dict[str, Quantity] = {
@@ -85,6 +108,7 @@ QUANTITIES: dict[str, Quantity] = {
             is_sum_of_terms=True,
             has_baseline=True,
             per_atom=True,
+            has_wall=True,
             loss_scale=1000.0,
             transition="energy_transition",
         ),
@@ -163,6 +187,10 @@ QUANTITIES: dict[str, Quantity] = {
             shape=(3, 3),
             follows="charge",
         ),
+        _component("electrostatics", "E_es"),
+        _component("exchange", "E_ex"),
+        _component("induction", "E_ind"),
+        _component("dispersion", "E_disp"),
     )
 }
 """Name -> row, in the order of tables, files and sums."""

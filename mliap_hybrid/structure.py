@@ -11,7 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mliap_hybrid.bonds import molecules_by_bonds
 from mliap_hybrid.communication import Communication, Serial
+from mliap_hybrid.errors import InputError
+
+OUT_OF_REACH = 1000.0
+"""Å: beyond every cutoff."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,47 @@ class Geometry:
         """(n_pairs,) Å: lengths of the pair vectors, without their graph."""
         return torch.linalg.vector_norm(self.pair_vectors.detach(), dim=1)
 
+    @cached_property
+    def is_between_molecules(self) -> Tensor:
+        """(n_pairs,) bool: whether the atoms of each pair are in different molecules.
+
+        Atoms of no molecule are one each. What is said of molecules counts; where nothing is, those of whole
+        structures are what bonds hold together.
+
+        Raises
+        ------
+        InputError
+            If nothing is known of molecules.
+        """
+        if len(self.pair_i) == 0:  # as on a rank without atoms, which knows nothing
+            return torch.zeros(0, dtype=torch.bool, device=self.pair_i.device)
+        if self.tags is not None and self.tags.centre_molecules is not None:
+            assert self.tags.neighbour_molecules is not None
+            of_centres = self.tags.centre_molecules.index_select(0, self.pair_i)  # (n_pairs,)
+            return (of_centres != self.tags.neighbour_molecules) | (of_centres == 0)
+        if self.structures is None or self.pair_j is None:
+            raise InputError(
+                "the model has terms between molecules, but the molecules of the atoms are not known here: use an atom "
+                "style with molecule IDs, such as full, and give each molecule its own"
+            )
+        molecules = molecules_by_bonds(self.centre_numbers, self.pair_i, self.pair_j, self.distances)  # (n_centres,)
+        return molecules.index_select(0, self.pair_i) != molecules.index_select(0, self.pair_j)
+
+    def within_molecules(self) -> Geometry:
+        """The same with pairs between molecules out of reach, for what ends at a cutoff."""
+        values = {f.name: getattr(self, f.name) for f in fields(Geometry)}
+        vectors = within_molecules(self.pair_vectors, self.is_between_molecules)
+        return Geometry(**values | {"pair_vectors": vectors})
+
+
+def within_molecules(pair_vectors: Tensor, is_between: Tensor) -> Tensor:
+    """Pair vectors (n_pairs, 3), Å, those between molecules (n_pairs,) replaced by one that is out of reach.
+
+    What ends smoothly at a cutoff sees nothing of these pairs then, and its derivative by them is zero.
+    """
+    beyond = pair_vectors.new_tensor([OUT_OF_REACH, 0.0, 0.0])
+    return torch.where(is_between[:, None], beyond, pair_vectors)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -112,6 +158,9 @@ class Batch:
     it, float64. Charges may be reference charges."""
     sources: tuple[str, ...] = ()
     """(n_structures): file and frame of each structure, for messages."""
+    molecules: Tensor | None = None
+    """(n_atoms,) int64: molecule of each atom as the frames name them, 0 for none; no two structures share one. None
+    where they say nothing."""
     config_types: tuple[str, ...] = ()
     """(n_structures): kind of each structure, for error tables."""
 
@@ -174,12 +223,14 @@ class Batch:
 
     def geometry(self, pair_vectors: Tensor | None = None) -> Geometry:
         """The local view of all atoms; `pair_vectors` (n_pairs, 3) may carry gradients or another dtype."""
+        of_neighbours = None if self.molecules is None else self.molecules.index_select(0, self.pair_j)  # (n_pairs,)
+        tags = torch.arange(self.n_atoms, device=self.pair_j.device)  # (n_atoms,)
         return Geometry(
             centre_numbers=self.numbers,
             neighbour_numbers=self.numbers[self.pair_j],
             pair_i=self.pair_i,
             pair_vectors=self.pair_vectors() if pair_vectors is None else pair_vectors,
-            tags=AtomTags(torch.arange(self.n_atoms, device=self.pair_j.device), self.pair_j),
+            tags=AtomTags(tags, self.pair_j, self.molecules, of_neighbours),
             pair_j=self.pair_j,
             neighbours=Serial(self.pair_j, self.structure_of_atom, self.total_charges),
             structures=self,
@@ -232,8 +283,10 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     joined: dict[str, Any] = {"labels": {name: torch.cat([batch.labels[name] for batch in batches]) for name in common}}
     for name in (f.name for f in fields(Batch) if f.name not in joined):
         values = [getattr(batch, name) for batch in batches]
-        if any(value == () for value in values):
+        if any(value is None or value == () for value in values):
             continue
+        if name == "molecules":
+            values = distinct_molecules(values)
         if isinstance(values[0], tuple):
             joined[name] = tuple(itertools.chain(*values))
             continue
@@ -241,3 +294,9 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
             values = [value + offset for value, offset in zip(values, offsets[name], strict=True)]
         joined[name] = torch.cat(values)
     return Batch(**joined)
+
+
+def distinct_molecules(molecules: Sequence[Tensor]) -> list[Tensor]:
+    """Molecules of the atoms of structures (n_atoms,) each, 0 for none, such that no two structures share one."""
+    largest = [0, *itertools.accumulate(int(each.max()) for each in molecules[:-1])]
+    return [torch.where(each > 0, each + offset, 0) for each, offset in zip(molecules, largest, strict=True)]

@@ -16,7 +16,7 @@ LEVELS = (
     {"model"},
     {"model_files"},
     {"config", "data"},
-    {"fitting", "lammps"},
+    {"fitting", "lammps", "reactions"},
     {"report", "sgdml", "weak_supervision"},
     {"runs", "ase"},
     {"cli"},

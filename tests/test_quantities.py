@@ -33,10 +33,10 @@ from mliap_hybrid.report.evaluation import evaluate
 from mliap_hybrid.report.learning_curves import learning_curve_figure
 from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.report.parity_plots import write_error_sizes, write_parity_plots
+from mliap_hybrid.runs.earlier_run import fingerprint
 from mliap_hybrid.runs.metrics_file import MetricsFile
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import errors_line
-from mliap_hybrid.runs.run import fingerprint
 from mliap_hybrid.structure import join_batches
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings
 from mliap_hybrid.testing.models import sodium_chloride_model
@@ -145,10 +145,10 @@ def test_rows_fit_the_settings_and_the_containers():
         assert set(quantity.keys) <= LabelKeys.model_fields.keys()
         assert {quantity.weight, quantity.transition} - {None} <= LossSettings.model_fields.keys()
         assert quantity.field is None or quantity.field in {f.name for f in dataclasses.fields(Prediction)}
-        assert not quantity.is_sum_of_terms or quantity.field is not None
+        assert not quantity.is_sum_of_terms or quantity.is_component or quantity.field is not None
     named = [quantity.column for quantity in QUANTITIES.values()]
     assert len(set(named)) == len(named)
-    without = {"total_charge", "config_type"}  # of frames, but no labels
+    without = {"total_charge", "molecules", "config_type"}  # of frames, but no labels
     assert quantity_of_key().keys() == LabelKeys.model_fields.keys() - without
 
 

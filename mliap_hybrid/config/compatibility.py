@@ -9,6 +9,7 @@ from typing import Any
 from mliap_hybrid.features.channel_invariants import MAX_ORDER
 from mliap_hybrid.features.sets import LEARNED_SETS
 from mliap_hybrid.model.term_section import TermSection
+from mliap_hybrid.model.terms.pair_section import PairSection
 
 
 @dataclass(frozen=True)
@@ -17,25 +18,15 @@ class Choice:
 
     title: str
     """For messages."""
-    is_made: Callable[[Any], bool]
-    """Whether a training file asks for it."""
-    excluded: tuple[str, ...]
+    is_made: Callable[[Any], Any]
+    """Whether a training file asks for it: true or not nothing."""
+    excluded: tuple[str, ...] = ()
     """Sources of parameters: fitted, predicted."""
     reason: str = ""
-
-
-CHOICES = (
-    Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
-    Choice("network.forces direct", lambda file: file.network.forces == "direct", ("predicted",)),
-    Choice("optimisation.optimiser lm", lambda file: file.optimisation.optimiser == "lm", ("predicted",)),
-    Choice(
-        "a committee",
-        lambda file: file.committee.n_members > 1,
-        ("fitted", "predicted"),
-        ", since each member would have values of its own",
-    ),
-    Choice("gdml", lambda file: file.gdml is not None, ("fitted", "predicted")),
-)
+    never_with: tuple[str, ...] = ()
+    """Titles of other choices that it excludes."""
+    check: Callable[[Any], None] = lambda file: None
+    """Refuses other settings that do not go with it; raises ValueError."""
 
 
 def sections_of_terms(file: Any) -> dict[str, TermSection]:
@@ -55,30 +46,6 @@ def check_terms(file: Any) -> None:
     labels = {name for name in type(keys).model_fields if getattr(keys, name) is not None}
     for section in sections_of_terms(file).values():
         section.check(file.features.cutoff, labels)
-
-
-def check_sources(file: Any) -> None:
-    """Refuse sources of parameters that a way to train does not know.
-
-    Parameters
-    ----------
-    file : TrainingFile
-
-    Raises
-    ------
-    ValueError
-        Naming both settings, and what may stand there.
-    """
-    for choice in CHOICES:
-        if not choice.is_made(file):
-            continue
-        for name, section in sections_of_terms(file).items():
-            excluded = (*choice.excluded, *(section.not_with.get(choice.title, ())))
-            if section.source in excluded:
-                raise ValueError(
-                    f"{choice.title} does not work with {name}.{section.source_key} {section.source}{choice.reason}: "
-                    f"expected {section.options(excluded)}"
-                )
 
 
 def check_weak_supervision(file: Any) -> None:
@@ -115,28 +82,6 @@ def check_weak_supervision(file: Any) -> None:
         )
 
 
-def check_direct_forces(file: Any) -> None:
-    """Refuse direct forces that nothing trains, or that a committee would have.
-
-    Raises
-    ------
-    ValueError
-    """
-    if file.network.forces != "direct":
-        return
-    if file.committee.n_members > 1:
-        raise ValueError("a committee does not work with network.forces direct: expected conservative")
-    weak, labels = file.weak_supervision, file.weighted_labels()
-    # Weak labels put the reference forces in the place of those that the model has at the frame itself.
-    with_forces_there = () if weak.weak_labels else ("first", "central")
-    of_taylor = weak.taylor in ("trapezoid", "second", *with_forces_there)
-    if not (of_taylor or weak.spatial != "none" or {"forces", "stress", "virial"} & set(labels)):
-        raise ValueError(
-            "network.forces is direct, but nothing trains the forces: name forces under data.keys with a weight "
-            "under loss, or set weak_supervision.spatial or a weak_supervision.taylor that compares forces"
-        )
-
-
 def check_learned_sets(file: Any) -> None:
     """Refuse settings that learned contractions cannot follow, and theirs where there is none.
 
@@ -153,7 +98,7 @@ def check_learned_sets(file: Any) -> None:
                     f"it out, or set features.set to one of {', '.join(LEARNED_SETS)}"
                 )
         return
-    if network.forces == "direct":
+    if network.direct_hidden:
         raise ValueError(
             f"network.forces direct does not work with features.set {features.set}, whose moments turn with the atoms: "
             "expected conservative, or another set"
@@ -170,28 +115,6 @@ def check_learned_sets(file: Any) -> None:
         )
 
 
-OF_NETWORKS = ("device", "network", "molecules", "loss", "weak_supervision", "noise", "committee", "optimisation")
-"""Settings and sections that say nothing of a kernel model."""
-
-
-def check_gdml(file: Any) -> None:
-    """Refuse settings that have no effect on a kernel model, and labels that it cannot do without.
-
-    Raises
-    ------
-    ValueError
-    """
-    if file.gdml is None:
-        return
-    for name in OF_NETWORKS:
-        if getattr(file, name) != type(file).model_fields[name].default:
-            raise ValueError(f"{name} has no effect with gdml, which has no network: leave it out")
-    if file.features != type(file.features)(cutoff=file.features.cutoff):
-        raise ValueError("of features, cutoff alone has an effect with gdml: leave the others out")
-    if file.data.keys.forces is None or file.data.missing_labels == "allow":
-        raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
-
-
 def check_labels(file: Any) -> None:
     """Refuse settings that need labels which nothing names.
 
@@ -206,3 +129,126 @@ def check_labels(file: Any) -> None:
         raise ValueError("data.keys.stress and data.keys.virial are the same label twice: set one of them to null")
     if not file.weighted_labels():
         raise ValueError("there is nothing to train on: every weight under loss is zero, or its label is null")
+
+
+def _check_direct_forces(file: Any) -> None:
+    """Refuse direct forces that nothing trains, or that a committee would have."""
+    if file.committee.n_members > 1:
+        raise ValueError("a committee does not work with network.forces direct: expected conservative")
+    weak, labels = file.weak_supervision, file.weighted_labels()
+    # Weak labels put the reference forces in the place of those that the model has at the frame itself.
+    with_forces_there = () if weak.weak_labels else ("first", "central")
+    of_taylor = weak.taylor in ("trapezoid", "second", *with_forces_there)
+    if not (of_taylor or weak.spatial != "none" or {"forces", "stress", "virial"} & set(labels)):
+        raise ValueError(
+            "network.forces is direct, but nothing trains the forces: name forces under data.keys with a weight "
+            "under loss, or set weak_supervision.spatial or a weak_supervision.taylor that compares forces"
+        )
+
+
+OF_NETWORKS = (
+    "device",
+    "init_from",
+    "network",
+    "molecules",
+    "loss",
+    "weak_supervision",
+    "noise",
+    "committee",
+    "optimisation",
+)
+"""Settings and sections that say nothing of a kernel model."""
+
+
+def _check_gdml(file: Any) -> None:
+    """Refuse settings that have no effect on a kernel model, and labels that it cannot do without."""
+    for name in OF_NETWORKS:
+        if getattr(file, name) != type(file).model_fields[name].default:
+            raise ValueError(f"{name} has no effect with gdml, which has no network: leave it out")
+    if file.features != type(file.features)(cutoff=file.features.cutoff):
+        raise ValueError("of features, cutoff alone has an effect with gdml: leave the others out")
+    if file.data.keys.forces is None or file.data.missing_labels == "allow":
+        raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
+
+
+def _check_dipoles(file: Any) -> None:
+    """Refuse dipoles where there are no charges that they can go with."""
+    charges = file.electrostatics.charges
+    if charges in ("none", "fitted"):
+        reason = "there are none" if charges == "none" else "fitted ones are trained as products"
+        raise ValueError(
+            f"dipoles go with charges that are fixed or predicted, but electrostatics.charges is {charges} ({reason}): "
+            "expected formal, reference, predicted or a table"
+        )
+
+
+def _check_interaction(file: Any) -> None:
+    """Refuse what does not sum to the energy of molecules with each other."""
+    for name, section in sections_of_terms(file).items():
+        if isinstance(section, PairSection) and section.coefficients != "none" and section.pairs == "all":
+            raise ValueError(f"data.energies is interaction, but {name}.pairs is all: expected between_molecules")
+    if file.electrostatics.charges != "none" and file.charge_penetration.coefficients == "none":
+        raise ValueError(
+            "data.energies is interaction, but electrostatics has the energy of charges within molecules: set "
+            "charge_penetration.coefficients, with pairs: between_molecules, which takes it off"
+        )
+
+
+CHOICES = (
+    Choice("data.cache", lambda file: file.data.cache),
+    Choice("features.set acsf", lambda file: file.features.set == "acsf"),
+    Choice("repulsion.kind zbl", lambda file: file.repulsion.kind == "zbl"),
+    Choice("molecules", lambda file: file.molecules),
+    Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
+    Choice(
+        "network.forces direct", lambda file: file.network.direct_hidden, ("predicted",), check=_check_direct_forces
+    ),
+    Choice("optimisation.optimiser lm", lambda file: file.optimisation.optimiser == "lm", ("predicted",)),
+    Choice(
+        "a committee",
+        lambda file: file.committee.n_members > 1,
+        ("fitted", "predicted"),
+        ", since each member would have values of its own",
+    ),
+    Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
+    Choice("dipoles", lambda file: file.dipoles.is_on, check=_check_dipoles),
+    Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
+    Choice(
+        "features.environment molecule",
+        lambda file: file.features.environment == "molecule",
+        never_with=("data.cache", "features.set acsf", "weak_supervision", "network.forces direct", "gdml"),
+    ),
+    Choice(
+        "data.energies interaction",
+        lambda file: file.data.energies == "interaction",
+        never_with=("gdml", "molecules", "weak_supervision", "network.forces direct", "repulsion.kind zbl"),
+        check=_check_interaction,
+    ),
+)
+
+
+def check_choices(file: Any) -> None:
+    """Refuse settings that a way to train does not go with, sources of parameters among them.
+
+    Parameters
+    ----------
+    file : TrainingFile
+
+    Raises
+    ------
+    ValueError
+        Naming both settings, and what may stand there.
+    """
+    made = [choice for choice in CHOICES if choice.is_made(file)]
+    for choice in made:
+        for other in made:
+            if other.title in choice.never_with:
+                raise ValueError(f"{choice.title} does not work with {other.title}: leave one of them out")
+        choice.check(file)
+        for name, section in sections_of_terms(file).items():
+            excluded = (*choice.excluded, *(section.not_with.get(choice.title, ())))
+            if section.source in excluded:
+                raise ValueError(
+                    f"{choice.title} does not work with {name}.{section.source_key} {section.source}{choice.reason}: "
+                    f"expected {section.options(excluded)}"
+                )

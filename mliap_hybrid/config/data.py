@@ -31,8 +31,20 @@ class LabelKeys(Section):
     born_charges: str | None = None
     """Born effective charges of the atoms in e, 3 x 3 for each: dM_a/dr_b in row a, column b; a label of predicted
     charges."""
+    electrostatics_energy: str | None = None
+    """Electrostatic part of the interaction of the molecules of a frame, as symmetry-adapted perturbation theory has
+    it. This and the three below are labels of the terms that are that part."""
+    exchange_energy: str | None = None
+    """Exchange part of the interaction: of `exchange_repulsion`."""
+    induction_energy: str | None = None
+    """Induction part of the interaction, with charge transfer and what is left of the Hartree-Fock energy."""
+    dispersion_energy: str | None = None
+    """Dispersion part of the interaction, with exchange dispersion."""
     total_charge: str | None = None
     """Total charge of a frame in e; null means that every frame is neutral."""
+    molecules: str | None = None
+    """IDs of the molecules that atoms are in, whole numbers from 1, for terms between molecules; null: the column
+    `molecule` or `mol_id` of frames that have one, and what bonds hold together in others."""
     config_type: str | None = "config_type"
     """Kind of a frame, such as liquid or surface: the report has an error table by kind where frames say theirs. null
     leaves the table out."""
@@ -86,6 +98,10 @@ class DataSettings(Section):
     """Files of frames that choose the best epoch; then none of `files` does, whatever `validation` is."""
     test_files: list[Path] = Field(default=[])
     """Files of frames for the error table; then none of `files` is kept for it, whatever `test` is."""
+    energies: Literal["total", "interaction"] = "total"
+    """What energy labels are. total: of all atoms; interaction: of molecules with each other, such as that of a dimer
+    less those of its molecules. Then there are no element energies and no energy of the network, and the terms sum to
+    the label: those of pairs must be `between_molecules`."""
     split_key: str | None = None
     """Name of a frame's entry that says train, validation or test. Overrides the two fractions."""
     validation: Fraction = 0.1

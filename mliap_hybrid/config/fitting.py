@@ -34,6 +34,13 @@ class LossSettings(Section):
     """Weight of the squared error of the components of the Born effective charges, e^2; used with predicted charges
     where `data.keys.born_charges` is set."""
 
+    components: NonNegative = 0.01
+    """Weight of the squared errors of the components of the interaction of molecules per atom, (eV/atom)^2, times 1000,
+    each; used where `data.keys` names one."""
+    wall: Positive | None = None
+    """Energy E0 in eV that turns repulsive walls down: errors of the energy and its components count with
+    1 / (1 + (E / E0)^2) in frames whose energy label is E, which is for interaction energies. null: all count alike."""
+
 
 class WeakSupervisionSettings(Section):
     """Losses at displaced copies C, B and D of each training frame A (Takamoto, Zaverkin and Niepert 2025).

@@ -42,6 +42,10 @@ class FeatureSettings(Section):
     between a quarter of the distance of nearest neighbours and a third of the cutoff, in equal ratios."""
     cutoff: Positive = 6.0
     """Cutoff radius r_c in Å: how far an atom sees, and the cutoff of the LAMMPS pair style."""
+    environment: Literal["all", "molecule"] = "all"
+    """What features see. all: all atoms within the cutoff; molecule: those of the own molecule, so that what networks
+    say, energies and parameters of terms alike, follows from each molecule by itself, and all that is between molecules
+    is left to terms with `pairs: between_molecules`."""
     density_table: str = "gth-pbe"
     """Pseudo-density table: a shipped name, a .gpsp file, or a folder of .g files."""
     selection: Literal["none", "fps", "cur"] = "none"

@@ -12,11 +12,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mliap_hybrid.config.compatibility import (
-    check_direct_forces,
-    check_gdml,
+    check_choices,
     check_labels,
     check_learned_sets,
-    check_sources,
     check_terms,
     check_weak_supervision,
     sections_of_terms,
@@ -32,8 +30,13 @@ from mliap_hybrid.config.fitting import (
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.model.terms.buffered_14_7 import Buffered147Settings
+from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
+from mliap_hybrid.model.terms.charge_transfer import ChargeTransferSettings
+from mliap_hybrid.model.terms.dipole_settings import DipoleSettings
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
+from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
 from mliap_hybrid.model.terms.repulsion import RepulsionSettings
 from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.section import Section
@@ -48,9 +51,7 @@ CHECKS = (
     check_labels,
     check_learned_sets,
     check_weak_supervision,
-    check_direct_forces,
-    check_gdml,
-    check_sources,
+    check_choices,
 )
 """Of choices that do not go together; the first complaint is told."""
 
@@ -65,12 +66,21 @@ class TrainingFile(Section):
     device: str = "cpu"
     """Where networks are trained: cpu, or what torch calls another device, such as cuda or cuda:1. Features and fixed
     terms are computed on processors in any case, as is the report; a kernel model (`gdml`) is trained there."""
+    init_from: Path | None = None
+    """Run folder of a training to start from, relative to the training file; null: none. Features and sizes of networks
+    are its own, networks start with its weights, and element energies are fitted anew. Elements that it does not know
+    start as the mean of those that it knows. The rest of this file says how the training goes on."""
     data: DataSettings
     features: FeatureSettings = FeatureSettings()
     network: NetworkSettings = NetworkSettings()
     repulsion: RepulsionSettings = RepulsionSettings()
     electrostatics: ElectrostaticsSettings = ElectrostaticsSettings()
+    dipoles: DipoleSettings = DipoleSettings()
+    charge_penetration: ChargePenetrationSettings = ChargePenetrationSettings()
+    exchange_repulsion: ExchangeRepulsionSettings = ExchangeRepulsionSettings()
+    charge_transfer: ChargeTransferSettings = ChargeTransferSettings()
     dispersion: DispersionSettings = DispersionSettings()
+    buffered_14_7: Buffered147Settings = Buffered147Settings()
     gdml: GDMLSettings | None = None
     """A kernel model of one molecule in place of features and network; null: none."""
     molecules: MoleculeSettings | None = None
@@ -154,6 +164,8 @@ def _with_absolute_paths(settings: TrainingFile, folder: Path) -> TrainingFile:
     """The settings with the files that they name taken relative to `folder`."""
     sections = {name: getattr(settings, name) for name in type(settings).model_fields}
     here = {name: section.with_files_in(folder) for name, section in sections.items() if isinstance(section, Section)}
+    if settings.init_from is not None:
+        return settings.model_copy(update=here | {"init_from": folder / settings.init_from})
     return settings.model_copy(update=here)
 
 

@@ -17,6 +17,7 @@ from mliap_hybrid.data.file_units import length_factor
 from mliap_hybrid.data.formats import read_structures
 from mliap_hybrid.data.frames import Frame, has_entry, lookup
 from mliap_hybrid.data.labels import Labels, read_labels
+from mliap_hybrid.data.molecule_ids import molecule_ids
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.neighbors import neighbor_pairs
 from mliap_hybrid.quantities import QUANTITIES, Quantity
@@ -92,7 +93,8 @@ def frame_to_batch(
         labels=labels,
         source=frame.source,
     )
-    return replace(batch, sources=(frame.source,), config_types=_config_types(frame, keys))
+    molecules = molecule_ids(frame, None if keys is None else keys.molecules)
+    return replace(batch, sources=(frame.source,), molecules=molecules, config_types=_config_types(frame, keys))
 
 
 def _config_types(frame: Frame, keys: LabelKeys | None) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def _same_energies(frames: Sequence[Frame], keys: LabelKeys) -> str | None:
     """One number for all frames: some formats have no energies, and ASE gives zero."""
     key = keys.energy
     energies = {float(lookup(frame, key, "data.keys.energy")) for frame in frames if _is_number(frame, key)}
-    if len(energies) != 1 or not any(_has_forces(frame, keys.forces) for frame in frames):
+    if len(energies) != 1 or not any(_forces_act(frame, keys.forces) for frame in frames):
         return None
     (energy,) = energies
     if energy != 0.0 and len(frames) < 2:
@@ -131,7 +131,7 @@ def _is_number(frame: Frame, key: str) -> bool:
     return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
-def _has_forces(frame: Frame, key: str | None) -> bool:
+def _forces_act(frame: Frame, key: str | None) -> bool:
     """Whether some force on the frame is not zero."""
     if key is None or not has_label(frame, key):
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from mliap_hybrid.fitting.training_frames import TrainingFrames
@@ -40,6 +41,8 @@ class CachedHeads:
             gradients = self._gradients["energy"]  # (n_atoms, n_inputs)
         else:
             chosen = [name for name in self.values if name in weights]
+            if not chosen:
+                return torch.zeros_like(self._frames.pair_vectors, dtype=self._frames.features.dtype)
             weighted = [weights[name][:, None] * self._gradients[name] for name in chosen]
             gradients = sum(weighted[1:], weighted[0])
         n_features = self._frames.features.shape[1]

@@ -52,7 +52,7 @@ def find_charges(
     elif isinstance(source.name, dict):
         table = charges_from_table(source.name, elements)
     elif source.name == "reference":
-        table = reference_charges([batch for batch in training if batch.charges is not None] or training)
+        table = reference_charges(training)
     else:
         table = _start(training) if source.is_start else formal_charges(training)
     missing = [z for z in elements if z not in table]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,10 +35,17 @@ def explicit_terms(
         Trained before.
     """
     start = {} if charges is None else {"charge": charges}
-    context = TermContext(elements, settings.features.cutoff, start)
-    sections = [getattr(settings, name) for name in type(settings).model_fields]
-    made = [section.make(context) for section in sections if isinstance(section, TermSection)]
-    return [*map(MadeTerm, known), *(term for term in made if term is not None)]
+    made: dict[str, MadeTerm] = {}
+    for section in (getattr(settings, name) for name in type(settings).model_fields):
+        if isinstance(section, TermSection):
+            term = section.make(TermContext(elements, settings.features.cutoff, start, made))
+            made |= {} if term is None else {term.term.kind: term}
+    return [*map(MadeTerm, known), *made.values()]
+
+
+def parameters_of(made: Sequence[MadeTerm]) -> list[Parameter]:
+    """All that terms take, each once: terms may share some."""
+    return list({parameter.name: parameter for each in made for parameter in each.parameters}.values())
 
 
 def fixed_physics(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:
@@ -89,9 +97,11 @@ class _NoHeads:
 
 def _prediction(batch: Batch, made: Sequence[MadeTerm], elements: tuple[int, ...]) -> Prediction:
     terms: list[Term] = [each.term for each in made]
-    parameters: list[Parameter] = [parameter for each in made for parameter in each.parameters]
+    parameters = parameters_of(made)
     species = species_by_number(elements)[batch.numbers]  # (n_atoms,)
     heads = _NoHeads([parameter.head for parameter in parameters if parameter.head is not None], batch)
     geometry = batch.geometry()
     with torch.no_grad():
-        return prediction_of(batch, geometry, sum_of_terms(terms, parameters, geometry, species, heads))
+        total = sum_of_terms(terms, parameters, geometry, species, heads)
+        components = {name: batch.sum_over_structures(values) for name, values in total.components.items()}
+        return replace(prediction_of(batch, geometry, total), others=components)

@@ -21,8 +21,9 @@ from torch import Tensor
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels.autograd import differentiable_vjp
 from mliap_hybrid.kernels.backend import Backend, backend_class, backend_for
+from mliap_hybrid.model.hybrid import Environment
 from mliap_hybrid.model.whitening import Whitening
-from mliap_hybrid.structure import Geometry
+from mliap_hybrid.structure import Geometry, within_molecules
 
 
 class FramePairs(Protocol):
@@ -43,6 +44,10 @@ class FramePairs(Protocol):
     @property
     def pair_vectors(self) -> Tensor:
         """(n_pairs, 3) float64, Å: r_p."""
+
+    @property
+    def is_between_molecules(self) -> Tensor:
+        """(n_pairs,) bool: whether the atoms of each pair are in different molecules."""
 
 
 class FeatureDerivatives(Protocol):
@@ -82,7 +87,13 @@ class KernelDerivatives:
 
     n_bytes = 0
 
-    def __init__(self, features: Featuriser, whitening: Whitening, elements: Sequence[int]):
+    def __init__(
+        self,
+        features: Featuriser,
+        whitening: Whitening,
+        elements: Sequence[int],
+        environment: Environment = "all",
+    ):
         """Serve all frames of a training.
 
         Parameters
@@ -91,8 +102,11 @@ class KernelDerivatives:
         whitening : Whitening
         elements : sequence of int
             Atomic numbers of the model, ascending: those of `FramePairs.species`.
+        environment : {"all", "molecule"}
+            What features see.
         """
         self.features = features
+        self.environment = environment
         # (n_kept, n_features), or (n_features,) of a diagonal one
         self._matrix = whitening.matrix.T if whitening.diagonal is None else whitening.diagonal
         self._numbers = torch.tensor(elements)
@@ -103,7 +117,10 @@ class KernelDerivatives:
         backend, matrix, elements = self._for(feature_gradients)
         numbers = elements.index_select(0, frames.species)  # (n_atoms,)
         of_neighbours = numbers.index_select(0, frames.pair_j)  # (n_pairs,)
-        geometry = backend.prepare(Geometry(numbers, of_neighbours, frames.pair_i, frames.pair_vectors))
+        vectors = frames.pair_vectors
+        if self.environment == "molecule":
+            vectors = within_molecules(vectors, frames.is_between_molecules)
+        geometry = backend.prepare(Geometry(numbers, of_neighbours, frames.pair_i, vectors))
         gradients = (
             feature_gradients @ matrix if matrix.ndim == 2 else feature_gradients * matrix
         )  # (n_atoms, n_features)

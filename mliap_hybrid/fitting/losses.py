@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.config import LossSettings
+from mliap_hybrid.fitting.frame_labels import Label
 from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.quantities import QUANTITIES, Quantity
@@ -49,6 +50,9 @@ def squared_errors(prediction: Prediction, frames: TrainingFrames, loss: LossSet
             means[name] = penalties[name] = squares.mean()
             if transition is not None:
                 penalties[name] = pseudo_huber(squares, transition).mean()
+            if loss is not None and loss.wall is not None and QUANTITIES[name].has_wall:
+                counted = squares if transition is None else pseudo_huber(squares, transition)
+                penalties[name] = (counted * wall_weights(frames, frames.labels[name], loss.wall)).mean()
     return SquaredErrors(means, penalties)
 
 
@@ -64,6 +68,15 @@ def label_errors(prediction: Prediction, frames: TrainingFrames, quantity: Quant
         n_atoms = frames.atoms_per_frame.view(-1, *[1] * (values.ndim - 1))  # (n_frames, ...)
         values, label = values / n_atoms, replace(label, values=label.values / n_atoms)
     return label.errors(values, frames.frame_of_atom if quantity.of_atoms else None)
+
+
+def wall_weights(frames: TrainingFrames, label: Label, wall: float) -> Tensor:
+    """1 / (1 + (E / E0)^2) (n_labelled,) of the frames that have a label, E their labelled energy and E0 `wall`, in eV.
+
+    Frames without an energy count as they are.
+    """
+    weights = 1.0 / (1.0 + (frames.wall_energies / wall).square())  # (n_frames,)
+    return weights if label.mask is None else weights[label.mask]
 
 
 def huber_transition(quantity: Quantity, loss: LossSettings | None) -> float | None:

@@ -15,7 +15,7 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.sets import FEATURE_SETS, LEARNED_SETS
 from mliap_hybrid.fitting.charge_products import FittedCharges, FittedElectrostatics, electronegative_is_negative
-from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges
+from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, parameters_of
 from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.trainable_model import TrainableModel
 from mliap_hybrid.fitting.training_frames import TrainingFrames
@@ -76,16 +76,16 @@ def make_trainable_model(
         heads = _heads(settings, fit, trained)
         if settings.features.set in LEARNED_SETS and len(frames):
             _initialise_contractions(settings, heads, frames)
-    terms: list[Term] = [NetworkEnergy()]
-    parameters: list[Parameter] = [AtomicEnergy()]
+    terms, parameters = _energy_of_network(settings)
     for made in trained:
         if fits_charges(made):
             start: Tensor = made.parameters[0].start  # type: ignore[assignment]
             terms.append(FittedElectrostatics(FittedCharges(start, fit.counts)))
         else:
             terms.append(made.term)
-            parameters += made.parameters
-    return TrainableModel(heads, terms, parameters, settings.electrostatics.total_charge_input).float()
+    parameters += parameters_of([made for made in trained if not fits_charges(made)])
+    others = settings.electrostatics.total_charge_input, settings.features.environment
+    return TrainableModel(heads, terms, parameters, *others).float()
 
 
 def make_model(
@@ -118,20 +118,26 @@ def make_model(
         head.load_state_dict(trained.heads[head.name].state_dict())
     found, of_charges = _found_charges(fit, trained)
     parameters: Mapping[str, Parameter] = {**trained.atomic_parameters, **found}  # type: ignore[dict-item]
-    made = [parameter for each in explicit for parameter in each.parameters]
+    of_network, its_parameters = _energy_of_network(settings)
     model = HybridModel(
         features=features,
-        terms=[Baseline(), NetworkEnergy(), *(made.term for made in explicit)],
+        terms=[Baseline(), *of_network, *(made.term for made in explicit)],
         parameters=[
             ElementParameter("baseline", "eV", fit.baseline - of_charges),
-            AtomicEnergy(),
-            *(parameter.after_training(parameters, typical or {}) for parameter in made),
+            *its_parameters,
+            *(parameter.after_training(parameters, typical or {}) for parameter in parameters_of(explicit)),
         ],
         heads=heads,
         whitening=fit.whitening,
         total_charge_input=trained.total_charge_input,
+        environment=trained.environment,
     )
     return model.double().cpu().eval()
+
+
+def _energy_of_network(settings: TrainingFile) -> tuple[list[Term], list[Parameter]]:
+    """The term of the network's energy and what it takes; nothing where energies are those of interactions."""
+    return ([], []) if settings.data.energies == "interaction" else ([NetworkEnergy()], [AtomicEnergy()])
 
 
 def _explicit(settings: TrainingFile, fit: InitialFit) -> list[MadeTerm]:
@@ -143,19 +149,21 @@ def _heads(settings: TrainingFile, fit: InitialFit, trained: Sequence[MadeTerm])
     n_features, n_others = fit.whitening.matrix.shape[1], int(settings.electrostatics.total_charge_input)
     network = settings.network
     contraction = _contraction(settings)
-    described = [
-        HeadDescription(
-            name="energy", hidden=network.hidden, direct_hidden=network.direct_hidden, contraction=contraction
+    described = []
+    if settings.data.energies == "total":
+        of_forces = network.direct_hidden
+        described.append(
+            HeadDescription(name="energy", hidden=network.hidden, direct_hidden=of_forces, contraction=contraction)
         )
-    ]
     described += [
         HeadDescription(name=name, hidden=list(hidden), contraction=contraction)
         for made in trained
         for name, hidden in made.hidden.items()
     ]
     heads = [make_head(description, n_features, n_others, len(fit.elements)) for description in described]
-    for head in heads[1:]:  # parameters start near those of their elements
-        initialise_small(head.networks[0].layers)
+    for head in heads:
+        if head.name != "energy":  # parameters start near those of their elements
+            initialise_small(head.networks[0].layers)
     return heads
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.kernels.autograd import differentiable_features
 from mliap_hybrid.kernels.backend import backend_for
+from mliap_hybrid.model.hybrid import Environment
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.structure import Batch, Geometry
 
@@ -44,20 +45,26 @@ class FeatureSource(Protocol):
 class ComputedFeatures:
     """Features computed whenever they are asked for."""
 
-    def __init__(self, featuriser: Featuriser):
+    def __init__(self, featuriser: Featuriser, environment: Environment = "all"):
         self.featuriser = featuriser
+        self.environment = environment
         self._compute = FastFeatures(featuriser)
 
     def features(self, batch: Batch) -> Tensor:
         """Features (n_atoms, n_features), float64, of one structure."""
         with torch.no_grad():
-            return self._compute(batch.geometry())
+            return self._compute(self._seen(batch))
 
     def features_and_jacobian(self, batch: Batch) -> RawFeatures:
         """Features and derivatives of one structure."""
-        geometry = batch.geometry()
+        geometry = self._seen(batch)
         with torch.no_grad():
             return RawFeatures(self.featuriser(geometry), self.featuriser.jacobian(geometry).float())
+
+    def _seen(self, batch: Batch) -> Geometry:
+        """What features see of a structure."""
+        geometry = batch.geometry()
+        return geometry if self.environment == "all" else geometry.within_molecules()
 
 
 class FeatureFunction(Protocol):

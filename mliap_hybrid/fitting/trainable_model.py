@@ -16,11 +16,13 @@ from mliap_hybrid.fitting.training_frames import TrainingFrames
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import Head, Heads
+from mliap_hybrid.model.hybrid import Environment
 from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.quantities import QUANTITIES
+from mliap_hybrid.structure import Geometry
 
 
 class TrainableModel(torch.nn.Module):
@@ -32,6 +34,7 @@ class TrainableModel(torch.nn.Module):
         terms: Sequence[Term],
         parameters: Sequence[Parameter] = (),
         total_charge_input: bool = False,
+        environment: Environment = "all",
     ):
         """Put the parts together.
 
@@ -44,12 +47,15 @@ class TrainableModel(torch.nn.Module):
             All that these terms take.
         total_charge_input : bool
             Whether the networks take the total charge of the frame as a last input.
+        environment : {"all", "molecule"}
+            What features, which are cached, and predicted parameters see.
         """
         super().__init__()
         self.heads = Heads(heads)
         self.terms = torch.nn.ModuleDict({term.kind: term for term in terms})
         self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})  # so in checkpoints
         self.total_charge_input = total_charge_input
+        self.environment = environment
 
     @property
     def atomic_parameters(self) -> torch.nn.ModuleDict:
@@ -76,7 +82,8 @@ class TrainableModel(torch.nn.Module):
         heads = CachedHeads(self.heads, frames, self.inputs(frames))
         geometry = frames.geometry
         terms, parameters = self.terms.values(), self.atomic_parameters.values()
-        total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants)  # type: ignore[arg-type]
+        seen = self._seen(frames)
+        total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants, seen=seen)  # type: ignore[arg-type]
         backend = backend_of_training(0, total.pair_gradients.device, total.pair_gradients.dtype)
         pairs = frames.pair_i, frames.pair_j, frames.pair_vectors
         forces, virials = backend.pair_sums(*pairs, frames.frame_of_atom, frames.n_frames)(total.pair_gradients)
@@ -107,7 +114,11 @@ class TrainableModel(torch.nn.Module):
         parameter = self.atomic_parameters[name]
         inputs = self.inputs(frames)
         of_head = None if parameter.head is None else self.heads[parameter.head](inputs, frames.species)  # type: ignore[index]
-        return parameter(frames.geometry, frames.species, of_head)[0]
+        return parameter(self._seen(frames), frames.species, of_head)[0]
+
+    def _seen(self, frames: TrainingFrames) -> Geometry:
+        """What parameters see of the frames."""
+        return frames.geometry if self.environment == "all" else frames.geometry.within_molecules()
 
     def _further(self, frames: TrainingFrames, total: Total, heads: CachedHeads) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials that there are labels of."""
@@ -118,7 +129,7 @@ class TrainableModel(torch.nn.Module):
             frames.labels,
             total,
             charge,
-            frames.geometry,
+            self._seen(frames),
             frames.places.positions,
             frames.places.periodic,
             frames.species,

@@ -74,6 +74,10 @@ class TrainingFrames:
     """Where the atoms are."""
     total_charges: Tensor
     """(n_frames,), e."""
+    is_between_molecules: Tensor
+    """(n_pairs,) bool: whether the atoms of each pair are in different molecules."""
+    wall_energies: Tensor
+    """(n_frames,), eV: the energy labels as the files say them, by which `loss.wall` weighs frames; zero without."""
     labels: Mapping[str, Label]
     """Quantity -> labels of the frames that have it; of sums of terms, minus the fixed terms."""
     constants: Mapping[str, Constants] = field(default_factory=dict)
@@ -120,6 +124,7 @@ class FrameGeometry(Geometry):
         self._elements: Tensor
         self._vectors: Tensor
         self._dtype: torch.dtype
+        known |= {"is_between_molecules": frames.is_between_molecules}
         sources = {"_species": frames.species, "_elements": frames.places.elements, "_vectors": frames.pair_vectors}
         self.__dict__.update(known | sources | {"_dtype": frames.features.dtype})
 
@@ -185,6 +190,8 @@ def prepare_frame(
         atoms_per_frame=batch.atoms_per_structure().float(),
         places=Places(torch.tensor(elements), ((batch.positions.float(), batch.periodic.any(1)),)),
         total_charges=batch.total_charges.float(),
+        is_between_molecules=batch.geometry().is_between_molecules,
+        wall_energies=torch.zeros(batch.n_structures) if batch.energies is None else batch.energies.float(),
         labels=labels,
         constants=constants or {},
     )
@@ -199,7 +206,7 @@ def memory_of_frames(
     """Bytes that the frames will take, with those of trained terms; stored derivatives are nearly all of it."""
     n_pairs = sum(batch.n_pairs for batch in batches)
     n_atoms = sum(batch.n_atoms for batch in batches)
-    of_pairs = 40 * n_pairs + 12 * n_pairs * n_kept * stores_derivatives
+    of_pairs = 41 * n_pairs + 12 * n_pairs * n_kept * stores_derivatives
     return of_pairs + 4 * n_atoms * (n_kept + 12) + 64 * len(batches) + bytes_of_constants
 
 

@@ -123,7 +123,7 @@ def _checks(path: Path, atoms: Atoms | None, folder: Path) -> list[_Check]:
     repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
     n_copies = len(repeated) // len(atoms)
     atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
-    total_charge, source = manifest.total_charge, manifest.description.source("charge")
+    total_charge, source = manifest.total_charge, manifest.description.charges_of_runs
     what, without_solver = EXACT[source]
     unified = HybridUnified(without_solver(manifest), describe(model)[1])
     exactly = path if source is None else folder / "exact.pt"
@@ -196,10 +196,11 @@ def _with_exact_sum(manifest: Manifest) -> Manifest:
 
 EXACT: dict[str | None, tuple[str, Callable[[Manifest], Manifest]]] = {
     None: ("local terms", lambda manifest: manifest),
-    "constant": ("local terms", _without_charges),
-    "predicted": ("exact charges", _with_exact_sum),
+    "input": ("local terms", _without_charges),
+    "model": ("exact charges", _with_exact_sum),
 }
-"""Where charges come from -> what is the same in LAMMPS and Python but for rounding, and how the model becomes that."""
+"""Who sees to the energy of charges in a run -> what is the same in LAMMPS and Python but for rounding, and how the
+model becomes that."""
 
 
 def example_atoms(example: Example) -> Atoms:

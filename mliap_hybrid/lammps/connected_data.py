@@ -45,6 +45,8 @@ class ConnectedData(InstanceData):
         super().__init__(data, instance)
         self._fix = fix
         self.total_charge = total_charge
+        self._added = False  # whether anything was in this step, whose data object this is
+        self._virial: NDArray[np.float64] = np.zeros(6)
         self.coulomb_energies: NDArray[np.float64] = np.zeros(int(data.nlistatoms))
         """(n_list_atoms,) share of each listed atom in the Coulomb energy, to be handed over with the model's own."""
         if not instance.has_id("fix", fix):
@@ -59,9 +61,11 @@ class ConnectedData(InstanceData):
         of_fix = self._instance.numpy.fix_external_get_force(self._fix)  # (nlocal, 3)
         if len(of_fix):
             self._instance.numpy.extract_atom("q")[listed] = charges
-            of_fix[:] = 0.0
-            of_fix[listed] = forces
-        self.coulomb_energies = 0.5 * np.asarray(charges) * np.asarray(potentials)
-        whole = self.sum_over_ranks(in_lammps_order(np.asarray(virial)))
+            if not self._added:  # what the fix holds is of the last step
+                of_fix[:] = 0.0
+            of_fix[listed] += forces
+        self.coulomb_energies = self.coulomb_energies + 0.5 * np.asarray(charges) * np.asarray(potentials)
+        self._virial = self._virial + self.sum_over_ranks(in_lammps_order(np.asarray(virial)))
+        self._added = True
         self._instance.fix_external_set_energy_global(self._fix, 0.0)
-        self._instance.fix_external_set_virial_global(self._fix, whole)
+        self._instance.fix_external_set_virial_global(self._fix, self._virial)

@@ -22,8 +22,10 @@ from mliap_hybrid.physics.coulomb import (
     smearing_correction_energy_derivatives,
 )
 from mliap_hybrid.physics.ewald_reciprocal import lattice_sum
-from mliap_hybrid.physics.potentials_and_fields import lattice_potentials_and_fields
+from mliap_hybrid.physics.multipoles_lattice import LatticeMultipoles
 from mliap_hybrid.structure import Geometry
+
+NO_DIPOLES = "LAMMPS' own solvers know charges alone, but the model has dipoles: export it with `--coulomb exact`"
 
 
 class SmearingCorrection:
@@ -68,6 +70,20 @@ class SmearingCorrection:
             "over: expected charges that the model predicts"
         )
 
+    def multipoles(self) -> LatticeMultipoles:
+        """Not to be had.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(NO_DIPOLES)
+
+    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[None, None]:
+        """Never called, since there are no multipoles."""
+        raise InputError(NO_DIPOLES)
+
 
 class KSpaceSolver:
     """The `kspace_style` of the input, PPPM for large systems; its real-space part is done by the plugin."""
@@ -102,6 +118,20 @@ class KSpaceSolver:
             "a term of the model asks for electric fields, which LAMMPS' k-space solvers do not hand over: export the "
             "model with `--coulomb exact`"
         )
+
+    def multipoles(self) -> LatticeMultipoles:
+        """Not to be had.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(NO_DIPOLES)
+
+    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[None, None]:
+        """Never called, since there are no multipoles."""
+        raise InputError(NO_DIPOLES)
 
 
 class ExactSum:
@@ -144,9 +174,21 @@ class ExactSum:
 
     def potentials_and_fields(self, charges: Tensor, dipoles: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As in `CoulombOperator`. Collective."""
-        positions, cell = self._positions_and_cell()
-        dipoles = torch.zeros_like(positions) if dipoles is None else dipoles
-        return lattice_potentials_and_fields(positions, charges, dipoles, cell, self._smearing, self._sum_over_ranks)
+        multipoles = self.multipoles()
+        dipoles = charges.new_zeros(len(charges), 3) if dipoles is None else dipoles
+        return multipoles.potentials_and_fields(charges, dipoles)
+
+    def multipoles(self) -> LatticeMultipoles:
+        """As in `CoulombOperator`. Collective."""
+        return LatticeMultipoles(*self._positions_and_cell(), self._smearing, self._sum_over_ranks)
+
+    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[None, None]:
+        """As in `CoulombOperator`: LAMMPS takes all of it. Collective."""
+        no_energy = torch.zeros_like(charges)
+        share = virials[0] / self._data.comm.size
+        of_lammps = (charges, no_energy, forces / self._unit, share / self._unit)
+        self._data.add_coulomb(*(tensor.numpy() for tensor in of_lammps))
+        return None, None
 
     def _positions_and_cell(self) -> tuple[Tensor, Tensor]:
         """(n_centres, 3) from the lower corner of the box, and (3, 3), Å."""

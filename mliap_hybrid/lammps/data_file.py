@@ -31,6 +31,7 @@ def write_data_file(path: Path, atoms: Atoms, elements: list[str], charges: dict
     charges : dict of str to float, e, or None
         Charge of each element; None writes zeros.
     """
+    charges = charges or dict.fromkeys(elements, 0.0)
     cell = np.asarray(atoms.cell)
     lines = ["# written by mliap_hybrid", "", f"{len(atoms)} atoms", f"{len(elements)} atom types", ""]
     lines += [f"0.0 {cell[k, k]:.17g} {axis}lo {axis}hi" for k, axis in enumerate("xyz")]
@@ -41,7 +42,7 @@ def write_data_file(path: Path, atoms: Atoms, elements: list[str], charges: dict
     lines += ["", "Atoms # charge", ""]
     for index, (z, position) in enumerate(zip(atoms.numbers, atoms.positions, strict=True), start=1):
         symbol = chemical_symbols[z]
-        charge = 0.0 if charges is None else charges[symbol]
+        charge = charges[symbol]
         x, y, z_ = position
         lines.append(f"{index} {elements.index(symbol) + 1} {charge:.17g} {x:.17g} {y:.17g} {z_:.17g}")
     path.write_text("\n".join(lines) + "\n")

@@ -10,6 +10,7 @@ import torch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.terms.dipoles import Dipoles
 from mliap_hybrid.model_files.description import describe
 from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.model_files.model_file import Example, Manifest, read_model, restore_model
@@ -59,12 +60,18 @@ def export_model(
     Raises
     ------
     InputError
-        If the model is not conservative and not allowed to be, or the file cannot be written.
+        If the model is not conservative and not allowed to be, has dipoles and leaves its charges to LAMMPS, or the
+        file cannot be written.
     """
     if not (model.is_conservative or allow_non_conservative):
         raise InputError(
             "the model has direct forces, which do not conserve energy, so that molecular dynamics drifts: train one "
             "with `network.forces: conservative`, or give --allow-non-conservative to export it all the same"
+        )
+    if coulomb_engine == "kspace" and model.term(Dipoles) is not None:
+        raise InputError(
+            "the model has dipoles, which LAMMPS' k-space solvers do not know: export it with `--coulomb exact`, by "
+            "which it solves for charges and dipoles itself"
         )
     description, tensors = describe(fold_whitening_into_networks(model))
     manifest = Manifest(

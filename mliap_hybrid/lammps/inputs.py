@@ -71,9 +71,9 @@ def potential_block(
         lines += _connecting_lines(manifest, model_path)
     solver = KSpace(kspace, accuracy, coulomb_cutoff)
     style = f"mliap unified {'EXISTS' if connect else model_path} 0{' native no' if in_python else ''}"
-    lines += STYLES[manifest.description.source("charge")](manifest, style, types, solver)
+    lines += STYLES[manifest.description.charges_of_runs](manifest, style, types, solver)
     if connect:
-        lines += FORCES[manifest.description.source("charge")]
+        lines += FORCES[manifest.description.charges_of_runs]
     return "\n".join(lines) + "\n"
 
 
@@ -86,7 +86,7 @@ UNITS = {
 
 def _connecting_lines(manifest: Manifest, model_path: str) -> list[str]:
     """Lines by which LAMMPS gives itself to the model."""
-    if manifest.description.source("charge") == "predicted" and manifest.coulomb_engine == "kspace":
+    if manifest.description.charges_of_runs == "model" and manifest.coulomb_engine == "kspace":
         raise InputError(
             "the model leaves the energy of its predicted charges to the plugin, without which a LAMMPS built from "
             "source cannot run it; export it with `--coulomb exact`"
@@ -146,13 +146,13 @@ def _with_fixed_charges(manifest: Manifest, style: str, types: Sequence[str], so
     ]
 
 
-STYLES = {None: _alone, "constant": _with_fixed_charges, "predicted": _with_predicted_charges}
-"""Where the charges of a model come from -> lines of pair style and solver."""
+STYLES = {None: _alone, "input": _with_fixed_charges, "model": _with_predicted_charges}
+"""Who sees to the energy of charges in a run -> lines of pair style and solver."""
 
 FORCES: dict[str | None, list[str]] = {
     None: [],
-    "constant": [],
-    "predicted": [
+    "input": [],
+    "model": [
         "# compute stress/atom lacks the Coulomb part, compute pressure has it",
         "fix             coulomb all external pf/array 1",
         "fix_modify      coulomb virial yes",

@@ -55,10 +55,12 @@ def potential_of(model: HybridModel, backend: Backend) -> PotentialArrays | None
         None if the kernels cannot evaluate all of it. With predicted charges, their neutrality and their Coulomb energy
         are left to the caller.
     """
+    if model.environment != "all":
+        return None
     heads = [head.name for head in model.heads]
     if not isinstance(backend, NativeBackend) or backend.n_heads == 0 or heads[0] != "energy":
         return None
-    if not all(map(_is_known, model.all_parameters)) or any(type(term) not in _TERMS for term in model.all_terms):
+    if not all(map(_is_known, model.all_parameters)) or not all(map(_is_known_term, model.all_terms)):
         return None
     explicit = _Explicit(np.zeros(len(model.elements)))
     for term in model.all_terms:
@@ -86,6 +88,13 @@ def _is_known(parameter: Any) -> bool:
         and type(parameter.bound) is Within
         and type(parameter.neutrality) in (Shift, Increments)
     )
+
+
+def _is_known_term(term: Any) -> bool:
+    """Whether C++ knows a term, dispersion of all pairs with one range of the damping alone."""
+    if isinstance(term, Dispersion) and (term.damping is None or term.pairs != "all"):
+        return False
+    return type(term) in _TERMS
 
 
 def _values(model: HybridModel, name: str) -> Tensor:
@@ -123,6 +132,7 @@ def _add_electrostatics(term: Electrostatics, model: HybridModel, explicit: _Exp
 
 
 def _add_dispersion(term: Dispersion, model: HybridModel, explicit: _Explicit) -> None:
+    assert term.damping is not None
     coefficients = [np.sqrt(np.outer(values, values)) for values in (_values(model, "c6"), _values(model, "c8"))]
     explicit.pairs = replace(
         explicit.pairs,

@@ -12,6 +12,7 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.neutrality import Increments
 from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.terms.dipoles import Dipoles
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.model_files.native_record import FixedChargeConstants, NativeRecord, PredictedChargeConstants
@@ -33,7 +34,8 @@ def record_of(model: HybridModel, evaluator: Evaluator, manifest: Manifest) -> N
         None for models that have parts which native code does not know, among them those that solve for the Coulomb
         energy of their charges in Python.
     """
-    if isinstance(model.parameter("charge"), PredictedParameter) and manifest.coulomb_engine != "kspace":
+    charges = charge_constants_of(model)
+    if isinstance(charges, PredictedChargeConstants) and manifest.coulomb_engine != "kspace":
         return None
     potential = potential_of(model, evaluator.backend_on(CPU, 0.0))
     if potential is None:
@@ -41,7 +43,7 @@ def record_of(model: HybridModel, evaluator: Evaluator, manifest: Manifest) -> N
     return NativeRecord(
         elements=[chemical_symbols[z] for z in model.elements],
         potential=potential,
-        charges=charge_constants_of(model),
+        charges=charges,
         centroid_stress=model.has_centroid_stress,
         n_features=model.features.n_features,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -55,7 +57,11 @@ def charge_constants_of(model: HybridModel) -> FixedChargeConstants | PredictedC
         return None
     if not isinstance(charge, PredictedParameter):
         table = model.table("charge")
-        return FixedChargeConstants(np.array([table[z] for z in model.elements]))
+        values = np.array([table[z] for z in model.elements])
+        if model.term(Dipoles) is None:
+            return FixedChargeConstants(values)
+        # LAMMPS' own styles know no dipoles, so that the model hands over these charges as it would changing ones.
+        return PredictedChargeConstants(values, values, term.smearing, largest_change=0.0, increments=True)
     assert isinstance(charge.bound, Within)
     return PredictedChargeConstants(
         starting=charge.start.detach().double().cpu().numpy(),

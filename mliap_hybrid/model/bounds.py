@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -79,15 +79,49 @@ class Positive(Bound):
         return start * torch.sigmoid(a + math.log(math.e - 1.0))
 
 
+@dataclass(frozen=True)
+class VolumeRatio(Bound):
+    """start * v^p, v the volume of the atom over that which the start belongs to: from 0.3 to 1.5, whatever a is.
+
+    v = l + (h - l) / (1 + exp(-(a + a_0) / s)), which is 1 with the slope 1 at a = 0.
+    """
+
+    power: float
+    """p: 4/3 of polarisabilities, 2 of C6."""
+    lowest: ClassVar[float] = 0.3
+    """l."""
+    highest: ClassVar[float] = 1.5
+    """h."""
+
+    def values(self, start: Tensor, a: Tensor) -> Tensor:
+        """As in `Bound`."""
+        return start * self._volume(a)[0] ** self.power
+
+    def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
+        """p start v^(p - 1) dv/da."""
+        volume, slope = self._volume(a)
+        return self.power * start * volume ** (self.power - 1.0) * slope
+
+    def _volume(self, a: Tensor) -> tuple[Tensor, Tensor]:
+        """v and dv/da (n,)."""
+        width = self.highest - self.lowest
+        at_start = (1.0 - self.lowest) / width  # of the sigmoid
+        scale = 1.0 / (width * at_start * (1.0 - at_start))
+        sigmoid = torch.sigmoid(scale * a + math.log(at_start / (1.0 - at_start)))  # (n,)
+        return self.lowest + width * sigmoid, width * scale * sigmoid * (1.0 - sigmoid)
+
+
 class BoundDescription(BaseModel):
     """A bound in a model file."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    kind: Literal["within", "ratio", "positive"]
-    """`Within`, `Ratio` or `Positive`."""
+    kind: Literal["within", "ratio", "positive", "volume_ratio"]
+    """`Within`, `Ratio`, `Positive` or `VolumeRatio`."""
     largest: Annotated[float, Field(gt=0)] | None = None
     """Their setting, of the first two."""
+    power: Annotated[float, Field(gt=0)] | None = None
+    """That of a volume ratio."""
 
 
 def describe_bound(bound: Bound) -> BoundDescription:
@@ -96,6 +130,8 @@ def describe_bound(bound: Bound) -> BoundDescription:
         return BoundDescription(kind="within", largest=bound.largest)
     if isinstance(bound, Ratio):
         return BoundDescription(kind="ratio", largest=bound.largest)
+    if isinstance(bound, VolumeRatio):
+        return BoundDescription(kind="volume_ratio", power=bound.power)
     return BoundDescription(kind="positive")
 
 
@@ -109,6 +145,10 @@ def bound_of(description: BoundDescription) -> Bound:
     """
     if description.kind == "positive":
         return Positive()
+    if description.kind == "volume_ratio":
+        if description.power is None:
+            raise ValueError("expected the power of a bound 'volume_ratio', found none")
+        return VolumeRatio(description.power)
     if description.largest is None or (description.kind == "ratio" and description.largest <= 1.0):
         raise ValueError(f"expected how far a bound '{description.kind}' goes, found {description.largest}")
     return Within(description.largest) if description.kind == "within" else Ratio(description.largest)

@@ -87,7 +87,8 @@ class Evaluator:
         """
         model = self.model
         with torch.no_grad():
-            heads = self.heads(geometry) if len(model.heads) else None
+            seen = model.seen(geometry)
+            heads = self.heads(seen) if len(model.heads) else None
             species = model.species(geometry.centre_numbers)
             return sum_of_terms(
                 model.all_terms,
@@ -96,10 +97,11 @@ class Evaluator:
                 species,
                 heads,
                 neighbour_species=lambda: model.species(geometry.neighbour_numbers),
+                seen=seen,
             )
 
     def heads(self, geometry: Geometry) -> HeadsOfGeometry:
-        """What the heads say of the centres; derivatives are asked for later."""
+        """What the heads say of the centres of what they see; derivatives are asked for later."""
         totals = self._totals(geometry)
         total = self._single_total(totals)
         if self.by_torch or total is None:  # structures of several total charges are left to torch, features included
@@ -119,6 +121,7 @@ class Evaluator:
     def each_network(self, geometry: Geometry) -> list[tuple[Tensor, Tensor]]:
         """Values (n_centres,) and their gradient (n_pairs, 3) of each network: of a committee, those of its members."""
         with torch.no_grad():
+            geometry = self.model.seen(geometry)
             backend = None if self.by_torch else self.backend_on(geometry.pair_vectors.device, 0.0)
             if backend is not None and backend.n_heads:
                 return list(zip(*backend.heads_and_gradients(geometry), strict=True))
@@ -132,11 +135,11 @@ class Evaluator:
                 names,
                 total,
                 self.model.parameter("charge"),
-                geometry,
+                self.model.seen(geometry),
                 batch.positions,
                 periodic,
                 species,
-                lambda: self.heads(geometry),
+                lambda: self.heads(self.model.seen(geometry)),
             )
 
     def _totals(self, geometry: Geometry) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import torch
 from torch import Tensor
 
 from mliap_hybrid.model.born_charges import born_charges
@@ -49,13 +50,22 @@ def further_quantities(
     dict of str to Tensor
         Those that the model gives; differentiable in its weights where total and heads carry a graph.
     """
-    given = {}
+    given = {
+        name: geometry.communication.sum(
+            total.components[name] if name in total.components else torch.zeros_like(total.energies)
+        )
+        for name, quantity in QUANTITIES.items()
+        if quantity.is_component and name in names
+    }
     for name, quantity in QUANTITIES.items():
         values = total.parameters.get(quantity.parameter or "")
         if quantity.field is None and name in names and values is not None:
             given[name] = values
-    if "born_charges" in names and isinstance(charge, PredictedParameter):
+    # Born charges of models with dipoles would need how these change with places: they are not given.
+    if "born_charges" in names and isinstance(charge, PredictedParameter) and total.dipoles is None:
         given["born_charges"] = born_charges(charge, geometry, positions, periodic, species, heads())
     if "dipole" in names and "charge" in total.parameters:
-        given["dipole"] = dipole_moments(total.parameters["charge"], positions, geometry.communication)
+        moments = dipole_moments(total.parameters["charge"], positions, geometry.communication)
+        of_atoms = total.dipoles
+        given["dipole"] = moments if of_atoms is None else moments + geometry.communication.sum(of_atoms)
     return given

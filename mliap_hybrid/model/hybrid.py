@@ -10,7 +10,7 @@ written in sum_of_terms.py; who evaluates a model calls `Evaluator`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from ase.data import chemical_symbols
@@ -23,6 +23,10 @@ from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.term import Term
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.species import species_by_number
+from mliap_hybrid.structure import Geometry
+
+Environment = Literal["all", "molecule"]
+"""What features, and with them heads and predicted parameters, see: all neighbours, or those of the own molecule."""
 
 Kind = TypeVar("Kind", bound=Term)
 
@@ -40,6 +44,7 @@ class HybridModel(torch.nn.Module):
         heads: Sequence[Head] = (),
         whitening: Whitening | None = None,
         total_charge_input: bool = False,
+        environment: Environment = "all",
     ):
         """Put the parts together.
 
@@ -57,6 +62,8 @@ class HybridModel(torch.nn.Module):
             Linear map between the features and the networks; None where their first layers hold it.
         total_charge_input : bool
             Whether the networks take the total charge of the structure as a last input.
+        environment : {"all", "molecule"}
+            What features and predicted parameters see.
 
         Raises
         ------
@@ -71,6 +78,7 @@ class HybridModel(torch.nn.Module):
         self.atomic_parameters = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})
         self.terms = torch.nn.ModuleDict({term.kind: term for term in terms})
         self.total_charge_input = total_charge_input
+        self.environment: Environment = environment
         taken = {name for term in terms for name in term.takes}
         predicted = [parameter.head for parameter in parameters if parameter.head is not None]
         if len(self.terms) != len(terms) or len(self.atomic_parameters) != len(parameters):
@@ -95,7 +103,7 @@ class HybridModel(torch.nn.Module):
     @property
     def needs_tags(self) -> bool:
         """Whether a term asks which atom is which."""
-        return any(term.needs_tags for term in self.all_terms)
+        return self.environment == "molecule" or any(term.needs_tags for term in self.all_terms)
 
     @property
     def has_centroid_stress(self) -> bool:
@@ -149,6 +157,10 @@ class HybridModel(torch.nn.Module):
         if not self.total_charge_input:
             return inputs
         return torch.cat([inputs, total_charges.to(inputs.dtype)[:, None]], dim=1)
+
+    def seen(self, geometry: Geometry) -> Geometry:
+        """What features and predicted parameters see of a geometry."""
+        return geometry if self.environment == "all" else geometry.within_molecules()
 
     def check_elements(self, numbers: Tensor) -> None:
         """Refuse atoms of an element that the model was not trained for.

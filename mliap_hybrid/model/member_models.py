@@ -53,5 +53,6 @@ def _with_members(model: HybridModel, heads: Sequence[Head]) -> HybridModel:
         heads=[Head(heads[0].name, members)],
         whitening=model.whitening,
         total_charge_input=model.total_charge_input,
+        environment=model.environment,
     )
     return exchanged.double().eval()

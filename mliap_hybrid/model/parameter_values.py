@@ -49,11 +49,13 @@ class ParameterValues(Mapping[str, Tensor]):
     def leaves(self, names: Sequence[str]) -> tuple[ParameterValues, bool]:
         """The same such that derivatives by the named ones can be taken, and whether these must be differentiable, too.
 
-        Where a parameter carries a graph, as in training, the graph is kept.
+        Where a parameter carries a graph, as in training, the graph is kept. What was computed from the values before
+        is then a constant to these derivatives.
         """
         values = {name: self._values[name] for name in names}
         of_graph = any(value.requires_grad for value in values.values())
         leaves = {
-            name: value if value.requires_grad else value.detach().requires_grad_() for name, value in values.items()
+            name: value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
+            for name, value in values.items()
         }
         return ParameterValues(self._geometry, leaves, self._of_neighbours), of_graph

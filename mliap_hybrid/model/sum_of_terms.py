@@ -10,7 +10,7 @@ or from cached features), in who communicates, and in whether the result must be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -42,6 +42,10 @@ class Total:
     """Parameter -> values (n_centres,)."""
     parameter_gradients: Mapping[str, Tensor]
     """Parameter -> dE/dtheta_i (n_centres,)."""
+    components: Mapping[str, Tensor]
+    """Quantity -> energies (n_centres,), eV, of the terms that are that part of an interaction."""
+    dipoles: Tensor | None = None
+    """(n_centres, 3) e Å: of atoms, beside their charges."""
 
 
 def sum_of_terms(
@@ -52,6 +56,7 @@ def sum_of_terms(
     heads: HeadsOfGeometry | None = None,
     constants: Mapping[str, Constants] | None = None,
     neighbour_species: Callable[[], Tensor] | None = None,
+    seen: Geometry | None = None,
 ) -> Total:
     """Energy and its derivatives. Collective if a term or a parameter asks other ranks, which all do in the same order.
 
@@ -69,6 +74,8 @@ def sum_of_terms(
         Kind of a term -> what it has computed for these frames.
     neighbour_species : callable, optional
         Gives the index (n_pairs,) of each neighbour's element, with which constants need no exchange.
+    seen : Geometry, optional
+        What parameters see of the geometry; all of it by default.
 
     Returns
     -------
@@ -79,11 +86,14 @@ def sum_of_terms(
     values, pullbacks, known = {}, {}, {}
     for parameter in parameters:
         of_head = None if parameter.head is None else of_heads[parameter.head]
-        values[parameter.name], pullbacks[parameter.name, parameter.head] = parameter(geometry, species, of_head)
+        value, pullback = parameter(seen or geometry, species, of_head)
+        values[parameter.name], pullbacks[parameter.name, parameter.head] = value, pullback
         if isinstance(parameter, ElementParameter) and neighbour_species is not None:
             known[parameter.name] = partial(_of_elements, parameter, neighbour_species)
     parameter_values = ParameterValues(geometry, values, known)
-    total = summed([term.contribution(geometry, parameter_values, constants.get(term.kind)) for term in terms])
+    terms = list(terms)
+    each = [term.contribution(geometry, parameter_values, constants.get(term.kind)) for term in terms]
+    total = summed(each)
 
     gradients = _of_pairs(total, geometry)
     weights: dict[str, Tensor] = {}
@@ -109,7 +119,19 @@ def sum_of_terms(
         virials=total.virials,
         parameters=values,
         parameter_gradients=total.parameter_gradients,
+        components=_components(terms, each),
+        dipoles=total.dipoles,
     )
+
+
+def _components(terms: Sequence[Term], contributions: Sequence[Contribution]) -> dict[str, Tensor]:
+    """Name of a component -> energies (n_centres,), eV, of its terms."""
+    found: dict[str, Tensor] = {}
+    for term, contribution in zip(terms, contributions, strict=True):
+        energies, name = contribution.energies, term.component
+        if name is not None and energies is not None:
+            found[name] = found[name] + energies if name in found else energies
+    return found
 
 
 def _of_elements(parameter: ElementParameter, species: Callable[[], Tensor]) -> Tensor:

@@ -36,6 +36,8 @@ class Contribution:
     """(n_centres, 3) eV/Å: what does not follow from pair vectors."""
     virials: Tensor | None = None
     """(n_structures, 3, 3) eV: -dE/d(strain) that does not follow from pair vectors."""
+    dipoles: Tensor | None = None
+    """(n_centres, 3) e Å: of atoms, beside their charges; no part of the energy."""
     parameter_gradients: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> dE/dtheta_i (n_centres, ...)."""
 
@@ -117,6 +119,8 @@ class Term(torch.nn.Module, ABC):
     """Its name in model files, and among the terms of a model."""
     cost: ClassVar[Literal["local", "exchange", "solve"]] = "local"
     """What it needs of other ranks: nothing; values of neighbours; a solution for all atoms at once."""
+    component: ClassVar[str | None] = None
+    """Quantity (quantities.py) that its energy is a part of, where it is one of the components of an interaction."""
     is_known: ClassVar[bool] = False
     """Whether it was trained by itself, before: its `origin` says how."""
     centroid: ClassVar[bool] = True

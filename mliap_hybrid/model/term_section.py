@@ -24,6 +24,8 @@ class TermContext:
     """Å, of the neighbour pairs."""
     start: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> values (n_elements,) that the frames say, constant or to start from."""
+    made: Mapping[str, MadeTerm] = field(default_factory=dict)
+    """Kind -> term of an earlier section, whose parameters a later one may share."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class MadeTerm:
 
     term: Term
     parameters: tuple[Parameter, ...] = ()
-    """All that the term takes."""
+    """All that the term takes; terms may share some."""
     hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Hidden layers of the heads of those that are predicted."""
 

@@ -39,6 +39,7 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         features=describe_features(model.features),
         whitened=model.whitening is not None,
         total_charge_input=model.total_charge_input,
+        environment=model.environment,
         heads=[_describe_head(head) for head in model.heads],
         parameters=[each for each in described if each is not None],  # type: ignore[misc]
         terms=[term.describe() for term in model.all_terms],  # type: ignore[misc]
@@ -81,7 +82,8 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     by_head = sorted([*energies, *parameters], key=lambda p: _place(p, [head.name for head in heads]))
     arrays = {kind: _with_prefix(tensors, f"{kind}.") for kind in (term.kind for term in description.terms)}
     terms = [restore_term(term, arrays[term.kind], description.cutoff) for term in description.terms]
-    return HybridModel(features, terms, by_head, heads, whitening, description.total_charge_input).double().eval()
+    others = description.total_charge_input, description.environment
+    return HybridModel(features, terms, by_head, heads, whitening, *others).double().eval()
 
 
 def weights_of(head: Head) -> dict[str, Tensor]:

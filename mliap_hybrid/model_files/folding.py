@@ -20,4 +20,5 @@ def fold_whitening_into_networks(model: HybridModel) -> HybridModel:
         parameters=model.all_parameters,
         heads=heads,
         total_charge_input=model.total_charge_input,
+        environment=model.environment,
     ).eval()

@@ -57,6 +57,8 @@ class ModelDescription(BaseModel):
     """Whether the whitening stands beside the networks (True) or is folded into their first layers (False)."""
     total_charge_input: bool = False
     """Whether the networks take the total charge as a last input."""
+    environment: Literal["all", "molecule"] = "all"
+    """What features and predicted parameters see: all neighbours, or those of the own molecule."""
     heads: list[HeadDescription]
     """What the networks give."""
     parameters: list[AnyParameter]
@@ -128,6 +130,18 @@ class ModelDescription(BaseModel):
     def source(self, name: str) -> str | None:
         """Where a parameter comes from; None if no term takes it."""
         return next((parameter.source for parameter in self.parameters if parameter.name == name), None)
+
+    @property
+    def charges_of_runs(self) -> str | None:
+        """Who sees to the energy of charges in a run.
+
+        None without charges; "input" where LAMMPS' own styles do, of fixed charges; "model" where charges follow the
+        atoms, or there are dipoles, which those styles do not know.
+        """
+        source = self.source("charge")
+        if source is None:
+            return None
+        return "model" if source == "predicted" or self.term("dipoles") is not None else "input"
 
     def term(self, kind: str) -> Any:
         """The description of the term of a kind; None if there is none."""

@@ -95,20 +95,23 @@ def electronegativity_charges(batches: Sequence[Batch]) -> dict[int, float]:
 def reference_charges(batches: Sequence[Batch]) -> dict[int, float]:
     """Mean reference charge of each element, moved to the nearest set that sums to each structure's total charge.
 
+    Structures without reference charges are passed over.
+
     Raises
     ------
     InputError
-        If a structure has no reference charges.
+        If no structure has reference charges.
     """
-    if any(batch.charges is None for batch in batches):
+    labelled = [(batch, batch.charges) for batch in batches if batch.charges is not None]
+    if not labelled:
         raise InputError(
             "charges: reference needs reference charges in the data; name their key under data.keys.charges"
         )
-    numbers = torch.cat([batch.numbers for batch in batches])
-    charges = torch.cat([batch.charges for batch in batches if batch.charges is not None])
+    numbers = torch.cat([batch.numbers for batch, _ in labelled])
+    charges = torch.cat([charges for _, charges in labelled])
     elements = torch.unique(numbers)  # (n_elements,)
     means = torch.stack([charges[numbers == z].mean() for z in elements])  # (n_elements,)
-    means = nearest_neutral(means, elements.tolist(), batches)
+    means = nearest_neutral(means, elements.tolist(), [batch for batch, _ in labelled])
     return {int(z): float(q) for z, q in zip(elements, means, strict=True)}
 
 

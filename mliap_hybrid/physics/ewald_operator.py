@@ -6,12 +6,8 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.communication import CoulombSolution
-from mliap_hybrid.errors import InputError
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
-from mliap_hybrid.physics.potentials_and_fields import (
-    isolated_potentials_and_fields,
-    lattice_potentials_and_fields,
-)
+from mliap_hybrid.physics.multipoles_batch import BatchMultipoles
 from mliap_hybrid.structure import Batch
 
 
@@ -49,19 +45,21 @@ class EwaldSum:
         InputError
             If a structure is periodic in one or two directions.
         """
+        dipoles = torch.zeros_like(self.batch.positions) if dipoles is None else dipoles
+        return self.multipoles().potentials_and_fields(charges, dipoles)
+
+    def multipoles(self) -> BatchMultipoles:
+        """As in `CoulombOperator`.
+
+        Raises
+        ------
+        InputError
+            If a structure is periodic in one or two directions.
+        """
         batch = self.batch
-        dipoles = torch.zeros_like(batch.positions) if dipoles is None else dipoles
-        potentials, fields = [], []
-        for b, atoms in enumerate(torch.arange(batch.n_atoms).split(batch.atoms_per_structure().tolist())):
-            n_periodic, here = int(batch.periodic[b].sum()), batch.positions[atoms]
-            if n_periodic == 3:
-                found = lattice_potentials_and_fields(
-                    here, charges[atoms], dipoles[atoms], batch.cells[b], self.smearing
-                )
-            elif n_periodic == 0:
-                found = isolated_potentials_and_fields(here, charges[atoms], dipoles[atoms], self.smearing)
-            else:
-                raise InputError(f"fields expect structures periodic in 3 or 0 directions, found {n_periodic}")
-            potentials.append(found[0])
-            fields.append(found[1])
-        return torch.cat(potentials), torch.cat(fields)
+        counts = batch.atoms_per_structure()
+        return BatchMultipoles(batch.positions, batch.cells, batch.periodic, counts, self.smearing)
+
+    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[Tensor, Tensor]:
+        """As in `CoulombOperator`: nobody takes them here."""
+        return forces, virials

@@ -18,6 +18,7 @@ from mliap_hybrid.features.neighbour_moments import NeighbourMoments
 from mliap_hybrid.features.selection import select_features
 from mliap_hybrid.fitting.charge_products import unit_predictions
 from mliap_hybrid.fitting.charge_sources import find_charges
+from mliap_hybrid.fitting.earlier_training import EarlierTraining, earlier_training, whitening_from
 from mliap_hybrid.fitting.explicit_terms import explicit_terms, fits_charges, fixed_physics
 from mliap_hybrid.fitting.feature_cache import FeatureCache, Track
 from mliap_hybrid.fitting.feature_derivatives import (
@@ -35,6 +36,7 @@ from mliap_hybrid.fitting.residual_labels import FrameTerms, constants_of_frame,
 from mliap_hybrid.fitting.training_frames import TrainingFrames, memory_of_frames, prepare_frame
 from mliap_hybrid.model.contraction import scaling_of_moments
 from mliap_hybrid.model.feature_description import describe_features
+from mliap_hybrid.model.hybrid import Environment
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.sgdml.known_molecules import known_terms
@@ -59,6 +61,8 @@ class TrainingInputs:
     """Terms of the loss at displaced copies of the training frames, if there are any."""
     noisy: Sequence[Sequence[TrainingFrames]] = ()
     """Noisy training frames that take turns with each other, if there are any."""
+    start: EarlierTraining | None = None
+    """A training whose weights networks start with."""
 
 
 def prepare(
@@ -93,6 +97,7 @@ def prepare(
         raise InputError("no training frame has an energy, so that those of the elements cannot be fitted: label some")
     noisy = noisy_frames(training, settings.noise, settings.features.cutoff, settings.seed)
     batches = [*training, *validation, *itertools.chain(*noisy)]
+    start = earlier_training(settings.init_from) if settings.init_from and initial_fit is None else None
     if initial_fit is None:
         elements = tuple(torch.unique(torch.cat([batch.numbers for batch in training])).tolist())
         charges = find_charges(settings, training, validation, elements)
@@ -127,10 +132,13 @@ def prepare(
             whitening = scaling_of_moments(samples, features.n_channels)
         else:
             whitening = Whitening.fit(samples, settings.network.whitening_damping, columns)
-        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening)
+        if start is not None:
+            whitening = whitening_from(start, features, whitening)
+        has_baseline = settings.data.energies == "total"
+        initial_fit = _initial_fit(training, physics[: len(training)], elements, charges, whitening, has_baseline)
         initial_fit = replace(initial_fit, known_terms=known)
 
-    represent = _representation(features, initial_fit, source, in_memory)
+    represent = _representation(features, initial_fit, source, in_memory, settings.features.environment)
     frames = [
         prepare_frame(
             batch,
@@ -149,7 +157,9 @@ def prepare(
     )
     n_training, n_labelled = len(training), len(training) + len(validation)
     noisy_held = [held[start : start + n_training] for start in range(n_labelled, len(held), n_training)]
-    return TrainingInputs(features, initial_fit, held[:n_training], held[n_training:n_labelled], weak, noisy_held)
+    return TrainingInputs(
+        features, initial_fit, held[:n_training], held[n_training:n_labelled], weak, noisy_held, start
+    )
 
 
 def _memory_of_weak_supervision(
@@ -210,7 +220,7 @@ def _feature_source(
 ) -> FeatureSource:
     """The feature cache, filled with the frames, where the training file names one."""
     if settings.data.cache is None:
-        return ComputedFeatures(features)
+        return ComputedFeatures(features, settings.features.environment)
     description, with_derivatives = describe_features(features).model_dump(), stores_derivatives(features)
     cache = FeatureCache(settings.data.cache, features, description, with_derivatives)
     cache.fill(batches, track, settings.data.cache_workers)
@@ -218,13 +228,13 @@ def _feature_source(
 
 
 def _representation(
-    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool
+    features: Featuriser, initial_fit: InitialFit, source: FeatureSource, in_memory: bool, environment: Environment
 ) -> Callable[[Batch], tuple[Tensor, FeatureDerivatives]]:
     """What gives whitened features of a frame and their derivatives; where these stay on disk, there are none yet."""
     whitening = initial_fit.whitening
     of_all: FeatureDerivatives = StoredDerivatives((torch.empty(0, 3, whitening.matrix.shape[1]),))
     if not stores_derivatives(features):
-        of_all = KernelDerivatives(features, whitening, initial_fit.elements)
+        of_all = KernelDerivatives(features, whitening, initial_fit.elements, environment)
     elif in_memory:
 
         def with_its_own(batch: Batch) -> tuple[Tensor, FeatureDerivatives]:
@@ -252,8 +262,15 @@ def _initial_fit(
     elements: tuple[int, ...],
     charges: Tensor | None,
     whitening: Whitening,
+    has_baseline: bool,
 ) -> InitialFit:
-    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike."""
+    """Element energies of what physics leaves of the labels, and of the unit long-range energies alike.
+
+    Zero where labels are those of interactions, which have no part of single atoms.
+    """
+    if not has_baseline:
+        counts = torch.unique(compositions(training, elements), dim=0)
+        return InitialFit(elements, whitening, torch.zeros(len(elements), dtype=torch.float64), charges, None, counts)
     counts = compositions(training, elements)  # (n_training, n_elements)
     energies = {k: batch.energies for k, batch in enumerate(training) if batch.energies is not None}  # (1,) each
     labelled = list(energies)

@@ -76,8 +76,6 @@ def complete(settings: TrainingFile, training: Sequence[Batch]) -> Recipe:
     -------
     Recipe
     """
-    if settings.gdml is not None:
-        return Recipe(settings)
     recipe, some = Recipe(settings), training[:: math.ceil(len(training) / N_SAMPLES)]
     for choose in (_set_of_features, _widths, _network_of_learned_set, _transition, _decay):
         recipe = choose(recipe, some)

@@ -16,13 +16,14 @@ from pathlib import Path
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.fitting.earlier_training import with_earlier_sizes
 from mliap_hybrid.fitting.trainer import EpochResult, Trainer
 from mliap_hybrid.report.metrics import milli_rmse
 from mliap_hybrid.runs.complete_settings import complete_settings
+from mliap_hybrid.runs.earlier_run import fingerprint
 from mliap_hybrid.runs.make_trainer import make_trainer
 from mliap_hybrid.runs.preparation import make_weak_supervision, prepare
 from mliap_hybrid.runs.progress import Display
-from mliap_hybrid.runs.run import fingerprint
 from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.runs.tune_trials import NONE, Candidate, Trial, read_trials, write_trials
 from mliap_hybrid.structure import Batch
@@ -72,6 +73,7 @@ def tune(
             "and its weight are what is tuned"
         )
     device_of_training(settings.device)  # a mistake shows before anything is computed
+    settings = with_earlier_sizes(settings)
     batches = load_data(settings, display)
     training, validation = batches["train"], batches["validation"]
     if not validation:

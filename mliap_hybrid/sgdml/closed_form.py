@@ -49,14 +49,15 @@ class FittedMolecule:
 
 
 def fit_molecule(
-    settings: TrainingFile, training: Sequence[Batch], validation: Sequence[Batch], track: Track
+    settings: TrainingFile, gdml: GDMLSettings, training: Sequence[Batch], validation: Sequence[Batch], track: Track
 ) -> FittedMolecule:
     """Train a kernel model.
 
     Parameters
     ----------
     settings : TrainingFile
-        With `gdml`.
+    gdml : GDMLSettings
+        Its section of the kernel model.
     training, validation : sequence of Batch
         One labelled structure each; not empty.
     track : Track
@@ -71,8 +72,7 @@ def fit_molecule(
     InputError
         If the frames are not of one molecule, or too few, or `train_gdml` refuses their labels.
     """
-    assert settings.gdml is not None
-    gdml, batches = settings.gdml, [*training, *validation]
+    batches = [*training, *validation]
     labelled = molecules_of_batches(batches)
     elements = tuple(torch.unique(labelled.numbers).tolist())
     drawn = _drawn(labelled.energies[: len(training)].numpy(), gdml, settings.seed)

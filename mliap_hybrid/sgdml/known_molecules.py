@@ -9,7 +9,6 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.term import Term
-from mliap_hybrid.model.terms.molecules import MoleculeTerm
 from mliap_hybrid.sgdml.closed_form import model_of_molecules
 from mliap_hybrid.sgdml.molecules import cutoff_with_margin
 from mliap_hybrid.sgdml.npz import read_gdml_model
@@ -39,7 +38,7 @@ def known_terms(settings: TrainingFile) -> tuple[Term, ...]:
         return ()
     path = settings.molecules.model
     model = imported_model(path) if path.suffix == ".npz" else load_model(path)
-    molecules = model.term(MoleculeTerm)
-    if molecules is None or len(model.heads):
+    known = tuple(term for term in model.all_terms if term.is_known)
+    if not known or len(model.heads):
         raise InputError(f"molecules.model is {path}, which is no kernel model: expected a run with `gdml`, or an .npz")
-    return (molecules,)
+    return known

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ase import Atoms
 from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
@@ -19,9 +20,10 @@ from mliap_hybrid.model.contracted_network import ContractedNetwork
 from mliap_hybrid.model.contraction import Contraction, ContractionShape, scaling_of_moments
 from mliap_hybrid.model.direct_forces import DirectNetwork, ForceNetwork
 from mliap_hybrid.model.heads import Head
-from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.hybrid import Environment, HybridModel
 from mliap_hybrid.model.neutrality import neutrality_of
 from mliap_hybrid.model.parameters import PredictedParameter
+from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.repulsion import ZBLRepulsion
 from mliap_hybrid.model.terms.standard import standard_model
 from mliap_hybrid.model.whitening import Whitening
@@ -108,7 +110,7 @@ def charge_predicting_model(
         whitening=whitening,
         explicit=(ZBLRepulsion(cutoff),),
         charges=PredictedParameter("charge", "e", start, Within(0.7), neutrality_of(neutrality, cutoff)),
-        charge_head=Head("charge", [charge_network]),
+        heads=(Head("charge", [charge_network]),),
         smearing=0.8,
         total_charge_input=total_charge_input,
     )
@@ -192,7 +194,7 @@ def contracted_model(
     of_charges: dict[str, Any] = {}
     if predicts_charges:
         charges = PredictedParameter("charge", "e", start, Within(0.7), neutrality_of("shift", cutoff))
-        of_charges = {"charges": charges, "charge_head": Head("charge", [network(4)]), "smearing": 0.8}
+        of_charges = {"charges": charges, "heads": (Head("charge", [network(4)]),), "smearing": 0.8}
     model = standard_model(
         features,
         BASELINE,
@@ -222,6 +224,29 @@ def _features(cutoff: float, whitened: bool) -> tuple[GaussianMultipoles, Whiten
     samples = features(frame_to_batch(rock_salt(2, rattle=0.3), cutoff).geometry())  # (64, n_features)
     whitening = Whitening.fit(samples, damping=1e-2)
     return features, whitening, whitening.matrix.shape[1]
+
+
+def with_term(model: HybridModel, made: MadeTerm | None, environment: Environment = "all") -> HybridModel:
+    """A model with a whitening and one term more, whose predicted parameters have small random heads."""
+    assert made is not None
+    assert model.whitening is not None
+    random, n_inputs = torch.Generator().manual_seed(7), model.whitening.matrix.shape[1]
+    heads = [Head(name, [network_of(n_inputs, random, hidden)]) for name, hidden in made.hidden.items()]
+    known = {parameter.name for parameter in model.all_parameters}
+    return HybridModel(
+        model.features,
+        [*model.all_terms, made.term],
+        [*model.all_parameters, *(parameter for parameter in made.parameters if parameter.name not in known)],
+        [*model.heads, *heads],
+        model.whitening,
+        environment=environment,
+    ).double()
+
+
+def apart_molecules(periodic: bool) -> Atoms:
+    """Two molecules of NaCl whose chlorines meet, far from images of themselves."""
+    positions = np.array([[0.1, 0.2, 0.0], [0.4, 0.3, 2.3], [0.7, -0.5, 5.4], [0.2, 0.6, 7.6]]) + 1.0
+    return Atoms("NaClClNa", positions, cell=np.diag([9.0, 9.5, 14.0]) if periodic else None, pbc=periodic)
 
 
 def network_of(n_inputs: int, random: torch.Generator, hidden: tuple[int, ...] = (8, 8)) -> AtomicNetwork:

@@ -180,7 +180,8 @@ class TermTests:
 
     @staticmethod
     def _trained(model: HybridModel, made: MadeTerm, batches: list[Batch]) -> Prediction:
-        trainable = TrainableModel(list(model.heads), [made.term], made.parameters, model.total_charge_input)
+        others = model.total_charge_input, model.environment
+        trainable = TrainableModel(list(model.heads), [made.term], made.parameters, *others)
         return trainable.float().eval()(join_frames([_frame(model, made, batch) for batch in batches]))
 
 
@@ -189,15 +190,16 @@ def _of_terms(model: HybridModel, terms: list[Term]) -> HybridModel:
     taken = {name for term in terms for name in term.takes}
     parameters = [parameter for parameter in model.all_parameters if parameter.name in taken]
     heads = [head for head in model.heads if head.name in taken]
-    return HybridModel(model.features, terms, parameters, heads, model.whitening, model.total_charge_input)
+    others = model.whitening, model.total_charge_input, model.environment
+    return HybridModel(model.features, terms, parameters, heads, *others)
 
 
 def _frame(model: HybridModel, made: MadeTerm, batch: Batch) -> TrainingFrames:
     """A training frame without labels."""
     with torch.no_grad():
-        features = model.features(batch.geometry())
+        features = model.features(model.seen(batch.geometry()))
     whitening = model.whitening
     assert whitening is not None
-    derivatives = KernelDerivatives(model.features, whitening, model.elements)
+    derivatives = KernelDerivatives(model.features, whitening, model.elements, model.environment)
     constants = term_constants(batch, [made], with_virials=True)
     return prepare_frame(batch, {}, whitening(features), derivatives, model.elements, constants)

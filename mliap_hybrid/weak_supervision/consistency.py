@@ -153,7 +153,7 @@ def spatial_residuals(surface: Surface, variant: str, order: str = "first") -> T
     return torch.stack([value(one) - value(other) for one, other in SPATIAL_VARIANTS[variant]])
 
 
-def with_labels(surface: Surface, energies: Tensor, works: Tensor, has_forces: Tensor | None = None) -> Surface:
+def with_labels(surface: Surface, energies: Tensor, works: Tensor, labelled: Tensor | None = None) -> Surface:
     """Weak labels: the same surface, but what is expanded about A is reference energies and forces.
 
     Parameters
@@ -164,7 +164,7 @@ def with_labels(surface: Surface, energies: Tensor, works: Tensor, has_forces: T
         Reference energies at A, with the constant of `surface.energies`.
     works : Tensor, shape (n_structures,), eV
         Of the reference forces along AC; anything where a structure has none.
-    has_forces : Tensor of bool, shape (n_structures,), optional
+    labelled : Tensor of bool, shape (n_structures,), optional
         Which structures have reference forces; all by default. Of the others the model's are taken.
 
     Returns
@@ -172,7 +172,7 @@ def with_labels(surface: Surface, energies: Tensor, works: Tensor, has_forces: T
     Surface
     """
     of_model = surface.works["AC"]
-    chosen = works if has_forces is None else torch.where(has_forces, works, of_model)
+    chosen = works if labelled is None else torch.where(labelled, works, of_model)
     return Surface({**surface.energies, "A": energies}, {**surface.works, "AC": chosen}, surface.curvatures)
 
 

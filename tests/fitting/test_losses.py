@@ -26,6 +26,8 @@ def frames_and_prediction(force_errors):
         atoms_per_frame=torch.tensor([1.0, n_atoms - 1.0]),
         places=Places(torch.tensor([11]), ((torch.zeros(n_atoms, 3), torch.tensor([False, False])),)),
         total_charges=torch.zeros(2),
+        wall_energies=torch.zeros(2),
+        is_between_molecules=torch.zeros(0, dtype=torch.bool),
         labels={"energy": Label(torch.zeros(2)), "forces": Label(zeros)},
     )
     return frames, Prediction(torch.zeros(2), zeros + torch.tensor(force_errors), torch.zeros(2, 3, 3))

@@ -45,6 +45,8 @@ def frame(n_atoms, labels, seed):
         atoms_per_frame=torch.tensor([float(n_atoms)]),
         places=Places(torch.tensor([11]), ((torch.randn(n_atoms, 3, generator=random), torch.tensor([False])),)),
         total_charges=torch.zeros(1),
+        wall_energies=torch.zeros(1),
+        is_between_molecules=torch.zeros(0, dtype=torch.bool),
         labels={name: Label(value) for name, value in values.items()},
     )
 
@@ -110,7 +112,7 @@ def test_errors_are_means_over_the_labelled_frames_alone():
     of_born = prediction.others["born_charges"][atoms == 1] - MIXED[1].labels["born_charges"].values
     assert errors.means["born_charges"].item() == pytest.approx(of_born.square().mean().item())
     expected = {"energy": 2, "forces": 6, "virial": 1, "charges": 3, "dipole": 1, "born_charges": 2}
-    assert label_counts(frames) == expected
+    assert {name: count for name, count in label_counts(frames).items() if count} == expected
 
 
 def test_a_label_that_no_frame_has_adds_nothing():

@@ -15,14 +15,16 @@ from mliap_hybrid.lammps.check import check_model
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.single_points import lammps_result
 from mliap_hybrid.model.evaluator import Evaluator
-from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.term_section import TermContext
-from mliap_hybrid.model.terms.dispersion import DispersionSettings, free_atom_c6, switch, tang_toennies
+from mliap_hybrid.model.terms.dispersion import DispersionSettings, free_atom_c6
+from mliap_hybrid.physics.slater_overlap import slater_damping_argument
+from mliap_hybrid.physics.switching import switch
+from mliap_hybrid.physics.tang_toennies import tang_toennies
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings
-from mliap_hybrid.testing.models import network_of, sodium_chloride_model
+from mliap_hybrid.testing.models import sodium_chloride_model, with_term
 from mliap_hybrid.testing.term_tests import TermTests
 from mliap_hybrid.units import BOHR, HARTREE
 
@@ -36,18 +38,7 @@ STRONG = {"Na": 900.0, "Cl": 400.0}
 def with_dispersion(settings: DispersionSettings) -> HybridModel:
     """The model of the tests, with dispersion."""
     model = sodium_chloride_model(None)
-    made = settings.make(TermContext(model.elements, model.cutoff))
-    assert made is not None
-    random = torch.Generator().manual_seed(7)
-    n_inputs = model.whitening.matrix.shape[1]
-    heads = [Head(name, [network_of(n_inputs, random, hidden)]) for name, hidden in made.hidden.items()]
-    return HybridModel(
-        model.features,
-        [*model.all_terms, made.term],
-        [*model.all_parameters, *(parameter for parameter in made.parameters)],
-        [*model.heads, *heads],
-        model.whitening,
-    ).double()
+    return with_term(model, settings.make(TermContext(model.elements, model.cutoff)))
 
 
 class TestConstantCoefficients(TermTests):
@@ -102,6 +93,14 @@ class TestPredictedCoefficients(TermTests):
             np.testing.assert_allclose(found.virial, alone.virial, rtol=0, atol=1e-10)
 
 
+class TestExponentsOfAtoms(TermTests):
+    kind = "dispersion"
+
+    def model(self):
+        damping = {"Na": 2.4, "Cl": 3.1}
+        return with_dispersion(DispersionSettings(coefficients="predicted", c6=STRONG, damping=damping, hidden=[8]))
+
+
 def argon(c8: float = 1e-9, **changes) -> HybridModel:
     """Dispersion of argon and nothing else, with a cutoff of 20 Å."""
     settings = DispersionSettings(coefficients="constant", c8={"Ar": c8}, **changes)
@@ -142,6 +141,18 @@ def test_damping_is_the_function_of_tang_and_toennies():
         terms = sum(x**k / math.factorial(k) for k in range(n + 1))
         torch.testing.assert_close(found, 1.0 - torch.exp(-x) * terms, rtol=0, atol=1e-13)
         torch.testing.assert_close(found, torch.special.gammainc(torch.tensor(n + 1.0).double(), x), rtol=0, atol=1e-13)
+
+
+def test_ranges_of_atoms_damp_by_the_slope_of_their_overlap():
+    """-E r^6 / C6 is f_6 of x = B r - (2 (B r)^2 + 3 B r) / ((B r)^2 + 3 B r + 3)."""
+    r, b = np.array([2.5, 3.5, 5.0]), 3.2
+    model = argon(damping={"Ar": b})
+    x = torch.from_numpy(b * r - (2 * (b * r) ** 2 + 3 * b * r) / ((b * r) ** 2 + 3 * b * r + 3))
+    torch.testing.assert_close(slater_damping_argument(torch.from_numpy(b * r)), x, rtol=1e-14, atol=0)
+    expected = torch.special.gammainc(torch.tensor(7.0).double(), x).numpy()
+    np.testing.assert_allclose(-energies(model, r) * r**6 / model.table("c6")[ARGON], expected, rtol=1e-9)
+    of_atom = argon(damping="atoms").table("dispersion_exponent")[ARGON]
+    assert of_atom == pytest.approx(2.0 * (2.0 * 15.7596 / HARTREE) ** 0.5 / BOHR, rel=1e-5)  # I of argon, eV
 
 
 def test_overlapping_atoms_do_not_fall_into_each_other():

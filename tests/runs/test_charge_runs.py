@@ -14,6 +14,7 @@ from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.report.metrics import columns, read_metrics
 from mliap_hybrid.runs import run as run_module
+from mliap_hybrid.runs.earlier_run import fingerprint
 from mliap_hybrid.runs.metrics_file import MetricsFile
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
@@ -155,7 +156,7 @@ def test_changed_charge_labels_are_other_data(tmp_path):
     train(settings, Display(), last_epoch=1)
     batches = run_module.load_data(settings, Display())["train"]
     changed = [batch.with_labels(charges=batch.charges + 0.1) for batch in batches]
-    assert run_module.fingerprint(batches) != run_module.fingerprint(changed)
+    assert fingerprint(batches) != fingerprint(changed)
     write_labelled_frames(settings.data.files[0], seed=3)
     with pytest.raises(InputError, match="the data are not those"):
         train(settings, Display(), resume=True)

@@ -14,10 +14,11 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mliap_hybrid.bonds import BOND
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.model.molecules.graph import matches
-from mliap_hybrid.model.molecules.reference import BOND, LOOSE, MoleculeReference
+from mliap_hybrid.model.molecules.reference import LOOSE, MoleculeReference
 
 BROKEN = 2.0
 """A bond longer than this times the sum of the covalent radii is one no more."""

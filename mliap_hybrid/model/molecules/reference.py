@@ -15,12 +15,10 @@ from ase.data import covalent_radii
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mliap_hybrid.bonds import BOND
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.model.molecules.graph import Bonds, matches
 from mliap_hybrid.model.molecules.handedness import N_BONDS, Handedness, coordinates
-
-BOND = 1.3
-"""Atoms closer than this times the sum of their covalent radii are bonded."""
 
 LOOSE = 1.5
 """A bond may be stretched to this times the sum of the radii before another order is looked for."""

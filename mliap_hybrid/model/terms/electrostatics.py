@@ -45,6 +45,7 @@ class Electrostatics(Term):
     """Gaussian charges in a periodic structure, a slab or a molecule."""
 
     kind = "electrostatics"
+    component = "electrostatics_energy"
     cost = "solve"
     takes = ("charge",)
 

@@ -10,13 +10,30 @@ from torch import Tensor
 
 from mliap_hybrid.model.term import Term, TermDescription
 from mliap_hybrid.model.terms.baseline import Baseline, BaselineDescription
+from mliap_hybrid.model.terms.buffered_14_7 import Buffered147, Buffered147Description
+from mliap_hybrid.model.terms.charge_penetration import ChargePenetration, ChargePenetrationDescription
+from mliap_hybrid.model.terms.charge_transfer import ChargeTransfer, ChargeTransferDescription
+from mliap_hybrid.model.terms.dipoles import Dipoles, DipolesDescription
 from mliap_hybrid.model.terms.dispersion import Dispersion, DispersionDescription
 from mliap_hybrid.model.terms.electrostatics import Electrostatics, ElectrostaticsDescription
+from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsion, ExchangeRepulsionDescription
 from mliap_hybrid.model.terms.molecules import MoleculesDescription, MoleculeTerm
 from mliap_hybrid.model.terms.network import NetworkDescription, NetworkEnergy
 from mliap_hybrid.model.terms.repulsion import RepulsionDescription, ZBLRepulsion
 
-KINDS: tuple[type[Term], ...] = (Baseline, NetworkEnergy, ZBLRepulsion, MoleculeTerm, Electrostatics, Dispersion)
+KINDS: tuple[type[Term], ...] = (
+    Baseline,
+    NetworkEnergy,
+    ZBLRepulsion,
+    MoleculeTerm,
+    Electrostatics,
+    ChargePenetration,
+    ExchangeRepulsion,
+    ChargeTransfer,
+    Dispersion,
+    Buffered147,
+    Dipoles,
+)
 
 AnyTermDescription = Annotated[
     BaselineDescription
@@ -24,7 +41,12 @@ AnyTermDescription = Annotated[
     | RepulsionDescription
     | MoleculesDescription
     | ElectrostaticsDescription
-    | DispersionDescription,
+    | ChargePenetrationDescription
+    | ExchangeRepulsionDescription
+    | ChargeTransferDescription
+    | DispersionDescription
+    | Buffered147Description
+    | DipolesDescription,
     Field(discriminator="kind"),
 ]
 

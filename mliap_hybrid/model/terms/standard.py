@@ -28,7 +28,7 @@ def standard_model(
     whitening: Whitening | None = None,
     explicit: tuple[Term, ...] = (),
     charges: Mapping[int, float] | Parameter | None = None,
-    charge_head: Head | None = None,
+    heads: tuple[Head, ...] = (),
     smearing: float = 1.0,
     total_charge_input: bool = False,
 ) -> HybridModel:
@@ -46,8 +46,8 @@ def standard_model(
         Terms that take no parameters, such as the repulsion and molecules.
     charges : mapping of int to float, e, or Parameter, optional
         Atomic number -> fixed charge; or how charges are predicted.
-    charge_head : Head, optional
-        What predicts them.
+    heads : tuple of Head
+        What predicts them and other parameters.
     smearing : float, Å
         Of the charges.
     total_charge_input : bool
@@ -60,20 +60,18 @@ def standard_model(
     """
     terms: list[Term] = [Baseline()]
     parameters: list[Parameter] = [element_parameter("baseline", "eV", baseline, features.elements)]
-    heads: list[Head] = []
+    predicting: list[Head] = []
     if energy is not None:
         terms.append(NetworkEnergy())
         parameters.append(AtomicEnergy())
-        heads.append(energy if isinstance(energy, Head) else Head("energy", [energy]))
+        predicting.append(energy if isinstance(energy, Head) else Head("energy", [energy]))
     terms += explicit
     if charges is not None:
         terms.append(Electrostatics(smearing))
         if not isinstance(charges, Parameter):
             charges = element_parameter("charge", "e", charges, features.elements)
         parameters.append(charges)
-    if charge_head is not None:
-        heads.append(charge_head)
-    return HybridModel(features, terms, parameters, heads, whitening, total_charge_input)
+    return HybridModel(features, terms, parameters, [*predicting, *heads], whitening, total_charge_input)
 
 
 def element_parameter(name: str, unit: str, values: Mapping[int, float], elements: tuple[int, ...]) -> ElementParameter:

@@ -12,11 +12,12 @@ from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.physics import potentials_and_fields
+from mliap_hybrid.physics import multipoles_lattice
 from mliap_hybrid.physics.ewald import gaussian_charge_energy
 from mliap_hybrid.physics.ewald_operator import EwaldSum
 from mliap_hybrid.physics.interaction_matrices import interaction_matrices
-from mliap_hybrid.physics.potentials_and_fields import isolated_potentials_and_fields, lattice_potentials_and_fields
+from mliap_hybrid.physics.multipoles_isolated import IsolatedMultipoles
+from mliap_hybrid.physics.multipoles_lattice import LatticeMultipoles
 from mliap_hybrid.structure import Batch, join_batches
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
@@ -49,9 +50,13 @@ def solve(positions, cell, charges, dipoles=None):
     """Potentials (n,) and fields (n, 3) at all positions."""
     positions = torch.as_tensor(positions)
     dipoles = torch.zeros_like(positions) if dipoles is None else dipoles
+    return sum_of(positions, cell).potentials_and_fields(charges, dipoles)
+
+
+def sum_of(positions, cell, smearing=SMEARING):
     if cell is None:
-        return isolated_potentials_and_fields(positions, charges, dipoles, SMEARING)
-    return lattice_potentials_and_fields(positions, charges, dipoles, torch.as_tensor(cell), SMEARING)
+        return IsolatedMultipoles(positions, torch.tensor([len(positions)]), smearing)
+    return LatticeMultipoles(positions, torch.as_tensor(cell), smearing)
 
 
 def as_two_charges(positions, charges, dipoles, distance=2e-3):
@@ -220,9 +225,11 @@ def test_torch_pme_says_the_same():
 def test_chunks_do_not_matter(chunk, monkeypatch):
     atoms, charges, dipoles = atoms_in(TRICLINIC_CELL), normal(N, seed=16), normal(N, 3, seed=17)
     expected = solve(atoms.positions, TRICLINIC_CELL, charges, dipoles)
-    monkeypatch.setattr(potentials_and_fields, "CHUNK_ELEMENTS", chunk * N)
-    for found, whole in zip(solve(atoms.positions, TRICLINIC_CELL, charges, dipoles), expected, strict=True):
-        torch.testing.assert_close(found, whole, rtol=0, atol=1e-11)
+    monkeypatch.setattr(multipoles_lattice, "CHUNK_ELEMENTS", chunk * N)
+    for kept in (12_000_000, 0):
+        monkeypatch.setattr(multipoles_lattice, "KEPT_ELEMENTS", kept)
+        for found, whole in zip(solve(atoms.positions, TRICLINIC_CELL, charges, dipoles), expected, strict=True):
+            torch.testing.assert_close(found, whole, rtol=0, atol=1e-11)
 
 
 def test_atoms_spread_over_processors():
@@ -230,7 +237,7 @@ def test_atoms_spread_over_processors():
     atoms = atoms_in(TRICLINIC_CELL, 12, seed=8)
     positions, cell = torch.tensor(atoms.positions), torch.tensor(TRICLINIC_CELL)
     charges, dipoles = normal(12, seed=18), normal(12, 3, seed=19)
-    expected = lattice_potentials_and_fields(positions, charges, dipoles, cell, SMEARING)
+    expected = solve(positions, cell, charges, dipoles)
     parts = [slice(0, 5), slice(5, 12), slice(12, 12)]
     barrier = threading.Barrier(len(parts), timeout=60)
     shares: list[torch.Tensor] = [torch.empty(0)] * len(parts)
@@ -244,13 +251,17 @@ def test_atoms_spread_over_processors():
             return total
 
         own = parts[rank]
-        return lattice_potentials_and_fields(positions[own], charges[own], dipoles[own], cell, SMEARING, reduce)
+        part = LatticeMultipoles(positions[own], cell, SMEARING, reduce)
+        return (*part.potentials_and_fields(charges[own], dipoles[own]), part.virials(charges[own], dipoles[own], None))
 
     with ThreadPoolExecutor(len(parts)) as pool:
         results = list(pool.map(on, range(len(parts))))
     for k in (0, 1):
         found = torch.cat([result[k] for result in results])
         torch.testing.assert_close(found, expected[k], rtol=0, atol=1e-11)
+    whole = sum_of(positions, cell).virials(charges, dipoles, None)
+    for result in results:
+        torch.testing.assert_close(result[2], whole, rtol=0, atol=1e-10)
 
 
 class TestExactOperator:

@@ -1,0 +1,1 @@
+"""Molecules in a trajectory, and the reactions between them."""
