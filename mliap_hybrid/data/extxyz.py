@@ -1,7 +1,8 @@
-"""Extended xyz through ASE, without two of its losses: frames after a blank line, and a triangle of a stress.
+"""Extended xyz through ASE, without three of its limits.
 
-ASE takes a blank line in the place of the next number of atoms for the end of the file, and makes six numbers of the
-nine of a `stress`, so that one that is not symmetric could not be told.
+ASE takes a blank line in the place of the next number of atoms for the end of the file. It makes six numbers of the
+nine of a `stress`, so that one that is not symmetric could not be told. And it refuses a `stress` or `virial` in nested
+brackets, as the library extxyz of libAtoms writes them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from mliap_hybrid.errors import InputError
 
 STRESS = re.compile(r"""(?:^|\s)stress=["'{\[]([^"'}\]]*)["'}\]]""")
 """Entry `stress` of a comment line."""
+
+NESTED = re.compile(r"""(^|\s)(stress|virial)=["']?\[\s*(\[[^"'=]*?\])\s*\]["']?""")
+"""Entry in nested brackets, row by row."""
 
 
 def read_extxyz(text: str) -> list[Atoms]:
@@ -39,7 +43,8 @@ def read_extxyz(text: str) -> list[Atoms]:
     """
     lines = text.split("\n")
     starts = frame_starts(lines)
-    if starts is not None and _has_blank_between(lines, starts):
+    is_nested = starts is not None and _flatten(lines, starts)
+    if starts is not None and (is_nested or _has_blank_between(lines, starts)):
         text = "\n".join(line for start, end in starts for line in lines[start:end]) + "\n"
     structures = list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
     if starts is None:
@@ -78,6 +83,26 @@ def frame_starts(lines: list[str]) -> list[tuple[int, int]] | None:
         starts.append((at, end))
         at = end
     return starts
+
+
+def _flatten(lines: list[str], starts: list[tuple[int, int]]) -> bool:
+    """Write nested tensors of the comment lines as numbers in a row, in place; whether there were some."""
+    is_nested = False
+    for start, _ in starts:
+        if start + 1 < len(lines):
+            flat = NESTED.sub(_in_a_row, lines[start + 1])
+            is_nested |= flat != lines[start + 1]
+            lines[start + 1] = flat
+    return is_nested
+
+
+def _in_a_row(found: re.Match[str]) -> str:
+    """Column by column, as ASE reads nine numbers; an entry that is no 3 x 3 tensor stays."""
+    rows = [row.replace(",", " ").split() for row in re.findall(r"\[([^\[\]]*)\]", found[3])]
+    if [len(row) for row in rows] != [3, 3, 3]:
+        return found[0]
+    columns = zip(*rows, strict=True)
+    return f'{found[1]}{found[2]}="{" ".join(word for column in columns for word in column)}"'
 
 
 def _has_blank_between(lines: list[str], starts: list[tuple[int, int]]) -> bool:

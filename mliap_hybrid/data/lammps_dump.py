@@ -33,7 +33,7 @@ def check_elements(file: Path, form: str) -> None:
         If it has neither elements nor masses; binary dumps never have elements.
     """
     if form == "lammps-dump-binary":
-        raise InputError(f"{file} is a binary dump of LAMMPS, which does not say elements: write a text dump; {WAY_OUT}")
+        raise InputError(f"{file} is a binary dump of LAMMPS, which says no elements: write a text dump; {WAY_OUT}")
     if form != "lammps-dump-text":
         return
     with file.open(encoding="utf-8", errors="replace") as stream:

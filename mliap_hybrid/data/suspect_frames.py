@@ -10,6 +10,7 @@ import numpy as np
 from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.convergence import UNCONVERGED
 from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
+from mliap_hybrid.data.lammps_dump import WAY_OUT, is_all_carbon
 from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.quantities import quantity_of_key
 
@@ -49,6 +50,7 @@ def suspicious_frames(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
     sentences = [
         _same_energies(frames, keys),
         _unconverged(frames),
+        _carbon(frames),
         _free_energies(frames, keys),
         _weights(frames),
         *_zeros(frames, keys),
@@ -79,6 +81,16 @@ def _unconverged(frames: Sequence[Frame]) -> str | None:
     return (
         f"the electrons of {len(found)} of {len(frames)} frames did not converge, as their calculation says; first "
         f"{found[0]}: remove these frames or label them again"
+    )
+
+
+def _carbon(frames: Sequence[Frame]) -> str | None:
+    found = [frame.source for frame in frames if is_all_carbon(frame.atoms)]
+    if not found:
+        return None
+    return (
+        f"all atoms of {len(found)} of {len(frames)} frames are carbon, of several types of LAMMPS; first {found[0]}. "
+        f"If they are other elements: {WAY_OUT}"
     )
 
 

@@ -84,6 +84,15 @@ def test_without_lattice_and_charge_a_structure_is_an_isolated_neutral_molecule(
     assert atoms.info == {"total_charge": 0.0}
 
 
+def test_a_lattice_of_zeros_is_none(write):
+    """dpdata writes molecules with one."""
+    lines = [line if not line.startswith("lattice") else "lattice 0.0 0.0 0.0" for line in SALT.splitlines()]
+    (frame,) = read_frames([write("\n".join([*lines, ""]))])
+    assert not frame.atoms.pbc.any()
+    assert not frame.atoms.cell.any()
+    assert frame_to_batch(frame, 4.0, KEYS).positions[1, 0].item() == pytest.approx(5 * 0.529177210903)
+
+
 def test_written_and_read_again(tmp_path):
     rng = np.random.default_rng(0)
     crystal = Atoms("Na2Cl2", rng.normal(size=(4, 3)), cell=4 * np.eye(3) + rng.normal(size=(3, 3)), pbc=True)

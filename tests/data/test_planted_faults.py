@@ -247,6 +247,22 @@ def test_frames_after_a_blank_line_are_read(alloy, tmp_path, suffix):
         np.testing.assert_allclose(frame.atoms.get_forces(), atoms.get_forces(), atol=1e-7)
 
 
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("name", ["stress", "virial"])
+def test_tensors_in_nested_brackets_are_read(tmp_path, name, quoted):
+    """As the library extxyz of libAtoms writes them; ASE refuses these two names."""
+    tensor, quote = np.array([[1.0, 4.0, 5.0], [4.0, 2.0, -6e-3], [5.0, -6e-3, 3.0]]), '"' if quoted else ""
+    head = 'Lattice="3 1 0 0 4 0 0 0 5" Properties=species:S:1:pos:R:3 energy=-1.0'
+    frame = f"1\n{head} {name}={quote}{tensor.tolist()}{quote} pbc=[T, T, T]\nH 0 0 1\n"
+    (tmp_path / "data.extxyz").write_text(2 * frame)
+    batch = frame_to_batch(read_frames([tmp_path / "data.extxyz"])[1], 2.0, LabelKeys(forces=None, **{name: name}))
+    factor = -60.0 if name == "stress" else 1.0  # of the volume 3 x 4 x 5
+    np.testing.assert_allclose(batch.virials[0].numpy(), factor * tensor, rtol=1e-12)
+    (tmp_path / "data.extxyz").write_text(frame.replace("[4.0, 2.0", "[-4.0, 2.0"))
+    with pytest.raises(InputError, match="not symmetric"):
+        frame_to_batch(read_frames([tmp_path / "data.extxyz"])[0], 2.0, LabelKeys(forces=None, **{name: name}))
+
+
 def test_an_empty_comment_line_is_no_end(tmp_path):
     path = tmp_path / "plain.xyz"
     path.write_text("1\n\nH 0 0 0\n2\n\nH 0 0 0\nH 0 0 1\n")
