@@ -36,7 +36,8 @@ class FeatureSettings(Section):
     each element; of the settings below, `cutoff` alone is theirs. Where the file does not say it, learned for several
     elements, and gmp-3c3w where other settings keep it from being learned."""
     max_order: int = Field(default=3, ge=0, le=9)
-    """Highest multipole order n; orders 0..n are used."""
+    """Highest multipole order n; orders 0..n are used. Where the file says neither this nor a set, 5 for one
+    element."""
     widths: list[Positive] = Field(default=[0.25, 0.5, 1.0, 2.0])
     """Widths s of the Gaussian probes in Å. Where the file does not say it, four, or as many as a learned set has,
     between a quarter of the distance of nearest neighbours and a third of the cutoff, in equal ratios."""

@@ -46,6 +46,9 @@ N_WIDTHS = 4
 WIDEST = 1.0 / 3.0
 """Widest probe as a fraction of the cutoff."""
 
+ORDER_OF_ONE_ELEMENT = 5
+"""Highest multipole order where no elements tell neighbours apart, and directions must."""
+
 N_SAMPLES = 1000
 """Frames that are looked at for forces, distances and elements."""
 
@@ -116,14 +119,17 @@ def _decay(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
 def _set_of_features(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
     """Learned contractions where there are elements to tell apart; where there is one, they are no better."""
     n_elements = len(torch.unique(torch.cat([batch.numbers for batch in training])))
+    why = f"{n_elements} element{'s' if n_elements > 1 else ''}"
     chosen = "gmp-2c3" if n_elements == 1 else "learned"
+    if n_elements == 1 and "set" not in recipe.settings.features.model_fields_set:
+        recipe = _chosen(recipe, "features", "max_order", ORDER_OF_ONE_ELEMENT, why)
     if not _can_learn_products(recipe.settings):
         # Of a density that the user brings, the electrons that it leaves out are not known.
         own_density = "density_table" in recipe.settings.features.model_fields_set
         chosen = "gmp-2c3" if n_elements == 1 or own_density else "gmp-3c3w"
     if recipe.settings.features.max_order < 2:
         chosen = "gmp-2c"  # without orders that couple there are no products of three
-    return _chosen(recipe, "features", "set", chosen, f"{n_elements} element{'s' if n_elements > 1 else ''}")
+    return _chosen(recipe, "features", "set", chosen, why)
 
 
 def _can_learn_products(settings: TrainingFile) -> bool:

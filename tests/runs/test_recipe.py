@@ -15,7 +15,15 @@ from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.runs.complete_settings import complete_settings
 from mliap_hybrid.runs.progress import Display
-from mliap_hybrid.runs.recipe import EPOCHS, STEPS, STEPS_OF_LEARNED_SETS, complete, typical_distance, typical_force
+from mliap_hybrid.runs.recipe import (
+    EPOCHS,
+    ORDER_OF_ONE_ELEMENT,
+    STEPS,
+    STEPS_OF_LEARNED_SETS,
+    complete,
+    typical_distance,
+    typical_force,
+)
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import small_settings, write_labelled_frames
 
@@ -121,6 +129,23 @@ def test_a_learned_set_brings_its_sizes(name):
     assert found.optimisation.epochs == EPOCHS[1] == round(STEPS_OF_LEARNED_SETS / STEPS * fixed.optimisation.epochs)
     said = complete(settings_of(features={"set": name}, network={"n_channels": 5, "hidden": [7]}), training).settings
     assert (said.network.n_channels, said.network.hidden) == (5, [7])
+
+
+@pytest.mark.parametrize(
+    ("atoms", "said", "features", "highest"),
+    [
+        (bulk("Si", cubic=True), {}, "gmp-2c3", ORDER_OF_ONE_ELEMENT),
+        (bulk("Si", cubic=True), {"set": "gmp-2c3"}, "gmp-2c3", 3),
+        (bulk("Si", cubic=True), {"max_order": 3}, "gmp-2c3", 3),
+        (bulk("Si", cubic=True), {"max_order": 1}, "gmp-2c", 1),
+        (bulk("NaCl", "rocksalt", a=5.64, cubic=True), {}, "learned", 3),
+    ],
+    ids=["Si", "set said", "order said", "low order said", "two elements"],
+)
+def test_one_element_has_higher_orders(atoms, said, features, highest):
+    """No others: learned sets and named ones have their own, and what the file says stays."""
+    found = complete(settings_of(features=said), frames_of(atoms, 5)).settings.features
+    assert (found.set, found.max_order) == (features, highest)
 
 
 def test_widths_reach_as_far_as_the_cutoff_asks():
