@@ -36,7 +36,8 @@ struct BlockOfAtoms {
   Task task() const;
 
  private:
-  bool place_pairs(const mliap_local_atoms &from);
+  // Vectors and elements of a centre's pairs, while their atoms are in the first-level cache; the least row.
+  int32_t place_pairs(const mliap_local_atoms &from, int64_t a);
 };
 
 // Make room for n numbers, which are not set.

@@ -39,8 +39,7 @@ struct Scratch {
     keeps = pass == Pass::there_and_back && one.used * lanes<T> <= kKeepBytes;
     for (int a = 0; a < lanes<T>; a++)
       hoods[a] = keeps || a == 0 ? make_neighbourhood<T>(plan, n_places, planes, arena) : hoods[0];
-    T *highest_derivative = arena.take<T>(plan.n_radial_padded * n_places);
-    for (int a = 0; a < lanes<T>; a++) hoods[a].radial[planes] = highest_derivative;
+    share_memory(hoods, lanes<T>, n_places, planes, arena);
     rows = arena.take<T>((networks.n > 1 ? networks.n : 1) * lanes<T> * planes * plan.n_moments_padded);
     feature_rows = arena.take<T>(lanes<T> * planes * plan.n_features_padded);
     gradients = arena.take<T>(3 * n_places);
@@ -60,14 +59,13 @@ struct Scratch {
   }
 };
 
-// What the moments of centre i are made of.
-template <class T, bool DUAL>
+// What the moments of centre i are made of, and LEVELS - 1 derivatives of the radial functions.
+template <class T, bool DUAL, int LEVELS>
 void visit(const FeaturePlan<T> &plan, const Task &task, int64_t i, Neighbourhood<T> &hood)
 {
   if (!place_neighbours<T, DUAL>(plan, task, i, hood)) *task.is_invalid = 1;
   place_harmonics<T, DUAL>(plan.max_order, hood);
-  place_radial<T, 0>(plan, hood);
-  if constexpr (DUAL) place_radial<T, 1>(plan, hood);
+  place_radial<T, LEVELS>(plan, hood);
 }
 
 // Moments of a block of centres -> scratch.rows.
@@ -76,7 +74,10 @@ void rows_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t block, 
 {
   const long plane = plan.n_moments_padded, row_size = Scratch<T, DUAL>::planes * plane;
   for (int a = 0; a < n; a++) {
-    visit<T, DUAL>(plan, task, block + a, scratch.hoods[a]);
+    if (scratch.keeps)
+      visit<T, DUAL, Scratch<T, DUAL>::planes + 1>(plan, task, block + a, scratch.hoods[a]);
+    else
+      visit<T, DUAL, Scratch<T, DUAL>::planes>(plan, task, block + a, scratch.hoods[a]);
     T *row = scratch.rows + a * row_size;
     sum_moments<T, DUAL>(plan, scratch.hoods[a], scratch.sums, row);
     if (plan.orders[0] == 0 && plan.n_slots == 1)
@@ -129,10 +130,12 @@ void gradients_of_block(const FeaturePlan<T> &plan, const Task &task, int64_t bl
 {
   const long row_size = Scratch<T, DUAL>::planes * plan.n_moments_padded;
   const int64_t n_pairs = task.offsets[task.n_centres];
-  for (int a = 0; a < n; a++) {
+  for (int a = n - 1; a >= 0; a--) {  // what was written last may still be in the first-level cache
     Neighbourhood<T> &hood = scratch.hoods[a];
-    if (!scratch.keeps) visit<T, DUAL>(plan, task, block + a, hood);
-    place_radial<T, DUAL ? 2 : 1>(plan, hood);
+    if (scratch.keeps)
+      place_harmonics<T, DUAL>(plan.max_order, hood);
+    else
+      visit<T, DUAL, Scratch<T, DUAL>::planes + 1>(plan, task, block + a, hood);
     for (int k = 0; k < n_gradients; k++) {
       pair_gradients<T, DUAL>(plan, hood, scratch.rows + (k * lanes<T> + a) * row_size, scratch.gradients);
       double *out = task.pair_gradients + 3 * (k * n_pairs + task.offsets[block + a]);

@@ -1,5 +1,6 @@
 #include "make_plan.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace mliap {
@@ -68,7 +69,9 @@ void OwnedPlan<T>::lay_out_table(const mliap_features_settings &settings)
 {
   FeaturePlan<T> &plan = features;
   plan.n_radial = plan.n_orders * plan.n_probes;
-  plan.n_radial_padded = round_up(plan.n_radial, kPadding<T>);
+  plan.n_radial_in_chunks = (plan.n_radial + kRadialChunk<T> / 2 - 1) / kRadialChunk<T> * kRadialChunk<T>;
+  const int n_in_quads = round_up(std::max(0, plan.n_radial - plan.n_radial_in_chunks), kRadialQuad);
+  plan.n_radial_padded = plan.n_radial_in_chunks + n_in_quads;
   const int64_t intervals = plan.n_intervals, row = 4 * plan.n_radial_padded;
   const double h = plan.cutoff / plan.n_intervals;
   require(plan.n_elements * (intervals + 1) * row < INT32_MAX, "the radial table is too large");
@@ -80,11 +83,14 @@ void OwnedPlan<T>::lay_out_table(const mliap_features_settings &settings)
       const double *right_slope = right + plan.n_radial;
       T *out = table.data() + (e * (intervals + 1) + k) * row;
       for (int c = 0; c < plan.n_radial; c++) {  // Hermite's cubic in powers of r - r_knot
+        const int side_by_side = c < plan.n_radial_in_chunks ? kRadialChunk<T> : kRadialQuad;
+        const int first = c / side_by_side * side_by_side;
+        T *of_function = out + 4 * first + c - first;
         const double rise = right[c] - left[c];
-        out[c] = T(left[c]);
-        out[plan.n_radial_padded + c] = T(left_slope[c] / h);
-        out[2 * plan.n_radial_padded + c] = T((3.0 * rise - 2.0 * left_slope[c] - right_slope[c]) / (h * h));
-        out[3 * plan.n_radial_padded + c] = T((left_slope[c] + right_slope[c] - 2.0 * rise) / (h * h * h));
+        of_function[0] = T(left[c]);
+        of_function[side_by_side] = T(left_slope[c] / h);
+        of_function[2 * side_by_side] = T((3.0 * rise - 2.0 * left_slope[c] - right_slope[c]) / (h * h));
+        of_function[3 * side_by_side] = T((left_slope[c] + right_slope[c] - 2.0 * rise) / (h * h * h));
       }
     }
   arrays_.push_back(std::move(table));

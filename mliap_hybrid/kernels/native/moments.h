@@ -9,9 +9,17 @@ namespace MLIAP_SIMD {
 template <class T, bool DUAL, int LEVEL>
 MLIAP_INLINE typename Numbers<T, DUAL>::type radial_at(const Neighbourhood<T> &hood, int radial, long j)
 {
-  const long place = radial * hood.size + j;
+  const long place = j * hood.n_radial + radial * lanes<T>;
   return Numbers<T, DUAL>::function(hood.radial[LEVEL] + place, hood.radial[DUAL ? LEVEL + 1 : LEVEL] + place,
                                     hood.rate + j);
+}
+
+template <class T, bool DUAL>
+MLIAP_INLINE typename Numbers<T, DUAL>::type harmonic_at(const Neighbourhood<T> &hood, int component, long j)
+{
+  typedef Numbers<T, DUAL> Number;
+  constexpr int W = lanes<T>;
+  return Number::read(hood.harmonics + (j * hood.n_harmonics + component * W) * Number::planes, W);
 }
 
 // A range of places among the neighbours.
@@ -32,8 +40,6 @@ void sum_probes(const Neighbourhood<T> &hood, Places places, int first_radial, t
 {
   typedef Numbers<T, DUAL> Number;
   constexpr int M = 2 * n + 1;
-  const long size = hood.size;
-  const T *harmonics = hood.harmonics + n * n * Number::planes * size;
   typename Number::type sum[PROBES * M];
   MLIAP_UNROLL
   for (int k = 0; k < PROBES * M; k++) sum[k] = Number::constant(T(0));
@@ -43,7 +49,7 @@ void sum_probes(const Neighbourhood<T> &hood, Places places, int first_radial, t
     for (int a = 0; a < PROBES; a++) g[a] = radial_at<T, DUAL, 0>(hood, first_radial + a, j);
     MLIAP_UNROLL
     for (int m = 0; m < M; m++) {
-      const typename Number::type s = Number::read(harmonics + m * Number::planes * size + j, size);
+      const typename Number::type s = harmonic_at<T, DUAL>(hood, n * n + m, j);
       MLIAP_UNROLL
       for (int a = 0; a < PROBES; a++) sum[a * M + m] = sum[a * M + m] + g[a] * s;
     }
@@ -126,11 +132,10 @@ MLIAP_INLINE void add_gradients_of_order(const Neighbourhood<T> &hood, long j, i
   typedef Numbers<T, DUAL> Number;
   typedef typename Number::type N;
   constexpr int M = 2 * n + 1;
-  const long size = hood.size, step = Number::planes * size;
   N s[M], of_harmonics[M];  // dE/dS_nm = sum_a g_a dE/dM_nam
   MLIAP_UNROLL
   for (int m = 0; m < M; m++) {
-    s[m] = Number::read(hood.harmonics + (n * n + m) * step + j, size);
+    s[m] = harmonic_at<T, DUAL>(hood, n * n + m, j);
     of_harmonics[m] = Number::constant(T(0));
   }
   for (int a = 0; a < n_probes; a++) {
@@ -148,7 +153,7 @@ MLIAP_INLINE void add_gradients_of_order(const Neighbourhood<T> &hood, long j, i
   if constexpr (n > 0) {
     N below[2 * n - 1];
     MLIAP_UNROLL
-    for (int m = 0; m < 2 * n - 1; m++) below[m] = Number::read(hood.harmonics + ((n - 1) * (n - 1) + m) * step + j, size);
+    for (int m = 0; m < 2 * n - 1; m++) below[m] = harmonic_at<T, DUAL>(hood, (n - 1) * (n - 1) + m, j);
     add_gradients<T, n>(below, of_harmonics, gx, gy, gz);
   }
 }

@@ -11,7 +11,8 @@ using mliap::FeaturePlan;
 using mliap::Task;
 
 // Arrays over the neighbours of a centre, `size` long: whole vectors, filled up with neighbours beyond the cutoff.
-// Quantities that have a tangent (DUAL) keep it `size` numbers behind their value.
+// Quantities that have a tangent (DUAL) keep it `size` numbers behind their value. All radial functions of a vector's
+// neighbours are one piece of memory, and so are their harmonics.
 template <class T>
 struct Neighbourhood {
   long size;
@@ -23,12 +24,13 @@ struct Neighbourhood {
   T *x, *y, *z;      // r_j - r_i
   T *inverse_r;      // 1/r
   T *rate;           // dr/d(displacement)
-  T *beyond_knot;    // r - r_knot
-  int32_t *row;      // first number of the table's interval
-  T *harmonics;      // (components, planes, size)
-  // Values, first and second derivatives by r, (n_radial_padded, size). The highest derivative serves the way back
-  // alone and is written then, into memory that all centres share.
-  T *radial[3];
+  int n_radial;      // padded
+  T *radial[3];      // values, first and second derivatives by r, (size / lanes, n_radial, lanes)
+  // In memory that all centres share: found again on the way back, which costs less than the second-level cache.
+  T *beyond_knot;  // r - r_knot
+  int32_t *row;    // first number of the table's interval
+  int n_harmonics;
+  T *harmonics;    // (size / lanes, n_harmonics, planes, lanes)
 };
 
 // More than there are in the periodic table.
@@ -54,7 +56,7 @@ int64_t most_places(const FeaturePlan<T> &plan, const Task &task)
   return padded<T>(most) + (n_used > 1 ? n_used - 1 : 0) * lanes<T>;
 }
 
-// Room for so many places.
+// Room for so many places, without what centres share.
 template <class T>
 Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long size, int planes, Arena &arena)
 {
@@ -66,11 +68,24 @@ Neighbourhood<T> make_neighbourhood(const FeaturePlan<T> &plan, long size, int p
   hood.z = arena.take<T>(planes * size);
   hood.inverse_r = arena.take<T>(planes * size);
   hood.rate = arena.take<T>(size);
-  hood.beyond_knot = arena.take<T>(size);
-  hood.row = arena.take<int32_t>(size);
-  hood.harmonics = arena.take<T>((plan.max_order + 1) * (plan.max_order + 1) * planes * size);
-  for (int level = 0; level < planes; level++) hood.radial[level] = arena.take<T>(plan.n_radial_padded * size);
+  hood.n_radial = plan.n_radial_padded;
+  hood.n_harmonics = (plan.max_order + 1) * (plan.max_order + 1);
+  for (int level = 0; level <= planes; level++) hood.radial[level] = arena.take<T>(plan.n_radial_padded * size);
   return hood;
+}
+
+// Room for what n centres share.
+template <class T>
+void share_memory(Neighbourhood<T> *hoods, int n, long size, int planes, Arena &arena)
+{
+  hoods[0].beyond_knot = arena.take<T>(size);
+  hoods[0].row = arena.take<int32_t>(size);
+  hoods[0].harmonics = arena.take<T>(hoods[0].n_harmonics * planes * size);
+  for (int a = 1; a < n; a++) {
+    hoods[a].beyond_knot = hoods[0].beyond_knot;
+    hoods[a].row = hoods[0].row;
+    hoods[a].harmonics = hoods[0].harmonics;
+  }
 }
 
 template <class T>
@@ -169,7 +184,7 @@ void place_harmonics_up_to(Neighbourhood<T> &hood)
                                   Number::read(hood.z + j, hood.size), s);
     MLIAP_UNROLL
     for (int k = 0; k < n_components; k++)
-      Number::write(hood.harmonics + k * Number::planes * hood.size + j, hood.size, s[k]);
+      Number::write(hood.harmonics + (j * n_components + k * lanes<T>) * Number::planes, lanes<T>, s[k]);
   }
 }
 
@@ -187,35 +202,68 @@ void place_harmonics(int max_order, Neighbourhood<T> &hood)
   }
 }
 
-// Value (LEVEL 0), first or second derivative of a cubic from its coefficients.
-template <class T, int LEVEL>
-MLIAP_INLINE Vec<T> cubic(const T *coefficients, long stride, T t)
+// Values of cubics with the coefficients c, the highest one last, and LEVELS - 1 derivatives, by Horner's scheme.
+template <class T, int LEVELS>
+MLIAP_INLINE void cubics(const Vec<T> *c, Vec<T> t, Vec<T> *levels)
 {
-  const Vec<T> c1 = load(coefficients + stride), c2 = load(coefficients + 2 * stride);
-  const Vec<T> c3 = load(coefficients + 3 * stride);
-  if constexpr (LEVEL == 0) return ((c3 * t + c2) * t + c1) * t + load(coefficients);
-  if constexpr (LEVEL == 1) return (T(3) * c3 * t + T(2) * c2) * t + c1;
-  return T(6) * c3 * t + T(2) * c2;
+  const Vec<T> b2 = c[3] * t + c[2], b1 = b2 * t + c[1];
+  levels[0] = b1 * t + c[0];
+  if constexpr (LEVELS == 1) return;
+  const Vec<T> d2 = c[3] * t + b2;
+  levels[1] = d2 * t + b1;
+  if constexpr (LEVELS > 2) levels[2] = T(2) * (c[3] * t + d2);
 }
 
-// Radial functions of all neighbours. The table has the functions in neighbouring places, so one neighbour's are read
-// and evaluated in the lanes, and squares of neighbours and functions are transposed: cheaper than to gather.
-template <class T, int LEVEL>
-void place_radial(const FeaturePlan<T> &plan, Neighbourhood<T> &hood)
+// Some radial functions of all neighbours, and LEVELS - 1 derivatives. Their coefficients lie side by side in the table,
+// `stride` of them before those of the next power. They are read and evaluated in the lanes, then squares of neighbours
+// and functions are transposed: cheaper than to gather. Vectors hold SIZE functions of one neighbour, or of several.
+template <class T, int LEVELS, int SIZE>
+void place_functions(const T *coefficients, long stride, int first, Neighbourhood<T> &hood)
 {
-  constexpr int W = lanes<T>;
-  const long stride = plan.n_radial_padded;
-  for (long j = 0; j < hood.size; j += W) {
-    for (int c = 0; c < plan.n_radial; c += W) {
-      Vec<T> square[W];
+  constexpr int W = lanes<T>, Q = square_size<T>, n_neighbours = Q * W / SIZE;
+  for (long j = 0; j < hood.size; j += n_neighbours) {
+    Vec<T> square[LEVELS][Q];
+    MLIAP_UNROLL
+    for (int k = 0; k < Q; k++) {
+      Vec<T> c[4], t, levels[LEVELS];
+      if constexpr (SIZE == W) {
+        MLIAP_UNROLL
+        for (int power = 0; power < 4; power++) c[power] = load(coefficients + hood.row[j + k] + power * stride);
+        t = splat(hood.beyond_knot[j + k]);
+      } else {
+        MLIAP_UNROLL
+        for (int power = 0; power < 4; power++)
+          c[power] = load_blocks(coefficients + power * stride, hood.row + j + k);
+        t = spread_blocks(hood.beyond_knot + j + k);
+      }
+      cubics<T, LEVELS>(c, t, levels);
       MLIAP_UNROLL
-      for (int k = 0; k < W; k++)
-        square[k] = cubic<T, LEVEL>(plan.table + hood.row[j + k] + c, stride, hood.beyond_knot[j + k]);
-      transpose<T>(square);
+      for (int level = 0; level < LEVELS; level++) square[level][k] = levels[level];
+    }
+    MLIAP_UNROLL
+    for (int level = 0; level < LEVELS; level++) {
+      transpose_squares<T>(square[level]);
+      T *out = hood.radial[level] + j / W * W * hood.n_radial + first * W + j % W;
       MLIAP_UNROLL
-      for (int k = 0; k < W; k++) store<T>(hood.radial[LEVEL] + (c + k) * hood.size + j, square[k]);
+      for (int k = 0; k < Q; k++) {
+        if constexpr (n_neighbours == W)
+          store<T>(out + k * W, square[level][k]);
+        else
+          store_blocks(out + k * W, Q * W, square[level][k]);
+      }
     }
   }
+}
+
+// Radial functions of all neighbours, and LEVELS - 1 derivatives.
+template <class T, int LEVELS>
+void place_radial(const FeaturePlan<T> &plan, Neighbourhood<T> &hood)
+{
+  constexpr int W = lanes<T>, C = mliap::kRadialChunk<T>, Q = mliap::kRadialQuad, SIZE = W < Q ? W : Q;
+  for (int c = 0; c < plan.n_radial_in_chunks; c += W)
+    place_functions<T, LEVELS, W>(plan.table + 4 * (c / C * C) + c % C, C, c, hood);
+  for (int c = plan.n_radial_in_chunks; c < plan.n_radial_padded; c += SIZE)
+    place_functions<T, LEVELS, SIZE>(plan.table + 4 * (c / Q * Q) + c % Q, Q, c, hood);
 }
 
 }  // namespace MLIAP_SIMD

@@ -35,6 +35,11 @@ struct Coupling {
   int32_t first_term, last_term;
 };
 
+// Radial functions that lie side by side in the table, and those of the last ones that would not fill half a chunk.
+template <class T>
+constexpr int kRadialChunk = 64 / int(sizeof(T));
+constexpr int kRadialQuad = 4;
+
 template <class T>
 struct FeaturePlan {
   int n_elements, n_orders, n_probes, max_order;
@@ -45,12 +50,12 @@ struct FeaturePlan {
   int n_slots, slot_size;
   int n_moments, n_moments_padded;
   const int32_t *moment_of_feature;  // (n_features) where the moments are the features, else null
-  int n_radial, n_radial_padded;
+  int n_radial, n_radial_in_chunks, n_radial_padded;
   double cutoff;
   T spacing, inverse_spacing;
   int n_intervals;
-  // (n_elements, n_intervals + 1, 4, n_radial_padded): coefficients of the powers of r - r_knot; the last interval, that
-  // of pairs beyond the cutoff, is zero.
+  // (n_elements, n_intervals + 1, 4 n_radial_padded): coefficients of the powers of r - r_knot. An interval has chunks of
+  // kRadialChunk functions, then quads, each (4, functions). The last interval, that of pairs beyond the cutoff, is zero.
   const T *table;
   const T *own;  // (n_elements, n_probes), by Y_00 already
   int n_products, n_triples, n_couplings, n_features, n_features_padded;
