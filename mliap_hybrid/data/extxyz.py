@@ -1,8 +1,8 @@
 """Extended xyz through ASE, without three of its limits.
 
 ASE takes a blank line in the place of the next number of atoms for the end of the file. It makes six numbers of the
-nine of a `stress`, so that one that is not symmetric could not be told. And it refuses a `stress` or `virial` in nested
-brackets, as the library extxyz of libAtoms writes them.
+nine of a `stress`, so that one that is not symmetric could not be told. And tensors in nested brackets, as the library
+extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mliap_hybrid.errors import InputError
 STRESS = re.compile(r"""(?:^|\s)stress=["'{\[]([^"'}\]]*)["'}\]]""")
 """Entry `stress` of a comment line."""
 
-NESTED = re.compile(r"""(^|\s)(stress|virial)=["']?\[\s*(\[[^"'=]*?\])\s*\]["']?""")
-"""Entry in nested brackets, row by row."""
+NESTED = re.compile(r"""(^|\s)((?!Lattice)\w+)=["']?\[\s*(\[[^"'=]*?\])\s*\]["']?""")
+"""Entry in nested brackets, row by row; of a cell nobody knows whether they are rows."""
 
 
 def read_extxyz(text: str) -> list[Atoms]:
@@ -97,7 +97,7 @@ def _flatten(lines: list[str], starts: list[tuple[int, int]]) -> bool:
 
 
 def _in_a_row(found: re.Match[str]) -> str:
-    """Column by column, as ASE reads nine numbers; an entry that is no 3 x 3 tensor stays."""
+    """Column by column, as ASE reads nine numbers of a tensor; an entry that is no 3 x 3 tensor stays."""
     rows = [row.replace(",", " ").split() for row in re.findall(r"\[([^\[\]]*)\]", found[3])]
     if [len(row) for row in rows] != [3, 3, 3]:
         return found[0]

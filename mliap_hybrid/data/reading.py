@@ -77,9 +77,11 @@ def frame_to_batch(
     Raises
     ------
     InputError
-        If the structure is empty or broken, or a label is missing or wrong.
+        If the structure is empty or broken, or a label is missing or wrong, or that of the structure before a change.
     """
     if isinstance(frame, Atoms):
+        if keys is not None:
+            _check_unchanged(frame)
         frame = Frame(frame, frame.get_chemical_formula() or "the structure")
     atoms, units = frame.atoms, units or LabelUnits()
     labels = read_labels(frame, keys, units, allow_missing) if keys is not None else Labels()
@@ -95,6 +97,19 @@ def frame_to_batch(
     )
     molecules = molecule_ids(frame, None if keys is None else keys.molecules)
     return replace(batch, sources=(frame.source,), molecules=molecules, config_types=_config_types(frame, keys))
+
+
+def _check_unchanged(atoms: Atoms) -> None:
+    """Refuse results of a calculator that belong to the structure before it was changed; ASE keeps them."""
+    calculator = atoms.calc
+    if calculator is None or not calculator.results or getattr(calculator, "atoms", None) is None:
+        return
+    that_count = {"positions", "numbers", "cell"} if calculator.atoms.pbc.any() else {"positions", "numbers"}
+    if changes := [change for change in calculator.check_state(atoms) if change in that_count]:
+        raise InputError(
+            f"the labels of {atoms.get_chemical_formula() or 'the structure'} are those of another structure: its "
+            f"{', '.join(changes)} changed after they were computed; label it again, or take the copy that was labelled"
+        )
 
 
 def _config_types(frame: Frame, keys: LabelKeys | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.convergence import UNCONVERGED
 from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
 from mliap_hybrid.data.lammps_dump import WAY_OUT, is_all_carbon
+from mliap_hybrid.data.shared_labels import shared_labels_warning
 from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.quantities import quantity_of_key
 
@@ -51,6 +52,7 @@ def suspicious_frames(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
         _same_energies(frames, keys),
         _unconverged(frames),
         _carbon(frames),
+        shared_labels_warning(frames, keys),
         _free_energies(frames, keys),
         _weights(frames),
         *_zeros(frames, keys),

@@ -24,6 +24,7 @@ from mliap_hybrid.data.convergence import mark_convergence
 from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.missing_labels import check_missing_labels, n_labelled_frames
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
+from mliap_hybrid.data.shared_labels import shared_labels_warning
 from mliap_hybrid.data.suspect_frames import suspicious_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.runs.progress import Display
@@ -248,19 +249,34 @@ def test_frames_after_a_blank_line_are_read(alloy, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("quoted", [False, True])
-@pytest.mark.parametrize("name", ["stress", "virial"])
-def test_tensors_in_nested_brackets_are_read(tmp_path, name, quoted):
-    """As the library extxyz of libAtoms writes them; ASE refuses these two names."""
+@pytest.mark.parametrize(("label", "name"), [("stress", "stress"), ("virial", "virial"), ("stress", "REF_stress")])
+def test_tensors_in_nested_brackets_are_read(tmp_path, label, name, quoted):
+    """As the library extxyz of libAtoms writes them; ASE refuses two names and cuts others."""
     tensor, quote = np.array([[1.0, 4.0, 5.0], [4.0, 2.0, -6e-3], [5.0, -6e-3, 3.0]]), '"' if quoted else ""
     head = 'Lattice="3 1 0 0 4 0 0 0 5" Properties=species:S:1:pos:R:3 energy=-1.0'
     frame = f"1\n{head} {name}={quote}{tensor.tolist()}{quote} pbc=[T, T, T]\nH 0 0 1\n"
     (tmp_path / "data.extxyz").write_text(2 * frame)
-    batch = frame_to_batch(read_frames([tmp_path / "data.extxyz"])[1], 2.0, LabelKeys(forces=None, **{name: name}))
-    factor = -60.0 if name == "stress" else 1.0  # of the volume 3 x 4 x 5
+    batch = frame_to_batch(read_frames([tmp_path / "data.extxyz"])[1], 2.0, LabelKeys(forces=None, **{label: name}))
+    factor = -60.0 if label == "stress" else 1.0  # of the volume 3 x 4 x 5
     np.testing.assert_allclose(batch.virials[0].numpy(), factor * tensor, rtol=1e-12)
     (tmp_path / "data.extxyz").write_text(frame.replace("[4.0, 2.0", "[-4.0, 2.0"))
     with pytest.raises(InputError, match="not symmetric"):
-        frame_to_batch(read_frames([tmp_path / "data.extxyz"])[0], 2.0, LabelKeys(forces=None, **{name: name}))
+        frame_to_batch(read_frames([tmp_path / "data.extxyz"])[0], 2.0, LabelKeys(forces=None, **{label: name}))
+
+
+def test_labels_of_before_a_displacement(alloy, tmp_path, caplog):
+    """ASE writes them into extended xyz; copies that are only shifted have them by right."""
+    shifted = [atoms.copy() for atoms in alloy[:3]]
+    for atoms, labelled in zip(shifted, alloy, strict=False):
+        atoms.positions += [0.3, 0.1, 0.0]
+        atoms.calc = SinglePointCalculator(atoms, **labelled.calc.results)
+    ase.io.write(tmp_path / "shifted.extxyz", [*alloy, *shifted])
+    assert shared_labels_warning(read_frames([tmp_path / "shifted.extxyz"]), LabelKeys()) is None
+    displaced = alloy_frames()[:3]
+    for atoms in displaced:
+        atoms.rattle(0.05)
+    said = told(tmp_path, caplog, [*alloy, *displaced])
+    assert f"3 of {len(alloy) + 3} frames have the energy and forces of another frame with other positions" in said
 
 
 def test_an_empty_comment_line_is_no_end(tmp_path):

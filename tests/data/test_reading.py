@@ -137,6 +137,20 @@ def test_unlabelled_frame_lists_the_keys_found(atoms):
     assert "calculator: nothing" in message
 
 
+@pytest.mark.parametrize("change", ["positions", "cell", "numbers"])
+def test_labels_of_before_a_change_are_refused(change):
+    (changed,) = labelled_frames(1)
+    if change == "positions":
+        changed.rattle(0.1)
+    elif change == "cell":
+        changed.set_cell(1.1 * changed.cell, scale_atoms=True)
+    else:
+        changed.numbers[0] = 19
+    with pytest.raises(InputError, match=f"those of another structure: its .*{change}.* changed after"):
+        frame_to_batch(changed, CUTOFF, LabelKeys())
+    assert frame_to_batch(changed, CUTOFF).energies is None  # without labels it is a structure
+
+
 def test_misnamed_label_is_answered_with_the_nearest(atoms):
     copy = atoms.copy()
     copy.info["REF_energy"] = -1.0
