@@ -20,6 +20,8 @@ from mliap_hybrid.units import ENERGY_UNITS
 KCAL = ENERGY_UNITS["kcal/mol"]
 MOLECULES = ("ethanol", "aspirin", "malonaldehyde", "benzene")
 """Of rMD17."""
+FEW = 50
+"""Frames of the learning curves' other end, those for validation among them."""
 TRAINING = Path(__file__).parents[1] / "training"
 
 
@@ -31,15 +33,21 @@ def labelled(atoms: Atoms, energy: float, forces: np.ndarray, split: str) -> Ato
     return frame
 
 
-def rmd17(data: Path, molecule: str) -> list[Atoms]:
-    """rMD17: 950 training, 50 validation and 1000 test frames of the first published split."""
+def rmd17(data: Path, molecule: str, n_frames: int = 1000) -> list[Atoms]:
+    """rMD17: 950 training, 50 validation and 1000 test frames of the first published split.
+
+    Of fewer frames, 19 of 20 are for training as well, the first ones of each part.
+    """
+    n_training = 19 * n_frames // 20
+    kept = {"train": range(n_training), "validation": range(950, 950 + n_frames - n_training)}
     frames = []
     for part in ("train", "test"):
         arrays = np.load(data / "rmd17" / f"rmd17_{molecule}_{part}_01.npz")
         for k, positions in enumerate(arrays["coords"]):
             atoms = Atoms(arrays["nuclear_charges"], positions)
             split = "validation" if part == "train" and k >= 950 else part
-            frames.append(labelled(atoms, arrays["energies"][k] * KCAL, arrays["forces"][k] * KCAL, split))
+            if split == "test" or k in kept[split]:
+                frames.append(labelled(atoms, arrays["energies"][k] * KCAL, arrays["forces"][k] * KCAL, split))
     return frames
 
 
@@ -74,6 +82,7 @@ def own(data: Path, file: str) -> list[Atoms]:
 
 FRAMES: dict[str, Callable[[Path], list[Atoms]]] = {
     **{molecule: functools.partial(rmd17, molecule=molecule) for molecule in MOLECULES},
+    **{f"{molecule}-{FEW}": functools.partial(rmd17, molecule=molecule, n_frames=FEW) for molecule in MOLECULES},
     "3BPA": three_bpa,
     "AcAc": acetylacetone,
     "Li": functools.partial(mlearn, element="Li"),
