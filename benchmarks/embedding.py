@@ -4,8 +4,8 @@
 
 Every fold holds out ten scans of fifty; errors are of points of the well (below 5 kcal/mol) of scans that were held
 out. The same forms with constants of elements, and a pure network, are trained on the same points. "Trained to 5 Å,
-tested beyond": molecules whose centres of mass are within 5 Å of each other, then those at 5 to 10 Å in scans that were
-held out. `--quick`: one fold and few steps, in two minutes.
+tested beyond": molecules whose centres of mass are within 5 Å of each other, then those at 5 to 10 Å in held-out scans.
+`--quick`: one fold and few steps, in two minutes.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class TrainableModel(torch.nn.Module):
         self.total_charge_input = total_charge_input
         self.environment = environment
         self.energies_alone = False
-        """Whether nobody asks for forces and virials, which then are zero: training is several times faster."""
+        """Whether nobody asks for forces and virials, which then are incomplete: a step is several times faster."""
 
     @property
     def atomic_parameters(self) -> torch.nn.ModuleDict:

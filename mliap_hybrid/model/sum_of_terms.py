@@ -76,7 +76,7 @@ def sum_of_terms(
     seen : Geometry, optional
         What parameters see of the geometry; all of it by default.
     with_gradients : bool
-        Whether anybody asks for what changes with positions; zeros where not.
+        Whether anybody asks for what changes with positions, which is incomplete otherwise.
 
     Returns
     -------
