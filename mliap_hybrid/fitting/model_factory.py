@@ -85,7 +85,10 @@ def make_trainable_model(
             terms.append(made.term)
     parameters += parameters_of([made for made in trained if not fits_charges(made)])
     others = settings.electrostatics.total_charge_input, settings.features.environment
-    return TrainableModel(heads, terms, parameters, *others).float()
+    model = TrainableModel(heads, terms, parameters, *others).float()
+    keys = settings.data.keys
+    model.energies_alone = settings.data.energies == "interaction" and keys.forces is None and not keys.with_virials
+    return model
 
 
 def make_model(

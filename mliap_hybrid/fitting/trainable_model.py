@@ -56,6 +56,8 @@ class TrainableModel(torch.nn.Module):
         self.theta = torch.nn.ModuleDict({parameter.name: parameter for parameter in parameters})  # so in checkpoints
         self.total_charge_input = total_charge_input
         self.environment = environment
+        self.energies_alone = False
+        """Whether nobody asks for forces and virials, which then are incomplete: a step is several times faster."""
 
     @property
     def atomic_parameters(self) -> torch.nn.ModuleDict:
@@ -83,7 +85,16 @@ class TrainableModel(torch.nn.Module):
         geometry = frames.geometry
         terms, parameters = self.terms.values(), self.atomic_parameters.values()
         seen = self._seen(frames)
-        total = sum_of_terms(terms, parameters, geometry, frames.species, heads, frames.constants, seen=seen)  # type: ignore[arg-type]
+        total = sum_of_terms(
+            terms,  # type: ignore[arg-type]
+            parameters,  # type: ignore[arg-type]
+            geometry,
+            frames.species,
+            heads,
+            frames.constants,
+            seen=seen,
+            with_gradients=not self.energies_alone,
+        )
         backend = backend_of_training(0, total.pair_gradients.device, total.pair_gradients.dtype)
         pairs = frames.pair_i, frames.pair_j, frames.pair_vectors
         forces, virials = backend.pair_sums(*pairs, frames.frame_of_atom, frames.n_frames)(total.pair_gradients)

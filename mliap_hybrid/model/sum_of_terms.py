@@ -57,6 +57,7 @@ def sum_of_terms(
     constants: Mapping[str, Constants] | None = None,
     neighbour_species: Callable[[], Tensor] | None = None,
     seen: Geometry | None = None,
+    with_gradients: bool = True,
 ) -> Total:
     """Energy and its derivatives. Collective if a term or a parameter asks other ranks, which all do in the same order.
 
@@ -76,6 +77,8 @@ def sum_of_terms(
         Gives the index (n_pairs,) of each neighbour's element, with which constants need no exchange.
     seen : Geometry, optional
         What parameters see of the geometry; all of it by default.
+    with_gradients : bool
+        Whether anybody asks for what changes with positions, which is incomplete otherwise.
 
     Returns
     -------
@@ -92,12 +95,17 @@ def sum_of_terms(
             known[parameter.name] = partial(_of_elements, parameter, neighbour_species)
     parameter_values = ParameterValues(geometry, values, known)
     terms = list(terms)
-    each = [term.contribution(geometry, parameter_values, constants.get(term.kind)) for term in terms]
+    each = [
+        (term.contribution if with_gradients else term.energies_alone)(
+            geometry, parameter_values, constants.get(term.kind)
+        )
+        for term in terms
+    ]
     total = summed(each)
 
     gradients = _of_pairs(total, geometry)
     weights: dict[str, Tensor] = {}
-    for (name, head), pullback in pullbacks.items():
+    for (name, head), pullback in pullbacks.items() if with_gradients else ():
         of_parameter = total.parameter_gradients.get(name)
         if of_parameter is None:
             continue
@@ -106,7 +114,7 @@ def sum_of_terms(
             gradients.append(at_fixed_head)
         if head is not None and of_head is not None:
             weights[head] = of_head
-    if heads is not None:
+    if heads is not None and with_gradients:
         gradients = [heads.pair_gradients(weights), *gradients]
     if not gradients:
         gradients = [torch.zeros_like(geometry.pair_vectors)]

@@ -169,6 +169,12 @@ class Term(torch.nn.Module, ABC):
             parameter_gradients=dict(zip(inputs, gradients, strict=True)),
         )
 
+    def energies_alone(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Contribution:
+        """Energies, and what costs nothing beside them: for trainings on energies. Arguments as of `contribution`."""
+        return self.contribution(geometry, parameters, constants)
+
     def constants(self, geometry: Geometry, with_virials: bool) -> Constants | None:
         """What training may keep of one frame; None if nothing."""
         return None
@@ -239,6 +245,12 @@ class PairTerm(Term):
             distance_derivatives=distance_derivatives,
             parameter_gradients=dict(zip(inputs, gradients, strict=True)),
         )
+
+    def energies_alone(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Contribution:
+        """As in `Term`."""
+        return Contribution(energies=self.energy(geometry, parameters))
 
 
 def derivatives(energies: Tensor, inputs: Sequence[Tensor], create_graph: bool) -> tuple[Tensor, ...]:
