@@ -98,6 +98,22 @@ class _Moments:
     """(n_pairs,) each: those by which induced dipoles do."""
 
 
+@dataclass(frozen=True)
+class _Far:
+    """What Gaussians with dipoles have more than without, and its derivatives."""
+
+    energies: Tensor
+    """(n_centres,) eV."""
+    by_charges: Tensor
+    """(n_centres,) V."""
+    by_dipoles: Tensor
+    """(n_centres, 3) V/Å."""
+    forces: Tensor
+    """(n_centres, 3) eV/Å, at fixed dipoles."""
+    virials: Tensor
+    """(n_structures, 3, 3) eV, at fixed dipoles."""
+
+
 class Dipoles(Term):
     """Permanent and induced dipoles in crystals and molecules."""
 
@@ -163,40 +179,32 @@ class Dipoles(Term):
         """
         inputs, of_graph = parameters.leaves(self.takes)
         vectors = geometry.pair_vectors.detach().double()  # (n_pairs, 3)
-        places = constants.multipoles(self.smearing) if isinstance(constants, StructurePlaces) else None
-        operator = None if places is not None else self._operator(geometry)
-        multipoles: Multipoles = operator.multipoles() if operator is not None else places  # type: ignore[assignment]
-
+        operator = None if isinstance(constants, StructurePlaces) else self._operator(geometry)
+        multipoles = self._multipoles(operator, constants)
         with torch.set_grad_enabled(of_graph):
             moments = self._moments(geometry, parameters, vectors)
             induced = self._induced(geometry, moments, vectors, multipoles)  # (n_centres, 3)
             dipoles = moments.permanent + induced  # (n_centres, 3)
-            no_charges, no_dipoles = torch.zeros_like(moments.charges), torch.zeros_like(dipoles)
-            of_charges = multipoles.atomic_fields(moments.charges, no_dipoles)
-            of_dipoles = multipoles.atomic_fields(no_charges, dipoles)
-            own = own_field(self.smearing) * dipoles  # (n_centres, 3): taken back of each atom's own field
-            energies = -(dipoles * (of_charges.fields + 0.5 * (of_dipoles.fields + own))).sum(1)  # (n_centres,)
-            by_dipoles = -(of_charges.fields + of_dipoles.fields + own)  # (n_centres, 3): of all but close pairs
-            forces, virials = self._far_forces(moments.charges, dipoles, of_charges, of_dipoles, multipoles)
+            far = self._far(moments.charges, dipoles, multipoles)
 
-        with torch.enable_grad():
-            # At fixed induced dipoles, at which the energy is stationary.
-            vectors = vectors.requires_grad_()
-            free = self._moments(geometry, inputs, vectors)
-            close = self._close_energies(geometry, free, induced, vectors)  # (n_centres,)
-            changes = close + (free.permanent * by_dipoles).sum(1)  # (n_centres,)
-            pair_gradients, *gradients = derivatives(changes, [vectors, *inputs.values()], of_graph)
+        with torch.enable_grad():  # at fixed induced dipoles, at which the energy is stationary
+            moved = vectors.detach().requires_grad_()  # (n_pairs, 3)
+            free = self._moments(geometry, inputs, moved)
+            close = self._close_energies(geometry, free, induced, moved)  # (n_centres,)
+            changes = close + (free.permanent * far.by_dipoles).sum(1)  # (n_centres,)
+            pair_gradients, *gradients = derivatives(changes, [moved, *inputs.values()], of_graph)
         by_parameters = dict(zip(inputs, gradients, strict=True))
-        by_parameters["charge"] = by_parameters["charge"] + of_dipoles.potentials
+        by_parameters["charge"] = by_parameters["charge"] + far.by_charges
 
-        if operator is not None:
-            forces, virials = operator.hand_over(moments.charges, forces, virials)
-        dtype, energies = geometry.pair_vectors.dtype, energies + (close if of_graph else close.detach())
+        handed = (far.forces, far.virials)
+        left = handed if operator is None else operator.hand_over(moments.charges, *handed)
+        dtype = geometry.pair_vectors.dtype
+        forces, virials = (None if part is None else part.to(dtype) for part in left)
         return Contribution(
-            energies=energies.to(dtype),
+            energies=(far.energies + (close if of_graph else close.detach())).to(dtype),
             pair_gradients=pair_gradients.to(dtype),
-            forces=None if forces is None else forces.to(dtype),
-            virials=None if virials is None else virials.to(dtype),
+            forces=forces,
+            virials=virials,
             dipoles=dipoles.to(dtype),
             parameter_gradients={name: gradient.to(dtype) for name, gradient in by_parameters.items()},
         )
@@ -243,6 +251,13 @@ class Dipoles(Term):
             return operator
         assert geometry.structures is not None
         return EwaldSum(geometry.structures, self.smearing)
+
+    def _multipoles(self, operator: CoulombOperator | None, constants: Constants | None) -> Multipoles:
+        """The atoms, as a run, a batch or the constants of a training have them."""
+        if operator is not None:
+            return operator.multipoles()
+        assert isinstance(constants, StructurePlaces)
+        return constants.multipoles(self.smearing)
 
     def _moments(self, geometry: Geometry, parameters: ParameterValues, vectors: Tensor) -> _Moments:
         """Charges, permanent dipoles, and how close atoms are damped. Collective."""
@@ -312,17 +327,23 @@ class Dipoles(Term):
         of_pairs = (induced.index_select(0, geometry.pair_i) * fields).sum(1)  # (n_pairs,)
         return cost - sum_over_pairs(geometry, of_pairs)
 
-    @staticmethod
-    def _far_forces(
-        charges: Tensor, dipoles: Tensor, of_charges: AtomicFields, of_dipoles: AtomicFields, multipoles: Multipoles
-    ) -> tuple[Tensor, Tensor]:
-        """Forces and virials of charges and dipoles less those of charges alone. Collective."""
-        gradients = of_charges.gradients + of_dipoles.gradients  # (n_centres, 3, 3)
-        on_dipoles = AtomicFields(of_dipoles.potentials, of_dipoles.fields, gradients)
-        forces = forces_on(charges, dipoles, on_dipoles)  # (n_centres, 3)
-        of_both, of_one = ((charges, d) for d in (dipoles, torch.zeros_like(dipoles)))
-        alone = charges[:, None] * of_charges.fields  # (n_centres, 3)
-        return forces, multipoles.virials(*of_both, forces + alone) - multipoles.virials(*of_one, alone)
+    def _far(self, charges: Tensor, dipoles: Tensor, multipoles: Multipoles) -> _Far:
+        """W(q, d) - W(q, 0) - self of physics/induction.py. Collective."""
+        no_charges, no_dipoles = torch.zeros_like(charges), torch.zeros_like(dipoles)
+        of_charges = multipoles.atomic_fields(charges, no_dipoles)
+        of_dipoles = multipoles.atomic_fields(no_charges, dipoles)
+        of_others = of_dipoles.fields + own_field(self.smearing) * dipoles  # (n_centres, 3)
+        both = of_charges.gradients + of_dipoles.gradients  # (n_centres, 3, 3)
+        forces = forces_on(charges, dipoles, AtomicFields(of_dipoles.potentials, of_dipoles.fields, both))
+        alone = charges[:, None] * of_charges.fields  # (n_centres, 3): forces of charges on each other
+        virials = multipoles.virials(charges, dipoles, forces + alone) - multipoles.virials(charges, no_dipoles, alone)
+        return _Far(
+            energies=-(dipoles * (of_charges.fields + 0.5 * of_others)).sum(1),
+            by_charges=of_dipoles.potentials,
+            by_dipoles=-(of_charges.fields + of_others),
+            forces=forces,
+            virials=virials,
+        )
 
 
 @dataclass(frozen=True)
