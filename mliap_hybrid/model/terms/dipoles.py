@@ -10,7 +10,7 @@ linear system, whose adjoint is solved once in each backward pass (physics/conju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -23,19 +23,19 @@ from mliap_hybrid.model.molecules.membership import in_own_molecule
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution, Term, TermDescription, derivatives, sum_over_pairs
 from mliap_hybrid.model.terms.dispersion import switch
-from mliap_hybrid.multipoles import AtomicFields, Multipoles, forces_on
+from mliap_hybrid.model.terms.structure_places import StructurePlaces
+from mliap_hybrid.multipoles import Multipoles
 from mliap_hybrid.physics.bond_dipoles import bond_dipoles
 from mliap_hybrid.physics.conjugate_gradients import conjugate_gradients, with_response
 from mliap_hybrid.physics.damping import Damping, damping_of
+from mliap_hybrid.physics.dipole_energy import dipole_energy
 from mliap_hybrid.physics.ewald_operator import EwaldSum
 from mliap_hybrid.physics.induction import (
     Induction,
     damping_differences,
     gaussians_taken_back,
-    own_field,
     pair_fields,
 )
-from mliap_hybrid.physics.multipoles_batch import BatchMultipoles
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import COULOMB_CONSTANT
 
@@ -96,22 +96,6 @@ class _Moments:
     """(n_pairs,) each: `damping_differences` by which charges and permanent dipoles induce; zeros where nothing is."""
     mutual: tuple[Tensor, Tensor]
     """(n_pairs,) each: those by which induced dipoles do."""
-
-
-@dataclass(frozen=True)
-class _Far:
-    """What Gaussians with dipoles have more than without, and its derivatives."""
-
-    energies: Tensor
-    """(n_centres,) eV."""
-    by_charges: Tensor
-    """(n_centres,) V."""
-    by_dipoles: Tensor
-    """(n_centres, 3) V/Å."""
-    forces: Tensor
-    """(n_centres, 3) eV/Å, at fixed dipoles."""
-    virials: Tensor
-    """(n_structures, 3, 3) eV, at fixed dipoles."""
 
 
 class Dipoles(Term):
@@ -185,7 +169,7 @@ class Dipoles(Term):
             moments = self._moments(geometry, parameters, vectors)
             induced = self._induced(geometry, moments, vectors, multipoles)  # (n_centres, 3)
             dipoles = moments.permanent + induced  # (n_centres, 3)
-            far = self._far(moments.charges, dipoles, multipoles)
+            far = dipole_energy(moments.charges, dipoles, multipoles, self.smearing)
 
         with torch.enable_grad():  # at fixed induced dipoles, at which the energy is stationary
             moved = vectors.detach().requires_grad_()  # (n_pairs, 3)
@@ -326,55 +310,3 @@ class Dipoles(Term):
         cost = 0.5 * COULOMB_CONSTANT * induced.square().sum(1) / moments.polarisabilities  # (n_centres,)
         of_pairs = (induced.index_select(0, geometry.pair_i) * fields).sum(1)  # (n_pairs,)
         return cost - sum_over_pairs(geometry, of_pairs)
-
-    def _far(self, charges: Tensor, dipoles: Tensor, multipoles: Multipoles) -> _Far:
-        """W(q, d) - W(q, 0) - self of physics/induction.py. Collective."""
-        no_charges, no_dipoles = torch.zeros_like(charges), torch.zeros_like(dipoles)
-        of_charges = multipoles.atomic_fields(charges, no_dipoles)
-        of_dipoles = multipoles.atomic_fields(no_charges, dipoles)
-        of_others = of_dipoles.fields + own_field(self.smearing) * dipoles  # (n_centres, 3)
-        both = of_charges.gradients + of_dipoles.gradients  # (n_centres, 3, 3)
-        forces = forces_on(charges, dipoles, AtomicFields(of_dipoles.potentials, of_dipoles.fields, both))
-        alone = charges[:, None] * of_charges.fields  # (n_centres, 3): forces of charges on each other
-        virials = multipoles.virials(charges, dipoles, forces + alone) - multipoles.virials(charges, no_dipoles, alone)
-        return _Far(
-            energies=-(dipoles * (of_charges.fields + 0.5 * of_others)).sum(1),
-            by_charges=of_dipoles.potentials,
-            by_dipoles=-(of_charges.fields + of_others),
-            forces=forces,
-            virials=virials,
-        )
-
-
-@dataclass(frozen=True)
-class StructurePlaces(Constants):
-    """Atoms and boxes of frames laid end to end, float64: fields of dipoles are computed from them in each step."""
-
-    positions: Tensor
-    """(n_atoms, 3) Å."""
-    cells: Tensor
-    """(n_structures, 3, 3) Å."""
-    periodic: Tensor
-    """(n_structures, 3) bool."""
-    counts: Tensor
-    """(n_structures,) int64: number of atoms of each."""
-
-    @property
-    def n_bytes(self) -> int:
-        """As in `Constants`."""
-        return sum(part.nbytes for part in (self.positions, self.cells, self.periodic, self.counts))
-
-    def followed_by(self, others: Sequence[Constants]) -> StructurePlaces:
-        """As in `Constants`."""
-        all_of_them = [self, *(other for other in others if isinstance(other, StructurePlaces))]
-        parts: list[Callable[[StructurePlaces], Tensor]] = [
-            lambda each: each.positions,
-            lambda each: each.cells,
-            lambda each: each.periodic,
-            lambda each: each.counts,
-        ]
-        return StructurePlaces(*(torch.cat([part(each) for each in all_of_them]) for part in parts))
-
-    def multipoles(self, smearing: float) -> BatchMultipoles:
-        """The atoms, to be given charges and dipoles of a width in Å."""
-        return BatchMultipoles(self.positions, self.cells, self.periodic, self.counts, smearing)
