@@ -7,9 +7,11 @@ wait for the others. Atoms may be divided between processors: sums over structur
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mliap_hybrid.errors import InputError
 
@@ -105,11 +107,11 @@ class _Response(torch.autograd.Function):
     """Zeros, whose derivative is A^-1."""
 
     @staticmethod
-    def forward(context, left: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(context: Any, left: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
         context.solve = solve
         return torch.zeros_like(left)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(context, gradients: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable
+    def backward(context: Any, gradients: Tensor) -> tuple[Tensor, None]:
         return context.solve(gradients), None

@@ -16,8 +16,9 @@ from mliap_hybrid.lammps.command import lammps_command
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, write_data_file
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.unified import open_unified
+from mliap_hybrid.testing.dipole_models import with_dipoles
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
-from mliap_hybrid.testing.models import charge_predicting_model
+from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import random_structure
 
 pytestmark = pytest.mark.mpi
@@ -136,6 +137,12 @@ def folders(tmp_path_factory):
     for name, model, structure, symbols in (
         ("shift", charge_predicting_model("shift"), atoms, ["Na", "Cl"]),
         ("increments", charge_predicting_model("increments"), atoms, ["Na", "Cl"]),
+        (
+            "dipoles",
+            with_dipoles(sodium_chloride_model(), permanent="constant", induced="constant"),
+            atoms,
+            ["Na", "Cl"],
+        ),
         ("molecules", molecule_model(), box_of_ammonia(3, edge=12.0), ["H", "N"]),
     ):
         folder = made[name] = tmp_path_factory.mktemp(name)
@@ -161,9 +168,9 @@ def found(folders):
 
 
 @pytest.mark.parametrize("ranks", RANKS)
-@pytest.mark.parametrize("name", ["shift", "increments", "molecules"])
+@pytest.mark.parametrize("name", ["shift", "increments", "dipoles", "molecules"])
 def test_equals_the_plugin(found, name, ranks):
-    """A model of molecules gets their IDs."""
+    """A model of molecules gets their IDs; one with dipoles hands over two parts of the Coulomb forces."""
     expected, of_instance = found[name, "plugin", 1], found[name, "connected", ranks]
     for quantity, value in expected["thermo"].items():
         assert of_instance["thermo"][quantity] == pytest.approx(value, rel=1e-9, abs=1e-7), quantity

@@ -18,52 +18,20 @@ from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.lammps.single_points import lammps_result
 from mliap_hybrid.model.bounds import VolumeRatio
 from mliap_hybrid.model.evaluator import Evaluator
-from mliap_hybrid.model.heads import Head
-from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameter_values import ParameterValues
-from mliap_hybrid.model.term_section import MadeTerm, TermContext
+from mliap_hybrid.model.term_section import MadeTerm
 from mliap_hybrid.model.terms.dipole_settings import DipoleSettings, polarisabilities
-from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.electrostatics_settings import ElectrostaticsSettings
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.structure import join_batches
+from mliap_hybrid.testing.dipole_models import POLARISABILITIES, with_dipoles
 from mliap_hybrid.testing.labelled import small_settings
-from mliap_hybrid.testing.models import charge_predicting_model, network_of, sodium_chloride_model
+from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 from mliap_hybrid.testing.term_tests import TermTests
 
 pytestmark = pytest.mark.usefixtures("undrawn_figures")
-
-IONS = {"Na": 0.4, "Cl": 2.5}
-"""Å^3: chloride in crystals has about three, sodium less."""
-STRENGTHS = {"Na": 0.08, "Cl": -0.05}
-
-
-def with_dipoles(base: HybridModel, **settings) -> HybridModel:
-    """A model with dipoles, whose error of rounding is all that tests shall see."""
-    given = {
-        "permanent": {"strengths": STRENGTHS, "reach": 3.5},
-        "induced": {"polarisabilities": IONS, "tolerance": 1e-12},
-    }
-    chosen = {
-        name: value for part in settings for name, value in given.get(part, {}).items() if settings[part] != "none"
-    }
-    of_charges = {"electrostatics": MadeTerm(base.term(Electrostatics), (base.parameter("charge"),))}
-    made = DipoleSettings(**(chosen | settings)).make(TermContext(base.elements, base.cutoff, made=of_charges))
-    random = torch.Generator().manual_seed(7)
-    heads = [
-        Head(name, [network_of(base.whitening.matrix.shape[1], random, hidden)]) for name, hidden in made.hidden.items()
-    ]
-    parameters = [*made.parameters[1:], *base.all_parameters]
-    names = [None, *(head.name for head in base.heads), *(head.name for head in heads)]
-    return HybridModel(
-        base.features,
-        [*base.all_terms, made.term],
-        sorted(parameters, key=lambda parameter: names.index(parameter.head)),
-        [*base.heads, *heads],
-        base.whitening,
-    ).double()
 
 
 class DipoleTests(TermTests):
@@ -198,12 +166,18 @@ def settings_of(tmp_path, **dipoles):
 @pytest.mark.parametrize("source", ["fitted", "predicted"])
 def test_a_training_with_dipoles(tmp_path, source):
     """Polarisabilities and strengths move and stay within their bounds; LAMMPS says what the trained model says."""
-    dipoles = {"permanent": source, "reach": 3.5, "induced": source, "polarisabilities": IONS, "hidden": [8]}
+    dipoles = {
+        "permanent": source,
+        "reach": 3.5,
+        "induced": source,
+        "polarisabilities": POLARISABILITIES,
+        "hidden": [8],
+    }
     settings = settings_of(tmp_path, **dipoles)
     with Display() as display:
         train(settings, display)
     model = load_model(settings.run)
-    start = torch.tensor(list(IONS.values()), dtype=torch.float64)
+    start = torch.tensor(list(POLARISABILITIES.values()), dtype=torch.float64)
     alphas, strengths = model.parameter("polarisability"), model.parameter("bond_dipole")
     found = (alphas.values, strengths.values) if source == "fitted" else (alphas.typical, strengths.typical)
     assert (found[0] - start).abs().max() > 1e-4
@@ -216,7 +190,7 @@ def test_a_training_with_dipoles(tmp_path, source):
 
 def test_fixed_charges_beside_dipoles_that_are_learned(tmp_path):
     """The charges are no parameter of the training, but a constant of its term."""
-    settings = settings_of(tmp_path, induced="predicted", polarisabilities=IONS, hidden=[8])
+    settings = settings_of(tmp_path, induced="predicted", polarisabilities=POLARISABILITIES, hidden=[8])
     fixed = ElectrostaticsSettings(charges={"Na": 0.6, "Cl": -0.6}, smearing=0.8)
     with Display() as display:
         train(settings.model_copy(update={"electrostatics": fixed}), display)

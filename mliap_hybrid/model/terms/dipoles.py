@@ -10,7 +10,7 @@ linear system, whose adjoint is solved once in each backward pass (physics/conju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -21,19 +21,19 @@ from torch import Tensor
 from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution, Term, TermDescription, derivatives, sum_over_pairs
-from mliap_hybrid.multipoles import AtomicFields, Multipoles, forces_on
+from mliap_hybrid.model.terms.structure_places import StructurePlaces
+from mliap_hybrid.multipoles import Multipoles
 from mliap_hybrid.physics.bond_dipoles import bond_dipoles
 from mliap_hybrid.physics.conjugate_gradients import conjugate_gradients, with_response
 from mliap_hybrid.physics.damping import Damping, damping_of
+from mliap_hybrid.physics.dipole_energy import dipole_energy
 from mliap_hybrid.physics.ewald_operator import EwaldSum
 from mliap_hybrid.physics.induction import (
     Induction,
     damping_differences,
     gaussians_taken_back,
-    own_field,
     pair_fields,
 )
-from mliap_hybrid.physics.multipoles_batch import BatchMultipoles
 from mliap_hybrid.physics.switching import switch
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import COULOMB_CONSTANT
@@ -162,39 +162,32 @@ class Dipoles(Term):
         """
         inputs, of_graph = parameters.leaves(self.takes)
         vectors = geometry.pair_vectors.detach().double()  # (n_pairs, 3)
-        places = constants.multipoles(self.smearing) if isinstance(constants, StructurePlaces) else None
-        operator = None if places is not None else self._operator(geometry)
-        multipoles: Multipoles = operator.multipoles() if operator is not None else places  # type: ignore[assignment]
-
+        operator = None if isinstance(constants, StructurePlaces) else self._operator(geometry)
+        multipoles = self._multipoles(operator, constants)
         with torch.set_grad_enabled(of_graph):
             moments = self._moments(geometry, parameters, vectors)
             induced = self._induced(geometry, moments, vectors, multipoles)  # (n_centres, 3)
             dipoles = moments.permanent + induced  # (n_centres, 3)
-            no_charges, no_dipoles = torch.zeros_like(moments.charges), torch.zeros_like(dipoles)
-            of_charges = multipoles.atomic_fields(moments.charges, no_dipoles)
-            of_dipoles = multipoles.atomic_fields(no_charges, dipoles)
-            own = own_field(self.smearing) * dipoles  # (n_centres, 3): taken back of each atom's own field
-            energies = -(dipoles * (of_charges.fields + 0.5 * (of_dipoles.fields + own))).sum(1)  # (n_centres,)
-            by_dipoles = -(of_charges.fields + of_dipoles.fields + own)  # (n_centres, 3): of all but close pairs
-            forces, virials = self._far_forces(moments.charges, dipoles, of_charges, of_dipoles, multipoles)
+            far = dipole_energy(moments.charges, dipoles, multipoles, self.smearing)
 
-        with torch.enable_grad():
-            # At fixed induced dipoles, at which the energy is stationary.
-            vectors = vectors.requires_grad_()
-            free = self._moments(geometry, inputs, vectors)
-            close = self._close_energies(geometry, free, induced, vectors)  # (n_centres,)
-            changes = close + (free.permanent * by_dipoles).sum(1)  # (n_centres,)
-            pair_gradients, *gradients = derivatives(changes, [vectors, *inputs.values()], of_graph)
+        with torch.enable_grad():  # at fixed induced dipoles, at which the energy is stationary
+            moved = vectors.detach().requires_grad_()  # (n_pairs, 3)
+            free = self._moments(geometry, inputs, moved)
+            close = self._close_energies(geometry, free, induced, moved)  # (n_centres,)
+            changes = close + (free.permanent * far.by_dipoles).sum(1)  # (n_centres,)
+            pair_gradients, *gradients = derivatives(changes, [moved, *inputs.values()], of_graph)
         by_parameters = dict(zip(inputs, gradients, strict=True))
-        by_parameters["charge"] = by_parameters["charge"] + of_dipoles.potentials
+        by_parameters["charge"] = by_parameters["charge"] + far.by_charges
 
-        handed_over = (forces, virials) if operator is None else operator.hand_over(moments.charges, forces, virials)
-        dtype, energies = geometry.pair_vectors.dtype, energies + (close if of_graph else close.detach())
+        handed = (far.forces, far.virials)
+        left = handed if operator is None else operator.hand_over(moments.charges, *handed)
+        dtype = geometry.pair_vectors.dtype
+        forces, virials = (None if part is None else part.to(dtype) for part in left)
         return Contribution(
-            energies=energies.to(dtype),
+            energies=(far.energies + (close if of_graph else close.detach())).to(dtype),
             pair_gradients=pair_gradients.to(dtype),
-            forces=None if handed_over[0] is None else handed_over[0].to(dtype),
-            virials=None if handed_over[1] is None else handed_over[1].to(dtype),
+            forces=forces,
+            virials=virials,
             dipoles=dipoles.to(dtype),
             parameter_gradients={name: gradient.to(dtype) for name, gradient in by_parameters.items()},
         )
@@ -241,6 +234,13 @@ class Dipoles(Term):
             return operator
         assert geometry.structures is not None
         return EwaldSum(geometry.structures, self.smearing)
+
+    def _multipoles(self, operator: CoulombOperator | None, constants: Constants | None) -> Multipoles:
+        """The atoms, as a run, a batch or the constants of a training have them."""
+        if operator is not None:
+            return operator.multipoles()
+        assert isinstance(constants, StructurePlaces)
+        return constants.multipoles(self.smearing)
 
     def _moments(self, geometry: Geometry, parameters: ParameterValues, vectors: Tensor) -> _Moments:
         """Charges, permanent dipoles, and how close atoms are damped. Collective."""
@@ -309,49 +309,3 @@ class Dipoles(Term):
         cost = 0.5 * COULOMB_CONSTANT * induced.square().sum(1) / moments.polarisabilities  # (n_centres,)
         of_pairs = (induced.index_select(0, geometry.pair_i) * fields).sum(1)  # (n_pairs,)
         return cost - sum_over_pairs(geometry, of_pairs)
-
-    @staticmethod
-    def _far_forces(
-        charges: Tensor, dipoles: Tensor, of_charges: AtomicFields, of_dipoles: AtomicFields, multipoles: Multipoles
-    ) -> tuple[Tensor, Tensor]:
-        """Forces and virials of charges and dipoles less those of charges alone. Collective."""
-        gradients = of_charges.gradients + of_dipoles.gradients  # (n_centres, 3, 3)
-        on_dipoles = AtomicFields(of_dipoles.potentials, of_dipoles.fields, gradients)
-        forces = forces_on(charges, dipoles, on_dipoles)  # (n_centres, 3)
-        of_both, of_one = ((charges, d) for d in (dipoles, torch.zeros_like(dipoles)))
-        alone = charges[:, None] * of_charges.fields  # (n_centres, 3)
-        return forces, multipoles.virials(*of_both, forces + alone) - multipoles.virials(*of_one, alone)
-
-
-@dataclass(frozen=True)
-class StructurePlaces(Constants):
-    """Atoms and boxes of frames laid end to end, float64: fields of dipoles are computed from them in each step."""
-
-    positions: Tensor
-    """(n_atoms, 3) Å."""
-    cells: Tensor
-    """(n_structures, 3, 3) Å."""
-    periodic: Tensor
-    """(n_structures, 3) bool."""
-    counts: Tensor
-    """(n_structures,) int64: number of atoms of each."""
-
-    @property
-    def n_bytes(self) -> int:
-        """As in `Constants`."""
-        return sum(part.nbytes for part in (self.positions, self.cells, self.periodic, self.counts))
-
-    def followed_by(self, others: Sequence[Constants]) -> StructurePlaces:
-        """As in `Constants`."""
-        all_of_them = [self, *(other for other in others if isinstance(other, StructurePlaces))]
-        parts: list[Callable[[StructurePlaces], Tensor]] = [
-            lambda each: each.positions,
-            lambda each: each.cells,
-            lambda each: each.periodic,
-            lambda each: each.counts,
-        ]
-        return StructurePlaces(*(torch.cat([part(each) for each in all_of_them]) for part in parts))
-
-    def multipoles(self, smearing: float) -> BatchMultipoles:
-        """The atoms, to be given charges and dipoles of a width in Å."""
-        return BatchMultipoles(self.positions, self.cells, self.periodic, self.counts, smearing)
