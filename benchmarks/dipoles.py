@@ -1,6 +1,6 @@
 """Induced dipoles: rounds of the solver, cost of a step beside charges alone, and whether energy is conserved.
 
-    python benchmarks/dipoles.py [--quick] [--only rounds|cost|conservation] [--json FILE]
+    python benchmarks/dipoles.py [--quick] [--only rounds|training|cost|conservation] [--json FILE]
 
 The model is polarisable water without a network: charges and dipoles by this package (exact sum), Lennard-Jones and
 harmonic bonds and angles by LAMMPS (those of SPC/Fw: Wu, Tepper and Voth, J. Chem. Phys. 124, 024503 (2006)), with the
@@ -14,10 +14,13 @@ import json
 import re
 import resource
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from ase import Atoms
 
 from mliap_hybrid.data.reading import frame_to_batch
@@ -26,11 +29,15 @@ from mliap_hybrid.lammps.command import run_lammps
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term_section import TermContext
 from mliap_hybrid.model.terms import dipoles as term
 from mliap_hybrid.model.terms.dipole_settings import DipoleSettings
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.standard import element_parameter
+
+Add = Callable[[str, float, str], None]
+"""Takes a row: what, value and unit."""
 
 CHARGES = {1: 0.33, 8: -0.66}
 """e."""
@@ -160,11 +167,72 @@ def rounds(tolerance: float) -> int:
     return count
 
 
+def training_seconds(tolerance: float | None, repeats: int = 5) -> float:
+    """Seconds of the processor for energies, forces and their gradients of a training step, 81 atoms of water."""
+    model, batch = model_of(tolerance), frame_to_batch(water((3, 3, 3), 3.4), CUTOFF)
+    of_model, geometry = model.all_terms[-1], batch.geometry()
+    constants = of_model.constants(geometry, False)
+    times = []
+    for _ in range(repeats + 1):
+        values = {
+            name: values.float().requires_grad_()
+            for name, values in Evaluator(model).total(geometry).parameters.items()
+            if name in of_model.takes
+        }
+        started = time.process_time()
+        found = of_model.contribution(geometry, ParameterValues(geometry, values), constants)
+        loss = found.energies.sum() ** 2 + found.forces.square().sum()
+        if found.pair_gradients is not None:
+            loss = loss + found.pair_gradients.square().sum()
+        torch.autograd.grad(loss, list(values.values()))
+        times.append(time.process_time() - started)
+    return min(times[1:])
+
+
+def of_rounds(add: Add, quick: bool) -> None:
+    """Applications of the matrix at several tolerances."""
+    for tolerance in (1e-4, 1e-6, 1e-8, 1e-10):
+        add(f"rounds of the solver at {tolerance:g}", rounds(tolerance), "")
+
+
+def of_training(add: Add, quick: bool) -> None:
+    """Time of a training step."""
+    for name, tolerance in (("charges alone, by matrices", None), ("dipoles at 1e-8", 1e-8)):
+        add(f"81 atoms, a training step, {name}", 1e3 * training_seconds(tolerance), "ms")
+
+
+def of_cost(add: Add, quick: bool) -> None:
+    """Time of a step in LAMMPS."""
+    for n_side in ((3, 3, 3),) if quick else ((3, 3, 3), (4, 4, 4), (6, 6, 6)):
+        atoms, steps = water(n_side), 10 if quick else 40
+        cases = {"fixed charges, PPPM": None, "dipoles at 1e-8": 1e-8, "dipoles at 1e-5": 1e-5}
+        each = {name: cost(atoms, tolerance, steps) for name, tolerance in cases.items()}
+        for name, seconds in each.items():
+            add(f"{len(atoms)} atoms, {name}", 1e6 * seconds / len(atoms), "µs/atom/step")
+        ratio = each["dipoles at 1e-5"] / each["fixed charges, PPPM"]
+        add(f"{len(atoms)} atoms, dipoles over fixed charges", ratio, "")
+
+
+def of_conservation(add: Add, quick: bool) -> None:
+    """Drift of the energy at several tolerances."""
+    steps = 200 if quick else 4000
+    for tolerance in (1e-8, 1e-5, 1e-3):
+        energies, _ = run(water((3, 3, 3)), tolerance, steps, 100 if quick else 500)
+        times, totals = energies.T
+        line = np.polyfit(times, totals, 1)
+        slope, spread = float(line[0]), float(np.std(totals - np.polyval(line, times)))
+        add(f"drift at {tolerance:g}, {steps * 0.0005:g} ps of 81 atoms", slope, "eV/atom/ps")
+        add(f"rms about it at {tolerance:g}", spread, "eV/atom")
+
+
+PARTS = {"rounds": of_rounds, "training": of_training, "cost": of_cost, "conservation": of_conservation}
+
+
 def main() -> None:
     """Print rows, and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer steps")
-    parser.add_argument("--only", choices=("rounds", "cost", "conservation"))
+    parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -173,27 +241,9 @@ def main() -> None:
         rows.append({"what": what, "value": value, "unit": unit})
         print(f"{what:70s} {value:12.4g} {unit}", flush=True)
 
-    if options.only in (None, "rounds"):
-        for tolerance in (1e-4, 1e-6, 1e-8, 1e-10):
-            add(f"rounds of the solver at {tolerance:g}", rounds(tolerance), "")
-    if options.only in (None, "cost"):
-        for n_side in ((4, 4, 4),) if options.quick else ((4, 4, 4), (6, 6, 6)):
-            atoms, steps = water(n_side), 20 if options.quick else 40
-            cases = {"fixed charges, PPPM": None, "dipoles at 1e-8": 1e-8, "dipoles at 1e-5": 1e-5}
-            each = {name: cost(atoms, tolerance, steps) for name, tolerance in cases.items()}
-            for name, seconds in each.items():
-                add(f"{len(atoms)} atoms, {name}", 1e6 * seconds / len(atoms), "µs/atom/step")
-            ratio = each["dipoles at 1e-5"] / each["fixed charges, PPPM"]
-            add(f"{len(atoms)} atoms, dipoles over fixed charges", ratio, "")
-    if options.only in (None, "conservation"):
-        steps = 200 if options.quick else 4000
-        for tolerance in (1e-8, 1e-5, 1e-3):
-            energies, _ = run(water((3, 3, 3)), tolerance, steps, 100 if options.quick else 500)
-            times, totals = energies.T
-            line = np.polyfit(times, totals, 1)
-            slope, spread = float(line[0]), float(np.std(totals - np.polyval(line, times)))
-            add(f"drift at {tolerance:g}, {steps * 0.0005:g} ps of 81 atoms", slope, "eV/atom/ps")
-            add(f"rms about it at {tolerance:g}", spread, "eV/atom")
+    for name, part in PARTS.items():
+        if options.only in (None, name):
+            part(add, options.quick)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
 

@@ -64,8 +64,10 @@ class LatticeMultipoles:
         # Of all processors, so that all have the same chunks.
         n_atoms = max(1, int(reduce(torch.tensor([float(len(positions))], device=positions.device))))
         chunk = max(1, CHUNK_ELEMENTS // n_atoms)
-        self._chunks = list(zip(indices.split(chunk), vectors.split(chunk), self._weights.split(chunk), strict=True))
-        self._kept = [self._tables(n) for n, _, _ in self._chunks] if n_atoms * len(vectors) <= KEPT_ELEMENTS else None
+        self._chunks = list(
+            zip(indices.split(chunk), vectors.T.split(chunk, dim=1), self._weights.split(chunk), strict=True)
+        )
+        self._kept = [self._table(n) for n, _, _ in self._chunks] if n_atoms * len(vectors) <= KEPT_ELEMENTS else None
 
     def potentials_and_fields(self, charges: Tensor, dipoles: Tensor) -> tuple[Tensor, Tensor]:
         """As in `Multipoles`; the neutralising background included."""
@@ -84,13 +86,13 @@ class LatticeMultipoles:
         """
         identity = torch.eye(3, dtype=charges.dtype, device=charges.device)
         virial = background_weight(self._volume, self._smearing) * self._total(charges).square() * identity  # (3, 3)
-        for (_, k, weights), (cos, sin) in self._waves():
-            real, imaginary, of_cos, of_sin = self._structure_factors(charges, dipoles, k, cos, sin)
+        for (_, k, weights), waves in self._waves():
+            real, imaginary, of_cos, of_sin = self._structure_factors(charges, dipoles, k, waves)
             energies = weights * (real.square() + imaginary.square())  # (c,)
-            stretched = (self._smearing**2 + 2.0 / k.square().sum(1)) * energies  # (c,)
-            virial = virial + energies.sum() * identity - k.T @ (stretched[:, None] * k)
-            turned = imaginary[:, None] * of_cos[:, 1:] - real[:, None] * of_sin[:, 1:]  # (c, 3)
-            virial = virial + 2.0 * turned.T @ (weights[:, None] * k)
+            stretched = (self._smearing**2 + 2.0 / k.square().sum(0)) * energies  # (c,)
+            virial = virial + energies.sum() * identity - (stretched * k) @ k.T
+            turned = imaginary * of_cos[1:] - real * of_sin[1:]  # (3, c)
+            virial = virial + 2.0 * turned @ (weights * k).T
         return virial[None]
 
     def _derivatives(self, charges: Tensor, dipoles: Tensor, with_gradients: bool) -> Tensor:
@@ -98,37 +100,38 @@ class LatticeMultipoles:
         background = 2.0 * background_weight(self._volume, self._smearing) * self._total(charges)
         found = charges.new_zeros(len(charges), 13 if with_gradients else 4)
         found[:, 0] = background
-        for (_, k, weights), (cos, sin) in self._waves():
-            real, imaginary, _, _ = self._structure_factors(charges, dipoles, k, cos, sin)
-            real, imaginary = (2.0 * weights * real)[:, None], (2.0 * weights * imaginary)[:, None]  # (c, 1) each
+        for (_, k, weights), waves in self._waves():
+            real, imaginary, _, _ = self._structure_factors(charges, dipoles, k, waves)
+            real, imaginary = (2.0 * weights * real)[None], (2.0 * weights * imaginary)[None]  # (1, c) each
             by_cos, by_sin = [real, -k * imaginary], [imaginary, k * real]
             if with_gradients:
-                squares = (k[:, :, None] * k[:, None, :]).flatten(1)  # (c, 9)
+                squares = (k[:, None] * k[None]).flatten(0, 1)  # (9, c)
                 by_cos, by_sin = [*by_cos, squares * real], [*by_sin, squares * imaginary]
-            found = found + cos @ torch.cat(by_cos, dim=1) + sin @ torch.cat(by_sin, dim=1)
+            factors = torch.cat([torch.cat(by_cos), torch.cat(by_sin)], dim=1)  # (4 or 13, 2c)
+            found = found + waves @ factors.T
         return found
 
     def _structure_factors(
-        self, charges: Tensor, dipoles: Tensor, k: Tensor, cos: Tensor, sin: Tensor
+        self, charges: Tensor, dipoles: Tensor, k: Tensor, waves: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Re S and Im S (c,), and sums of charges and dipoles with cos and with sin (c, 4), over all processors."""
-        moments = torch.cat([charges[:, None], dipoles], dim=1)  # (n_atoms, 4)
-        of_cos, of_sin = self._reduce(torch.stack([cos.T @ moments, sin.T @ moments])).unbind(0)  # (c, 4) each
-        real = of_cos[:, 0] - (k * of_sin[:, 1:]).sum(1)
-        imaginary = of_sin[:, 0] + (k * of_cos[:, 1:]).sum(1)
+        """Re S and Im S (c,), and sums of charges and dipoles with cos and with sin (4, c), over all processors."""
+        moments = torch.cat([charges[None], dipoles.T])  # (4, n_atoms)
+        of_cos, of_sin = self._reduce(moments @ waves).chunk(2, dim=1)  # (4, c) each
+        real = of_cos[0] - (k * of_sin[1:]).sum(0)
+        imaginary = of_sin[0] + (k * of_cos[1:]).sum(0)
         return real, imaginary, of_cos, of_sin
 
     def _total(self, charges: Tensor) -> Tensor:
         """Q, ()."""
         return self._reduce(charges.sum()[None])[0]
 
-    def _waves(self) -> Iterator[tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]]:
-        """Indices, vectors (c, 3 each) and weights (c,) of some wave vectors, with their tables."""
+    def _waves(self) -> Iterator[tuple[tuple[Tensor, Tensor, Tensor], Tensor]]:
+        """Indices (c, 3), vectors (3, c) and weights (c,) of some wave vectors, with their table."""
         kept = self._kept
         for number, chunk in enumerate(self._chunks):
-            yield chunk, self._tables(chunk[0]) if kept is None else kept[number]
+            yield chunk, self._table(chunk[0]) if kept is None else kept[number]
 
-    def _tables(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """cos and sin(k.r) (n_atoms, c) of wave vectors with indices (c, 3)."""
+    def _table(self, indices: Tensor) -> Tensor:
+        """cos and sin(k.r) side by side (n_atoms, 2c), of wave vectors with indices (c, 3)."""
         phases = 2.0 * math.pi * self._fractional @ indices.T
-        return phases.cos(), phases.sin()
+        return torch.cat([phases.cos(), phases.sin()], dim=1)
