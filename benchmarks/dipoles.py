@@ -56,6 +56,7 @@ read_data       {data}
 pair_style      hybrid/overlay lj/cut {cutoff} {styles}
 pair_coeff      * * lj/cut 0.0 1.0
 pair_coeff      2 2 lj/cut 0.0067398 3.165492
+pair_modify     pair lj/cut shift yes
 {coefficients}
 bond_coeff      1 22.964 1.012
 angle_coeff     1 1.6457 113.24
