@@ -81,6 +81,22 @@ def test_ewald(tmp_path):
     assert rows["64 atoms, interaction matrices A, B, V"] > 0.0
 
 
+def test_fifty_frames_are_the_first_of_a_thousand(monkeypatch):
+    """Training and validation frames do not change places; the test frames are the same."""
+    if not (DATA / "rmd17").is_dir():
+        pytest.skip("rmd17 is not in ../shared/data")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    frames = importlib.import_module("data_sets").FRAMES
+    parts = [{"train": [], "validation": [], "test": []} for _ in range(2)]
+    for of_name, name in zip(parts, ("ethanol", "ethanol-50"), strict=True):
+        for atoms in frames[name](DATA):
+            of_name[atoms.info["split"]].append(atoms.positions)
+    sizes = [{part: len(of_part) for part, of_part in of_name.items()} for of_name in parts]
+    assert sizes == [{"train": 950, "validation": 50, "test": 1000}, {"train": 47, "validation": 3, "test": 1000}]
+    for part, few in parts[1].items():
+        assert all((one == other).all() for one, other in zip(few, parts[0][part], strict=False))
+
+
 @pytest.mark.slow
 def test_features_table(tmp_path):
     if not (DATA / "rmd17").is_dir():
