@@ -30,7 +30,7 @@ from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameter_values import ParameterValues
-from mliap_hybrid.model.term_section import TermContext
+from mliap_hybrid.model.term_section import MadeTerm, TermContext
 from mliap_hybrid.model.terms import dipoles as term
 from mliap_hybrid.model.terms.dipole_settings import DipoleSettings
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
@@ -88,14 +88,14 @@ def water(n_side: tuple[int, int, int], spacing: float = 3.1) -> Atoms:
 def model_of(tolerance: float | None) -> HybridModel:
     """Charges, and with a tolerance dipoles."""
     charge = element_parameter("charge", "e", CHARGES, (1, 8))
-    terms: list[Any] = [Electrostatics(SMEARING)]
-    parameters: list[Any] = [charge]
+    coulomb = MadeTerm(Electrostatics(SMEARING), (charge,))
+    terms, parameters = [coulomb.term], [*coulomb.parameters]
     if tolerance is not None:
         settings = DipoleSettings(induced="constant", between_molecules=True, tolerance=tolerance)
-        made = settings.make(TermContext((1, 8), CUTOFF, smearing=SMEARING))
+        made = settings.make(TermContext((1, 8), CUTOFF, made={"electrostatics": coulomb}))
         assert made is not None
         terms.append(made.term)
-        parameters += made.parameters
+        parameters += made.parameters[1:]  # the charge is there
     return HybridModel(NoFeatures([1, 8], CUTOFF), terms, parameters).double()
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
 from mliap_hybrid.model.terms.dipole_settings import DipoleSettings
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
-from mliap_hybrid.testing.models import network_of
+from mliap_hybrid.testing.models import with_term
 
 POLARISABILITIES = {"Na": 0.4, "Cl": 2.5}
 """Å^3: chloride in crystals has about three, sodium less."""
@@ -42,19 +38,6 @@ def with_dipoles(base: HybridModel, **settings: Any) -> HybridModel:
     electrostatics, charge = base.term(Electrostatics), base.parameter("charge")
     assert electrostatics is not None
     assert charge is not None
-    assert base.whitening is not None
     of_charges = {"electrostatics": MadeTerm(electrostatics, (charge,))}
     made = DipoleSettings(**(usual | settings)).make(TermContext(base.elements, base.cutoff, made=of_charges))
-    assert made is not None
-    random = torch.Generator().manual_seed(7)
-    n_inputs = base.whitening.matrix.shape[1]
-    heads = [*base.heads, *(Head(name, [network_of(n_inputs, random, hidden)]) for name, hidden in made.hidden.items())]
-    places = [None, *(head.name for head in heads)]
-    parameters: list[Parameter] = [*made.parameters[1:], *base.all_parameters]
-    return HybridModel(
-        base.features,
-        [*base.all_terms, made.term],
-        sorted(parameters, key=lambda parameter: places.index(parameter.head)),
-        heads,
-        base.whitening,
-    ).double()
+    return with_term(base, made)
