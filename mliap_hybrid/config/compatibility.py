@@ -202,7 +202,8 @@ def check_interaction(file: Any) -> None:
         return
     sections = sections_of_terms(file)
     for name, section in sections.items():
-        if getattr(section, "pairs", "between_molecules") != "between_molecules" and section.coefficients != "none":
+        is_on = getattr(section, "coefficients", "none") != "none"
+        if is_on and getattr(section, "pairs", "all") != "between_molecules":
             raise ValueError(f"data.energies is interaction, but {name}.pairs is all: expected between_molecules")
     if file.electrostatics.charges != "none" and file.charge_penetration.coefficients == "none":
         raise ValueError(
