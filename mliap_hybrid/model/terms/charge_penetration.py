@@ -134,6 +134,7 @@ class ChargePenetration(SwitchedPairTerm):
         of_pairs = super().contribution(geometry, parameters, constants)
         if self.pairs == "all":
             return of_pairs
+        assert of_pairs.energies is not None
         charges = parameters["charge"]
         of_charge = 2.0 * self_energies(torch.ones_like(charges), self.smearing) * charges  # (n_centres,) eV/e
         gradients, energies = dict(of_pairs.parameter_gradients), of_pairs.energies
