@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from mliap_hybrid.config import GDMLSettings, TrainingFile, write_training_file
-from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import Checkpoint, write_checkpoint
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.report.evaluation import Evaluation
@@ -26,7 +25,6 @@ def train_in_closed_form(
     data: str,
     log: RunLog,
     display: Display,
-    resume: bool,
 ) -> dict[str, Evaluation]:
     """Train a kernel model, and write its folder when it is found.
 
@@ -45,16 +43,12 @@ def train_in_closed_form(
         Goes into the folder.
     display : Display
         Shows progress.
-    resume : bool
-        Whether the user asks to go on with an earlier run, which is refused.
 
     Raises
     ------
     InputError
         As `fit_molecule`.
     """
-    if resume:
-        raise InputError("a training with gdml has no epochs to resume after: start it again, with --overwrite")
     fitted = fit_molecule(settings, gdml, batches["train"], batches["validation"], display.track)
     backup = folder.create()
     if backup is not None:

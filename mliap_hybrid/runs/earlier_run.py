@@ -37,6 +37,8 @@ def as_before(settings: TrainingFile, folder: RunFolder) -> TrainingFile:
 
 def check_folder(settings: TrainingFile, folder: RunFolder, resume: bool, overwrite: bool) -> None:
     """Refuse to begin where an earlier run would be lost, or to go on with another one."""
+    if resume and settings.gdml is not None:
+        raise InputError("a training with gdml has no epochs to resume after: start it again, with --overwrite")
     if resume:
         _check_same_settings(settings, folder)
     elif not overwrite:

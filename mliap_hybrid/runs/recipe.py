@@ -49,6 +49,9 @@ WIDEST = 1.0 / 3.0
 ORDER_OF_ONE_ELEMENT = 5
 """Highest multipole order of fixed sets for one element: validation errors of silicon are 4 to 7 % below those of 3."""
 
+RATE_OF_A_START = 5e-4
+"""Learning rate where networks start with weights of an earlier training: the usual one undoes them in one epoch."""
+
 N_SAMPLES = 1000
 """Frames that are looked at for forces, distances and elements."""
 
@@ -80,7 +83,7 @@ def complete(settings: TrainingFile, training: Sequence[Batch]) -> Recipe:
     Recipe
     """
     recipe, some = Recipe(settings), training[:: math.ceil(len(training) / N_SAMPLES)]
-    for choose in (_set_of_features, _widths, _network_of_learned_set, _transition, _decay):
+    for choose in (_set_of_features, _widths, _network_of_learned_set, _transition, _decay, _rate):
         recipe = choose(recipe, some)
     return _batches_and_epochs(recipe, len(training))
 
@@ -114,6 +117,12 @@ def _decay(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
     if recipe.settings.optimisation.optimiser != "lm":
         return recipe
     return _chosen(recipe, "optimisation", "weight_decay", DECAY_OF_LEVENBERG_MARQUARDT, "for lm")
+
+
+def _rate(recipe: Recipe, training: Sequence[Batch]) -> Recipe:
+    if recipe.settings.init_from is None or recipe.settings.optimisation.optimiser not in ("soap", "adamw"):
+        return recipe
+    return _chosen(recipe, "optimisation", "learning_rate", RATE_OF_A_START, "networks start trained")
 
 
 def _set_of_features(recipe: Recipe, training: Sequence[Batch]) -> Recipe:

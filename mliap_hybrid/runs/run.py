@@ -81,7 +81,7 @@ def train(
         if settings.gdml is not None:
             if not group.is_first:
                 return None
-            return train_in_closed_form(settings, settings.gdml, folder, batches, data, log, display, resume)
+            return train_in_closed_form(settings, settings.gdml, folder, batches, data, log, display)
         return _train_networks(settings, folder, batches, data, log, display, resume, last_epoch, group)
 
 

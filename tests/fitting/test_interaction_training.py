@@ -25,6 +25,7 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.finite_differences import relative_difference
+from mliap_hybrid.testing.training_frames import in_double
 
 pytestmark = pytest.mark.usefixtures("undrawn_figures")
 
@@ -111,11 +112,11 @@ def test_energies_alone_are_those_beside_forces(tmp_path):
     of_pairs = dict.fromkeys(("exchange_repulsion", "charge_penetration", "dispersion"), predicted)
     file = settings(tmp_path, electrostatics=charges, **of_pairs)
     inputs = prepared(file)
-    model = make_trainable_model(file, inputs.initial_fit, inputs.training)
+    model = make_trainable_model(file, inputs.initial_fit, inputs.training).double()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(1))
     assert model.energies_alone
-    frames, found = join_frames(inputs.training), []
+    frames, found = in_double(join_frames(inputs.training)), []
     for alone in (True, False):
         model.energies_alone = alone
         prediction = model(frames)
@@ -124,7 +125,7 @@ def test_energies_alone_are_those_beside_forces(tmp_path):
         found.append([values.detach(), *(gradient for gradient in gradients if gradient is not None)])
     assert len(found[0]) == len(found[1])
     for of_alone, of_both in zip(*found, strict=True):
-        assert relative_difference(of_alone, of_both) < 1e-5
+        assert relative_difference(of_alone, of_both) < 1e-9
 
 
 def test_walls_count_less(tmp_path):

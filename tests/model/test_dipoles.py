@@ -148,7 +148,7 @@ def test_lammps_takes_molecules_from_their_numbers(tmp_path, ranks):
     assert energy == pytest.approx(float(expected.energies[0]), abs=1e-9)
     np.testing.assert_allclose(read_dump(tmp_path / "forces.dump"), expected.forces.numpy(), rtol=0, atol=1e-9)
     if ranks == 1:
-        with pytest.raises(InputError, match="expected molecule IDs"):
+        with pytest.raises(InputError, match="use an atom style with molecule IDs"):
             lammps_result(tmp_path / "model.pt", atoms, 1)
 
 

@@ -55,6 +55,14 @@ def test_few_and_many_frames_get_their_steps(n_frames, batch_size, epochs):
     assert (found.batch_size, found.epochs) == (batch_size, epochs)
 
 
+def test_trained_networks_start_slowly(tmp_path):
+    training = frames_of(molecule("H2O"), 5)
+    assert complete(settings_of(init_from=tmp_path), training).settings.optimisation.learning_rate == 5e-4
+    assert complete(settings_of(), training).settings.optimisation.learning_rate == 4e-3
+    said = settings_of(init_from=tmp_path, optimisation={"learning_rate": 2e-3})
+    assert complete(said, training).settings.optimisation.learning_rate == 2e-3
+
+
 def test_many_frames_end():
     training = frames_of(molecule("H2O"), 1) * 200_000
     found = complete(settings_of(features={"set": "gmp-2c3"}), training).settings.optimisation
