@@ -26,14 +26,18 @@ def molecules_by_bonds(numbers: Tensor, pair_i: Tensor, pair_j: Tensor, distance
     -------
     Tensor, shape (n_atoms,), int64
     """
-    from scipy.sparse import coo_matrix  # takes a while to import, which few runs need
-    from scipy.sparse.csgraph import connected_components
-
     # Cordero et al., Dalton Trans. 2008, 2832, as tabulated by ASE.
     radii = torch.as_tensor(covalent_radii, dtype=distances.dtype)[numbers.cpu()]  # (n_atoms,) Å
     i, j = pair_i.cpu(), pair_j.cpu()
     bonded = distances.detach().cpu() < BOND * (radii[i] + radii[j])  # (n_pairs,)
-    ends = i[bonded].numpy(), j[bonded].numpy()
-    graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(len(numbers), len(numbers)))
-    labels = connected_components(graph, directed=False)[1]
+    _, labels = joined(len(numbers), np.stack([i[bonded].numpy(), j[bonded].numpy()], axis=1))
     return torch.from_numpy(labels.astype(np.int64) + 1).to(numbers.device)
+
+
+def joined(n_points: int, edges: np.ndarray) -> tuple[int, np.ndarray]:
+    """Number of groups that edges (n_edges, 2) join points to, and the group of each point (n_points,)."""
+    from scipy.sparse import coo_array  # takes a while to import, which few runs need
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(n_points, n_points))
+    return connected_components(graph, directed=False)

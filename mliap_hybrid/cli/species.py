@@ -35,8 +35,6 @@ def species(
     Atoms are bonded from when they come close until they are far apart, so that vibrations are no reactions. Between
     two frames, atoms should move less than a bond length.
     """
-    from collections import Counter
-
     from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.errors import InputError
     from mliap_hybrid.reactions.analysis import analyse, write_counts, write_events, write_rates
@@ -61,7 +59,7 @@ def species(
         counts_figure(found).savefig(files["counts.png"], dpi=150)
         display.say(f"{len(found.times)} frames, {found.times[-1] - found.times[0]:.6g} ps")
         for title, counts in (("first", found.counts[0]), ("last", found.counts[-1])):
-            display.say(f"{title} frame: {_in_words(Counter(counts))}")
+            display.say(f"{title} frame: {_in_words(counts)}")
         display.say(f"{len(found.events)} reactions" + ("; the most frequent:" if found.events else ""))
         for rate in found.rates[:10]:
             constant = "" if rate.constant is None else f"   {rate.constant:.3g} {rate.unit}"

@@ -28,7 +28,25 @@ from mliap_hybrid.structure import Geometry
 NO_DIPOLES = "LAMMPS' own solvers know charges alone, but the model has dipoles: export it with `--coulomb exact`"
 
 
-class SmearingCorrection:
+class _ChargesAlone:
+    """What solvers of LAMMPS cannot give."""
+
+    def multipoles(self) -> LatticeMultipoles:
+        """Not to be had.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(NO_DIPOLES)
+
+    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[None, None]:
+        """Never called, since there are no multipoles."""
+        raise InputError(NO_DIPOLES)
+
+
+class SmearingCorrection(_ChargesAlone):
     """What smeared charges have more than the point charges that LAMMPS' styles add (physics/coulomb.py)."""
 
     def __init__(self, geometry: Geometry, charges: Tensor, smearing: float):
@@ -70,22 +88,8 @@ class SmearingCorrection:
             "over: expected charges that the model predicts"
         )
 
-    def multipoles(self) -> LatticeMultipoles:
-        """Not to be had.
 
-        Raises
-        ------
-        InputError
-            Always.
-        """
-        raise InputError(NO_DIPOLES)
-
-    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[None, None]:
-        """Never called, since there are no multipoles."""
-        raise InputError(NO_DIPOLES)
-
-
-class KSpaceSolver:
+class KSpaceSolver(_ChargesAlone):
     """The `kspace_style` of the input, PPPM for large systems; its real-space part is done by the plugin."""
 
     def __init__(self, data: Any, energy_unit: float):
@@ -118,20 +122,6 @@ class KSpaceSolver:
             "a term of the model asks for electric fields, which LAMMPS' k-space solvers do not hand over: export the "
             "model with `--coulomb exact`"
         )
-
-    def multipoles(self) -> LatticeMultipoles:
-        """Not to be had.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
-        raise InputError(NO_DIPOLES)
-
-    def hand_over(self, charges: Tensor, forces: Tensor, virials: Tensor) -> tuple[None, None]:
-        """Never called, since there are no multipoles."""
-        raise InputError(NO_DIPOLES)
 
 
 class ExactSum:

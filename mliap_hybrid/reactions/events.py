@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mliap_hybrid.reactions.molecules import Molecules, joined
+from mliap_hybrid.bonds import joined
+from mliap_hybrid.reactions.molecules import Molecules
 
 AVOGADRO_CM3 = 0.602214076
 """cm^3/mol of one Å^3: 1e-24 cm^3 times 6.02214076e23 /mol."""

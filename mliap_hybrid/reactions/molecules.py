@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from mliap_hybrid.bonds import joined
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,3 @@ def _formula(elements: np.ndarray, counts: np.ndarray) -> str:
     """In Hill's order, from atomic numbers (n_elements,) and how many there are of each (n_elements,)."""
     present = {chemical_symbols[z]: int(count) for z, count in zip(elements, counts, strict=True) if count}
     return Formula.from_dict(present).format("hill")
-
-
-def joined(n_points: int, edges: np.ndarray) -> tuple[int, np.ndarray]:
-    """Number of groups that edges (n_edges, 2) join points to, and the group of each point (n_points,)."""
-    ones = np.ones(len(edges), dtype=bool)
-    graph = coo_array((ones, (edges[:, 0], edges[:, 1])), shape=(n_points, n_points))
-    return connected_components(graph, directed=False)
