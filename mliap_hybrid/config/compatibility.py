@@ -132,9 +132,7 @@ def check_labels(file: Any) -> None:
 
 
 def _check_direct_forces(file: Any) -> None:
-    """Refuse direct forces that nothing trains, or that a committee would have."""
-    if file.committee.n_members > 1:
-        raise ValueError("a committee does not work with network.forces direct: expected conservative")
+    """Refuse direct forces that nothing trains."""
     weak, labels = file.weak_supervision, file.weighted_labels()
     # Weak labels put the reference forces in the place of those that the model has at the frame itself.
     with_forces_there = () if weak.weak_labels else ("first", "central")
@@ -171,15 +169,19 @@ def _check_gdml(file: Any) -> None:
         raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
 
 
-def _check_dipoles(file: Any) -> None:
-    """Refuse dipoles where there are no charges that they can go with."""
-    charges = file.electrostatics.charges
-    if charges in ("none", "fitted"):
-        reason = "there are none" if charges == "none" else "fitted ones are trained as products"
-        raise ValueError(
-            f"dipoles go with charges that are fixed or predicted, but electrostatics.charges is {charges} ({reason}): "
-            "expected formal, reference, predicted or a table"
-        )
+def _needs_charges(name: str) -> Callable[[Any], None]:
+    """A check that refuses the section `name` where there are no charges that its term can go with."""
+
+    def check(file: Any) -> None:
+        charges = file.electrostatics.charges
+        if charges in ("none", "fitted"):
+            reason = "there are none" if charges == "none" else "fitted ones are trained as products"
+            raise ValueError(
+                f"{name} needs charges that are fixed or predicted, but electrostatics.charges is {charges} "
+                f"({reason}): expected formal, reference, predicted or a table"
+            )
+
+    return check
 
 
 def _check_interaction(file: Any) -> None:
@@ -201,7 +203,11 @@ CHOICES = (
     Choice("molecules", lambda file: file.molecules),
     Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
     Choice(
-        "network.forces direct", lambda file: file.network.direct_hidden, ("predicted",), check=_check_direct_forces
+        "network.forces direct",
+        lambda file: file.network.direct_hidden,
+        ("predicted",),
+        never_with=("a committee",),
+        check=_check_direct_forces,
     ),
     Choice("optimisation.optimiser lm", lambda file: file.optimisation.optimiser == "lm", ("predicted",)),
     Choice(
@@ -211,7 +217,12 @@ CHOICES = (
         ", since each member would have values of its own",
     ),
     Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
-    Choice("dipoles", lambda file: file.dipoles.is_on, check=_check_dipoles),
+    Choice("dipoles", lambda file: file.dipoles.is_on, check=_needs_charges("dipoles")),
+    Choice(
+        "charge_penetration",
+        lambda file: file.charge_penetration.coefficients != "none",
+        check=_needs_charges("charge_penetration"),
+    ),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
     Choice(
         "features.environment molecule",

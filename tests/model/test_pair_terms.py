@@ -393,5 +393,3 @@ def test_mistakes_in_the_settings_are_told():
         ExchangeRepulsionSettings(strength={"C": 1.0})
     with pytest.raises(InputError, match=r"charge_transfer\.strength: expected a positive coefficient for O, found -1"):
         ChargeTransferSettings(coefficients="constant", strength={"O": -1.0}).make(TermContext((8,), 5.0))
-    with pytest.raises(InputError, match=r"charge_penetration needs charges.*found none"):
-        ChargePenetrationSettings(coefficients="constant").make(TermContext((8,), 5.0))

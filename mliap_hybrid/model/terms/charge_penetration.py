@@ -22,7 +22,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
@@ -55,21 +54,15 @@ class ChargePenetrationSettings(PairSection):
         Raises
         ------
         InputError
-            If there are no charges that are known or predicted, or a value is missing for an element.
+            If a value is missing for an element.
         """
         if self.coefficients == "none":
             return None
-        electrostatics = context.made.get("electrostatics")
-        charge = None if electrostatics is None else electrostatics.parameters[0]
-        if electrostatics is None or charge is None or charge.source == "fitted":
-            raise InputError(
-                "charge_penetration needs charges: expected electrostatics.charges from a table, from labels or "
-                f"predicted, found {'none' if charge is None else 'fitted'}"
-            )
+        electrostatics = context.made["electrostatics"]
         starts = self.starts(context.elements)
         smearing: float = electrostatics.term.smearing  # type: ignore[assignment]
         term = ChargePenetration(context.cutoff, self.switch_width, self.pairs, smearing)
-        return self.made(term, starts, (charge,))
+        return self.made(term, starts, electrostatics.parameters)
 
     def starts(self, elements: tuple[int, ...]) -> tuple[Start, Start]:
         """The parameters besides the charge."""
