@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 8
+from mliap_hybrid.lammps.species_api import Moment, Species
+
+BRIDGE_VERSION = 9
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -116,11 +118,14 @@ class Native(ctypes.Structure):
 OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, c_int32, POINTER(Model))
 PREPARE = CFUNCTYPE(c_int, c_int32, c_void_p, POINTER(Native))
 COMPUTE = CFUNCTYPE(c_int, c_int32, c_void_p)
-CLOSE_MODEL = CFUNCTYPE(None, c_int32)
+CLOSE = CFUNCTYPE(None, c_int32)
+OPEN_SPECIES = CFUNCTYPE(c_int, POINTER(Species))
+FOLLOW_SPECIES = CFUNCTYPE(c_int, c_int32, POINTER(Moment))
+WRITE_SPECIES = CFUNCTYPE(c_int, c_int32)
 
 
 class Bridge(ctypes.Structure):
-    """``mliap_bridge``: sizes to compare when Python attaches, and the four functions that C++ calls."""
+    """``mliap_bridge``: sizes to compare when Python attaches, and the functions that C++ calls."""
 
     _fields_ = [
         ("version", c_int32),
@@ -131,6 +136,10 @@ class Bridge(ctypes.Structure):
         ("open_model", OPEN_MODEL),
         ("prepare", PREPARE),
         ("compute", COMPUTE),
-        ("close_model", CLOSE_MODEL),
+        ("close_model", CLOSE),
+        ("open_species", OPEN_SPECIES),
+        ("follow_species", FOLLOW_SPECIES),
+        ("write_species", WRITE_SPECIES),
+        ("close_species", CLOSE),
         ("message", c_char * 8192),
     ]

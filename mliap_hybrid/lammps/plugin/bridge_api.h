@@ -11,10 +11,11 @@
 #define MLIAP_HYBRID_BRIDGE_API_H
 
 #include "../../kernels/native/potential_api.h"
+#include "species_api.h"
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 8
+#define MLIAP_BRIDGE_VERSION 9
 
 extern "C" {
 
@@ -148,6 +149,13 @@ struct mliap_bridge {
   int (*prepare)(int32_t handle, mliap_step *, mliap_native *);
   int (*compute)(int32_t handle, mliap_step *);
   void (*close_model)(int32_t handle);
+
+  // of fix mliap/species, on the first rank alone
+
+  int (*open_species)(mliap_species *);
+  int (*follow_species)(int32_t handle, mliap_moment *);
+  int (*write_species)(int32_t handle);
+  void (*close_species)(int32_t handle);
 
   char message[8192];    // written by Python before it returns a failure
 };
