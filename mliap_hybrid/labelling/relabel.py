@@ -16,14 +16,14 @@ from ase.io import iread, write
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.labelling.calculators import CalculatorSource
-from mliap_hybrid.labelling.single_point import bare, labelled
+from mliap_hybrid.labelling.single_point import Labeller, bare
 
 NUMBER = "frame"
 """Entry of a labelled frame: which one of those that were asked for it is, from 0."""
 
 Track = Callable[[Iterable[Any], str], Iterator[Any]]
 
-_of_process: tuple[Any, tuple[str, ...]] | None = None
+_of_process: Labeller | None = None
 
 
 @dataclass
@@ -116,14 +116,14 @@ class Sized:
 def _begin(source: CalculatorSource, further: tuple[str, ...]) -> None:
     """Begin a process: it makes its calculator once."""
     global _of_process
-    _of_process = source.make(), further
+    _of_process = Labeller(source.make(), further)
 
 
 def _label(structure: Atoms) -> Atoms | str:
     """The labelled structure, or why it is not."""
     assert _of_process is not None
     try:
-        return labelled(structure, *_of_process)
+        return _of_process.label(structure)
     except InputError as error:
         return str(error)
 

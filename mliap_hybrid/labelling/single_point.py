@@ -18,6 +18,45 @@ KEPT = ("config_type", "charge", "spin", "total_charge", "multiplicity")
 """Entries of a frame that say what it is, and stay; all others may be labels of something else."""
 
 
+TOTAL_CHARGE = ("charge", "total_charge")
+"""Entries of a frame that name its total charge in e, the first that is there."""
+
+LARGEST_DIFFERENCE = 0.01
+"""e: between a frame's total charge and the sum of the charges that the calculator finds."""
+
+
+class Labeller:
+    """A calculator, told of each frame's total charge where it has a setting of that name."""
+
+    def __init__(self, calculator: Any, further: Sequence[str] = ()):
+        """Take a calculator.
+
+        Parameters
+        ----------
+        calculator : ASE calculator
+        further : sequence of str
+            Properties that are wanted beside energy, forces and stress.
+        """
+        self._calculator = calculator
+        self._further = further
+        self._has_charge = "charge" in (getattr(calculator, "default_parameters", None) or {})
+        self._own_charge = getattr(calculator, "parameters", {}).get("charge")
+
+    def label(self, structure: Atoms) -> Atoms:
+        """The structure with its labels; see `labelled` for what is refused, and further charges that do not agree."""
+        total = next((structure.info[name] for name in TOTAL_CHARGE if name in structure.info), None)
+        if self._has_charge:
+            self._calculator.set(charge=self._own_charge if total is None else float(total))
+        done = labelled(structure, self._calculator, self._further)
+        charges = done.calc.results.get("charges")
+        if total is not None and charges is not None and abs(charges.sum() - float(total)) > LARGEST_DIFFERENCE:
+            raise InputError(
+                f"the frame has a total charge of {total} e, but the calculator's charges sum to {charges.sum():.3g}: "
+                "it does not know of it"
+            )
+        return done
+
+
 def bare(atoms: Atoms) -> Atoms:
     """The structure, and what says what it is."""
     structure = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)

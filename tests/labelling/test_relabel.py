@@ -1,8 +1,12 @@
 """Labels of a calculator: the same as ASE's, by any number of processes, and gone on with after whatever happened."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
@@ -12,6 +16,7 @@ from mliap_hybrid.cli.main import app
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.labelling.calculators import CalculatorSource
 from mliap_hybrid.labelling.relabel import relabel
+from mliap_hybrid.labelling.single_point import Labeller
 
 EMT_SOURCE = CalculatorSource("emt")
 
@@ -120,6 +125,31 @@ def test_files_of_others_are_kept(tmp_path):
         with pytest.raises(InputError, match="is not what this command has written"):
             relabel(frames(2), EMT_SOURCE, file, (), 1, shown)
         assert file.read_text() == text
+
+
+class Ions(Calculator):
+    """Knows the total charge by its setting, if it has one."""
+
+    implemented_properties: ClassVar = ["energy", "forces", "charges"]
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        charge = self.parameters.get("charge") or 0.0
+        n = len(atoms)
+        self.results = {"energy": charge**2, "forces": np.zeros((n, 3)), "charges": np.full(n, charge / n)}
+
+
+class IonsThatAsk(Ions):
+    default_parameters: ClassVar = {"charge": None}
+
+
+def test_the_total_charge_of_a_frame_is_the_calculators():
+    neutral, ion = Atoms("OH", positions=[[0, 0, 0], [0, 0, 1]]), Atoms("OH", positions=[[0, 0, 0], [0, 0, 1]])
+    ion.info["charge"] = -1
+    labeller = Labeller(IonsThatAsk(charge=2.0), ["charges"])
+    energies = [labeller.label(atoms).get_potential_energy() for atoms in (neutral, ion, neutral)]
+    assert energies == [4.0, 1.0, 4.0]
+    with pytest.raises(InputError, match="total charge of -1 e, but the calculator's charges sum to 0: it does not"):
+        Labeller(Ions(), ["charges"]).label(ion)
 
 
 @pytest.mark.parametrize(
