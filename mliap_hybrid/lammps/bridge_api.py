@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 8
+BRIDGE_VERSION = 9
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -29,6 +29,8 @@ class Model(ctypes.Structure):
         ("solves_coulomb", c_int32),
         ("smearing", c_double),
         ("typical_charges", POINTER(c_double)),
+        ("knows_distance", c_int32),
+        ("outside", c_double),
     ]
 
 
@@ -76,6 +78,7 @@ class Step(ctypes.Structure):
         ("molecule", c_void_p),
         ("eatoms", c_void_p),
         ("energy", c_double),
+        ("distances", c_void_p),
         ("cell", c_double * 9),
         ("box_origin", c_double * 3),
         ("periodic", c_int32 * 3),
@@ -110,6 +113,7 @@ class Native(ctypes.Structure):
         ("increments", c_int32),
         ("largest_change", c_double),
         ("starting_charges", POINTER(c_double)),
+        ("neighbor_share", c_double),
     ]
 
 
