@@ -24,6 +24,9 @@ from mliap_hybrid.structure import with_total_charge
 SPREADS = ("energy_spread", "force_spread")
 """Properties that only a committee has."""
 
+DISTANCES = "training_distances"
+"""Property of models that know their distance to the training set."""
+
 
 class HybridCalculator(Calculator):
     """Energy, forces and stress of a model file, long-range term included (eV, eV/Å, eV/Å^3).
@@ -31,7 +34,8 @@ class HybridCalculator(Calculator):
     A model with charges also gives these (e) and, for molecules, the dipole moment about the origin (e Å). A model with
     direct forces has no `free_energy`, which for ASE is the energy that the forces conserve; see `is_conservative`.
     A committee gives on request (`get_property`) how far its members are apart, as in model/spread.py: `energy_spread`
-    (eV), and `force_spread` of each atom (eV/Å). Copies and pickles, for the images of a path or other processes, are
+    (eV), and `force_spread` of each atom (eV/Å). A model that knows its training set gives on request
+    `training_distances` of the atoms (model/training_distance.py; `model.distance.description` has thresholds). Copies and pickles, for the images of a path or other processes, are
     independent of the original and of the file.
     """
 
@@ -68,6 +72,8 @@ class HybridCalculator(Calculator):
         """Whether the forces are the gradient of the energy."""
         if len(self.model.heads.networks) > len(self.model.heads):
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
+        if self.model.distance is not None:
+            self.implemented_properties = [*self.implemented_properties, DISTANCES]
 
     @property
     def total_charge(self) -> float:
@@ -117,3 +123,5 @@ class HybridCalculator(Calculator):
         if set(SPREADS) & set(properties or ()):
             spread = committee_spread(self._evaluator, batch)
             self.results |= {"energy_spread": float(spread.energies[0]), "force_spread": spread.forces.numpy()}
+        if DISTANCES in (properties or ()):
+            self.results[DISTANCES] = self._evaluator.training_distances(batch.geometry()).numpy()

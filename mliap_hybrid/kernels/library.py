@@ -25,7 +25,7 @@ from mliap_hybrid.kernels.structs import (
 
 LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
 
-KERNELS_VERSION = 6
+KERNELS_VERSION = 7
 """Of the structs and functions below; compared with MLIAP_KERNELS_VERSION of the compiled library."""
 
 _INT32 = ctypes.c_int32

@@ -7,7 +7,7 @@ from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int3
 
 from mliap_hybrid.lammps.species_api import Moment, Species
 
-BRIDGE_VERSION = 9
+BRIDGE_VERSION = 10
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -31,6 +31,8 @@ class Model(ctypes.Structure):
         ("solves_coulomb", c_int32),
         ("smearing", c_double),
         ("typical_charges", POINTER(c_double)),
+        ("knows_distance", c_int32),
+        ("outside", c_double),
     ]
 
 
@@ -78,6 +80,7 @@ class Step(ctypes.Structure):
         ("molecule", c_void_p),
         ("eatoms", c_void_p),
         ("energy", c_double),
+        ("distances", c_void_p),
         ("cell", c_double * 9),
         ("box_origin", c_double * 3),
         ("periodic", c_int32 * 3),
@@ -112,6 +115,7 @@ class Native(ctypes.Structure):
         ("increments", c_int32),
         ("largest_change", c_double),
         ("starting_charges", POINTER(c_double)),
+        ("neighbor_share", c_double),
     ]
 
 

@@ -60,6 +60,8 @@ class MLIAPData:
         Energy per atom in the order of `iatoms`; can be written into and assigned.
     energy : float
         Energy of this rank's atoms; to be assigned.
+    distances : float array, shape (nlistatoms,), or None
+        Distances to the training set in the order of `iatoms`, to be written into; None where they are not asked for.
     check_run : bool
         Whether atoms, charges or settings can have changed since the last step: at each setup of a run, and whenever
         the neighbour lists are new.
@@ -223,6 +225,11 @@ class MLIAPData:
     @eatoms.setter
     def eatoms(self, value: ArrayLike) -> None:
         self.eatoms[:] = value
+
+    @property
+    def distances(self) -> NDArray[np.float64] | None:
+        """Distances to the training set, shape (nlistatoms,), to be written; None where they are not asked for."""
+        return self._view("distances", _DOUBLE, (self._step.nlistatoms,)) if self._step.distances else None
 
     def update_pair_energy(self, eij: ArrayLike) -> None:
         """Set `eatoms` and `energy` from pair energies: half of each belongs to its centre i.

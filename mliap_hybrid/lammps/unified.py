@@ -98,6 +98,7 @@ class HybridUnified:
         self._operator = operator_of(model, self._charges)
         # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
         self.centroid_stress = model.has_centroid_stress
+        self.outside_distance = None if model.distance is None else model.distance.description.outside
         for name, value in self._charges.for_plugin().items():
             setattr(self, name, value)
 
@@ -187,7 +188,10 @@ class HybridUnified:
         for memory in self._memories:
             memory.begin(complete, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
-        total = self.evaluator.total(self._in_run(complete, geometry, rows, unit))
+        in_run = self._in_run(complete, geometry, rows, unit)
+        total = self.evaluator.total(in_run)
+        if getattr(data, "distances", None) is not None:
+            data.distances[:] = self.evaluator.training_distances(in_run).numpy()
         energies, gradients = total.energies, total.pair_gradients
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
             all_rows = gradients.new_zeros((data.npairs, 3))

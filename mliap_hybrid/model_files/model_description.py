@@ -11,6 +11,7 @@ from mliap_hybrid.model.feature_description import FeatureDescription
 from mliap_hybrid.model.parameter_descriptions import AnyParameter, ConstantDescription, Name, PredictedDescription
 from mliap_hybrid.model.term import TermDescription
 from mliap_hybrid.model.terms.kinds import AnyTermDescription
+from mliap_hybrid.model.training_distance import DistanceDescription
 from mliap_hybrid.model_files.upgrade import upgraded
 
 LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
@@ -65,6 +66,8 @@ class ModelDescription(BaseModel):
     """What the terms take, but the energies of the network, which are as the head `energy` gives them."""
     terms: list[AnyTermDescription]
     """What the energy is the sum of."""
+    distance: DistanceDescription | None = None
+    """The distance to the training set; None for models that know none, among them those of schema 8 and older."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +94,14 @@ class ModelDescription(BaseModel):
                 raise ValueError("expected networks on contractions where the features are moments, and only there")
             if of_moments and head.direct_hidden is not None:
                 raise ValueError("expected no direct forces where the features are moments")
+        return self
+
+    @model_validator(mode="after")
+    def _check_distance(self) -> ModelDescription:
+        """A distance is one of the hidden values of an energy network."""
+        energy = self.head("energy")
+        if self.distance is not None and (energy is None or not energy.hidden):
+            raise ValueError("expected a distance to the training set only beside an energy network with hidden layers")
         return self
 
     @property

@@ -87,8 +87,8 @@ double mean_value(const BlockOfAtoms &block, int n, int64_t a)
   return sum / n;
 }
 
-// Energies of the centres and gradients of the pairs by the networks.
-int evaluate_networks(const mliap_potential &potential, const double *slopes, BlockOfAtoms &block)
+// Energies of the centres and gradients of the pairs by the networks; squares of distances (n_centres) if asked for.
+int evaluate_networks(const mliap_potential &potential, const double *slopes, double *distances, BlockOfAtoms &block)
 {
   mliap::make_room(block.network_values, potential.n_networks * block.n_centres);
   mliap::make_room(block.gradients, 3 * block.n_pairs());
@@ -97,6 +97,7 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
   task.last_network = potential.n_networks;
   task.energies = block.network_values.data();
   task.pair_gradients = block.gradients.data();
+  task.distances = distances;
   if (slopes) {
     place_weights(potential, slopes, block);
     task.weights = block.weights.data();
@@ -109,12 +110,13 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
 }
 
 // All that the centres first ... last - 1 have, left in the block.
-int evaluate_block(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes, int64_t first,
-                   int64_t last, BlockOfAtoms &block)
+int evaluate_block(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes,
+                   double *distances, int64_t first, int64_t last, BlockOfAtoms &block)
 {
   try {
     if (!block.fill(atoms, potential.cutoff, first, last)) return mliap::kBadRow;
-    const int error = evaluate_networks(potential, slopes ? slopes + first : nullptr, block);
+    const int error = evaluate_networks(potential, slopes ? slopes + first : nullptr,
+                                        distances ? distances + first : nullptr, block);
     if (error != mliap::kNone) return error;
     for (const auto &term : potential.pair_terms) term->add_to(block);
     return mliap::kNone;
@@ -169,7 +171,7 @@ MLIAP_EXPORT int mliap_potential_evaluate(const mliap_potential *potential, cons
     for (int64_t k = turns.take(); k * mliap::kCentreBlock < n; k = turns.take()) {
       BlockOfAtoms &block = block_of_thread;
       const int64_t first = k * mliap::kCentreBlock, last = std::min(n, first + mliap::kCentreBlock);
-      const int error = evaluate_block(*potential, *atoms, slopes, first, last, block);
+      const int error = evaluate_block(*potential, *atoms, slopes, sums->distances, first, last, block);
       if (!turns.wait_for(k)) break;  // the thread that has failed tells why
       if (error == mliap::kNone) mliap::add_block(block, *sums);
       turns.finish(error != mliap::kNone);

@@ -58,6 +58,7 @@ typedef struct {
   double *virial;           /* (6) */
   double *virials;          /* (n_atoms, 6): half of a pair's to both its atoms */
   double *centroid_virials; /* (n_atoms, 9): all of a pair's to its neighbour */
+  double *distances;        /* (n_centres): squares of own distances to the training set, set; of models that know them */
 } mliap_sums;
 
 typedef struct mliap_potential mliap_potential;

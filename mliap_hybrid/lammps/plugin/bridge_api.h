@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 9
+#define MLIAP_BRIDGE_VERSION 10
 
 extern "C" {
 
@@ -45,6 +45,11 @@ struct mliap_model {
   int32_t solves_coulomb;           // 1: in Python, by add_coulomb(); 0: in KSpace, by solve_coulomb()
   double smearing;                  // width of the Gaussian charges, in length units of the run
   const double *typical_charges;    // [nelements] to set KSpace up with, or null
+
+  // distances to the training set
+
+  int32_t knows_distance;
+  double outside;    // distance from which on an atom is outside of what the model knows
 };
 
 // how compute() evaluates a model without Python; filled by prepare() and valid until the next
@@ -63,6 +68,10 @@ struct mliap_native {
   int32_t increments;               // 0: one shift of all atoms; 1: neighbors give each other charge
   double largest_change;            // |c| < this
   const double *starting_charges;   // [nelements]
+
+  // distances to the training set
+
+  double neighbor_share;    // what a close neighbor's counts
 };
 
 // one call of Pair::compute()
@@ -96,6 +105,7 @@ struct mliap_step {
 
   double *eatoms;    // [nlistatoms] energies, written by the model
   double energy;     // their sum, written by the model
+  double *distances;    // [nlistatoms] to the training set, written by the model, or null
 
   double cell[9];          // edge vectors a, b, c as rows
   double box_origin[3];

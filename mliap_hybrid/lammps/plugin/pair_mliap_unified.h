@@ -1,6 +1,6 @@
 /* -*- c++ -*- ----------------------------------------------------------
    pair_style mliap unified FILE [0|1] [total_charge Q] [trusted yes|no]
-                                 [native yes|no]
+                                 [native yes|no] [guard warn|halt|dump ...]
    pair_coeff * * ELEMENT ...
 
    The model is a Python object, which is asked at setups and with new
@@ -18,6 +18,7 @@
 
 #include "bridge_api.h"
 #include "coulomb_solver.h"
+#include "guard.h"
 #include "listed_atoms.h"
 #include "neighbor_pairs.h"
 #include "run_checks.h"
@@ -98,6 +99,21 @@ class PairMLIAPUnified : public Pair {
   mliap_local_atoms local_atoms() const;
   void stop_if_failed(int) const;
   void stop_at_bad_distance() const;
+
+  // distances to the training set
+
+  std::unique_ptr<Guard> guard;
+  int distance_flag;                           // of fix pair: distances are wanted in this step
+  std::vector<double> distances;               // [ntotal], of the step
+  bigint step_of_distances;
+  std::vector<double> distances_of_centres;    // [nlistatoms], first squares of own ones
+  double guard_totals[2];                      // largest and mean, for compute pair
+
+  bool wants_distances() const;
+  double *room_for_distances();
+  void add_neighbors_to_distances();
+  void place_distances();
+  void use_distances();
 
   // charges that follow the atoms, without Python
 

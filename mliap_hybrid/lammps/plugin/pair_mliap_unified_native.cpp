@@ -59,8 +59,10 @@ void PairMLIAPUnified::compute_natively()
   sums.virial = vflag_global ? virial : nullptr;
   sums.virials = vflag_atom ? rows_of(vatom) : nullptr;
   sums.centroid_virials = cvflag_atom ? rows_of(cvatom) : nullptr;
+  sums.distances = room_for_distances();
   stop_if_failed(native.evaluate(native.potential, &atoms, native.n_threads, slopes, &sums));
   if (eflag_global) eng_vdwl += sums.energy;
+  if (sums.distances) add_neighbors_to_distances();
 }
 
 /* ---------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ void PairMLIAPUnified::compute_in_python()
   std::fill_n(eatoms.begin(), centres.nlistatoms, 0.0);
   step.eatoms = eatoms.data();
   step.energy = 0.0;
+  step.distances = room_for_distances();
 
   failure = nullptr;
   const int status = bridge->compute(model.handle, &step);
