@@ -56,7 +56,18 @@ def read_dump(path: Path) -> np.ndarray:
     array, shape (n_atoms, n_columns - 1)
         Sorted by id, without it.
     """
-    lines = path.read_text().splitlines()
-    start = max(k for k, line in enumerate(lines) if line.startswith("ITEM: ATOMS")) + 1
-    table = np.array([[float(word) for word in line.split()] for line in lines[start:]])
-    return table[np.argsort(table[:, 0]), 1:]
+    return read_dump_frames(path)[-1]
+
+
+def read_dump_frames(path: Path) -> list[np.ndarray]:
+    """The same of all frames; one that a killed run has not finished is left out."""
+    frames = []
+    for block in path.read_text().split("ITEM: TIMESTEP\n")[1:]:
+        head, _, body = block.partition("ITEM: ATOMS")
+        n_atoms = int(head.splitlines()[2])
+        rows = [line.split() for line in body.splitlines()[1:]]
+        if len(rows) < n_atoms or not body.endswith("\n"):
+            continue
+        table = np.array(rows, dtype=float)  # (n_atoms, n_columns)
+        frames.append(table[np.argsort(table[:, 0]), 1:])
+    return frames
