@@ -14,7 +14,7 @@ from other_checkout import THIS, Row, in_turns
 from step_cost import MODELS, ROOT, RUN, measure, potential_of, write_structure
 
 GUARDS = {
-    "guard cost %": "guard warn threshold 1e6",
+    "guard cost %": "guard warn threshold 1e6",  # every 10 steps
     "guard cost % | every step": "guard warn threshold 1e6 every 1",
 }
 """Row -> what the input says behind the name of the model."""

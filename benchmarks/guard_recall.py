@@ -42,13 +42,14 @@ from mliap_hybrid.runs.run import train
 from mliap_hybrid.structure import Batch
 
 FALSE_ALARMS = 0.05
+PARTS = "train", "validation", "test"
 N_MEMBERS = 4
 
 SETTINGS: dict[str, Any] = {
-    "features": {"set": "learned", "cutoff": 5.0},
+    "features": {"set": "learned-small", "cutoff": 5.0},
     "repulsion": {"kind": "none"},
     "committee": {"n_members": N_MEMBERS},
-    "optimisation": {"epochs": 120, "batch_size": 16},
+    "optimisation": {"epochs": 80, "batch_size": 16},
 }
 QUICK: dict[str, Any] = {
     "features": {"set": "gmp-2c3", "cutoff": 5.0},
@@ -102,11 +103,9 @@ def _signals(cold: Sequence[Atoms], hot: Sequence[Atoms], quick: bool) -> dict[s
     with tempfile.TemporaryDirectory() as folder:
         committee = _trained(cold, Path(folder), SETTINGS | (QUICK if quick else {}))
     single = member_models(committee)[0]
-    parts = {
-        part: _batches(committee, [f for f in cold if f.info["split"] == part]) for part in ("train", "validation")
-    }
-    single.distance = fit_training_distance(single, parts["train"], parts["validation"])
-    asked = [_batches(committee, [f for f in cold if f.info["split"] == "test"]), _batches(committee, hot)]
+    splits = [_batches(committee, [f for f in cold if f.info["split"] == part]) for part in PARTS]
+    single.distance = fit_training_distance(single, *splits[:2])
+    asked = splits[2], _batches(committee, hot)
     guards = {"distance": functools.partial(_distances, single), "committee": functools.partial(_spreads, committee)}
     return {name: (guard(asked[0]), guard(asked[1])) for name, guard in guards.items()}
 
@@ -141,8 +140,7 @@ def _spreads(model: HybridModel, batches: Sequence[Batch]) -> Signals:
 
 
 def h2_combustion(data: Path) -> tuple[list[Atoms], list[Atoms]]:
-    """Every third structure of the coldest quarter, trajectories of a hundred kept together, and every fifth of the
-    hottest."""
+    """Every third structure of the coldest quarter, a hundred in a row in one part, and every fifth of the hottest."""
     content = np.load(data / "h2_combustion" / "16_aimd.npz")
     n_frames, n_atoms = len(content["E"]), int(content["N"][0, 0])
     splits = ("test", "validation", "train", "train", "train", "test", "train", "train", "train", "train")
@@ -159,9 +157,8 @@ def acac(data: Path) -> tuple[list[Atoms], list[Atoms]]:
     """The training structures of 300 K, a third of the tests of 300 K, and those of 600 K."""
     frames = acetylacetone(data)
     tests = [frame for frame in frames if frame.info["split"] == "test"][::3]
-    return [frame for frame in frames if frame.info["split"] != "test"] + tests, read(
-        data / "acac" / "train_600K.xyz", ":"
-    )
+    cold = [frame for frame in frames if frame.info["split"] != "test"] + tests
+    return cold, read(data / "acac" / "train_600K.xyz", ":")
 
 
 def three_bpa(data: Path) -> tuple[list[Atoms], list[Atoms]]:
