@@ -34,9 +34,9 @@ class HybridCalculator(Calculator):
     A model with charges also gives these (e) and, for molecules, the dipole moment about the origin (e Å). A model with
     direct forces has no `free_energy`, which for ASE is the energy that the forces conserve; see `is_conservative`.
     A committee gives on request (`get_property`) how far its members are apart, as in model/spread.py: `energy_spread`
-    (eV), and `force_spread` of each atom (eV/Å). A model that knows its training set gives on request
-    `training_distances` of the atoms (model/training_distance.py; `model.distance.description` has thresholds). Copies and pickles, for the images of a path or other processes, are
-    independent of the original and of the file.
+    (eV), and `force_spread` of each atom (eV/Å). A model that knows its training set gives on request how far each atom
+    is from it, `training_distances` (model/training_distance.py); `model.distance.description` has thresholds. Copies
+    and pickles, for the images of a path or other processes, are independent of the original and of the file.
     """
 
     implemented_properties = [  # noqa: RUF012  # ASE declares it so

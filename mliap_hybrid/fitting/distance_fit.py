@@ -1,9 +1,9 @@
-"""The distance to the training set of a trained model (model/training_distance.py): fitted to training atoms, and
-brought to scale by what validation atoms show.
+"""The distance to the training set of a trained model: fitted to training atoms, brought to scale by validation atoms.
 
-Of each element, the inverse covariance of the hidden values of training atoms; its size by the force errors of that
-element, since an atom of hydrogen may be far away and still have a small error. Where there are no validation frames,
-training frames stand for them; without force labels all elements count alike.
+Its equation is in model/training_distance.py. Of each element, the inverse covariance of the hidden values of training
+atoms; its size by the force errors of that element, since an atom of hydrogen may be far away and still have a small
+error. Where there are no validation frames, training frames stand for them; without force labels all elements count
+alike.
 """
 
 from __future__ import annotations

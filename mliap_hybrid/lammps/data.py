@@ -61,7 +61,7 @@ class MLIAPData:
     energy : float
         Energy of this rank's atoms; to be assigned.
     distances : float array, shape (nlistatoms,), or None
-        Distances to the training set in the order of `iatoms`, to be written into; None where they are not asked for.
+        Distances to the training set, in the order of `iatoms`; to be written into where they are asked for.
     check_run : bool
         Whether atoms, charges or settings can have changed since the last step: at each setup of a run, and whenever
         the neighbour lists are new.
@@ -70,7 +70,6 @@ class MLIAPData:
     total_charge : float
         Sum of all charges of the system: the model's, or `total_charge` in the input; NaN if it follows from the
         atoms.
-
     ranks_on_machine : int
         Number of ranks that share the machine with this one, itself among them.
 
@@ -228,7 +227,7 @@ class MLIAPData:
 
     @property
     def distances(self) -> NDArray[np.float64] | None:
-        """Distances to the training set, shape (nlistatoms,), to be written; None where they are not asked for."""
+        """Distances to the training set, to be written; None where they are not asked for."""
         return self._view("distances", _DOUBLE, (self._step.nlistatoms,)) if self._step.distances else None
 
     def update_pair_energy(self, eij: ArrayLike) -> None:

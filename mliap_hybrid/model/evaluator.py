@@ -144,8 +144,8 @@ class Evaluator:
         """
         if self.model.distance is None:
             raise InputError(
-                "the model knows no distance to its training set: it was trained before version 9 of model files, or has "
-                "no energy network with hidden layers; train it again"
+                "the model knows no distance to its training set: it is older than that, or has no energy network with "
+                "hidden layers; train it again"
             )
         species, seen = self.model.species(geometry.centre_numbers), self.model.seen(geometry)
         with torch.no_grad():

@@ -67,7 +67,7 @@ def reliability_table(evaluations: Mapping[str, Evaluation], description: Distan
     """
     columns = [
         ("set", ""),
-        ("atoms", ""),
+        ("number", ""),
         ("largest distance", ""),
         (f"beyond {description.caution:.3g}, caution", "%"),
         (f"beyond {description.outside:.3g}, outside", "%"),
@@ -79,7 +79,14 @@ def reliability_table(evaluations: Mapping[str, Evaluation], description: Distan
     for name, evaluation in evaluations.items():
         found = reliability_of(evaluation)
         if found is not None:
-            rows.append((name, str(len(found.distances)), f"{found.distances.max():.3g}", *_cells(found, description)))
+            rows.append(
+                (
+                    f"atoms, {name}",
+                    str(len(found.distances)),
+                    f"{found.distances.max():.3g}",
+                    *_cells(found, description),
+                )
+            )
     return Table(columns, rows) if rows else None
 
 

@@ -24,6 +24,7 @@ from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.gdml_molecules import molecule_model
+from mliap_hybrid.testing.known_distances import with_distance
 from mliap_hybrid.testing.mliap_data import PluginData
 from mliap_hybrid.testing.models import (
     ION_CHARGES,
@@ -151,6 +152,20 @@ def test_charges_and_their_response(name, dtype):
     np.add.at(of_owners, arrays.owner, found.forces)
     np.testing.assert_allclose(of_owners, expected, atol=tolerance * np.abs(expected).max())
     assert lists.evaluate(potential).error != 0, "the response is not left out unseen"
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("name", MODELS | PREDICTING)
+def test_own_distances_are_those_of_the_definition(name, dtype):
+    model, atoms = fold_whitening_into_networks(with_distance((MODELS | PREDICTING)[name]())), structure()
+    assert not Lists(rank_arrays(atoms, 4.5, ELEMENTS)).evaluate(native(sodium_chloride_model())).distances.any()
+    arrays = rank_arrays(atoms, model.cutoff, ELEMENTS)
+    potential = native(model, Evaluator(model, dtype))
+    found = Lists(arrays).evaluate(potential, np.zeros(len(atoms)) if name in PREDICTING else None)
+    batch = frame_to_batch(atoms, model.cutoff)
+    hidden = Evaluator(model, by_torch=True).hidden_values(batch.geometry())
+    expected = model.distance.own_squares(hidden, model.species(batch.numbers)).numpy()[arrays.owner[arrays.iatoms]]
+    np.testing.assert_allclose(found.distances, expected, atol=TOLERANCES[dtype] * 1e3 * expected.max())
 
 
 def cluster() -> Atoms:
