@@ -182,6 +182,17 @@ def _check_dipoles(file: Any) -> None:
         )
 
 
+def _check_electric_field(file: Any) -> None:
+    """Refuse a field where there are no charges that it can act on."""
+    charges = file.electrostatics.charges
+    if charges in ("none", "fitted"):
+        reason = "there are none" if charges == "none" else "fitted ones are trained as products"
+        raise ValueError(
+            f"data.keys.electric_field acts on charges that are fixed or predicted, but electrostatics.charges is "
+            f"{charges} ({reason}): expected formal, reference, predicted or a table"
+        )
+
+
 def _check_interaction(file: Any) -> None:
     """Refuse what does not sum to the energy of molecules with each other."""
     for name, section in sections_of_terms(file).items():
@@ -212,6 +223,12 @@ CHOICES = (
     ),
     Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
     Choice("dipoles", lambda file: file.dipoles.is_on, check=_check_dipoles),
+    Choice(
+        "data.keys.electric_field",
+        lambda file: file.data.keys.electric_field,
+        never_with=("weak_supervision", "gdml", "data.energies interaction"),
+        check=_check_electric_field,
+    ),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
     Choice(
         "features.environment molecule",
