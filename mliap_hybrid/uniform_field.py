@@ -2,9 +2,9 @@
 
     U = -E.M,      M = sum_i m_i,      m_i = Z_i r_i + mu_i
 
-Z_i is what atom i carries wherever it goes, mu_i a moment of vectors between atoms (model/neutrality.py), and r_i a place
-that does not jump where the atom crosses the boundary of a periodic cell. With the charges q_i, at fixed numbers of atoms
-and pairs,
+Z_i is what atom i carries wherever it goes, mu_i a moment of vectors between atoms (model/neutrality.py), and r_i a
+place that does not jump where the atom crosses the boundary of a periodic cell. With the charges q_i, at fixed charges
+of atoms and of what pairs give each other,
 
     F_i = q_i E,      W = -dU/d(strain) = M (x) E,      dU/dZ_i = -E.r_i,      dU/dmu_i = -E.
 
@@ -22,7 +22,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FieldAction:
-    """Energy of charges in the field and its derivatives at fixed charges; None where they were handed over elsewhere."""
+    """Energy of charges in the field, and derivatives at fixed charges; None where they were handed over elsewhere."""
 
     energies: Tensor
     """(n_centres,) eV: -E.m_i."""

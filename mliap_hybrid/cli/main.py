@@ -20,6 +20,7 @@ from mliap_hybrid.cli.lammps_input import lammps_input
 from mliap_hybrid.cli.lmp import lmp
 from mliap_hybrid.cli.plot import app as plot_app
 from mliap_hybrid.cli.species import species
+from mliap_hybrid.cli.spectrum import spectrum
 from mliap_hybrid.cli.symmetries import symmetries
 from mliap_hybrid.cli.train import train
 from mliap_hybrid.cli.tune import tune
@@ -47,6 +48,7 @@ app.command("lammps-input")(lammps_input)
 app.add_typer(plot_app, name="plot")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lmp)
 app.command()(species)
+app.command()(spectrum)
 app.command()(doctor)
 app.command("compile-plugin")(compile_plugin)
 

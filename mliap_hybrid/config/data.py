@@ -46,9 +46,9 @@ class LabelKeys(Section):
     total_charge: str | None = None
     """Total charge of a frame in e; null means that every frame is neutral."""
     electric_field: str | None = None
-    """Uniform electric field that a frame was computed in, three numbers in `units.energy` per e and `units.length`, which
-    is V/Å for eV and Å; null means that there is none. Energies, forces and stresses are then those in the field, of
-    charges that are fixed or predicted."""
+    """Uniform electric field that a frame was computed in, three numbers in `units.energy` per e and `units.length`,
+    which is V/Å for eV and Å; null means that there is none. Energies, forces and stresses are then those in the field,
+    of charges that are fixed or predicted."""
     molecules: str | None = None
     """IDs of the molecules that atoms are in, whole numbers from 1, for terms between molecules; null: the column
     `molecule` or `mol_id` of frames that have one, and what bonds hold together in others."""

@@ -77,7 +77,9 @@ def born_charges_by_field(batch: Batch, forces: Callable[[Batch], Tensor]) -> Te
     field = batch.positions.new_zeros(batch.n_structures, 3) if batch.electric_fields is None else batch.electric_fields
 
     def slope(direction: Tensor) -> Tensor:  # (3,) -> (n_atoms, 3)
-        up, down = (forces(replace(batch, electric_fields=field + step)) for step in (STEP * direction, -STEP * direction))
+        up, down = (
+            forces(replace(batch, electric_fields=field + step)) for step in (STEP * direction, -STEP * direction)
+        )
         return (up - down) / (2.0 * STEP)
 
     return torch.stack([slope(direction) for direction in torch.eye(3, dtype=field.dtype, device=field.device)], dim=1)

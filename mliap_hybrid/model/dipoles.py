@@ -8,9 +8,7 @@ from mliap_hybrid.communication import Communication
 from mliap_hybrid.model.parameters import Moments
 
 
-def dipole_moments(
-    charges: Tensor, moments: Moments | None, positions: Tensor, communication: Communication
-) -> Tensor:
+def dipole_moments(charges: Tensor, moments: Moments | None, positions: Tensor, communication: Communication) -> Tensor:
     """M = sum_i q_i r_i of each structure, or the same divided otherwise, sum_i (Z_i r_i + mu_i).
 
     Of a charged molecule it depends on where the origin is; of a periodic structure only its changes mean something,

@@ -15,8 +15,8 @@ What neighbours give each other has a dipole moment of vectors between them, whi
 
 increments:  sum_i q_i r_i = sum_i (q0_i r_i + mu_i),   mu_i = -1/2 sum_j w(r_ij) (c_j - c_i) r_ij,
 
-and the same adjoint with -phi_j + phi_i = e_i.r_ij takes back dE/dmu_i = e_i, one vector for all atoms of a structure. A
-shift brings charge from everywhere, so that charges are where the atoms are.
+and the same adjoint with phi_j - phi_i = e_i.r_ij takes back dE/dmu_i = e_i, one vector for all atoms of a structure.
+A shift brings charge from everywhere, so that charges are where the atoms are.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from torch import Tensor
 
 from mliap_hybrid.communication import mean_over_structures
 from mliap_hybrid.structure import Geometry
+
 
 class Constrained(Protocol):
     """Derivatives by charges, on their way back."""
@@ -67,7 +68,7 @@ class Neutrality(ABC):
         """
 
     def moments(self, change: Tensor, geometry: Geometry) -> Tensor | None:
-        """mu (n_centres, 3), e Å, of what neighbours give each other; None where charges are where atoms are. Collective.
+        """mu (n_centres, 3), e Å, of what neighbours give each other; None: charges are where atoms are. Collective.
 
         Parameters
         ----------

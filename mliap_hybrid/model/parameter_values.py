@@ -52,7 +52,7 @@ class ParameterValues(Mapping[str, Tensor]):
         return self._geometry.communication.to_neighbours(self._values[name])
 
     def moments(self, name: str) -> Moments | None:
-        """Where the first moment of a parameter is, if not at the atoms (`Parameter.moments`). Collective if that is."""
+        """Where the first moment of a parameter is, if not at the atoms (`Parameter.moments`). Collective if it is."""
         return self._moments[name]() if name in self._moments else None
 
     def leaves(self, names: Sequence[str]) -> tuple[ParameterValues, bool]:

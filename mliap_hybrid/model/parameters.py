@@ -28,7 +28,7 @@ class Pullback(Protocol):
     """Derivatives by a parameter, on their way back."""
 
     def __call__(self, gradients: Tensor, by_moments: Tensor | None = None) -> tuple[Tensor | None, Tensor | None]:
-        """dE/dtheta (n_centres,), and dE/dmu (n_centres, 3) where it has moments, -> dE/da (n_centres,), dE/dr_p (n_pairs, 3).
+        """dE/dtheta (n_centres,), and dE/dmu (n_centres, 3) of `Moments` -> dE/da (n_centres,), dE/dr_p (n_pairs, 3).
 
         The first is by the head's numbers, the second at fixed ones; None for zero. Collective if the parameter is.
         """
@@ -36,7 +36,7 @@ class Pullback(Protocol):
 
 @dataclass(frozen=True)
 class Moments:
-    """First moment of a parameter, sum_i (Z_i r_i + mu_i), divided such that it does not depend on a choice of cells."""
+    """First moment of a parameter, sum_i (Z_i r_i + mu_i), divided such that no choice of cells changes mu."""
 
     carried: Tensor
     """(n_centres,) Z: what atoms carry wherever they go."""

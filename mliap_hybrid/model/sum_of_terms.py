@@ -47,7 +47,7 @@ class Total:
     dipoles: Tensor | None = None
     """(n_centres, 3) e Å: of atoms, beside their charges."""
     polarisabilities: Callable[[], Tensor | None] = lambda: None
-    """Computes dM/dE (n_structures, 3, 3), Å^3, of atoms that stay where they are; None if nothing polarises. Collective."""
+    """Computes dM/dE (n_structures, 3, 3), Å^3, at fixed places; None if nothing polarises. Collective."""
 
 
 def sum_of_terms(

@@ -184,7 +184,7 @@ class Term(torch.nn.Module, ABC):
     def polarisabilities(
         self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
     ) -> Tensor | None:
-        """dM/dE (n_structures, 3, 3), Å^3, at fixed places, differentiable in the parameters; None if nothing polarises.
+        """dM/dE (n_structures, 3, 3), Å^3, at fixed places, differentiable in parameters; None if nothing polarises.
 
         Arguments as of `contribution`. Collective.
         """

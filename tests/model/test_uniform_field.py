@@ -10,12 +10,15 @@ from ase import Atoms
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.parameter_values import ParameterValues
+from mliap_hybrid.model.terms.dipoles import Dipoles
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import in_electric_field, join_batches, with_total_charge
 from mliap_hybrid.testing.dipole_models import with_dipoles
 from mliap_hybrid.testing.finite_differences import forces_by_differences, relative_difference, virial_by_differences
 from mliap_hybrid.testing.models import charge_predicting_model, sodium_chloride_model
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
+from mliap_hybrid.testing.term_tests import TermTests
 
 FIELD = np.array([0.11, -0.07, 0.23])  # V/Å
 MODELS = {
@@ -112,6 +115,46 @@ def test_polarisability_is_the_change_of_the_moment_with_the_field(periodic: boo
     torch.testing.assert_close(analytic, analytic.T, rtol=0, atol=1e-8)
     assert torch.linalg.eigvalsh(analytic).min() > 1.0
     assert "polarisability" not in predict(MODELS["shift"](), atoms, asked=asked).others
+
+
+class InField(TermTests):
+    """What a term has to pass, in a field."""
+
+    def __init__(self, kind: str, name: str):
+        self.kind, self._name = kind, name
+
+    def model(self) -> HybridModel:
+        return MODELS[self._name]()
+
+    @staticmethod
+    def _batch(model, atoms):
+        return in_electric_field(frame_to_batch(atoms, model.cutoff), FIELD)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_training_says_what_evaluation_says(name: str) -> None:
+    InField("dipoles" if name == "dipoles" else "electrostatics", name).test_training_says_what_evaluation_says()
+
+
+def test_polarisabilities_train_those_of_atoms() -> None:
+    """Derivatives by polarisabilities of atoms, which a loss needs, against differences."""
+    model, atoms = MODELS["dipoles"](), structure(True)
+    batch, random = frame_to_batch(atoms, model.cutoff), torch.Generator().manual_seed(0)
+    weights = torch.randn(1, 3, 3, generator=random, dtype=torch.float64)
+    charges, strengths = torch.zeros(8).double(), torch.zeros(8).double()
+
+    def weighted(alpha):
+        values = {"charge": charges, "bond_dipole": strengths, "polarisability": alpha}
+        geometry = batch.geometry()
+        found = model.term(Dipoles).polarisabilities(geometry, ParameterValues(geometry, values))
+        return (weights * found).sum()
+
+    alpha = (1.0 + torch.rand(8, generator=random).double()).requires_grad_()
+    (found,) = torch.autograd.grad(weighted(alpha), alpha)
+    step = 1e-4 * torch.eye(8).double()
+    with torch.no_grad():
+        expected = torch.stack([(weighted(alpha + s) - weighted(alpha - s)) / 2e-4 for s in step])
+    assert relative_difference(found, expected) < 1e-6
 
 
 def test_structures_of_a_batch_have_fields_of_their_own() -> None:

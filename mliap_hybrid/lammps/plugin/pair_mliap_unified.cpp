@@ -29,7 +29,7 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
     Pair(lmp), bridge(nullptr), model(), step(), native(), wants_native(true), checked_cell{},
-    cutoff(0.0), checks(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0)
+    cutoff(0.0), checks(lmp), field(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -73,7 +73,7 @@ void PairMLIAPUnified::allocate()
 }
 
 /* ----------------------------------------------------------------------
-   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no] [native yes|no]
+   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no] [native yes|no] [field EX EY EZ]
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::settings(int narg, char **arg)
@@ -93,8 +93,15 @@ void PairMLIAPUnified::settings(int narg, char **arg)
   const char *total_charge = nullptr;
   bool trusted = false;
   wants_native = true;
+  field.clear();
   for (int iarg = 3; iarg < narg; iarg += 2) {
     const std::string keyword = arg[iarg];
+    if (keyword == "field") {
+      if (iarg + 4 > narg) utils::missing_cmd_args(FLERR, "pair_style mliap unified field", error);
+      field.read(&arg[iarg + 1]);
+      iarg += 2;
+      continue;
+    }
     if (keyword != "total_charge" && keyword != "trusted" && keyword != "native")
       error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", keyword);
     if (iarg + 2 > narg)
@@ -117,6 +124,10 @@ void PairMLIAPUnified::settings(int narg, char **arg)
                  arg[1]);
     coulomb->total_charge = utils::numeric(FLERR, total_charge, false, lmp);
   }
+
+  if (field.acts() && !coulomb && !model.point_charges)
+    error->all(FLERR, "Keyword field of pair_style mliap unified is for models with charges, which {} has not",
+               arg[1]);
 
   // another model may know other elements: pair_coeff must be given again
 
@@ -145,13 +156,12 @@ void PairMLIAPUnified::open_model(const char *filename, bool trusted)
   for (std::string name; names >> name;) element_names.push_back(name);
 
   // predicted charges: KSpace accepts this style, which brings its own real-space part without
-  // a table.  Virials are tallied, as KSpace adds to the forces that fdotr would take for pairs'.
-  // A background has a virial without forces
+  // a table
 
   coulomb.reset();
   if (model.predicts_charges) coulomb.reset(new CoulombSolver(lmp, this, model));
   ewaldflag = pppmflag = coulomb ? 1 : 0;
-  no_virial_fdotr_compute = (coulomb || has_background()) ? 1 : 0;
+  no_virial_fdotr_compute = tallies_virials() ? 1 : 0;
   centroidstressflag = (model.centroid_stress == 1) ? CENTROID_AVAIL : CENTROID_NOTAVAIL;
   if (coulomb) ncoultablebits = 0;
 }
@@ -163,6 +173,18 @@ void PairMLIAPUnified::open_model(const char *filename, bool trusted)
 bool PairMLIAPUnified::has_background() const
 {
   return model.point_charges && model.total_charge != 0.0;
+}
+
+/* ----------------------------------------------------------------------
+   by pairs and atoms, instead of from the forces on all atoms: KSpace adds to
+   the forces that fdotr would take for pairs', a background has a virial
+   without forces, and the forces of a field act where atoms would be without
+   boundaries
+------------------------------------------------------------------------- */
+
+bool PairMLIAPUnified::tallies_virials() const
+{
+  return coulomb || has_background() || field.acts();
 }
 
 /* ----------------------------------------------------------------------
@@ -223,7 +245,7 @@ void PairMLIAPUnified::init_style()
 
   // newton off: the virial is tallied by pairs, as ghost forces are folded back in compute()
 
-  no_virial_fdotr_compute = (force->newton_pair && !coulomb && !has_background()) ? 0 : 1;
+  no_virial_fdotr_compute = (force->newton_pair && !tallies_virials()) ? 0 : 1;
   checks.init();
   if (coulomb) coulomb->init(cutoff, element_of_type);
 
@@ -254,6 +276,7 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
     if (coulomb) coulomb->check_other_atoms(element_of_type);
   }
   centres.fill(atom, list, element_of_type, checks.hidden);
+  field.find_places(centres);
   describe_step(eflag, vflag);
   if (wants_native && (step.check_run || box_to_be_checked())) prepare_native();
 
