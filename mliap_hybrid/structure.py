@@ -14,6 +14,7 @@ from torch import Tensor
 from mliap_hybrid.bonds import molecules_by_bonds
 from mliap_hybrid.communication import Communication, Serial
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.uniform_field import UniformField
 
 OUT_OF_REACH = 1000.0
 """Å: beyond every cutoff."""
@@ -62,6 +63,8 @@ class Geometry:
     """Exchange with the neighbours and sums over structures; None where nobody will ask."""
     structures: Batch | None = None
     """The whole structures, where they lie in one memory."""
+    field: UniformField | None = None
+    """An electric field from outside, at the centres; None where there is none."""
 
     @property
     def n_centres(self) -> int:
@@ -163,6 +166,8 @@ class Batch:
     where they say nothing."""
     config_types: tuple[str, ...] = ()
     """(n_structures): kind of each structure, for error tables."""
+    electric_fields: Tensor | None = None
+    """(n_structures, 3) float64, V/Å: uniform field from outside; None where no structure is in one."""
 
     @property
     def energies(self) -> Tensor | None:
@@ -225,6 +230,10 @@ class Batch:
         """The local view of all atoms; `pair_vectors` (n_pairs, 3) may carry gradients or another dtype."""
         of_neighbours = None if self.molecules is None else self.molecules.index_select(0, self.pair_j)  # (n_pairs,)
         tags = torch.arange(self.n_atoms, device=self.pair_j.device)  # (n_atoms,)
+        communication = Serial(self.pair_j, self.structure_of_atom, self.total_charges)
+        field = None
+        if self.electric_fields is not None:
+            field = UniformField(communication.to_centres(self.electric_fields), self.positions, communication.sum)
         return Geometry(
             centre_numbers=self.numbers,
             neighbour_numbers=self.numbers[self.pair_j],
@@ -232,8 +241,9 @@ class Batch:
             pair_vectors=self.pair_vectors() if pair_vectors is None else pair_vectors,
             tags=AtomTags(tags, self.pair_j, self.molecules, of_neighbours),
             pair_j=self.pair_j,
-            neighbours=Serial(self.pair_j, self.structure_of_atom, self.total_charges),
+            neighbours=communication,
             structures=self,
+            field=field,
         )
 
     def sum_over_structures(self, per_atom: Tensor) -> Tensor:
@@ -251,6 +261,12 @@ class Batch:
 def with_total_charge(batch: Batch, total_charge: float) -> Batch:
     """The same structures with another total charge, in e, each."""
     return replace(batch, total_charges=torch.full_like(batch.total_charges, total_charge))
+
+
+def in_electric_field(batch: Batch, field: Sequence[float]) -> Batch:
+    """The same structures in a uniform field (3,), V/Å, each; in none where it is zero."""
+    vector = batch.positions.new_tensor(list(field))  # (3,)
+    return replace(batch, electric_fields=vector.expand(batch.n_structures, 3) if vector.any() else None)
 
 
 def join_batches(batches: Sequence[Batch]) -> Batch:
@@ -283,6 +299,9 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     joined: dict[str, Any] = {"labels": {name: torch.cat([batch.labels[name] for batch in batches]) for name in common}}
     for name in (f.name for f in fields(Batch) if f.name not in joined):
         values = [getattr(batch, name) for batch in batches]
+        if name == "electric_fields" and any(value is not None for value in values):
+            pairs = zip(batches, values, strict=True)
+            values = [batch.positions.new_zeros(batch.n_structures, 3) if v is None else v for batch, v in pairs]
         if any(value is None or value == () for value in values):
             continue
         if name == "molecules":

@@ -22,6 +22,18 @@ KCAL_PER_MOL = 0.043364104241800934
 KJ_PER_MOL = KCAL_PER_MOL / 4.184
 """One kJ/mol in eV."""
 
+BOLTZMANN = 8.617333262e-5
+"""k_B in eV/K."""
+
+LIGHT_SPEED = 0.0299792458
+"""c in cm/ps: a wave number of 1/cm is a frequency of this in 1/ps."""
+
+VACUUM_IMPEDANCE = 376.730313668
+"""1 / (epsilon_0 c) in Ohm."""
+
+CONDUCTIVITY = 1602.176634
+"""One e^2/(eV ps Å) = e/(V ps Å) in S/m."""
+
 LAMMPS_METAL_PRESSURE = 1.6021765e6
 """One eV/Å^3 in bar, with the digits that LAMMPS has for `units metal` (nktv2p in update.cpp)."""
 

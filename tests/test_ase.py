@@ -1,5 +1,7 @@
 """The ASE calculator gives the model's numbers, and ASE's own differences agree with them."""
 
+import pickle
+
 import numpy as np
 import pytest
 from ase.calculators.calculator import PropertyNotImplementedError
@@ -66,6 +68,36 @@ def test_direct_forces_have_no_energy_that_they_conserve(tmp_path):
     assert atoms.get_potential_energy() == pytest.approx(float(prediction.energies[0]), abs=1e-9)
     with pytest.raises(PropertyNotImplementedError):
         atoms.get_potential_energy(force_consistent=True)
+
+
+@pytest.mark.parametrize("neutrality", ["shift", "increments"])
+def test_electric_field(tmp_path, neutrality):
+    """Forces and stress are differences of the energy in the field; copies have the field; responses on request."""
+    export_model(charge_predicting_model(neutrality), tmp_path / "model.pt")
+    atoms = random_structure(6, ["Na", "Cl"], TRICLINIC_CELL, seed=8, closest=2.0)
+    atoms.calc = HybridCalculator(tmp_path / "model.pt", electric_field=[0.1, 0.2, -0.1])
+    forces, stress = atoms.get_forces(), atoms.get_stress()
+    np.testing.assert_allclose(forces, calculate_numerical_forces(atoms, eps=1e-4), atol=2e-5)
+    expected = calculate_numerical_stress(atoms, eps=1e-5)
+    np.testing.assert_allclose(stress, expected, atol=1e-6 * np.abs(expected).max() + 1e-7)
+    again = atoms.copy()
+    again.calc = pickle.loads(pickle.dumps(atoms.calc))
+    np.testing.assert_allclose(again.get_forces(), forces, atol=1e-12)
+    energy = atoms.get_potential_energy()
+    moment = atoms.calc.get_property("polarization", atoms) * atoms.get_volume()
+    atoms.calc.electric_field = np.zeros(3)
+    assert energy - atoms.get_potential_energy() == pytest.approx(-moment @ [0.1, 0.2, -0.1], abs=1e-9)
+    assert atoms.calc.get_property("born_effective_charges", atoms).shape == (6, 3, 3)
+    with pytest.raises(PropertyNotImplementedError):
+        atoms.calc.get_property("polarisability", atoms)
+
+
+def test_electric_field_that_cannot_be(tmp_path):
+    export_model(sodium_chloride_model(None), tmp_path / "model.pt")
+    with pytest.raises(InputError, match="acts on charges, but the model has none"):
+        HybridCalculator(tmp_path / "model.pt", electric_field=[0, 0, 1])
+    with pytest.raises(InputError, match="expected three numbers in V/Å"):
+        HybridCalculator(tmp_path / "model.pt", electric_field=[0, np.nan, 1])
 
 
 def test_missing_file():

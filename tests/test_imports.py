@@ -15,7 +15,7 @@ LEVELS = (
     {"model"},
     {"model_files"},
     {"config", "data"},
-    {"fitting", "lammps", "reactions"},
+    {"fitting", "lammps", "reactions", "spectra"},
     {"report", "sgdml", "weak_supervision"},
     {"runs", "ase"},
     {"cli"},

@@ -148,7 +148,7 @@ def test_rows_fit_the_settings_and_the_containers():
         assert not quantity.is_sum_of_terms or quantity.is_component or quantity.field is not None
     named = [quantity.column for quantity in QUANTITIES.values()]
     assert len(set(named)) == len(named)
-    without = {"total_charge", "molecules", "config_type"}  # of frames, but no labels
+    without = {"total_charge", "electric_field", "molecules", "config_type"}  # of frames, but no labels
     assert quantity_of_key().keys() == LabelKeys.model_fields.keys() - without
 
 

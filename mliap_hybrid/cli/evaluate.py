@@ -22,6 +22,7 @@ def evaluate(
     which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
     label_keys: Mapping[str, str | None] | None = None,
     total_charge_key: Annotated[str | None, typer.Option(help="Name of the total charge.")] = None,
+    electric_field_key: Annotated[str | None, typer.Option(help="Name of the electric field, in V/Å.")] = None,
     config_type_key: Annotated[str | None, typer.Option(help="Name of what says a structure's kind.")] = None,
     energy_unit: Annotated[str | None, typer.Option(help="Unit of energies: eV, kcal/mol, Ha, ...")] = None,
     length_unit: Annotated[str | None, typer.Option(help="Unit of positions: Å, bohr, ...")] = None,
@@ -55,7 +56,12 @@ def evaluate(
     keys, units = label_settings(model)
     said = {"energy": energy_unit, "length": length_unit, "stress": stress_unit, "stress_order": stress_order}
     units = with_given_units(units, {name: value for name, value in said.items() if value is not None})
-    options = {**(label_keys or {}), "total_charge": total_charge_key, "config_type": config_type_key}
+    options = {
+        **(label_keys or {}),
+        "total_charge": total_charge_key,
+        "electric_field": electric_field_key,
+        "config_type": config_type_key,
+    }
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
     keys = comparable_labels(keys, given, frames, list(potential.atomic_parameters))

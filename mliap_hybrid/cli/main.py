@@ -22,6 +22,7 @@ from mliap_hybrid.cli.lmp import lmp
 from mliap_hybrid.cli.plot import app as plot_app
 from mliap_hybrid.cli.relabel import relabel
 from mliap_hybrid.cli.species import species
+from mliap_hybrid.cli.spectrum import spectrum
 from mliap_hybrid.cli.symmetries import symmetries
 from mliap_hybrid.cli.train import train
 from mliap_hybrid.cli.tune import tune
@@ -51,6 +52,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(species)
 app.command()(relabel)
 app.command()(learn)
+app.command()(spectrum)
 app.command()(doctor)
 app.command("compile-plugin")(compile_plugin)
 

@@ -170,7 +170,7 @@ def _check_gdml(file: Any) -> None:
 
 
 def _needs_charges(name: str) -> Callable[[Any], None]:
-    """A check that refuses the section `name` where there are no charges that its term can go with."""
+    """A check that refuses the setting `name` where there are no charges that it can go with."""
 
     def check(file: Any) -> None:
         charges = file.electrostatics.charges
@@ -222,6 +222,12 @@ CHOICES = (
         "charge_penetration",
         lambda file: file.charge_penetration.coefficients != "none",
         check=_needs_charges("charge_penetration"),
+    ),
+    Choice(
+        "data.keys.electric_field",
+        lambda file: file.data.keys.electric_field,
+        never_with=("weak_supervision", "gdml", "data.energies interaction"),
+        check=_needs_charges("data.keys.electric_field"),
     ),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
     Choice(

@@ -31,6 +31,9 @@ class LabelKeys(Section):
     born_charges: str | None = None
     """Born effective charges of the atoms in e, 3 x 3 for each: dM_a/dr_b in row a, column b; a label of predicted
     charges."""
+    polarisability: str | None = None
+    """Polarisability of a frame whose atoms stay where they are, 3 x 3, in `units.length` cubed; a label of predicted
+    induced dipoles."""
     electrostatics_energy: str | None = None
     """Electrostatic part of the interaction of the molecules of a frame, as symmetry-adapted perturbation theory has
     it. This and the three below are labels of the terms that are that part."""
@@ -42,6 +45,10 @@ class LabelKeys(Section):
     """Dispersion part of the interaction, with exchange dispersion."""
     total_charge: str | None = None
     """Total charge of a frame in e; null means that every frame is neutral."""
+    electric_field: str | None = None
+    """Uniform electric field that a frame was computed in, three numbers in `units.energy` per e and `units.length`,
+    which is V/Å for eV and Å; null means that there is none. Energies, forces and stresses are then those in the field,
+    of charges that are fixed or predicted."""
     molecules: str | None = None
     """IDs of the molecules that atoms are in, whole numbers from 1, for terms between molecules; null: the column
     `molecule` or `mol_id` of frames that have one, and what bonds hold together in others."""

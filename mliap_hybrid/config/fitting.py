@@ -33,6 +33,9 @@ class LossSettings(Section):
     born_charges: NonNegative = 1.0
     """Weight of the squared error of the components of the Born effective charges, e^2; used with predicted charges
     where `data.keys.born_charges` is set."""
+    polarisability: NonNegative = 1.0
+    """Weight of the squared error of the components of the polarisability, (Å^3)^2; used with predicted induced dipoles
+    where `data.keys.polarisability` is set."""
 
     components: NonNegative = 0.01
     """Weight of the squared errors of the components of the interaction of molecules per atom, (eV/atom)^2, times 1000,

@@ -130,7 +130,8 @@ def _differ(label: Tensor | None, other: Tensor | None, tolerance: float) -> boo
 def _key(batch: Batch) -> bytes:
     digest = hashlib.sha256(batch.numbers.numpy().tobytes())
     digest.update(batch.periodic.numpy().tobytes())
-    for values in (batch.positions, batch.cells, batch.total_charges):
+    fields = [] if batch.electric_fields is None else [batch.electric_fields]
+    for values in (batch.positions, batch.cells, batch.total_charges, *fields):
         digest.update(np.round(values.numpy() / RESOLUTION).astype(np.int64).tobytes())
     return digest.digest()
 

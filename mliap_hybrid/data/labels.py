@@ -25,6 +25,8 @@ class Labels:
     """Quantity -> label in its unit, with atoms, if atoms have it, as the first axis."""
     total_charge: float = 0.0
     """e."""
+    electric_field: np.ndarray | None = None
+    """(3,) V/Å; None where there is none."""
 
 
 def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits, allow_missing: bool = False) -> Labels:
@@ -49,7 +51,7 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits, allow_missing:
     if allow_missing:
         wanted = {label: key if has_useful_label(frame, label, key) else None for label, key in wanted.items()}
     named = {name: q for name, q in QUANTITIES.items() if any(wanted[key] is not None for key in q.keys)}
-    in_energies = any(quantity.energy_power for quantity in named.values())
+    in_energies = keys.electric_field is not None or any(quantity.energy_power for quantity in named.values())
     energy = energy_factor(frame.units, units, frame.source) if in_energies else 1.0
     values = {}
     for name, quantity in named.items():
@@ -61,7 +63,10 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits, allow_missing:
     total_charge = 0.0
     if keys.total_charge is not None:
         total_charge = float(find_numbers(frame, keys.total_charge, "total_charge", ()))
-    return Labels(values, total_charge)
+    electric_field = None
+    if keys.electric_field is not None:
+        electric_field = find_numbers(frame, keys.electric_field, "electric_field", (3,)) * energy / length
+    return Labels(values, total_charge, electric_field)
 
 
 def has_meaning(frame: Frame, label: str) -> bool:

@@ -181,6 +181,7 @@ def _batch(
         pair_shifts=pair_shifts,
         total_charges=torch.tensor([labels.total_charge], dtype=torch.float64),
         labels={name: _label(QUANTITIES[name], value) for name, value in labels.values.items()},
+        electric_fields=None if labels.electric_field is None else torch.tensor(labels.electric_field)[None],
     )
 
 

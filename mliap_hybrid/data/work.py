@@ -88,11 +88,12 @@ def median_displacement(batches: Sequence[Batch]) -> float | None:
 
 
 def _groups(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
-    """Frames that differ by positions alone, some of each group if there are many."""
+    """Frames that differ by positions alone, not by a field either, some of each group if there are many."""
     groups: dict[bytes, list[Batch]] = {}
     for batch in batches:
         cell = np.round(batch.cells.numpy(), 3) + 0.0  # no negative zeros
-        key = batch.numbers.numpy().tobytes() + batch.periodic.numpy().tobytes() + cell.tobytes()
+        field = b"" if batch.electric_fields is None else batch.electric_fields.numpy().tobytes()
+        key = batch.numbers.numpy().tobytes() + batch.periodic.numpy().tobytes() + cell.tobytes() + field
         groups.setdefault(key, []).append(batch)
     for group in groups.values():
         most = min(MOST_FRAMES, int(np.sqrt(MOST_NUMBERS / (3 * group[0].n_atoms))))

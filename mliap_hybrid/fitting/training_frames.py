@@ -23,6 +23,7 @@ from mliap_hybrid.fitting.frame_labels import Label, join_labels
 from mliap_hybrid.model.term import Constants
 from mliap_hybrid.species import species_by_number
 from mliap_hybrid.structure import Batch, Geometry
+from mliap_hybrid.uniform_field import UniformField
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,29 @@ class Places:
     """(n_elements,) int64: atomic numbers of the model."""
     parts: tuple[tuple[Tensor, Tensor], ...]
     """Of each frame: positions (n_atoms, 3), Å, and whether it is periodic in any direction (1,)."""
+    electric_fields: tuple[Tensor | None, ...] = ()
+    """Of each frame: (1, 3), V/Å; None where it is in none, and nothing where no frame is in one."""
 
     @property
     def n_bytes(self) -> int:
         """Memory that the tensors take."""
         return sum(tensor.nbytes for part in self.parts for tensor in part)
+
+    def followed_by(self, others: Sequence[Places]) -> Places:
+        """Those of these frames and others, laid end to end."""
+        each = [self, *others]
+        fields: tuple[Tensor | None, ...] = ()
+        if any(places.electric_fields for places in each):
+            fields = tuple(f for places in each for f in places.electric_fields or (None,) * len(places.parts))
+        return Places(self.elements, tuple(part for places in each for part in places.parts), fields)
+
+    def field(self, communication: Serial) -> UniformField | None:
+        """What acts on the atoms from outside; None where there is nothing."""
+        if not self.electric_fields:
+            return None
+        none = self.positions.new_zeros(1, 3)
+        fields = torch.cat([none if field is None else field for field in self.electric_fields])  # (n_frames, 3)
+        return UniformField(communication.to_centres(fields), self.positions, communication.sum)
 
     @cached_property
     def positions(self) -> Tensor:
@@ -124,7 +143,7 @@ class FrameGeometry(Geometry):
         self._elements: Tensor
         self._vectors: Tensor
         self._dtype: torch.dtype
-        known |= {"is_between_molecules": frames.is_between_molecules}
+        known |= {"is_between_molecules": frames.is_between_molecules, "field": frames.places.field(communication)}
         sources = {"_species": frames.species, "_elements": frames.places.elements, "_vectors": frames.pair_vectors}
         self.__dict__.update(known | sources | {"_dtype": frames.features.dtype})
 
@@ -188,7 +207,11 @@ def prepare_frame(
         species=species_by_number(elements)[batch.numbers],
         frame_of_atom=batch.structure_of_atom,
         atoms_per_frame=batch.atoms_per_structure().float(),
-        places=Places(torch.tensor(elements), ((batch.positions.float(), batch.periodic.any(1)),)),
+        places=Places(
+            torch.tensor(elements),
+            ((batch.positions.float(), batch.periodic.any(1)),),
+            () if batch.electric_fields is None else (batch.electric_fields.float(),),
+        ),
         total_charges=batch.total_charges.float(),
         is_between_molecules=batch.geometry().is_between_molecules,
         wall_energies=torch.zeros(batch.n_structures) if batch.energies is None else batch.energies.float(),
@@ -218,7 +241,7 @@ def join_frames(frames: Sequence[TrainingFrames]) -> TrainingFrames:
     offsets = {"pair_i": first_atoms, "pair_j": first_atoms, "frame_of_atom": _before(n_frames, n_atoms)}
     joined: dict[str, Any] = {
         "derivatives": frames[0].derivatives.followed_by([frame.derivatives for frame in frames[1:]]),
-        "places": Places(frames[0].places.elements, tuple(part for frame in frames for part in frame.places.parts)),
+        "places": frames[0].places.followed_by([frame.places for frame in frames[1:]]),
         "labels": join_labels([frame.labels for frame in frames], n_atoms, n_frames),
         "constants": {
             kind: constants.followed_by([frame.constants[kind] for frame in frames[1:]])

@@ -7,7 +7,7 @@ from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int3
 
 from mliap_hybrid.lammps.species_api import Moment, Species
 
-BRIDGE_VERSION = 10
+BRIDGE_VERSION = 11
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -40,7 +40,7 @@ WRITER = CFUNCTYPE(c_int, c_void_p, c_void_p)
 """Type of the functions of C++ that take pair energies or pair forces: addresses of the step and of the array."""
 
 SOLVER = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
-"""Type of ``solve_coulomb``: addresses of the step, the charges and the potentials."""
+"""Type of ``solve_coulomb`` and ``add_field``: addresses of the step, the charges, and the potentials or moments."""
 
 COULOMB_WRITER = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)
 """Type of ``add_coulomb``: addresses of the step, the charges, the potentials, the forces and the virial."""
@@ -91,11 +91,14 @@ class Step(ctypes.Structure):
         ("unit_style", c_char_p),
         ("kspace_style", c_char_p),
         ("total_charge", c_double),
+        ("field", c_double * 3),
+        ("places", c_void_p),
         ("pair", c_void_p),
         ("update_pair_energy", WRITER),
         ("update_pair_forces", WRITER),
         ("solve_coulomb", SOLVER),
         ("add_coulomb", COULOMB_WRITER),
+        ("add_field", SOLVER),
         ("forward_exchange", COLLECTIVE),
         ("reverse_exchange", COLLECTIVE),
         ("sum_over_ranks", COLLECTIVE),

@@ -15,9 +15,9 @@ from torch import Tensor
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.command import lammps_command
-from mliap_hybrid.lammps.data import in_lammps_order
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
 from mliap_hybrid.lammps.exporter import load_exported, write_unified
+from mliap_hybrid.lammps.handed_arrays import in_lammps_order
 from mliap_hybrid.lammps.run_checks import perpendicular_widths
 from mliap_hybrid.lammps.single_points import KSPACE_ACCURACY, Result, SinglePoint, lammps_results
 from mliap_hybrid.lammps.source_build import is_of_wheel

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.data import in_lammps_order
+from mliap_hybrid.lammps.handed_arrays import in_lammps_order
 from mliap_hybrid.lammps.host_arrays import listed_atoms
 from mliap_hybrid.lammps.instance_data import InstanceData
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mliap_hybrid.lammps.bridge_api import Model, Step
 from mliap_hybrid.lammps.exchange_arrays import exchange_rows
+from mliap_hybrid.lammps.handed_arrays import address_of, check, checked, in_lammps_order
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -84,6 +85,7 @@ class MLIAPData:
         self._write_pair_forces = step.update_pair_forces
         self._solve_coulomb = step.solve_coulomb
         self._add_coulomb = step.add_coulomb
+        self._add_field = step.add_field
         self._forward_exchange = step.forward_exchange
         self._reverse_exchange = step.reverse_exchange
         self._sum_over_ranks = step.sum_over_ranks
@@ -243,8 +245,8 @@ class MLIAPData:
         ValueError
             If the shape is another.
         """
-        energies = _checked("update_pair_energy", eij, (self.npairs,))
-        _check(self._write_pair_energy(self._address, _address_of(energies)))
+        energies = checked("update_pair_energy", eij, (self.npairs,))
+        check(self._write_pair_energy(self._address, address_of(energies)))
 
     def update_pair_forces(self, fij: ArrayLike) -> None:
         """Add pair forces and their virial: ``fij`` acts on i, its negative on j.
@@ -259,8 +261,8 @@ class MLIAPData:
         ValueError
             If the shape is another.
         """
-        forces = _checked("update_pair_forces", fij, (self.npairs, 3))
-        _check(self._write_pair_forces(self._address, _address_of(forces)))
+        forces = checked("update_pair_forces", fij, (self.npairs, 3))
+        check(self._write_pair_forces(self._address, address_of(forces)))
 
     # charges that follow the atoms
 
@@ -288,9 +290,9 @@ class MLIAPData:
         LAMMPSFailure
             If LAMMPS stops the run, for instance because a charge is not a number.
         """
-        values = _checked("solve_coulomb", charges, (self.nlistatoms,))
+        values = checked("solve_coulomb", charges, (self.nlistatoms,))
         potentials = np.zeros(self.nlistatoms)
-        _check(self._solve_coulomb(self._address, _address_of(values), _address_of(potentials)))
+        check(self._solve_coulomb(self._address, address_of(values), address_of(potentials)))
         return potentials
 
     def add_coulomb(self, charges: ArrayLike, potentials: ArrayLike, forces: ArrayLike, virial: ArrayLike) -> None:
@@ -313,14 +315,35 @@ class MLIAPData:
             If LAMMPS stops the run.
         """
         n = self.nlistatoms
-        share = _checked("add_coulomb", virial, (3, 3))
+        share = checked("add_coulomb", virial, (3, 3))
         arrays = (
-            _checked("add_coulomb", charges, (n,)),
-            _checked("add_coulomb", potentials, (n,)),
-            _checked("add_coulomb", forces, (n, 3)),
+            checked("add_coulomb", charges, (n,)),
+            checked("add_coulomb", potentials, (n,)),
+            checked("add_coulomb", forces, (n, 3)),
             np.ascontiguousarray(in_lammps_order(share)),
         )
-        _check(self._add_coulomb(self._address, *map(_address_of, arrays)))
+        check(self._add_coulomb(self._address, *map(address_of, arrays)))
+
+    # a uniform electric field on charges
+
+    @property
+    def electric_field(self) -> NDArray[np.float64] | None:
+        """(3,) V/Å: a field that the input asks for; None if it does not."""
+        return np.array(self._step.field) if self._step.places else None
+
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """Positions (nlistatoms, 3) of the listed atoms as if they crossed no boundaries, in runs in a field."""
+        return self._view("places", _DOUBLE, (self._step.nlistatoms, 3))
+
+    def add_field(self, charges: ArrayLike, moments: ArrayLike) -> None:
+        """Add energy, forces and virial of listed atoms in the field (uniform_field.py).
+
+        Charges are (nlistatoms,), moments (nlistatoms, 3); a ValueError says that a shape is another.
+        """
+        n = self.nlistatoms
+        of_atoms = checked("add_field", charges, (n,)), checked("add_field", moments, (n, 3))
+        check(self._add_field(self._address, *map(address_of, of_atoms)))
 
     # what other ranks know
 
@@ -353,7 +376,7 @@ class MLIAPData:
 
     def _exchange(self, name: str, function: Any, copy_from: Any, copy_to: Any, vec_len: int) -> None:
         def exchange(rows: NDArray[np.float64]) -> None:
-            _check(function(self._address, _address_of(rows), vec_len))
+            check(function(self._address, address_of(rows), vec_len))
 
         exchange_rows(name, copy_from, copy_to, vec_len, self.ntotal, exchange)
 
@@ -370,31 +393,5 @@ class MLIAPData:
         array of that shape
         """
         total = np.array(values, dtype=np.float64, order="C")
-        _check(self._sum_over_ranks(self._address, _address_of(total), total.size))
+        check(self._sum_over_ranks(self._address, address_of(total), total.size))
         return total
-
-
-class LAMMPSFailure(RuntimeError):
-    """LAMMPS stops the run as soon as the model returns, with a message of its own."""
-
-
-def in_lammps_order(tensor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """xx, yy, zz, xy, xz, yz (6,) of a symmetric tensor (3, 3)."""
-    components: NDArray[np.float64] = tensor[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-    return components
-
-
-def _checked(method: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    if array.shape != shape:
-        raise ValueError(f"{method} expects the shape {shape}, found {array.shape}")
-    return array
-
-
-def _check(status: int) -> None:
-    if status != 0:
-        raise LAMMPSFailure("LAMMPS stops the run")
-
-
-def _address_of(array: NDArray[np.float64]) -> int:
-    return array.__array_interface__["data"][0]  # as array.ctypes.data, without the microsecond that takes

@@ -36,6 +36,7 @@ from mliap_hybrid.lammps.ranks import Ranks
 from mliap_hybrid.lammps.record_of_model import record_of
 from mliap_hybrid.lammps.run_charges import total_charge_of
 from mliap_hybrid.lammps.run_communication import RunCommunication
+from mliap_hybrid.lammps.run_field import field_of_run
 from mliap_hybrid.lammps.unverified import unverified, warn_of_unverified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
@@ -222,7 +223,7 @@ class HybridUnified:
         vectors = geometry.pair_vectors
         total_charge = torch.tensor(total_charge_of(data), dtype=torch.float64, device=vectors.device)
         communication = RunCommunication(Ranks(data, rows), total_charge, geometry.n_centres, coulomb)
-        return replace(geometry, neighbours=communication)
+        return replace(geometry, neighbours=communication, field=field_of_run(data, communication.sum))
 
     def _device(self, data: Any) -> torch.device:
         """Device of LAMMPS' arrays; the model moves there once."""

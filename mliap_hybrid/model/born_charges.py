@@ -4,9 +4,14 @@ shift:       the moment of a molecule is sum_k f_k (r_k - centre) + Q centre, f 
              a periodic structure the evenly spread shift has no moment, and charges that change count from the atom
              that moves.
 increments:  M = sum_i q0_i r_i - 1/2 sum_p w_p (c_j - c_i) r_p, in crystals as in molecules (neutrality.py).
+
+They are the change of forces with a uniform field, too, dF_b/dE_a, which is how those of induced dipoles are found.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +19,10 @@ from torch import Tensor
 from mliap_hybrid.model.heads import HeadsOfGeometry
 from mliap_hybrid.model.neutrality import Increments
 from mliap_hybrid.model.parameters import PredictedParameter
-from mliap_hybrid.structure import Geometry
+from mliap_hybrid.structure import Batch, Geometry
+
+STEP = 0.1
+"""V/Å, of differences."""
 
 
 def born_charges(
@@ -53,6 +61,28 @@ def born_charges(
         changes = charge.bound.changes(start, head)  # (n_atoms,)
         return _of_increments(charge.neutrality, geometry, charges, changes, charge_gradients)
     return _of_shift(geometry, charges, charge_gradients, positions, periodic)
+
+
+def born_charges_by_field(batch: Batch, forces: Callable[[Batch], Tensor]) -> Tensor:
+    """Z*_ab = dF_b/dE_a of each atom (n_atoms, 3, 3), e, by central differences.
+
+    These are exact: induced dipoles are linear in the field, and the energy quadratic.
+
+    Parameters
+    ----------
+    batch : Batch
+    forces : callable
+        Batch, in a field -> forces (n_atoms, 3), eV/Å.
+    """
+    field = batch.positions.new_zeros(batch.n_structures, 3) if batch.electric_fields is None else batch.electric_fields
+
+    def slope(direction: Tensor) -> Tensor:  # (3,) -> (n_atoms, 3)
+        up, down = (
+            forces(replace(batch, electric_fields=field + step)) for step in (STEP * direction, -STEP * direction)
+        )
+        return (up - down) / (2.0 * STEP)
+
+    return torch.stack([slope(direction) for direction in torch.eye(3, dtype=field.dtype, device=field.device)], dim=1)
 
 
 def _of_increments(

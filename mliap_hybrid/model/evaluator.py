@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels.backend import Backend
+from mliap_hybrid.model.born_charges import born_charges_by_field
 from mliap_hybrid.model.further_quantities import further_quantities
 from mliap_hybrid.model.heads import HeadsOfGeometry
 from mliap_hybrid.model.heads_of_geometry import FusedHeads, TorchHeads
@@ -169,7 +170,7 @@ class Evaluator:
         """Quantities besides energies, forces and virials."""
         species, periodic = self.model.species(batch.numbers), batch.periodic.any(1)
         with torch.no_grad():
-            return further_quantities(
+            given = further_quantities(
                 names,
                 total,
                 self.model.parameter("charge"),
@@ -179,6 +180,9 @@ class Evaluator:
                 species,
                 lambda: self.heads(self.model.seen(geometry)),
             )
+        if "born_charges" in names and total.dipoles is not None:
+            given["born_charges"] = born_charges_by_field(batch, lambda moved: self.predict(moved).forces)
+        return given
 
     def _totals(self, geometry: Geometry) -> Tensor:
         """Total charge of the structure of each centre (n_centres,), where networks ask for it."""

@@ -61,11 +61,17 @@ def further_quantities(
         values = total.parameters.get(quantity.parameter or "")
         if quantity.field is None and name in names and values is not None:
             given[name] = values
-    # Born charges of models with dipoles would need how these change with places: they are not given.
+    if "polarisability" in names and (polarisabilities := total.polarisabilities()) is not None:
+        given["polarisability"] = polarisabilities
+    # Born charges of models with dipoles would need how these change with places: see `born_charges_by_field`.
     if "born_charges" in names and isinstance(charge, PredictedParameter) and total.dipoles is None:
         given["born_charges"] = born_charges(charge, geometry, positions, periodic, species, heads())
     if "dipole" in names and "charge" in total.parameters:
-        moments = dipole_moments(total.parameters["charge"], positions, geometry.communication)
-        of_atoms = total.dipoles
-        given["dipole"] = moments if of_atoms is None else moments + geometry.communication.sum(of_atoms)
+        charges, moments = total.parameters["charge"], None
+        if charge is not None and periodic.any():  # elsewhere it is the same with and without
+            of_head = heads().values[charge.head] if charge.head is not None else None
+            moments = charge.moments(geometry, species, of_head)
+        given["dipole"] = dipole_moments(charges, moments, positions, geometry.communication)
+        if total.dipoles is not None:
+            given["dipole"] = given["dipole"] + geometry.communication.sum(total.dipoles)
     return given

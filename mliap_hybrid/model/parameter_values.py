@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch import Tensor
 
+from mliap_hybrid.model.parameters import Moments
 from mliap_hybrid.structure import Geometry
 
 
@@ -17,6 +18,7 @@ class ParameterValues(Mapping[str, Tensor]):
         geometry: Geometry,
         values: Mapping[str, Tensor],
         of_neighbours: Mapping[str, Callable[[], Tensor]] | None = None,
+        moments: Mapping[str, Callable[[], Moments | None]] | None = None,
     ):
         """Take values.
 
@@ -26,10 +28,13 @@ class ParameterValues(Mapping[str, Tensor]):
         values : mapping of str to Tensor, shape (n_centres, ...)
         of_neighbours : mapping of str to callable, optional
             What gives the values of neighbours (n_pairs, ...) where they need no exchange: those of constants.
+        moments : mapping of str to callable, optional
+            What gives first moments.
         """
         self._geometry = geometry
         self._values = dict(values)
         self._of_neighbours = of_neighbours or {}
+        self._moments = moments or {}
 
     def __getitem__(self, name: str) -> Tensor:
         return self._values[name]
@@ -46,6 +51,10 @@ class ParameterValues(Mapping[str, Tensor]):
             return self._of_neighbours[name]()
         return self._geometry.communication.to_neighbours(self._values[name])
 
+    def moments(self, name: str) -> Moments | None:
+        """Where the first moment of a parameter is, if not at the atoms (`Parameter.moments`). Collective if it is."""
+        return self._moments[name]() if name in self._moments else None
+
     def leaves(self, names: Sequence[str]) -> tuple[ParameterValues, bool]:
         """The same such that derivatives by the named ones can be taken, and whether these must be differentiable, too.
 
@@ -58,4 +67,4 @@ class ParameterValues(Mapping[str, Tensor]):
             name: value.view_as(value) if value.requires_grad else value.detach().requires_grad_()
             for name, value in values.items()
         }
-        return ParameterValues(self._geometry, leaves, self._of_neighbours), of_graph
+        return ParameterValues(self._geometry, leaves, self._of_neighbours, self._moments), of_graph

@@ -11,8 +11,9 @@ a the number that the head gives an atom. Only the pullback of a constraint may 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -22,9 +23,25 @@ from mliap_hybrid.model.neutrality import Neutrality, neutrality_of
 from mliap_hybrid.model.parameter_descriptions import ConstantDescription, ParameterDescription, PredictedDescription
 from mliap_hybrid.structure import Geometry
 
-Pullback = Callable[[Tensor], tuple[Tensor | None, Tensor | None]]
-"""dE/dtheta (n_centres,) -> dE/da (n_centres,) of the head's numbers, and dE/dr_p (n_pairs, 3) at fixed numbers; None
-for zero. Collective if the parameter is."""
+
+class Pullback(Protocol):
+    """Derivatives by a parameter, on their way back."""
+
+    def __call__(self, gradients: Tensor, by_moments: Tensor | None = None) -> tuple[Tensor | None, Tensor | None]:
+        """dE/dtheta (n_centres,), and dE/dmu (n_centres, 3) of `Moments` -> dE/da (n_centres,), dE/dr_p (n_pairs, 3).
+
+        The first is by the head's numbers, the second at fixed ones; None for zero. Collective if the parameter is.
+        """
+
+
+@dataclass(frozen=True)
+class Moments:
+    """First moment of a parameter, sum_i (Z_i r_i + mu_i), divided such that no choice of cells changes mu."""
+
+    carried: Tensor
+    """(n_centres,) Z: what atoms carry wherever they go."""
+    between: Tensor
+    """(n_centres, 3) mu, the unit of the parameter times Å: of vectors between atoms."""
 
 
 class Parameter(torch.nn.Module, ABC):
@@ -61,6 +78,10 @@ class Parameter(torch.nn.Module, ABC):
         pullback : Pullback
         """
 
+    def moments(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> Moments | None:
+        """Where its first moment is, if not at the atoms; arguments as of `forward`. Collective if the parameter is."""
+        return None
+
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> Parameter:
         """This parameter of a whole model, which is made as before the training, with what the training has found.
 
@@ -83,7 +104,7 @@ class Parameter(torch.nn.Module, ABC):
         raise NotImplementedError(f"{cls.__name__} has no place in files")
 
 
-def _nothing(gradients: Tensor) -> tuple[None, None]:
+def _nothing(gradients: Tensor, by_moments: Tensor | None = None) -> tuple[None, None]:
     return None, None
 
 
@@ -201,14 +222,23 @@ class PredictedParameter(Parameter):
         start = self.start.to(head.dtype).index_select(0, species)  # (n_centres,)
         derivatives = self.bound.derivatives(start, head)  # (n_centres,)
         if self.neutrality is None:
-            return self.bound.values(start, head), lambda gradients: (gradients * derivatives, None)
+            return self.bound.values(start, head), lambda gradients, by_moments=None: (gradients * derivatives, None)
         values, constrained = self.neutrality(start, self.bound.changes(start, head), geometry)
 
-        def pullback(gradients: Tensor) -> tuple[Tensor, Tensor | None]:
-            of_unconstrained, of_pairs = constrained(gradients)
+        def pullback(gradients: Tensor, by_moments: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+            of_unconstrained, of_pairs = constrained(gradients, by_moments)
             return of_unconstrained * derivatives, of_pairs
 
         return values, pullback
+
+    def moments(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> Moments | None:
+        """As in `Parameter`."""
+        assert head is not None
+        start = self.start.to(head.dtype).index_select(0, species)  # (n_centres,)
+        if self.neutrality is None:
+            return None
+        between = self.neutrality.moments(self.bound.changes(start, head), geometry)
+        return None if between is None else Moments(start, between)
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> PredictedParameter:
         """As in `Parameter`: with its mean in the frames."""
@@ -255,7 +285,7 @@ class AtomicEnergy(Parameter):
     def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
         """As in `Parameter`."""
         assert head is not None
-        return head, lambda gradients: (gradients, None)
+        return head, lambda gradients, by_moments=None: (gradients, None)
 
 
 KINDS: Mapping[str, type[Parameter]] = {"constant": ElementParameter, "predicted": PredictedParameter}

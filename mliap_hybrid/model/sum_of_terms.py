@@ -46,6 +46,8 @@ class Total:
     """Quantity -> energies (n_centres,), eV, of the terms that are that part of an interaction."""
     dipoles: Tensor | None = None
     """(n_centres, 3) e Å: of atoms, beside their charges."""
+    polarisabilities: Callable[[], Tensor | None] = lambda: None
+    """Computes dM/dE (n_structures, 3, 3), Å^3, at fixed places; None if nothing polarises. Collective."""
 
 
 def sum_of_terms(
@@ -86,14 +88,15 @@ def sum_of_terms(
         Differentiable in the weights of heads and parameters where their values carry a graph.
     """
     of_heads, constants = {} if heads is None else heads.values, constants or {}
-    values, pullbacks, known = {}, {}, {}
+    values, pullbacks, known, moments = {}, {}, {}, {}
     for parameter in parameters:
         of_head = None if parameter.head is None else of_heads[parameter.head]
         value, pullback = parameter(seen or geometry, species, of_head)
         values[parameter.name], pullbacks[parameter.name, parameter.head] = value, pullback
+        moments[parameter.name] = partial(parameter.moments, seen or geometry, species, of_head)
         if isinstance(parameter, ElementParameter) and neighbour_species is not None:
             known[parameter.name] = partial(_of_elements, parameter, neighbour_species)
-    parameter_values = ParameterValues(geometry, values, known)
+    parameter_values = ParameterValues(geometry, values, known, moments)
     terms = list(terms)
     each = [
         (term.contribution if with_gradients else term.energies_alone)(
@@ -103,13 +106,17 @@ def sum_of_terms(
     ]
     total = summed(each)
 
+    def polarisabilities() -> Tensor | None:
+        of_terms = (term.polarisabilities(geometry, parameter_values, constants.get(term.kind)) for term in terms)
+        return next((values for values in of_terms if values is not None), None)
+
     gradients = _of_pairs(total, geometry)
     weights: dict[str, Tensor] = {}
     for (name, head), pullback in pullbacks.items() if with_gradients else ():
         of_parameter = total.parameter_gradients.get(name)
         if of_parameter is None:
             continue
-        of_head, at_fixed_head = pullback(of_parameter)
+        of_head, at_fixed_head = pullback(of_parameter, total.moment_gradients.get(name))
         if at_fixed_head is not None:
             gradients.append(at_fixed_head)
         if head is not None and of_head is not None:
@@ -129,6 +136,7 @@ def sum_of_terms(
         parameter_gradients=total.parameter_gradients,
         components=_components(terms, each),
         dipoles=total.dipoles,
+        polarisabilities=polarisabilities,
     )
 
 

@@ -40,9 +40,12 @@ class Contribution:
     """(n_centres, 3) e Å: of atoms, beside their charges; no part of the energy."""
     parameter_gradients: Mapping[str, Tensor] = field(default_factory=dict)
     """Parameter -> dE/dtheta_i (n_centres, ...)."""
+    moment_gradients: Mapping[str, Tensor] = field(default_factory=dict)
+    """Parameter -> dE/dmu_i (n_centres, 3), by the moments between atoms (`Moments`) that some have."""
 
 
-PARTS = tuple(f.name for f in fields(Contribution) if f.name != "parameter_gradients")
+GRADIENTS = ("parameter_gradients", "moment_gradients")
+PARTS = tuple(f.name for f in fields(Contribution) if f.name not in GRADIENTS)
 
 
 def summed(contributions: Sequence[Contribution]) -> Contribution:
@@ -50,9 +53,12 @@ def summed(contributions: Sequence[Contribution]) -> Contribution:
     if len(contributions) == 1:
         return contributions[0]
     parts = {name: _sum(getattr(each, name) for each in contributions) for name in PARTS}
-    names = dict.fromkeys(name for each in contributions for name in each.parameter_gradients)
-    gradients = {name: _sum(each.parameter_gradients.get(name) for each in contributions) for name in names}
-    return Contribution(**parts, parameter_gradients=gradients)  # type: ignore[arg-type]
+    return Contribution(**parts, **{kind: _gradients(kind, contributions) for kind in GRADIENTS})  # type: ignore[arg-type]
+
+
+def _gradients(kind: str, contributions: Sequence[Contribution]) -> dict[str, Tensor | None]:
+    each = [getattr(contribution, kind) for contribution in contributions]
+    return {name: _sum(of_one.get(name) for of_one in each) for name in dict.fromkeys(n for one in each for n in one)}
 
 
 def _sum(tensors: Iterable[Tensor | None]) -> Tensor | None:
@@ -174,6 +180,15 @@ class Term(torch.nn.Module, ABC):
     ) -> Contribution:
         """Energies, and what costs nothing beside them: for trainings on energies. Arguments as of `contribution`."""
         return self.contribution(geometry, parameters, constants)
+
+    def polarisabilities(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Tensor | None:
+        """dM/dE (n_structures, 3, 3), Å^3, at fixed places, differentiable in parameters; None if nothing polarises.
+
+        Arguments as of `contribution`. Collective.
+        """
+        return None
 
     def constants(self, geometry: Geometry, with_virials: bool) -> Constants | None:
         """What training may keep of one frame; None if nothing."""

@@ -14,9 +14,9 @@ in the first D.
 U is stationary in m, so that its derivatives by all else are those at fixed m (Applequist, Carl and Fung, J. Am. Chem.
 Soc. 94, 2952 (1972)), and the condition is a linear system,
 
-    A m = b,    A m = k_e m / alpha - (field of m),    b = field of q and p,
+    A m = b,    A m = k_e m / alpha - (field of m),    b = field of q and p, and of what is outside,
 
-with A positive definite unless atoms polarise each other without end.
+the last with -d_i.E_i more in U, with A positive definite unless atoms polarise each other without end.
 """
 
 from __future__ import annotations

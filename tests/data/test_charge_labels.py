@@ -8,11 +8,13 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
+from mliap_hybrid.data.duplicates import _key
 from mliap_hybrid.data.frames import Frame, has_entry
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.structure import join_batches
-from mliap_hybrid.units import BOHR
+from mliap_hybrid.testing.labelled import small_settings
+from mliap_hybrid.units import BOHR, HARTREE
 
 KEYS = LabelKeys(charges="charges", dipole="dipole", born_charges="born", total_charge="total_charge")
 BORN = np.arange(18.0).reshape(2, 3, 3)
@@ -82,3 +84,28 @@ def test_a_crystal_has_no_dipole_moment():
     atoms.pbc = True
     with pytest.raises(InputError, match="a dipole moment needs a molecule, found pbc"):
         frame_to_batch(atoms, 3.0, KEYS)
+
+
+FIELDS = LabelKeys(electric_field="field")
+
+
+def test_electric_fields():
+    """In the energy of the file per e and length; not another frame where all else is the same."""
+    batch = frame_to_batch(molecule(field=[0.1, 0.0, -0.2]), 3.0, FIELDS)
+    expected = torch.tensor([[0.1, 0.0, -0.2]], dtype=torch.float64)
+    torch.testing.assert_close(batch.electric_fields, expected)
+    batch = frame_to_batch(molecule(field=[0.1, 0.0, -0.2]), 3.0, FIELDS, LabelUnits(energy="Ha", length="bohr"))
+    torch.testing.assert_close(batch.electric_fields, expected * HARTREE / BOHR)
+    with pytest.raises(InputError, match=r"data.keys.electric_field needs shape \(3,\)"):
+        frame_to_batch(molecule(field=[0.1, 0.2]), 3.0, FIELDS)
+    with pytest.raises(InputError, match="data.keys.electric_field"):
+        frame_to_batch(molecule(), 3.0, FIELDS)
+    batches = [frame_to_batch(molecule(field=[x, 0.0, 0.0]), 3.0, FIELDS) for x in (0.0, 0.1)]
+    assert join_batches([*batches, frame_to_batch(molecule(), 3.0)]).electric_fields[:, 0].tolist() == [0.0, 0.1, 0.0]
+    assert len({_key(batch) for batch in batches}) == 2
+
+
+@pytest.mark.parametrize("charges", ["none", "fitted"])
+def test_fields_need_charges_that_they_act_on(tmp_path, charges):
+    with pytest.raises(InputError, match="electric_field acts on charges that are fixed or predicted"):
+        small_settings(tmp_path, data={"keys": {"electric_field": "field"}}, electrostatics={"charges": charges})

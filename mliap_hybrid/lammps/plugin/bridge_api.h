@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 10
+#define MLIAP_BRIDGE_VERSION 11
 
 extern "C" {
 
@@ -117,6 +117,8 @@ struct mliap_step {
   const char *unit_style;
   const char *kspace_style;    // null if none is defined
   double total_charge;         // of the model, or as the input has it
+  double field[3];             // uniform electric field on the charges, 0 if none
+  const double *places;        // [nlistatoms][3] x as if atoms crossed no boundaries; null without a field
 
   // writers for the model; return 0, or -1 if they failed: Python must then
   // return at once, whatever code it returns
@@ -135,6 +137,8 @@ struct mliap_step {
                      const double *potentials,                 // [nlistatoms]
                      const double *forces,                     // [nlistatoms][3]
                      const double *virial);    // [6] xx,yy,zz,xy,xz,yz: this rank's share
+  int (*add_field)(mliap_step *, const double *charges,        // [nlistatoms]
+                   const double *moments);                     // [nlistatoms][3]
   int (*forward_exchange)(mliap_step *, double *values, int32_t n);    // [ntotal][n], ghosts written
   int (*reverse_exchange)(mliap_step *, double *values, int32_t n);    // [ntotal][n], ghosts added to
                                                                        // their owners and set to 0

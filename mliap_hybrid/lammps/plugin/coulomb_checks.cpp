@@ -44,13 +44,15 @@ void CoulombSolver::check_fixes() const
   static const char *const acting[] = {"^efield", "^electrode", "^polarize", "^qmmm", "^mdi/qmmm"};
   static const char *const setting[] = {"^qeq", "^acks2", "^qtpie"};
   for (const auto &fix : modify->get_fix_list()) {
+    const bool is_field = utils::strmatch(fix->style, "^efield");
     for (const char *style : acting)
       if (utils::strmatch(fix->style, style))
         error->all(FLERR,
                    "Fix {} acts on charges that the model of pair style mliap predicts, but its forces "
                    "lack the change of the charges with the atoms, so that the energy would not be "
-                   "conserved: remove fix {}, or use a model with fixed charges",
-                   fix->style, fix->id);
+                   "conserved: remove fix {}{}, or use a model with fixed charges",
+                   fix->style, fix->id,
+                   is_field ? " and write pair_style mliap unified FILE 0 field EX EY EZ" : "");
     for (const char *style : setting)
       if (utils::strmatch(fix->style, style))
         error->all(FLERR,

@@ -30,8 +30,8 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
     Pair(lmp), bridge(nullptr), model(), step(), native(), wants_native(true), checked_cell{},
-    cutoff(0.0), checks(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0), guard(new Guard(lmp)),
-    distance_flag(0), step_of_distances(-1), guard_totals{}
+    cutoff(0.0), checks(lmp), field(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0),
+    guard(new Guard(lmp)), distance_flag(0), step_of_distances(-1), guard_totals{}
 {
   single_enable = 0;
   restartinfo = 0;
@@ -76,8 +76,8 @@ void PairMLIAPUnified::allocate()
 }
 
 /* ----------------------------------------------------------------------
-   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no] [native yes|no] and
-   those of guard.h
+   global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no] [native yes|no] [field EX EY EZ]
+   and those of guard.h
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::settings(int narg, char **arg)
@@ -98,8 +98,15 @@ void PairMLIAPUnified::settings(int narg, char **arg)
   bool trusted = false;
   wants_native = true;
   guard.reset(new Guard(lmp));
+  field.clear();
   for (int iarg = 3; iarg < narg; iarg += 2) {
     const std::string keyword = arg[iarg];
+    if (keyword == "field") {
+      if (iarg + 4 > narg) utils::missing_cmd_args(FLERR, "pair_style mliap unified field", error);
+      field.read(&arg[iarg + 1]);
+      iarg += 2;
+      continue;
+    }
     if (iarg + 2 > narg)
       utils::missing_cmd_args(FLERR, "pair_style mliap unified " + keyword, error);
     if (guard->take(keyword, arg[iarg + 1])) continue;
@@ -125,6 +132,10 @@ void PairMLIAPUnified::settings(int narg, char **arg)
                  arg[1]);
     coulomb->total_charge = utils::numeric(FLERR, total_charge, false, lmp);
   }
+
+  if (field.acts() && !coulomb && !model.point_charges)
+    error->all(FLERR, "Keyword field of pair_style mliap unified is for models with charges, which {} has not",
+               arg[1]);
 
   // another model may know other elements: pair_coeff must be given again
 
@@ -153,13 +164,12 @@ void PairMLIAPUnified::open_model(const char *filename, bool trusted)
   for (std::string name; names >> name;) element_names.push_back(name);
 
   // predicted charges: KSpace accepts this style, which brings its own real-space part without
-  // a table.  Virials are tallied, as KSpace adds to the forces that fdotr would take for pairs'.
-  // A background has a virial without forces
+  // a table
 
   coulomb.reset();
   if (model.predicts_charges) coulomb.reset(new CoulombSolver(lmp, this, model));
   ewaldflag = pppmflag = coulomb ? 1 : 0;
-  no_virial_fdotr_compute = (coulomb || has_background()) ? 1 : 0;
+  no_virial_fdotr_compute = tallies_virials() ? 1 : 0;
   centroidstressflag = (model.centroid_stress == 1) ? CENTROID_AVAIL : CENTROID_NOTAVAIL;
   if (coulomb) ncoultablebits = 0;
 }
@@ -171,6 +181,18 @@ void PairMLIAPUnified::open_model(const char *filename, bool trusted)
 bool PairMLIAPUnified::has_background() const
 {
   return model.point_charges && model.total_charge != 0.0;
+}
+
+/* ----------------------------------------------------------------------
+   by pairs and atoms, instead of from the forces on all atoms: KSpace adds to
+   the forces that fdotr would take for pairs', a background has a virial
+   without forces, and the forces of a field act where atoms would be without
+   boundaries
+------------------------------------------------------------------------- */
+
+bool PairMLIAPUnified::tallies_virials() const
+{
+  return coulomb || has_background() || field.acts();
 }
 
 /* ----------------------------------------------------------------------
@@ -231,7 +253,7 @@ void PairMLIAPUnified::init_style()
 
   // newton off: the virial is tallied by pairs, as ghost forces are folded back in compute()
 
-  no_virial_fdotr_compute = (force->newton_pair && !coulomb && !has_background()) ? 0 : 1;
+  no_virial_fdotr_compute = (force->newton_pair && !tallies_virials()) ? 0 : 1;
   checks.init();
   if (coulomb) coulomb->init(cutoff, element_of_type);
 
@@ -262,6 +284,7 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
     if (coulomb) coulomb->check_other_atoms(element_of_type);
   }
   centres.fill(atom, list, element_of_type, checks.hidden);
+  field.find_places(centres);
   describe_step(eflag, vflag);
   if (wants_native && (step.check_run || box_to_be_checked())) prepare_native();
 

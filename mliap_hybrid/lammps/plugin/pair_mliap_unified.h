@@ -1,6 +1,6 @@
 /* -*- c++ -*- ----------------------------------------------------------
    pair_style mliap unified FILE [0|1] [total_charge Q] [trusted yes|no]
-                                 [native yes|no] [guard warn|halt|dump ...]
+                                 [native yes|no] [field EX EY EZ] [guard warn|halt|dump ...]
    pair_coeff * * ELEMENT ...
 
    The model is a Python object, which is asked at setups and with new
@@ -22,6 +22,7 @@
 #include "listed_atoms.h"
 #include "neighbor_pairs.h"
 #include "run_checks.h"
+#include "uniform_field.h"
 
 #include <exception>
 #include <memory>
@@ -64,6 +65,7 @@ class PairMLIAPUnified : public Pair {
   NeighborPairs pairs;                       // for Python alone
   std::vector<double> eatoms;
   std::unique_ptr<CoulombSolver> coulomb;    // null if the model predicts no charges
+  UniformField field;                        // that acts on the charges
   double *exchanged;                         // [ntotal][row_length]: what communication carries,
   int row_length, column, ncolumns;          // and which columns of it in this message
   std::exception_ptr failure;                // of a function that Python has called
@@ -87,6 +89,7 @@ class PairMLIAPUnified : public Pair {
   void update_pair_forces(const double *);
   void solve_coulomb(const double *, double *);
   void add_coulomb(const double *, const double *, const double *, const double *);
+  bool tallies_virials() const;
   void forward_exchange(double *, int);
   void reverse_exchange(double *, int);
   template <typename Message> void by_columns(double *, int, Message);
@@ -125,6 +128,7 @@ class PairMLIAPUnified : public Pair {
   const double *slopes_of_charges(const mliap_local_atoms &);
   void charges_by_shift();
   void charges_by_increments();
+  void add_field_of_increments();
   template <typename Work> void for_neighbors(int, Work);
 
   void offer_functions();

@@ -49,6 +49,9 @@ void PairMLIAPUnified::offer_functions()
                         const double *v) {
     return guarded(s, [=](Me *pair) { pair->add_coulomb(q, phi, f, v); });
   };
+  step.add_field = [](mliap_step *s, const double *q, const double *m) {
+    return guarded(s, [=](Me *pair) { pair->field.add(pair, pair->centres, q, m); });
+  };
   step.forward_exchange = [](mliap_step *s, double *values, int32_t n) {
     return guarded(s, [=](Me *pair) { pair->forward_exchange(values, n); });
   };

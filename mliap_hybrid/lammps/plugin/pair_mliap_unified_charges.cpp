@@ -6,7 +6,11 @@
      q_i = q0_i + sum_j w(r_ij) (c_j - c_i)                   increments
      w(r) = (1 - (r / cutoff)^2)^3
 
-   c_i = b tanh(a_i / b) is what the networks say, a_i, bounded
+   c_i = b tanh(a_i / b) is what the networks say, a_i, bounded.
+
+   A uniform field E adds -E.r_i to the potential of an atom.  Of increments
+   it acts on q0_i at r_i, and on what neighbors give each other by the
+   vectors between them, -E.r_ij for phi_j - phi_i
 ------------------------------------------------------------------------- */
 
 #include "pair_mliap_unified.h"
@@ -16,6 +20,7 @@
 #include "atom.h"
 
 #include <cmath>
+#include <cstddef>
 
 using namespace LAMMPS_NS;
 
@@ -65,6 +70,9 @@ void PairMLIAPUnified::charges_by_shift()
   solve_coulomb(of_centres.data(), of_centres.data());
 
   mine[0] = 0.0;
+  if (field.acts())
+    for (int ii = 0; ii < n; ii++)
+      of_centres[ii] -= field.along(&field.places[3 * static_cast<std::size_t>(ii)]);
   for (int ii = 0; ii < n; ii++) mine[0] += of_centres[ii];
   MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_SUM, world);
   const double mean = (all[1] > 0.0) ? all[0] / all[1] : 0.0;
@@ -73,7 +81,8 @@ void PairMLIAPUnified::charges_by_shift()
 
 /* ----------------------------------------------------------------------
    dE/dc_i = sum_j w(r_ij) (phi_j - phi_i), left in of_centres, and
-   dE/dr_p at fixed c = phi_i dw/dr_p (c_j - c_i), which becomes forces
+   dE/dr_p at fixed c = phi_i dw/dr_p (c_j - c_i), which becomes forces;
+   phi_i stands for half of phi_i - phi_j there, as all pairs are met twice
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::charges_by_increments()
@@ -98,9 +107,10 @@ void PairMLIAPUnified::charges_by_increments()
     const int i = centres.iatoms[ii];
     double sum = 0.0;
     for_neighbors(i, [&](int j, const double *rij, double remaining) {
-      sum += remaining * remaining * remaining * (phi[j] - phi[i]);
-      const double along =
-          -6.0 / (cutoff * cutoff) * remaining * remaining * phi[i] * (changes[j] - changes[i]);
+      const double outside = field.along(rij);
+      sum += remaining * remaining * remaining * (phi[j] - phi[i] - outside);
+      const double along = -6.0 / (cutoff * cutoff) * remaining * remaining *
+          (phi[i] + 0.5 * outside) * (changes[j] - changes[i]);
       double fij[3];
       for (int k = 0; k < 3; k++) {
         fij[k] = along * rij[k];
@@ -111,4 +121,25 @@ void PairMLIAPUnified::charges_by_increments()
     });
     of_centres[ii] = sum;
   }
+  if (field.acts()) add_field_of_increments();
+}
+
+/* ----------------------------------------------------------------------
+   m_i = q0_i r_i - 1/2 sum_j w(r_ij) (c_j - c_i) r_ij
+------------------------------------------------------------------------- */
+
+void PairMLIAPUnified::add_field_of_increments()
+{
+  std::vector<double> charges(centres.nlistatoms), moments(field.places);
+  for (int ii = 0; ii < centres.nlistatoms; ii++) {
+    const int i = centres.iatoms[ii];
+    double *const m = &moments[3 * static_cast<std::size_t>(ii)];
+    charges[ii] = atom->q[i];
+    for (int k = 0; k < 3; k++) m[k] *= native.starting_charges[centres.ielems[ii]];
+    for_neighbors(i, [&](int j, const double *rij, double remaining) {
+      const double taken = remaining * remaining * remaining * (changes[j] - changes[i]);
+      for (int k = 0; k < 3; k++) m[k] -= 0.5 * taken * rij[k];
+    });
+  }
+  field.add(this, centres, charges.data(), moments.data());
 }

@@ -63,6 +63,7 @@ void PairMLIAPUnified::compute_natively()
   stop_if_failed(native.evaluate(native.potential, &atoms, native.n_threads, slopes, &sums));
   if (eflag_global) eng_vdwl += sums.energy;
   if (sums.distances) add_neighbors_to_distances();
+  if (field.acts() && !native.increments) field.add_to_atoms(this, centres);
 }
 
 /* ---------------------------------------------------------------------- */

@@ -72,6 +72,8 @@ void PairMLIAPUnified::describe_step(int eflag, int vflag)
   step.unit_style = update->unit_style;
   step.kspace_style = force->kspace ? force->kspace_style : nullptr;
   step.total_charge = coulomb ? coulomb->total_charge : 0.0;
+  std::copy_n(field.vector, 3, step.field);
+  step.places = field.acts() ? field.places.data() : nullptr;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -164,17 +164,21 @@ class Dipoles(Term):
         vectors = geometry.pair_vectors.detach().double()  # (n_pairs, 3)
         operator = None if isinstance(constants, StructurePlaces) else self._operator(geometry)
         multipoles = self._multipoles(operator, constants)
+        outside = None if geometry.field is None else geometry.field.vectors.double()  # (n_centres, 3)
         with torch.set_grad_enabled(of_graph):
             moments = self._moments(geometry, parameters, vectors)
-            induced = self._induced(geometry, moments, vectors, multipoles)  # (n_centres, 3)
+            induced = self._induced(geometry, moments, vectors, multipoles, outside)  # (n_centres, 3)
             dipoles = moments.permanent + induced  # (n_centres, 3)
             far = dipole_energy(moments.charges, dipoles, multipoles, self.smearing)
+            energies = far.energies if outside is None else far.energies - (dipoles * outside).sum(1)  # (n_centres,)
 
         with torch.enable_grad():  # at fixed induced dipoles, at which the energy is stationary
             moved = vectors.detach().requires_grad_()  # (n_pairs, 3)
             free = self._moments(geometry, inputs, moved)
             close = self._close_energies(geometry, free, induced, moved)  # (n_centres,)
             changes = close + (free.permanent * far.by_dipoles).sum(1)  # (n_centres,)
+            if outside is not None:
+                changes = changes - (free.permanent * outside).sum(1)
             pair_gradients, *gradients = derivatives(changes, [moved, *inputs.values()], of_graph)
         by_parameters = dict(zip(inputs, gradients, strict=True))
         by_parameters["charge"] = by_parameters["charge"] + far.by_charges
@@ -184,13 +188,28 @@ class Dipoles(Term):
         dtype = geometry.pair_vectors.dtype
         forces, virials = (None if part is None else part.to(dtype) for part in left)
         return Contribution(
-            energies=(far.energies + (close if of_graph else close.detach())).to(dtype),
+            energies=(energies + (close if of_graph else close.detach())).to(dtype),
             pair_gradients=pair_gradients.to(dtype),
             forces=forces,
             virials=virials,
             dipoles=dipoles.to(dtype),
             parameter_gradients={name: gradient.to(dtype) for name, gradient in by_parameters.items()},
         )
+
+    def polarisabilities(
+        self, geometry: Geometry, parameters: ParameterValues, constants: Constants | None = None
+    ) -> Tensor | None:
+        """As in `Term`: what fields along x, y and z induce."""
+        if self.damping is None:
+            return None
+        vectors = geometry.pair_vectors.detach().double()  # (n_pairs, 3)
+        operator = None if isinstance(constants, StructurePlaces) else self._operator(geometry)
+        moments = self._moments(geometry, parameters, vectors)
+        system = self._system(geometry, moments, vectors, self._multipoles(operator, constants))
+        along = torch.eye(3, dtype=vectors.dtype, device=vectors.device)
+        induced = [self._solution(geometry, system, e.expand(geometry.n_centres, 3)) for e in along]
+        alpha = COULOMB_CONSTANT * geometry.communication.sum(torch.stack(induced, dim=2))  # (n_structures, 3, 3)
+        return alpha.to(geometry.pair_vectors.dtype)
 
     def constants(self, geometry: Geometry, with_virials: bool) -> StructurePlaces:
         """Where the atoms are."""
@@ -266,22 +285,36 @@ class Dipoles(Term):
         charges_of_neighbours = parameters.of_neighbours("charge").double()  # (n_pairs,)
         return _Moments(charges, charges_of_neighbours, permanent, polarisabilities, direct, mutual)
 
-    def _induced(self, geometry: Geometry, moments: _Moments, vectors: Tensor, multipoles: Multipoles) -> Tensor:
-        """Induced dipoles (n_centres, 3), e Å, attached to what they follow from where that has a graph. Collective."""
+    def _induced(
+        self, geometry: Geometry, moments: _Moments, vectors: Tensor, multipoles: Multipoles, outside: Tensor | None
+    ) -> Tensor:
+        """Induced dipoles (n_centres, 3), e Å, attached to what they follow from where that has a graph. Collective.
+
+        `outside` (n_centres, 3), V/Å, is a field that is there without the atoms.
+        """
         if moments.polarisabilities is None:
             return torch.zeros_like(moments.permanent)
-        communication = geometry.communication
-        system = Induction(
+        system = self._system(geometry, moments, vectors, multipoles)
+        right = system.field_of(moments.charges, moments.permanent, moments.charges_of_neighbours)  # (n_centres, 3)
+        return self._solution(geometry, system, right if outside is None else right + outside)
+
+    def _system(self, geometry: Geometry, moments: _Moments, vectors: Tensor, multipoles: Multipoles) -> Induction:
+        """What dipoles are induced by."""
+        assert moments.polarisabilities is not None
+        return Induction(
             multipoles,
             self.smearing,
             moments.polarisabilities,
             vectors,
             moments.direct,
             moments.mutual,
-            communication.to_neighbours,
+            geometry.communication.to_neighbours,
             lambda of_pairs: sum_over_pairs(geometry, of_pairs).to(of_pairs.dtype),
         )
-        fixed = system.detached()
+
+    def _solution(self, geometry: Geometry, system: Induction, right: Tensor) -> Tensor:
+        """Dipoles (n_centres, 3), e Å, that a field (n_centres, 3), V/Å, induces, with its graph. Collective."""
+        communication, fixed = geometry.communication, system.detached()
 
         def solve(right: Tensor) -> Tensor:
             return conjugate_gradients(
@@ -293,9 +326,9 @@ class Dipoles(Term):
                 self.tolerance,
             )
 
-        right = system.field_of(moments.charges, moments.permanent, moments.charges_of_neighbours)  # (n_centres, 3)
         solution = solve(right.detach())
-        return with_response(solution, right - system.apply(solution), solve) if right.requires_grad else solution
+        left = right - system.apply(solution)
+        return with_response(solution, left, solve) if left.requires_grad else solution
 
     def _close_energies(self, geometry: Geometry, moments: _Moments, induced: Tensor, vectors: Tensor) -> Tensor:
         """What polarising costs, and the damping of close atoms (n_centres,), eV. Collective."""

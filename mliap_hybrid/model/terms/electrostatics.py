@@ -3,7 +3,8 @@
 In training it is a product of charges with matrices that were computed once (`CoulombMatrices`), in ASE and error
 tables the sum over wave vectors (physics/ewald.py), in a run LAMMPS' own solvers or that sum over all ranks
 (lammps/coulomb_operators.py). The definition of the energy is the same; forces at fixed charges come from the solver,
-and how charges change with positions is the business of the parameter `charge`.
+and how charges change with positions is the business of the parameter `charge`. A uniform field from outside adds its
+potential to theirs.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from torch import Tensor
 
 from mliap_hybrid.communication import CoulombOperator, CoulombSolution
 from mliap_hybrid.model.parameter_values import ParameterValues
-from mliap_hybrid.model.term import Constants, Contribution, Term, TermDescription
+from mliap_hybrid.model.term import Constants, Contribution, Term, TermDescription, summed
 from mliap_hybrid.physics.ewald_operator import EwaldSum
 from mliap_hybrid.physics.interaction_matrices import InteractionMatrices, interaction_matrices
 from mliap_hybrid.structure import Geometry
+from mliap_hybrid.uniform_field import UniformField
 
 
 class ElectrostaticsDescription(TermDescription):
@@ -70,13 +72,14 @@ class Electrostatics(Term):
         """As in `Term`. Collective."""
         operator = constants if isinstance(constants, CoulombMatrices) else self._operator(geometry)
         solution = operator.solve(parameters["charge"])
-        return Contribution(
+        of_charges = Contribution(
             energies=solution.energies,
             distance_derivatives=solution.distance_derivatives,
             forces=solution.forces,
             virials=solution.virials,
             parameter_gradients={} if solution.potentials is None else {"charge": solution.potentials},
         )
+        return of_charges if geometry.field is None else summed([of_charges, in_field(geometry.field, parameters)])
 
     def constants(self, geometry: Geometry, with_virials: bool) -> CoulombMatrices:
         """Interaction matrices of one structure."""
@@ -102,6 +105,25 @@ class Electrostatics(Term):
             return operator
         assert geometry.structures is not None
         return EwaldSum(geometry.structures, self.smearing)
+
+
+def in_field(field: UniformField, parameters: ParameterValues) -> Contribution:
+    """Energy of charges in a uniform field, and its derivatives at fixed charges. Collective.
+
+    Parameters
+    ----------
+    field : UniformField
+    parameters : ParameterValues
+        With `charge`.
+    """
+    charges, moments = parameters["charge"], parameters.moments("charge")  # (n_centres,)
+    if moments is None:
+        action = field.act(charges, charges[:, None] * field.positions)
+        gradients: dict[str, Any] = {"parameter_gradients": {"charge": field.potentials}}
+    else:  # what neighbours give each other feels the field by the vectors between them
+        action = field.act(charges, moments.carried[:, None] * field.positions + moments.between)
+        gradients = {"moment_gradients": {"charge": -field.vectors}}
+    return Contribution(energies=action.energies, forces=action.forces, virials=action.virials, **gradients)
 
 
 @dataclass(frozen=True)
