@@ -15,9 +15,10 @@ LEVELS = (
     {"model"},
     {"model_files"},
     {"config", "data"},
-    {"fitting", "lammps", "reactions", "spectra"},
+    {"fitting", "lammps", "labelling", "reactions", "spectra"},
     {"report", "sgdml", "weak_supervision"},
     {"runs", "ase"},
+    {"learning"},
     {"cli"},
     {"testing"},
 )
