@@ -25,13 +25,13 @@ class Exploration:
     """What one run has seen."""
 
     frames: list[Atoms]
-    """Structures outside of what the model knows, up to the end of the run."""
+    """Structures outside of what the model knows and not beyond `end_at`; of a run that jumps there, the one before."""
     distances: np.ndarray
     """(n_frames,): the largest distance in each of them."""
     largest: float
     """The largest distance of the whole run."""
-    n_looks: int
-    """How often it was looked."""
+    n_inside: int
+    """How often it was looked and nothing was outside."""
     time: float
     """ps to the first structure outside, or of the whole run."""
 
@@ -113,17 +113,22 @@ def _what_was_seen(
 ) -> Exploration:
     """From columns x, y, z, distance (n_atoms, 4) of each look."""
     most = np.array([look[:, 3].max() for look in looks])  # (n_looks,)
-    beyond = np.flatnonzero(most > outside)
-    frames = []
-    for k in beyond:
-        frame = Atoms(
-            start.numbers, positions=looks[k][:, :3], cell=placed.cell if start.pbc.all() else None, pbc=start.pbc
-        )
+    beyond = most > outside  # (n_looks,)
+    chosen = np.flatnonzero(beyond & (most <= settings.end_at * outside))
+    first = int(np.argmax(beyond)) if beyond.any() else len(looks) - 1
+    if beyond.any() and not len(chosen):  # from what is known to what no one needs to know in one interval
+        chosen = np.array([max(0, first - 1)])
+    cell = placed.cell if start.pbc.all() else None
+    frames = [Atoms(start.numbers, positions=looks[k][:, :3], cell=cell, pbc=start.pbc) for k in chosen]
+    for frame in frames:
         frame.info = dict(start.info)
-        frames.append(frame)
-    interval = settings.every * settings.time_step / 1000.0  # ps
-    first = float(beyond[0]) if len(beyond) else float(len(looks) - 1)
-    return Exploration(frames, most[beyond], float(most.max()), len(looks), first * interval)
+    return Exploration(
+        frames,
+        most[chosen],
+        largest=float(most.max()),
+        n_inside=int(np.count_nonzero(~beyond)),
+        time=first * settings.every * settings.time_step / 1000.0,
+    )
 
 
 def _in_a_box(molecule: Atoms, cutoff: float) -> Atoms:

@@ -169,7 +169,7 @@ def _explore(
         found.append(explore(start, folder.model, manifest, outside, settings.runs, k, seed, folder.runs / str(k)))
     frames = [frame for one in found for frame in one.frames]
     planned = len(found) * (n_steps(settings.runs) // settings.runs.every + 1)
-    inside = sum(one.n_looks - len(one.frames) for one in found)
+    inside = sum(one.n_inside for one in found)
     row = Round(
         number,
         n_new=0,

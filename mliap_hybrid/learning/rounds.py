@@ -52,6 +52,6 @@ def in_words(row: Round) -> str:
     outcome = f"{row.n_new} chosen to label" if row.n_new else "none to label"
     return (
         f"round {row.number}: {row.time:.3g} ps to the first unknown structure on average, "
-        f"{100 * row.share_outside:.3g} % of the time outside, distances up to {row.largest_distance:.3g} of the limit; "
-        f"{row.n_outside} unknown structures, {outcome}"
+        f"{100 * row.share_outside:.3g} % of the time outside, distances up to {row.largest_distance:.3g} of the "
+        f"limit; {row.n_outside} unknown structures, {outcome}"
     )
