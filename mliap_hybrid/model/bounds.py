@@ -27,6 +27,11 @@ class Bound(ABC):
     def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
         """dtheta/da (n,)."""
 
+    def limits(self, start: Tensor) -> tuple[Tensor, Tensor]:
+        """Lowest and highest theta (n,) that any a can lead to."""
+        ends = [self.values(start, torch.full_like(start, a)) for a in (-math.inf, math.inf)]
+        return torch.minimum(*ends), torch.maximum(*ends)
+
 
 @dataclass(frozen=True)
 class Within(Bound):

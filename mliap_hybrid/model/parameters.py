@@ -61,6 +61,10 @@ class Parameter(torch.nn.Module, ABC):
         pullback : Pullback
         """
 
+    def limits(self) -> tuple[Tensor, Tensor] | None:
+        """Lowest and highest value of each element (n_elements,); None where nothing but the numbers themselves is."""
+        return None
+
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> Parameter:
         """This parameter of a whole model, which is made as before the training, with what the training has found.
 
@@ -147,6 +151,10 @@ class FittedParameter(Parameter):
         """As in `Parameter`."""
         return self.values.index_select(0, species), _nothing
 
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """As in `Parameter`."""
+        return self.bound.limits(self.start)
+
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> ElementParameter:
         """As in `Parameter`: a constant."""
         found: Tensor = trained[self.name].values  # type: ignore[assignment]
@@ -209,6 +217,10 @@ class PredictedParameter(Parameter):
             return of_unconstrained * derivatives, of_pairs
 
         return values, pullback
+
+    def limits(self) -> tuple[Tensor, Tensor] | None:
+        """As in `Parameter`; a constraint leads beyond the bound of a single atom."""
+        return self.bound.limits(self.start) if self.neutrality is None else None
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> PredictedParameter:
         """As in `Parameter`: with its mean in the frames."""

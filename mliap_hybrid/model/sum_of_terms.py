@@ -11,7 +11,7 @@ or from cached features), in who communicates, and in whether the result must be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -46,6 +46,8 @@ class Total:
     """Quantity -> energies (n_centres,), eV, of the terms that are that part of an interaction."""
     dipoles: Tensor | None = None
     """(n_centres, 3) e Å: of atoms, beside their charges."""
+    contributions: Mapping[str, Contribution] = field(default_factory=dict)
+    """Kind of each term -> what it gave, at fixed parameters."""
 
 
 def sum_of_terms(
@@ -129,6 +131,7 @@ def sum_of_terms(
         parameter_gradients=total.parameter_gradients,
         components=_components(terms, each),
         dipoles=total.dipoles,
+        contributions={term.kind: contribution for term, contribution in zip(terms, each, strict=True)},
     )
 
 
