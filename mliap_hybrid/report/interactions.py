@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from ase import Atoms
-from ase.geometry import find_mic
 
-from mliap_hybrid.bonds import molecules_by_bonds
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.data.whole_molecules import closest_images, molecule_numbers, whole_positions
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.structure import Batch, join_batches
 
@@ -74,10 +73,10 @@ def interactions(evaluator: Evaluator, batch: Batch) -> Interactions:
         If the model refuses the structure or a part of it.
     """
     energies = energies_by_term(evaluator, batch)[0]
-    molecules = molecules_of(batch)
+    molecules = molecule_numbers(batch)
     if molecules.max() == 1 or float(batch.total_charges[0]) != 0.0:
         return Interactions(energies, None, molecules.tolist())
-    parts = _whole_molecules(batch, molecules)
+    parts = _molecules(batch, molecules)
     cutoff = evaluator.model.cutoff
     alone = _energies(evaluator, [[part] for part in parts], cutoff)
     between = {kind: energies[kind] - sum(of_part[kind] for of_part in alone) for kind in energies}
@@ -112,44 +111,19 @@ def energies_by_term(evaluator: Evaluator, batch: Batch) -> list[Energies]:
     return [{kind: values[index] for kind, values in found.items()} for index in range(batch.n_structures)]
 
 
-def molecules_of(batch: Batch) -> np.ndarray:
-    """Number of the molecule of each atom (n_atoms,) of one structure, from 1 in the order of their first atoms.
-
-    What the frame says counts, atoms of no molecule being one each; where it says nothing, bonds do.
-    """
-    if batch.molecules is None:
-        distances = torch.linalg.vector_norm(batch.pair_vectors(), dim=1)  # (n_pairs,)
-        found = molecules_by_bonds(batch.numbers, batch.pair_i, batch.pair_j, distances).numpy()
-    else:
-        said = batch.molecules.numpy()
-        found = np.where(said > 0, said, -1 - np.arange(len(said)))
-    _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse] + 1
-
-
-def _whole_molecules(batch: Batch, molecules: np.ndarray) -> list[Atoms]:
+def _molecules(batch: Batch, molecules: np.ndarray) -> list[Atoms]:
     """Each molecule without a box, its atoms the images closest to its first one."""
-    numbers, positions = batch.numbers.numpy(), batch.positions.numpy()
-    parts = []
-    for number in range(1, molecules.max() + 1):
-        rows = np.flatnonzero(molecules == number)
-        vectors = positions[rows] - positions[rows[0]]
-        parts.append(Atoms(numbers[rows], positions[rows[0]] + _closest(vectors, batch)))
-    return parts
+    numbers, positions = batch.numbers.numpy(), whole_positions(batch, molecules)
+    chosen = (molecules == number for number in range(1, molecules.max() + 1))
+    return [Atoms(numbers[rows], positions[rows]) for rows in chosen]
 
 
 def _beside(one: Atoms, other: Atoms, batch: Batch) -> tuple[Atoms, Atoms]:
     """Two molecules, of the second the image whose centre of mass is closest to that of the first."""
     vector = other.get_center_of_mass() - one.get_center_of_mass()
     moved = other.copy()
-    moved.translate(_closest(vector[None], batch)[0] - vector)
+    moved.translate(closest_images(vector[None], batch)[0] - vector)
     return one, moved
-
-
-def _closest(vectors: np.ndarray, batch: Batch) -> np.ndarray:
-    """The shortest images (n, 3) of vectors, Å."""
-    periodic = batch.periodic[0].numpy()
-    return find_mic(vectors, batch.cells[0].numpy(), periodic)[0] if periodic.any() else vectors
 
 
 def _distance(one: Atoms, other: Atoms) -> float:

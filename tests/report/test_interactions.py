@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.build import molecule
 
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.data.whole_molecules import molecule_numbers
 from mliap_hybrid.features.none import NoFeatures
 from mliap_hybrid.model.bounds import Positive, Ratio, VolumeRatio, Within
 from mliap_hybrid.model.evaluator import Evaluator
@@ -17,7 +18,7 @@ from mliap_hybrid.model.terms.dispersion import DispersionSettings
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
 from mliap_hybrid.report.explanation import explain
-from mliap_hybrid.report.interactions import interactions, molecules_of
+from mliap_hybrid.report.interactions import interactions
 from mliap_hybrid.testing.models import apart_molecules, charge_predicting_model, with_term
 
 CUTOFF = 9.0
@@ -95,7 +96,7 @@ def test_molecules_across_the_box_are_made_whole():
 def test_what_frames_say_of_molecules_counts():
     atoms = water(2)
     atoms.set_array("molecule", np.array([7, 7, 7, 2, 2, 0]))
-    assert molecules_of(frame_to_batch(atoms, CUTOFF)).tolist() == [1, 1, 1, 2, 2, 3]
+    assert molecule_numbers(frame_to_batch(atoms, CUTOFF)).tolist() == [1, 1, 1, 2, 2, 3]
     one = interactions(Evaluator(model()), frame_to_batch(water(1), CUTOFF))
     assert one.between is None
     assert one.pairs == ()

@@ -60,7 +60,7 @@ class SwitchedPairTerm(PairTerm):
         self.cutoff = cutoff
         self.switch_width = switch_width
         self.pairs: Pairs = pairs
-        self.needs_tags = pairs == "between_molecules"  # type: ignore[misc]
+        self.needs_molecules = pairs == "between_molecules"  # type: ignore[misc]
 
     @abstractmethod
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
