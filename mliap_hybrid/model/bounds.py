@@ -15,6 +15,9 @@ from torch import Tensor
 class Bound(ABC):
     """theta(start, a), and its derivative by a."""
 
+    scale: float = 1.0
+    """How large a is where the bound is felt: tanh(a / scale) says about how far theta is on its way."""
+
     @abstractmethod
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """theta (n,) from the start (n,) and any numbers a (n,); the start itself at a = 0."""
@@ -40,6 +43,11 @@ class Within(Bound):
     largest: float
     """b, in the unit of the parameter; infinity for no bound."""
 
+    @property
+    def scale(self) -> float:  # type: ignore[override]
+        """b, or 1 where there is no bound."""
+        return 1.0 if math.isinf(self.largest) else self.largest
+
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""
         return start + self.changes(start, a)
@@ -59,6 +67,11 @@ class Ratio(Bound):
 
     largest: float
     """R, above 1."""
+
+    @property
+    def scale(self) -> float:  # type: ignore[override]
+        """log R."""
+        return math.log(self.largest)
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""
@@ -97,6 +110,7 @@ class VolumeRatio(Bound):
     """l."""
     highest: ClassVar[float] = 1.5
     """h."""
+    scale: ClassVar[float] = 0.5  # type: ignore[misc]
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.model.bounds import Bound, bound_of, describe_bound
+from mliap_hybrid.model.heads import Heads
 from mliap_hybrid.model.neutrality import Neutrality, neutrality_of
 from mliap_hybrid.model.parameter_descriptions import ConstantDescription, ParameterDescription, PredictedDescription
 from mliap_hybrid.structure import Geometry
@@ -32,6 +33,8 @@ class Parameter(torch.nn.Module, ABC):
 
     source: ClassVar[Literal["constant", "fitted", "predicted"]]
     """Where the number comes from."""
+    bound: Bound | None = None
+    """How far training may lead it; None where it does not."""
 
     def __init__(self, name: str, unit: str):
         super().__init__()
@@ -63,6 +66,16 @@ class Parameter(torch.nn.Module, ABC):
 
     def limits(self) -> tuple[Tensor, Tensor] | None:
         """Lowest and highest value of each element (n_elements,); None where nothing but the numbers themselves is."""
+        return None
+
+    def coordinates_of_elements(self, heads: Heads) -> torch.nn.Parameter | None:
+        """What training moves to lead the values of whole elements (n_elements,), before the bound; None if nothing.
+
+        Parameters
+        ----------
+        heads : Heads
+            Of the model.
+        """
         return None
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> Parameter:
@@ -138,7 +151,7 @@ class FittedParameter(Parameter):
         bound : Bound
         """
         super().__init__(name, unit)
-        self.bound = bound
+        self.bound: Bound = bound
         self.register_buffer("start", start)
         self.coordinates = torch.nn.Parameter(torch.zeros_like(start))  # (n_elements,)
 
@@ -154,6 +167,10 @@ class FittedParameter(Parameter):
     def limits(self) -> tuple[Tensor, Tensor]:
         """As in `Parameter`."""
         return self.bound.limits(self.start)
+
+    def coordinates_of_elements(self, heads: Heads) -> torch.nn.Parameter:
+        """As in `Parameter`: all that is trained of it."""
+        return self.coordinates
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> ElementParameter:
         """As in `Parameter`: a constant."""
@@ -193,7 +210,7 @@ class PredictedParameter(Parameter):
             default.
         """
         super().__init__(name, unit)
-        self.bound = bound
+        self.bound: Bound = bound
         self.neutrality = neutrality
         self.register_buffer("start", start)
         self.register_buffer("typical", start if typical is None else typical)
@@ -221,6 +238,10 @@ class PredictedParameter(Parameter):
     def limits(self) -> tuple[Tensor, Tensor] | None:
         """As in `Parameter`; a constraint leads beyond the bound of a single atom."""
         return self.bound.limits(self.start) if self.neutrality is None else None
+
+    def coordinates_of_elements(self, heads: Heads) -> torch.nn.Parameter:
+        """As in `Parameter`: the offsets of its head."""
+        return heads[self.head].networks[0].offset
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> PredictedParameter:
         """As in `Parameter`: with its mean in the frames."""
