@@ -196,6 +196,21 @@ def _check_interaction(file: Any) -> None:
         )
 
 
+def _check_starts(file: Any) -> None:
+    """Refuse several starts where there are no parameters to start."""
+    sections = sections_of_terms(file)
+    led = [s for name, s in sections.items() if s.source != "constant" and (name, s.source) not in NOT_LED]
+    if not led:
+        raise ValueError(
+            "optimisation.starts looks for parameters of terms, but none is fitted or predicted: leave it out, or set "
+            "such as exchange_repulsion.coefficients to fitted or predicted"
+        )
+
+
+NOT_LED = (("electrostatics", "fitted"),)
+"""Sections and sources whose parameters are not led by a number for each element, but by products."""
+
+
 CHOICES = (
     Choice("data.cache", lambda file: file.data.cache),
     Choice("features.set acsf", lambda file: file.features.set == "acsf"),
@@ -215,6 +230,12 @@ CHOICES = (
         lambda file: file.committee.n_members > 1,
         ("fitted", "predicted"),
         ", since each member would have values of its own",
+    ),
+    Choice(
+        "optimisation.starts",
+        lambda file: file.optimisation.starts > 1,
+        never_with=("gdml", "init_from"),
+        check=_check_starts,
     ),
     Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
     Choice("dipoles", lambda file: file.dipoles.is_on, check=_needs_charges("dipoles")),

@@ -19,7 +19,7 @@ def in_lammps_orientation(atoms: Atoms) -> Atoms:
 
 
 def write_data_file(path: Path, atoms: Atoms, elements: list[str], charges: dict[str, float] | None) -> None:
-    """Write a structure as a data file for `atom_style charge`.
+    """Write a structure as a data file for `atom_style charge`, or `full` where it has a column `molecule`.
 
     Parameters
     ----------
@@ -39,12 +39,14 @@ def write_data_file(path: Path, atoms: Atoms, elements: list[str], charges: dict
         lines.append(f"{cell[1, 0]:.17g} {cell[2, 0]:.17g} {cell[2, 1]:.17g} xy xz yz")
     lines += ["", "Masses", ""]
     lines += [f"{e} {atomic_masses[atomic_numbers[symbol]]:.17g}" for e, symbol in enumerate(elements, start=1)]
-    lines += ["", "Atoms # charge", ""]
+    molecules = atoms.arrays.get("molecule")
+    lines += ["", "Atoms # charge" if molecules is None else "Atoms # full", ""]
     for index, (z, position) in enumerate(zip(atoms.numbers, atoms.positions, strict=True), start=1):
         symbol = chemical_symbols[z]
         charge = charges[symbol]
         x, y, z_ = position
-        lines.append(f"{index} {elements.index(symbol) + 1} {charge:.17g} {x:.17g} {y:.17g} {z_:.17g}")
+        of_molecule = "" if molecules is None else f"{molecules[index - 1]} "
+        lines.append(f"{index} {of_molecule}{elements.index(symbol) + 1} {charge:.17g} {x:.17g} {y:.17g} {z_:.17g}")
     path.write_text("\n".join(lines) + "\n")
 
 

@@ -81,6 +81,11 @@ class ContractedNetwork(torch.nn.Module):
         """(n_elements, n_invariants + n_others): linear term of the network."""
         return self.network.linear
 
+    @property
+    def offset(self) -> torch.nn.Parameter:
+        """(n_elements,): that of the network."""
+        return self.network.offset
+
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies (n_atoms,), eV, of moments and other inputs (n_atoms, n_moments + n_others)."""
         return self.network(self._inputs(features, species), species)

@@ -120,6 +120,11 @@ class DirectNetwork(torch.nn.Module):
         """(n_elements, n_inputs): linear term of the energy network."""
         return self.energy.linear
 
+    @property
+    def offset(self) -> torch.nn.Parameter:
+        """(n_elements,): that of the energy network."""
+        return self.energy.offset
+
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies (n_atoms,), eV, of atoms; arguments as those of `AtomicNetwork`."""
         return self.energy(features, species)

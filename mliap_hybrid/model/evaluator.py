@@ -86,10 +86,12 @@ class Evaluator:
         Raises
         ------
         InputError
-            If features or molecules refuse the geometry.
+            If features or a term refuse the geometry.
         """
         model = self.model
         with torch.no_grad():
+            for term in model.all_terms:
+                term.check(geometry)
             seen = model.seen(geometry)
             heads = self.heads(seen) if len(model.heads) else None
             species = model.species(geometry.centre_numbers)

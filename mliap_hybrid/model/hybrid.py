@@ -107,8 +107,13 @@ class HybridModel(torch.nn.Module):
 
     @property
     def needs_tags(self) -> bool:
-        """Whether a term asks which atom is which."""
-        return self.environment == "molecule" or any(term.needs_tags for term in self.all_terms)
+        """Whether a term asks which atom is which, or in which molecule."""
+        return self.needs_molecules or any(term.needs_tags for term in self.all_terms)
+
+    @property
+    def needs_molecules(self) -> bool:
+        """Whether features or a term ask which atoms are in one molecule."""
+        return self.environment == "molecule" or any(term.needs_molecules for term in self.all_terms)
 
     @property
     def has_centroid_stress(self) -> bool:

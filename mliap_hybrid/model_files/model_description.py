@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mliap_hybrid.model.feature_description import FeatureDescription
 from mliap_hybrid.model.parameter_descriptions import AnyParameter, ConstantDescription, Name, PredictedDescription
 from mliap_hybrid.model.term import TermDescription
-from mliap_hybrid.model.terms.kinds import AnyTermDescription
+from mliap_hybrid.model.terms.kinds import AnyTermDescription, class_of
 from mliap_hybrid.model.training_distance import DistanceDescription
 from mliap_hybrid.model_files.upgrade import upgraded
 
@@ -146,11 +146,11 @@ class ModelDescription(BaseModel):
     def charges_of_runs(self) -> str | None:
         """Who sees to the energy of charges in a run.
 
-        None without charges; "input" where LAMMPS' own styles do, of fixed charges; "model" where charges follow the
-        atoms, or there are dipoles, which those styles do not know.
+        None where none is a part of the model; "input" where LAMMPS' own styles do, of fixed charges; "model" where
+        charges follow the atoms, or there are dipoles, which those styles do not know.
         """
         source = self.source("charge")
-        if source is None:
+        if source is None or self.term("electrostatics") is None:
             return None
         return "model" if source == "predicted" or self.term("dipoles") is not None else "input"
 
@@ -159,11 +159,11 @@ class ModelDescription(BaseModel):
         return next((term for term in self.terms if term.kind == kind), None)
 
     def without_term(self, kind: str, parameter: str) -> ModelDescription:
-        """The same without a term and the parameter that it alone takes, which must not be predicted."""
+        """The same without a term, and without a parameter that it takes unless others do; it must not be predicted."""
         terms = [term for term in self.terms if term.kind != kind]
-        return self.model_copy(
-            update={"terms": terms, "parameters": [p for p in self.parameters if p.name != parameter]}
-        )
+        others = {name for term in terms for name in class_of(term).takes}
+        parameters = [p for p in self.parameters if p.name != parameter or parameter in others]
+        return self.model_copy(update={"terms": terms, "parameters": parameters})
 
     def titles(self) -> list[str]:
         """Names of the terms of the energy, for people."""

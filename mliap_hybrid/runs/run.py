@@ -24,6 +24,7 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run_log import RunLog
 from mliap_hybrid.runs.run_report import report_run
+from mliap_hybrid.runs.starts import find_start
 from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
@@ -114,6 +115,8 @@ def _train_networks(
             if backup is not None:
                 logger.info("The run that was in %s is now in %s", folder.path, backup)
         log.write_to(folder.log)
+    if settings.optimisation.starts > 1 and not all(checkpoints):
+        inputs = replace(inputs, coordinates=find_start(settings, inputs, folder, data, display, group))
 
     finished = [
         train_member(settings, number, inputs, batches, data, of_member, display, checkpoint, last_epoch, group)

@@ -22,6 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from mliap_hybrid.model.molecule_size import check_molecules_within_cutoff
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
@@ -32,6 +33,8 @@ from mliap_hybrid.physics.coulomb import self_energies, smeared_kernel, smearing
 from mliap_hybrid.physics.penetration import penetration_energy
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import COULOMB_CONSTANT
+
+WITHIN = "charge_penetration takes off the Coulomb energy of charges within molecules"
 
 
 class ChargePenetrationSettings(PairSection):
@@ -103,6 +106,11 @@ class ChargePenetration(SwitchedPairTerm):
         """
         super().__init__(cutoff, switch_width, pairs)
         self.smearing = smearing
+
+    def check(self, geometry: Geometry) -> None:
+        """As in `Term`: between molecules alone, these must lie within the cutoff."""
+        if self.pairs != "all":
+            check_molecules_within_cutoff(geometry, self.cutoff, WITHIN)
 
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
         """Energy (n_pairs,), eV, of two atoms, but for that of smeared charges."""
