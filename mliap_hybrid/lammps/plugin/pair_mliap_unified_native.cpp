@@ -63,6 +63,10 @@ void PairMLIAPUnified::compute_natively()
   stop_if_failed(native.evaluate(native.potential, &atoms, native.n_threads, slopes, &sums));
   if (eflag_global) eng_vdwl += sums.energy;
   if (sums.distances) add_neighbors_to_distances();
+  if (double *const forces = room_for_member_forces()) {
+    stop_if_failed(native.members(native.potential, &atoms, native.n_threads, forces));
+    find_spreads(native.energy_unit);
+  }
 }
 
 /* ---------------------------------------------------------------------- */
