@@ -24,10 +24,13 @@ from mliap_hybrid.model.training_distance import (
     own_squares,
     with_neighbours,
 )
-from mliap_hybrid.structure import Batch, Geometry
+from mliap_hybrid.structure import Batch
 
 RIDGE = 1e-5
 """Added to the variances, relative to the largest: directions without variance in the training do not count more."""
+
+LEAST_SPREAD = 1e-3
+"""Largest variance that an element is taken to have at least, relative to that of all atoms."""
 
 MOST_ATOMS = 100_000
 """Training atoms that are looked at; of more, frames are left out evenly."""
@@ -43,12 +46,12 @@ REACH = 2.0
 class HeldFrame:
     """A frame that brings distances to scale."""
 
-    geometry: Geometry
-    """What the features see."""
     species: Tensor
     """(n_atoms,)."""
     squares: Tensor
     """(n_atoms,): own distances, squared."""
+    parts: Tensor
+    """(n_atoms, n_elements): what the own distances of each element give to the distances, squared."""
     errors: Tensor
     """(n_atoms,), eV/Å: length of the difference of the forces; NaN without a label."""
 
@@ -67,7 +70,7 @@ def fit_training_distance(
     Returns
     -------
     TrainingDistance or None
-        None for models without an energy network that has hidden layers.
+        None for models without an energy network that has hidden layers, and where all atoms are alike.
     """
     first = next(iter(model.heads), None)
     if first is None or first.name != "energy" or not first.hidden:
@@ -77,14 +80,15 @@ def fit_training_distance(
     seen = training[::stride]
     hidden = torch.cat([evaluator.hidden_values(batch.geometry()) for batch in seen])  # (n_atoms, n_hidden)
     species = torch.cat([model.species(batch.numbers) for batch in seen])  # (n_atoms,)
-    of_elements = [_whitening_map(hidden[species == e]) for e in range(n_elements)]
+    least = LEAST_SPREAD * hidden.var(0, correction=0).max()
+    of_elements = [_whitening_map(hidden[species == e], least) for e in range(n_elements)]
     maps, shifts = (torch.stack(parts) for parts in zip(*of_elements, strict=True))
     frames = [_held_frame(evaluator, batch, maps, shifts) for batch in validation or seen]
     scales = _scales(frames, n_elements)  # (n_elements,)
-    distances = torch.cat(
-        [with_neighbours(scales[f.species] ** 2 * f.squares, f.geometry, model.cutoff) for f in frames]
-    )
-    unit = distances.square().mean().sqrt().clamp(min=torch.finfo(distances.dtype).tiny)
+    distances = torch.cat([(frame.parts @ scales**2).sqrt() for frame in frames])
+    unit = distances.square().mean().sqrt()
+    if not float(torch.median(distances)) > 0.0:
+        return None
     scales, errors = scales / unit, torch.cat([frame.errors for frame in frames])
     return TrainingDistance(
         scales[:, None, None] * maps, scales[:, None] * shifts, _description(distances / unit, errors)
@@ -99,16 +103,17 @@ def _held_frame(evaluator: Evaluator, batch: Batch, maps: Tensor, shifts: Tensor
     if label is not None:
         errors = (evaluator.predict(batch).forces - label).norm(dim=1)
     squares = own_squares(evaluator.hidden_values(geometry), species, maps, shifts)
-    return HeldFrame(model.seen(geometry), species, squares, errors)
+    of_elements = squares[:, None] * torch.nn.functional.one_hot(species, len(maps))  # (n_atoms, n_elements)
+    return HeldFrame(species, squares, with_neighbours(of_elements, model.seen(geometry), model.cutoff), errors)
 
 
-def _whitening_map(hidden: Tensor) -> tuple[Tensor, Tensor]:
+def _whitening_map(hidden: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     """A (n_hidden, n_hidden) and b (n_hidden,) of an element, from hidden values (n_samples, n_hidden)."""
-    mean = hidden.mean(0)
+    mean = hidden.mean(0) if len(hidden) else hidden.new_zeros(hidden.shape[1])
     centred = hidden - mean
-    variances, axes = torch.linalg.eigh(centred.T @ centred / len(hidden))  # ascending
-    largest = variances[-1].clamp(min=torch.finfo(hidden.dtype).tiny)
-    matrix = axes.T / (variances.clamp(min=0.0) + RIDGE * largest).sqrt()[:, None]
+    variances, axes = torch.linalg.eigh(centred.T @ centred / max(1, len(hidden)))  # ascending
+    ridge = (RIDGE * torch.maximum(variances[-1], least)).clamp(min=torch.finfo(torch.float32).tiny)
+    matrix = axes.T / (variances.clamp(min=0.0) + ridge).sqrt()[:, None]
     return matrix, -matrix @ mean
 
 

@@ -103,6 +103,7 @@ def open_library() -> ctypes.CDLL:
             ctypes.c_int,
             [pointer, ctypes.POINTER(LocalAtoms), threads, pointer, ctypes.POINTER(Sums)],
         ),
+        "mliap_potential_members": (ctypes.c_int, [pointer, ctypes.POINTER(LocalAtoms), threads, pointer]),
         "mliap_contract_values": (ctypes.c_int, [*contraction, pointer]),
         "mliap_contract_values_back": (ctypes.c_int, [*contraction, pointer, pointer]),
         "mliap_contract_slopes": (ctypes.c_int, [*contraction, pointer, pointer]),

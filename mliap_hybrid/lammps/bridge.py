@@ -146,6 +146,7 @@ def _open_model(path: bytes, trusted: int, description: Any) -> int:
         typical_charges = _describe_charges(unified, model)
         outside = getattr(unified, "outside_distance", None)
         model.knows_distance, model.outside = outside is not None, outside or 0.0
+        model.nmembers = getattr(unified, "n_members", 1)
         handle = next(_handles)
         _models[handle] = OpenModel(unified, Model.from_buffer_copy(model), element_names, typical_charges)
         unified.interface = _models[handle]

@@ -33,6 +33,7 @@ class Model(ctypes.Structure):
         ("typical_charges", POINTER(c_double)),
         ("knows_distance", c_int32),
         ("outside", c_double),
+        ("nmembers", c_int32),
     ]
 
 
@@ -81,6 +82,7 @@ class Step(ctypes.Structure):
         ("eatoms", c_void_p),
         ("energy", c_double),
         ("distances", c_void_p),
+        ("member_forces", c_void_p),
         ("cell", c_double * 9),
         ("box_origin", c_double * 3),
         ("periodic", c_int32 * 3),
@@ -112,6 +114,7 @@ class Native(ctypes.Structure):
         ("potential", c_void_p),
         ("charges", c_void_p),
         ("evaluate", c_void_p),
+        ("members", c_void_p),
         ("error", c_void_p),
         ("energy_unit", c_double),
         ("n_threads", c_int32),

@@ -41,6 +41,7 @@ class NativeUnified:
         self.interface: Any = None
         self.centroid_stress = record.centroid_stress
         self.outside_distance = record.outside_distance
+        self.n_members = record.potential.n_energy_networks
         total_charge, sees_it = file.total_charge, record.sees_total_charge
         charges = case_of_charges(record.elements, record.charges, "kspace", total_charge, sees_it)
         for name, value in charges.for_plugin().items():

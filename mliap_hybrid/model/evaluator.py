@@ -153,7 +153,7 @@ class Evaluator:
         species, seen = self.model.species(geometry.centre_numbers), self.model.seen(geometry)
         with torch.no_grad():
             squares = self.model.distance.own_squares(self.hidden_values(geometry), species)
-            return with_neighbours(squares, seen, self.model.cutoff)
+            return with_neighbours(squares, seen, self.model.cutoff).sqrt()
 
     def hidden_values(self, geometry: Geometry) -> Tensor:
         """What the last hidden layer of the first network gives for the centres (n_centres, n_hidden), float64."""

@@ -96,16 +96,16 @@ def own_squares(hidden: Tensor, species: Tensor, maps: Tensor, shifts: Tensor) -
 
 
 def with_neighbours(squares: Tensor, geometry: Geometry, cutoff: float) -> Tensor:
-    """d (n_centres,) from u^2 (n_centres,). Collective where centres are divided.
+    """d^2 from u^2, each (n_centres,), or (n_centres, k) for k parts of it. Collective where centres are divided.
 
     Parameters
     ----------
-    squares : Tensor, shape (n_centres,)
+    squares : Tensor, shape (n_centres, ...)
     geometry : Geometry
         With communication.
     cutoff : float, Å
     """
-    of_neighbours = geometry.communication.to_neighbours(squares)  # (n_pairs,)
+    of_neighbours = geometry.communication.to_neighbours(squares)  # (n_pairs, ...)
     remaining = (1.0 - geometry.pair_vectors.square().sum(1) / cutoff**2).clamp(min=0.0)  # (n_pairs,)
-    shares = NEIGHBOUR_SHARE * remaining**3 * of_neighbours
-    return squares.index_add(0, geometry.pair_i, shares.to(squares.dtype)).sqrt()
+    shares = (NEIGHBOUR_SHARE * remaining**3).view(-1, *[1] * (squares.ndim - 1))
+    return squares.index_add(0, geometry.pair_i, (shares * of_neighbours).to(squares.dtype))

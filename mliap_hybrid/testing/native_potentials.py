@@ -82,6 +82,13 @@ class Lists:
         found.energy = sums.energy
         return found
 
+    def member_forces(self, potential: NativePotential, n_members: int) -> np.ndarray:
+        """Forces by each energy network alone (n_total, n_members, 3); ghosts have their own."""
+        forces = np.zeros((self.n_total, n_members, 3))
+        error = open_library().mliap_potential_members(potential.handle, ctypes.byref(self.atoms), 1, _address(forces))
+        assert error == 0
+        return forces
+
     def charges(self, potential: NativePotential, n_threads: int = 1) -> tuple[int, np.ndarray]:
         """An error code, and what the charge networks say (n_centres,)."""
         values = np.zeros(self.n_centres)

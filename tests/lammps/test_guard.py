@@ -52,7 +52,7 @@ dump_modify atoms sort id format float %.17g
 def exported(tmp_path_factory):
     """Name of a model -> folder with its file and a structure's data, and its input lines."""
     found = {}
-    for name in NAMES:
+    for name in (*NAMES, "committee"):
         folder = tmp_path_factory.mktemp(name.replace(" ", "_"))
         manifest = export_model(with_distance(MODELS[name]()), folder / "model.pt", allow_small_box=True)
         write_data_file(folder / "atoms.data", ATOMS, ELEMENTS, manifest.description.constants("charge"))
@@ -78,7 +78,25 @@ def test_distances_are_those_of_ase_with_and_without_python(exported, name):
     assert (row["c_most"], row["c_mean"]) == pytest.approx((expected.max(), expected.mean()), rel=1e-7)
 
 
-@pytest.mark.parametrize("python", [False, True])
+SPREADS = """\
+fix spreads all pair 4 mliap force_spread 1
+dump spreads all custom 4 spreads.dump id f_spreads
+dump_modify spreads sort id format float %.17g
+"""
+
+
+@pytest.mark.parametrize(("python", "ranks"), [(False, None), (False, 4), (True, 2)])
+def test_spread_of_a_committee(exported, python, ranks):
+    folder, potential = exported["committee"]
+    lines = START.format(potential=potential) + SPREADS + "run 0\n"
+    if python:
+        lines = lines.replace("model.pt 0", "model.pt 0 native no")
+    found = run_well(folder / f"spread{python}{ranks}", lines, ranks).frames("spreads.dump")[0]["f_spreads"]
+    expected = HybridCalculator(folder / "model.pt").get_property("force_spread", ATOMS)
+    np.testing.assert_allclose(found, expected, atol=1e-7 * expected.max())
+
+
+@pytest.mark.parametrize("python", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_any_number_of_ranks(exported, python):
     """Empty ones among them: all atoms lie in one half of the box."""
     folder, potential = exported["short-range"]

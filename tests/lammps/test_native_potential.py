@@ -14,7 +14,8 @@ from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.member_models import committee_model
+from mliap_hybrid.model.member_models import committee_model, member_models
+from mliap_hybrid.model.structures import forces_and_virials
 from mliap_hybrid.model.term import with_vectors
 from mliap_hybrid.model.term_section import TermContext
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
@@ -166,6 +167,20 @@ def test_own_distances_are_those_of_the_definition(name, dtype):
     hidden = Evaluator(model, by_torch=True).hidden_values(batch.geometry())
     expected = model.distance.own_squares(hidden, model.species(batch.numbers)).numpy()[arrays.owner[arrays.iatoms]]
     np.testing.assert_allclose(found.distances, expected, atol=TOLERANCES[dtype] * 1e3 * expected.max())
+
+
+@pytest.mark.parametrize("name", ["committee", "repulsion"])
+def test_forces_of_each_member(name):
+    """Those of the member's own model, less those of the repulsion, which all have."""
+    model, atoms = fold_whitening_into_networks(MODELS[name]()), structure()
+    arrays, members = rank_arrays(atoms, model.cutoff, ELEMENTS), member_models(model)
+    found = np.zeros((len(atoms), len(members), 3))
+    np.add.at(found, arrays.owner, Lists(arrays).member_forces(native(model), len(members)))
+    batch = frame_to_batch(atoms, model.cutoff)
+    of_networks = Evaluator(model).each_network(batch.geometry())
+    for member, (_, gradients) in enumerate(of_networks):
+        expected, _ = forces_and_virials(batch, batch.pair_vectors(), gradients)
+        np.testing.assert_allclose(found[:, member], expected, atol=1e-12 * float(expected.abs().max()))
 
 
 def cluster() -> Atoms:

@@ -147,6 +147,18 @@ def test_description_and_back(name):
         build(description, {key: value for key, value in tensors.items() if key != "distance.shift"})
 
 
+def test_few_atoms_make_no_numbers_that_are_none():
+    """One crystal without disorder has no distance; one atom of an element has no covariance, and others count."""
+    model = sodium_chloride_model(None)
+    perfect = frame_to_batch(rock_salt(1), model.cutoff)
+    assert fit_training_distance(model, [perfect, perfect], []) is None
+    lone = rock_salt(1, rattle=0.2)[[0, 1, 3, 5, 7]]
+    lone.numbers[:] = [11, 17, 17, 17, 17]
+    model.distance = fit_training_distance(model, [frame_to_batch(lone, model.cutoff)], [])
+    found = Evaluator(model).training_distances(frame_to_batch(ATOMS, model.cutoff).geometry())
+    assert bool(torch.isfinite(found).all())
+
+
 def test_models_that_know_none():
     """Committees know that of their first member; models without networks have none, and say so."""
     first, second = (with_distance(sodium_chloride_model(None, seed=seed)) for seed in (0, 1))

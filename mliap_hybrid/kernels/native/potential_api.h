@@ -78,6 +78,12 @@ typedef int mliap_potential_evaluate_function(const mliap_potential *potential, 
                                               int32_t n_threads, const double *slopes, mliap_sums *sums);
 mliap_potential_evaluate_function mliap_potential_evaluate;
 
+/* Forces by each of the energy networks alone in eV/Å, added to (n_atoms, n_energy_networks, 3): what the members of a
+ * committee differ in. Ghosts have their own. */
+typedef int mliap_potential_members_function(const mliap_potential *potential, const mliap_local_atoms *atoms,
+                                             int32_t n_threads, double *forces);
+mliap_potential_members_function mliap_potential_members;
+
 #ifdef __cplusplus
 }
 #endif

@@ -50,6 +50,7 @@ struct mliap_model {
 
   int32_t knows_distance;
   double outside;    // distance from which on an atom is outside of what the model knows
+  int32_t nmembers;    // # of networks whose mean the energy is
 };
 
 // how compute() evaluates a model without Python; filled by prepare() and valid until the next
@@ -59,6 +60,7 @@ struct mliap_native {
   const mliap_potential *potential;    // null: there is no such way, and Python computes
   mliap_potential_charges_function *charges;
   mliap_potential_evaluate_function *evaluate;
+  mliap_potential_members_function *members;
   const char *(*error)(int);    // what an error code of both means
   double energy_unit;           // of the run, in eV
   int32_t n_threads;
@@ -106,6 +108,7 @@ struct mliap_step {
   double *eatoms;    // [nlistatoms] energies, written by the model
   double energy;     // their sum, written by the model
   double *distances;    // [nlistatoms] to the training set, written by the model, or null
+  double *member_forces;    // [ntotal][nmembers][3] by each network alone, added to, or null
 
   double cell[9];          // edge vectors a, b, c as rows
   double box_origin[3];

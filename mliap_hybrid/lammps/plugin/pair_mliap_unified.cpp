@@ -31,7 +31,8 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
     Pair(lmp), bridge(nullptr), model(), step(), native(), wants_native(true), checked_cell{},
     cutoff(0.0), checks(lmp), field(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0),
-    guard(new Guard(lmp)), distance_flag(0), step_of_distances(-1), guard_totals{}
+    guard(new Guard(lmp)), distance_flag(0), step_of_distances(-1), guard_totals{}, spread_flag(0),
+    step_of_spreads(-1)
 {
   single_enable = 0;
   restartinfo = 0;
@@ -309,6 +310,7 @@ void *PairMLIAPUnified::extract(const char *name, int &dim)
 {
   dim = 0;
   if (strcmp(name, "distance_flag") == 0) return model.knows_distance ? &distance_flag : nullptr;
+  if (strcmp(name, "force_spread_flag") == 0) return model.nmembers > 1 ? &spread_flag : nullptr;
   if (!coulomb || strcmp(name, "cut_coul") != 0) return nullptr;
   coulomb->prepare_kspace(element_of_type);
   return &cutoff;
@@ -323,6 +325,8 @@ void *PairMLIAPUnified::extract_peratom(const char *name, int &ncol)
   ncol = 0;
   if (strcmp(name, "distance") == 0)
     return step_of_distances == update->ntimestep ? distances.data() : nullptr;
+  if (strcmp(name, "force_spread") == 0)
+    return step_of_spreads == update->ntimestep ? spreads.data() : nullptr;
   if (!coulomb) return nullptr;
   if (strcmp(name, "charge") == 0) return atom->q;
   if (strcmp(name, "potential") == 0) return coulomb->potentials.data();
@@ -337,7 +341,8 @@ double PairMLIAPUnified::memory_usage()
   bytes += centres.memory_usage() + pairs.memory_usage();
   const auto ndoubles =
       eatoms.capacity() + of_centres.capacity() + bound_slopes.capacity() + changes.capacity() +
-      distances.capacity() + distances_of_centres.capacity();
+      distances.capacity() + distances_of_centres.capacity() + spreads.capacity() +
+      member_forces.capacity();
   bytes += static_cast<double>(ndoubles) * sizeof(double);
   return bytes;
 }

@@ -112,6 +112,13 @@ class PairMLIAPUnified : public Pair {
   std::vector<double> distances_of_centres;    // [nlistatoms], first squares of own ones
   double guard_totals[2];                      // largest and mean, for compute pair
 
+  int spread_flag;                             // of fix pair, in the same way
+  std::vector<double> spreads;                 // [nlocal] of the forces of a committee's members
+  bigint step_of_spreads;
+  std::vector<double> member_forces;           // [ntotal][nmembers][3]
+
+  double *room_for_member_forces();
+  void find_spreads(double);
   bool wants_distances() const;
   double *room_for_distances();
   void add_neighbors_to_distances();

@@ -27,12 +27,14 @@ void PairMLIAPUnified::compute_in_python()
   step.eatoms = eatoms.data();
   step.energy = 0.0;
   step.distances = room_for_distances();
+  step.member_forces = room_for_member_forces();
 
   failure = nullptr;
   const int status = bridge->compute(model.handle, &step);
   if (failure) std::rethrow_exception(failure);
   if (status != MLIAP_OK) stop_one(lmp, bridge->message);
   tally_energy();
+  if (step.member_forces) find_spreads(1.0);
 }
 
 /* ----------------------------------------------------------------------
