@@ -6,10 +6,11 @@ Z_i is what atom i carries wherever it goes, mu_i a moment of vectors between at
 place that does not jump where the atom crosses the boundary of a periodic cell. With the charges q_i, at fixed charges
 of atoms and of what pairs give each other,
 
-    F_i = q_i E,      W = -dU/d(strain) = M (x) E,      dU/dZ_i = -E.r_i,      dU/dmu_i = -E.
+    F_i = q_i E,      W = -dU/d(strain) = (M (x) E + E (x) M) / 2,      dU/dZ_i = -E.r_i,      dU/dmu_i = -E.
 
 U of a system with a total charge Q depends on the origin of the coordinates, by -Q E.shift; forces do not, and sum to
-Q E. W is not symmetric: the field, which is not strained, exerts the torque M x E.
+Q E. W is that of symmetric strains, as labels of stresses have it: the field, which is not strained, exerts the torque
+M x E besides. LAMMPS has the whole of M (x) E, which a box that is sheared feels (plugin/uniform_field.h).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class FieldAction:
     forces: Tensor | None = None
     """(n_centres, 3) eV/Å: q_i E."""
     virials: Tensor | None = None
-    """(n_structures, 3, 3) eV: rows are those of places, columns those of forces."""
+    """(n_structures, 3, 3) eV: of symmetric strains."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ class UniformField:
 
     def act(self, charges: Tensor, moments: Tensor) -> FieldAction:
         """What the field does to charges q (n_centres,), e, with the moments m (n_centres, 3), e Å. Collective."""
+        products = moments[:, :, None] * self.vectors[:, None, :]  # (n_centres, 3, 3)
         return FieldAction(
             energies=-(moments * self.vectors).sum(1),
             forces=charges[:, None] * self.vectors,
-            virials=self.sum(moments[:, :, None] * self.vectors[:, None, :]),
+            virials=self.sum(0.5 * (products + products.mT)),
         )
