@@ -53,7 +53,7 @@ def main() -> None:
             tell(f"monoglyme dimers, held-out scans, well, {what} MAE{name}", error)
     for kind, name in NAMES.items():
         tell(f"trained to 5 Å, tested beyond, total MAE{name}", beyond(kind, frames, n_folds, n_steps))
-    for row in starts(frames, n_starts, n_descent) if n_starts else ():
+    for row in starts(frames, n_starts, n_descent, n_steps) if n_starts else ():
         tell(*row)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))

@@ -32,6 +32,9 @@ RIDGE = 1e-5
 LEAST_SPREAD = 1e-3
 """Largest variance that an element is taken to have at least, relative to that of all atoms."""
 
+NOISE = 1e-9
+"""Squares of own distances that are rounding: usual ones are of the size of the number of hidden values."""
+
 MOST_ATOMS = 100_000
 """Training atoms that are looked at; of more, frames are left out evenly."""
 
@@ -84,11 +87,11 @@ def fit_training_distance(
     of_elements = [_whitening_map(hidden[species == e], least) for e in range(n_elements)]
     maps, shifts = (torch.stack(parts) for parts in zip(*of_elements, strict=True))
     frames = [_held_frame(evaluator, batch, maps, shifts) for batch in validation or seen]
+    if float(torch.cat([frame.squares for frame in frames]).median()) < NOISE:
+        return None
     scales = _scales(frames, n_elements)  # (n_elements,)
     distances = torch.cat([(frame.parts @ scales**2).sqrt() for frame in frames])
     unit = distances.square().mean().sqrt()
-    if not float(torch.median(distances)) > 0.0:
-        return None
     scales, errors = scales / unit, torch.cat([frame.errors for frame in frames])
     return TrainingDistance(
         scales[:, None, None] * maps, scales[:, None] * shifts, _description(distances / unit, errors)

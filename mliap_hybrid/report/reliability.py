@@ -17,7 +17,6 @@ from mliap_hybrid.model.training_distance import LARGE_ERROR, DistanceDescriptio
 from mliap_hybrid.report.evaluation import Evaluation
 from mliap_hybrid.report.parity_plots import COLOURS, STYLE
 from mliap_hybrid.report.tables import Table
-from mliap_hybrid.whole_file import whole_file
 
 LEAST_ATOMS = 10
 """Atoms of a dot of the picture."""
@@ -126,10 +125,8 @@ def write_reliability(
             axes.annotate(word, (limit, 1.0), xycoords=("data", "axes fraction"), fontsize=8, rotation=90, va="top")
         axes.set(xscale="log", yscale="log", xlabel="distance to the training set", ylabel="RMS force error (meV/Å)")
         axes.legend(loc="upper left")
-        path = folder / "reliability.png"
-        with whole_file(path) as file:
-            figure.savefig(file, format="png")
-    return path
+        figure.savefig(folder / "reliability.png")
+    return folder / "reliability.png"
 
 
 def _binned(found: Reliability) -> tuple[np.ndarray, np.ndarray]:

@@ -150,7 +150,7 @@ def test_description_and_back(name):
 def test_few_atoms_make_no_numbers_that_are_none():
     """One crystal without disorder has no distance; one atom of an element has no covariance, and others count."""
     model = sodium_chloride_model(None)
-    perfect = frame_to_batch(rock_salt(1), model.cutoff)
+    perfect = frame_to_batch(rock_salt(1, rattle=0.0), model.cutoff)
     assert fit_training_distance(model, [perfect, perfect], []) is None
     lone = rock_salt(1, rattle=0.2)[[0, 1, 3, 5, 7]]
     lone.numbers[:] = [11, 17, 17, 17, 17]
