@@ -13,9 +13,9 @@ from embedding_data import held_out
 from embedding_training import absolute_errors, is_in_well, prepared, train
 
 from mliap_hybrid.fitting.element_coordinates import ElementCoordinates
-from mliap_hybrid.fitting.global_search import Descent, GlobalSearch, search
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.global_search import Descent, GlobalSearch, search
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.fitting.element_coordinates import ElementCoordinates
-from mliap_hybrid.fitting.global_search import Descent, GlobalSearch, search
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.global_search import Descent, GlobalSearch, search
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.fitting.trainable_model import TrainableModel

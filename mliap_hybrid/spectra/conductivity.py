@@ -55,7 +55,7 @@ def conductivity(series: MomentSeries, temperature: float, longest: float) -> Co
     values = [factor / 6.0 * _mean_of_end(_slopes(part, n_lags, series.interval)) for part in parts]
     error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
     return Conductivity(
-        times=series.interval * np.arange(n_lags),
+        times=series.interval * np.arange(n_lags, dtype=np.float64),
         green_kubo=factor / 3.0 * of_currents,
         einstein=factor / 6.0 * slopes,
         value=factor / 6.0 * _mean_of_end(slopes),

@@ -64,7 +64,7 @@ def infrared_spectrum(series: MomentSeries, temperature: float, resolution: floa
     both[:n_lags] = correlation
     both[-n_lags + 1 :] = correlation[:0:-1]
     density = step * np.fft.rfft(both).real  # (size // 2 + 1,) (e Å)^2/ps: over all times, even in t
-    wave_numbers = np.fft.rfftfreq(size, step) / LIGHT_SPEED  # 1/cm
+    wave_numbers = np.asarray(np.fft.rfftfreq(size, step) / LIGHT_SPEED, dtype=np.float64)  # 1/cm
     # Differences over a step in place of derivatives have lost sinc^2 of it.
     density /= np.sinc(np.fft.rfftfreq(size)) ** 2
     sigma = CONDUCTIVITY * density / (6.0 * series.volume * BOLTZMANN * temperature)  # S/m

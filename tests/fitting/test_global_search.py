@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.basin_memory import RADIUS, WIDTH, Basin, BasinMemory, distance
-from mliap_hybrid.fitting.global_search import ROUND, Descent, GlobalSearch, search
+from mliap_hybrid.fitting.optimisers.basin_memory import RADIUS, WIDTH, Basin, BasinMemory, distance
+from mliap_hybrid.fitting.optimisers.global_search import ROUND, Descent, GlobalSearch, search
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.model.bounds import Ratio
 from mliap_hybrid.runs.starts import in_words, report
@@ -70,7 +70,7 @@ def test_the_lowest_of_many_minima_is_found(tmp_path):
     found = descents(tmp_path, 24, objective)
     losses = [descent.loss for descent in found]
     assert losses[0] > -1.0
-    assert np.median(losses[:ROUND]) > -2.0
+    assert np.median(losses[:ROUND]) > -2.5
     best = min(found, key=lambda descent: descent.loss)
     assert best.loss == pytest.approx(-3.0, abs=1e-5)
     u = np.tanh(np.array(best.minimum) / math.log(3.0))

@@ -14,9 +14,9 @@ from mliap_hybrid.config.fitting import LossSettings
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.global_search import GlobalSearch
 from mliap_hybrid.fitting.losses import squared_errors
 from mliap_hybrid.fitting.model_factory import make_trainable_model
+from mliap_hybrid.fitting.optimisers.global_search import GlobalSearch
 from mliap_hybrid.fitting.training_frames import join_frames
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model_files.description import build, describe

@@ -66,7 +66,7 @@ def test_upgraded_checkpoints_are_written_as_those_of_today(tmp_path, name, monk
     before = read_checkpoint(path)
     monkeypatch.setattr(run_module, "fingerprint", lambda batches: before.data)
     assert train(settings, Display(), resume=True) is not None
-    assert torch.load(path, weights_only=True)["version"] == FORMAT_VERSION == 6
+    assert torch.load(path, weights_only=True)["version"] == FORMAT_VERSION == 7
     assert read_checkpoint(path).trainer["epoch"] == 3
 
 

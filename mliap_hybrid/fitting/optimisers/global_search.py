@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.basin_memory import Basin, BasinMemory
 from mliap_hybrid.fitting.element_coordinates import ElementCoordinates
 from mliap_hybrid.fitting.losses import RunningErrors
 from mliap_hybrid.fitting.objective import Objective
+from mliap_hybrid.fitting.optimisers.basin_memory import Basin, BasinMemory
 from mliap_hybrid.fitting.optimisers.lbfgs import LBFGS
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.whole_file import whole_file
