@@ -3,7 +3,9 @@
     python benchmarks/reactive.py [--quick] [--json FILE] [--data FOLDER]
 
 Rows of the guard: the share of atoms with large force errors that it finds in structures hotter than those of the
-training (guard_recall.py), and what it adds to a step (guard_cost.py). `--quick`: small models, three minutes.
+training (guard_recall.py), and what it adds to a step (guard_cost.py). Rows of hydrogen combustion: errors of test
+frames, and a flame of 384 atoms, 1 ns in full (combustion.py; two hours of one core). `--quick`: small models and
+1.5 ps, four minutes.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 from pathlib import Path
 
 import torch
+from combustion import rows_of_combustion
 from guard_cost import rows_of_cost
 from guard_recall import rows_of_recall
 
@@ -26,7 +29,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for make in (lambda: rows_of_recall(options.data, options.quick), lambda: rows_of_cost(options.quick)):
+    for make in (
+        lambda: rows_of_recall(options.data, options.quick),
+        lambda: rows_of_cost(options.quick),
+        lambda: rows_of_combustion(options.data, options.quick),
+    ):
         for row in make():
             print(f"{row['what']:84s} {row['value']:10.4g} {row['unit']}", flush=True)
             rows.append(row)

@@ -42,7 +42,7 @@ FixMLIAPSpecies::FixMLIAPSpecies(LAMMPS *lmp, int narg, char **arg) :
   read_options(narg, arg);
   vector_flag = 1;
   size_vector = 3;
-  global_freq = nevery;
+  global_freq = 1;    // those of the last moment
   extvector = 0;
   time_depend = 1;
   open();
