@@ -25,8 +25,11 @@ N_TRAJECTORY, N_MODES, N_TEST = 1500, 500, 300
 """Frames of each reaction: trained on, of trajectories and of normal modes, and tested."""
 LARGEST_FORCE = 40.0
 """eV/Å: a few frames have more; none of a flame does."""
-SUPERSEDED = {"12a_irc_all.npz"}
-"""Files that the corrected paths of the two spin states stand for."""
+LEFT_OUT = {"12a_irc_all.npz", "12a_irc_q_corr.npz"}
+"""Reaction 12 is on two surfaces, of a doublet and a quartet, which no function of the places is: the doublet is taken,
+whose path has been corrected."""
+OF_DOUBLET = {"12a_aimd_all.npz", "12a_nm_all.npz"}
+"""Files that begin with the frames of the doublet: their first half."""
 
 
 def frames_of(file: Path) -> list[Atoms]:
@@ -50,6 +53,8 @@ def chosen(file: Path, left_out: bool) -> Iterator[tuple[str, Atoms]]:
     """Part and frame, of those of a file that are used."""
     reaction, kind = file.stem.split("_")[:2]
     frames = frames_of(file)
+    if file.name in OF_DOUBLET:
+        frames = frames[: len(frames) // 2]
     last = len(frames) // 5
     if kind == "irc":
         parts = [("test" if k % 2 else "train", frame) for k, frame in enumerate(frames)]
@@ -80,7 +85,7 @@ def main() -> None:
         file
         for reaction in REACTIONS
         for file in sorted(options.folder.glob(f"{reaction}_*.npz"))
-        if file.name not in SUPERSEDED
+        if file.name not in LEFT_OUT
     ]
     if not files:
         parser.error(f"there are no files such as {REACTIONS[0]}_aimd.npz in {options.folder}")
