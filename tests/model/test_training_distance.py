@@ -6,7 +6,7 @@ import torch
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.fitting.distance_fit import RIDGE, fit_training_distance
+from mliap_hybrid.fitting.distance_fit import REACH, RIDGE, fit_training_distance
 from mliap_hybrid.model.evaluator import Evaluator, predict
 from mliap_hybrid.model.member_models import committee_model, member_models
 from mliap_hybrid.model_files.description import build, describe
@@ -114,7 +114,7 @@ def test_scale_and_thresholds():
     found = torch.cat([evaluator.training_distances(batch.geometry()) for batch in validation])
     assert float(found.square().mean().sqrt()) == pytest.approx(1.0)
     assert float((found > limits.caution).double().mean()) == pytest.approx(0.05, abs=0.01)
-    assert limits.outside == pytest.approx(2.0 * np.quantile(found.numpy(), 0.999))
+    assert limits.outside == pytest.approx(REACH * np.quantile(found.numpy(), 0.999))
     assert (limits.force_error, limits.n_atoms) == (None, len(found))
     pressed = rock_salt(1, rattle=0.2, seed=40)
     pressed.set_cell(pressed.cell * 0.8, scale_atoms=True)

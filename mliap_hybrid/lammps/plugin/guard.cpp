@@ -126,9 +126,9 @@ void Guard::act(const ListedAtoms &centres, const std::vector<double> &distances
   MPI_Bcast(facts, 2, MPI_INT, owner, world);
   std::string message = fmt::format(
       "At step {}, atom {} ({}) is at a distance of {:.4g} from what the model was trained on, beyond "
-      "the threshold of {:.4g}, as are {:.0f} of {:.0f} atoms",
+      "the threshold of {:.4g}; beyond it: {:.0f} of {:.0f} atoms",
       update->ntimestep, facts[0], element_names[facts[1]], totals[0], threshold, n_beyond, n_atoms);
-  if (action == Action::halt) error->all(FLERR, message + ": the run ends here (guard halt)");
+  if (action == Action::halt) error->all(FLERR, message + "; the run ends here (guard halt)");
 
   last_said = update->ntimestep;
   if (action == Action::dump) {
