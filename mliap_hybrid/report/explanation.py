@@ -126,10 +126,11 @@ def _pairs(explanation: Explanation, unit: float, name: str) -> Table:
 
     strongest = sorted(found.pairs, key=lambda pair: -abs(sum(pair.energies.values())))[:MOST_PAIRS]
     rows = [["{} - {}".format(*pair.molecules), f"{pair.distance:.3f}", *cells(pair.energies)] for pair in strongest]
-    together = {kind: sum(pair.energies[kind] for pair in found.pairs) for kind in found.energies}
-    beyond = {kind: found.between[kind] - together[kind] for kind in found.energies}
-    rows.append([f"all {len(found.pairs)}", "-", *cells(together)])
-    rows.append(["beyond pairs", "-", *cells(beyond)])
+    if len(found.pairs) > 1:
+        together = {kind: sum(pair.energies[kind] for pair in found.pairs) for kind in found.energies}
+        beyond = {kind: found.between[kind] - together[kind] for kind in found.energies}
+        rows.append([f"all {len(found.pairs)}", "-", *cells(together)])
+        rows.append(["beyond pairs", "-", *cells(beyond)])
     columns = [("molecules", ""), ("distance", "Å"), *((kind, name) for kind in kinds), ("sum", name)]
     return Table(columns, rows).without_empty_columns()
 

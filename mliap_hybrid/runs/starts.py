@@ -88,11 +88,11 @@ def in_words(found: Sequence[Descent]) -> str:
     """The lowest loss beside that of single starts."""
     best = min(found, key=lambda descent: descent.loss)
     single = [descent.loss for descent in found if descent.kind != "lowest minimum, changed"]
-    median = statistics.median(single)
+    median, lowest = statistics.median(single), max(best.loss, 1e-300)
     return (
         f"Global search: of {len(found)} starts, {best.number} ({best.kind}) has the lowest loss, {best.loss:.4g}; the "
-        f"median of the {len(single)} single ones ends at {median:.4g}, {median / best.loss:.3g} times as high, that "
-        f"of the training file at {found[0].loss:.4g}, {found[0].loss / best.loss:.3g} times as high"
+        f"median of the {len(single)} single ones ends at {median:.4g}, {median / lowest:.3g} times as high, that "
+        f"of the training file at {found[0].loss:.4g}, {found[0].loss / lowest:.3g} times as high"
     )
 
 
