@@ -61,7 +61,7 @@ void PairMLIAPUnified::compute_natively()
   sums.centroid_virials = cvflag_atom ? rows_of(cvatom) : nullptr;
   stop_if_failed(native.evaluate(native.potential, &atoms, native.n_threads, slopes, &sums));
   if (eflag_global) eng_vdwl += sums.energy;
-  if (field.acts() && !native.increments) field.add_to_atoms(this, centres);
+  if (field.given && !native.increments) field.add_to_atoms(this, centres);
 }
 
 /* ---------------------------------------------------------------------- */
