@@ -245,3 +245,11 @@ def test_missing_baseline_is_one_sentence(script, tmp_path, last_words):
 )
 def test_missing_data_is_one_sentence(script, tmp_path, last_words):
     assert "nowhere" in last_words(script, "--data", str(tmp_path / "nowhere"))
+
+
+def test_response(tmp_path):
+    """Forces in a field are derivatives of the energy; the polarisability is that of finite fields."""
+    rows = rows_of("response.py", tmp_path / "rows.json", "--quick")
+    assert rows["field force error"] < 1e-6
+    assert rows["increments | 2 ranks less 1"] < 1e-9
+    assert rows["polarisability by fields less that of the solution"] < 1e-7

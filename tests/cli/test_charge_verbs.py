@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 
 import ase.io
+import numpy as np
 import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
 from verbs import run
 
+from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.cli import main as module
-from mliap_hybrid.lammps.exporter import load_exported
+from mliap_hybrid.lammps.exporter import export_model, load_exported
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
 from mliap_hybrid.testing.labelled import labelled_frames, small_settings, write_labelled_frames
+from mliap_hybrid.testing.models import sodium_chloride_model
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +91,27 @@ def test_exported_file_tells_its_total_charge(trained, monkeypatch, capsys, tmp_
     assert load_exported(path)[1].total_charge == 4.0
     _, output, _ = run(monkeypatch, capsys, "evaluate", path, data, "--charges-key", "reference_charges")
     assert float(header_and_row(output)["charge RMSE (me)"]) > 400.0  # half an e more on each atom
+
+
+def test_evaluate_in_a_field(exported, monkeypatch, capsys, tmp_path):
+    """Labels of the model itself in a field agree, where the field is named."""
+    frames = labelled_frames(2, seed=9)
+    for k, atoms in enumerate(frames):
+        field = [0.1 * k, -0.2, 0.05]
+        calculator = HybridCalculator(exported, electric_field=field)
+        forces, energy = calculator.get_forces(atoms), calculator.get_potential_energy(atoms)
+        atoms.info["field"], atoms.calc = np.array(field), SinglePointCalculator(atoms, energy=energy, forces=forces)
+    ase.io.write(tmp_path / "field.extxyz", frames)
+    errors = []
+    for options in (("--electric-field-key", "field"), ()):
+        status, output, _ = run(monkeypatch, capsys, "evaluate", exported, tmp_path / "field.extxyz", *options)
+        assert status == 0
+        row = header_and_row(output)
+        errors.append(float(row[next(name for name in row if name.startswith("force RMSE"))]))
+    assert errors[0] < 1e-3
+    assert errors[1] > 10.0
+    export_model(sodium_chloride_model(None), tmp_path / "plain.pt")
+    options = ("--electric-field-key", "field")
+    status, _, error = run(monkeypatch, capsys, "evaluate", tmp_path / "plain.pt", tmp_path / "field.extxyz", *options)
+    assert status == 1
+    assert "has no charges that the field 'field' would act on" in error

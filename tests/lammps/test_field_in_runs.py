@@ -34,6 +34,7 @@ def exported(tmp_path_factory):
     """Name of a model -> folder, its lines, and the structure, whose atoms lie in several images of the box."""
     found = {}
     atoms = in_lammps_orientation(random_structure(24, ["Na", "Cl"], CELL, seed=2))
+    atoms.set_cell(np.diag([2.2, 1.0, 1.0]) @ CELL)  # half of the box is empty, and two of four ranks
     images = np.random.default_rng(4).integers(-1, 2, (24, 3))
     for name in CHARGED:
         folder = tmp_path_factory.mktemp(name.replace(" ", "_"))
@@ -50,8 +51,10 @@ def with_field(potential: str, field=FIELD, native: str = "yes") -> str:
     return potential.replace("model.pt 0", f"model.pt 0 field {' '.join(map(str, field))} native {native}")
 
 
-def one(folder: Path, lines: str, potential: str, ranks: int | None = None, newton="on", units="metal") -> Run:
-    return run_well(folder, PLAIN.format(potential=potential, newton=newton, units=units) + OUTPUT + lines, ranks)
+def one(folder: Path, lines: str, potential: str, ranks=None, newton="on", units="metal", before="") -> Run:
+    return run_well(
+        folder, before + PLAIN.format(potential=potential, newton=newton, units=units) + OUTPUT + lines, ranks
+    )
 
 
 def tensor(run: Run) -> np.ndarray:
@@ -84,7 +87,12 @@ def test_what_the_field_adds_is_what_it_adds_in_python(exported, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "several"), [(CHARGED[0], [(2, "off")]), (CHARGED[1], [(4, "on")]), (CHARGED[2], [(2, "off"), (4, "on")])]
+    ("name", "several"),
+    [
+        (CHARGED[0], [(2, "off", "yes")]),
+        (CHARGED[1], [(4, "on", "yes")]),
+        (CHARGED[2], [(4, "off", "yes"), (2, "on", "no")]),
+    ],
 )
 def test_native_steps_and_ranks(exported, name, several):
     """Along a trajectory; without Newton's third law between ranks, too."""
@@ -92,9 +100,28 @@ def test_native_steps_and_ranks(exported, name, several):
     native = one(folder / "native", DYNAMICS + "run 8\n", with_field(potential))
     python = one(folder / "python", DYNAMICS + "run 8\n", with_field(potential, native="no"))
     assert_same(python, native, 1e-10)
-    for ranks, newton in several:
-        found = one(folder / f"ranks{ranks}", DYNAMICS + "run 8\n", with_field(potential), ranks, newton)
+    for ranks, newton, by in several:
+        grid = f"processors {ranks} 1 1\n"
+        potential_there = with_field(potential, native=by)
+        found = one(folder / f"ranks{ranks}{by}", DYNAMICS + "run 8\n", potential_there, ranks, newton, before=grid)
         assert_same(found, native, 1e-10)
+
+
+@pytest.mark.parametrize("name", CHARGED)
+def test_moment_by_compute_pair(exported, name):
+    """That of Python, also of `field 0 0 0`, which does nothing else."""
+    folder, potential, atoms = exported[name]
+    model = MODELS[name]()
+    end = "thermo_modify format float %.17g norm no\nrun 0\n"
+    lines = "compute m all pair mliap\nthermo_style custom step pe c_m[*]\n" + end
+    blocks = [with_field(potential, field) for field in (FIELD, (0, 0, 0))]
+    found = [one(folder / f"moment{k}", lines, block).thermo[0] for k, block in enumerate(blocks)]
+    plain = one(folder / "plain", "thermo_style custom step pe\n" + end, potential)
+    expected = Evaluator(model).predict(frame_to_batch(atoms, model.cutoff), ["dipole"]).others["dipole"][0]
+    for row in found:
+        np.testing.assert_allclose([row[f"c_m[{k}]"] for k in (1, 2, 3)], expected, rtol=0, atol=1e-9)
+    assert found[1]["PotEng"] == pytest.approx(plain.thermo[0]["PotEng"], rel=1e-13)
+    assert found[0]["PotEng"] - found[1]["PotEng"] == pytest.approx(-float(expected.numpy() @ FIELD), abs=1e-8)
 
 
 def test_units_real(exported):

@@ -44,6 +44,10 @@ MISTAKES = {
         ions() + POTENTIAL + "kspace_style pppm 1e-5\nkspace_modify gewald 0.3 mesh 16 16 24\n",
         "The Ewald sum with gewald 0.3 is cut off at 6, the cutoff of the model",
     ),
+    "a field that the model does not act on": (
+        ions() + FULL.replace("model.pkl 0", "model.pkl 0 field 0 0 0.1"),
+        "does not act on the keyword field: leave it out",
+    ),
     "mesh": (
         ions() + POTENTIAL + "kspace_style pppm 1e-5\nkspace_modify gewald 0.6 mesh 6 12 12\n",
         "The mesh of kspace_style pppm with a spacing of 1.87 has a relative error of",

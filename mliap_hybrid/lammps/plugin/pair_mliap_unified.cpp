@@ -134,7 +134,9 @@ void PairMLIAPUnified::settings(int narg, char **arg)
     coulomb->total_charge = utils::numeric(FLERR, total_charge, false, lmp);
   }
 
-  if (field.acts() && !coulomb && !model.point_charges)
+  nextra = field.given ? 3 : 0;    // the moment, for compute pair
+  pvector = field.moment;
+  if (field.given && !coulomb && !model.point_charges)
     error->all(FLERR, "Keyword field of pair_style mliap unified is for models with charges, which {} has not",
                arg[1]);
 
@@ -193,7 +195,7 @@ bool PairMLIAPUnified::has_background() const
 
 bool PairMLIAPUnified::tallies_virials() const
 {
-  return coulomb || has_background() || field.acts();
+  return coulomb || has_background() || field.given;
 }
 
 /* ----------------------------------------------------------------------

@@ -70,7 +70,7 @@ void PairMLIAPUnified::charges_by_shift()
   solve_coulomb(of_centres.data(), of_centres.data());
 
   mine[0] = 0.0;
-  if (field.acts())
+  if (field.given)
     for (int ii = 0; ii < n; ii++)
       of_centres[ii] -= field.along(&field.places[3 * static_cast<std::size_t>(ii)]);
   for (int ii = 0; ii < n; ii++) mine[0] += of_centres[ii];
@@ -121,7 +121,7 @@ void PairMLIAPUnified::charges_by_increments()
     });
     of_centres[ii] = sum;
   }
-  if (field.acts()) add_field_of_increments();
+  if (field.given) add_field_of_increments();
 }
 
 /* ----------------------------------------------------------------------

@@ -33,6 +33,8 @@ void PairMLIAPUnified::compute_in_python()
   const int status = bridge->compute(model.handle, &step);
   if (failure) std::rethrow_exception(failure);
   if (status != MLIAP_OK) stop_one(lmp, bridge->message);
+  if (field.given && !field.added)
+    stop_one(lmp, "The model of pair style mliap does not act on the keyword field: leave it out");
   tally_energy();
   if (step.member_forces) find_spreads(1.0);
 }
@@ -75,7 +77,7 @@ void PairMLIAPUnified::describe_step(int eflag, int vflag)
   step.kspace_style = force->kspace ? force->kspace_style : nullptr;
   step.total_charge = coulomb ? coulomb->total_charge : 0.0;
   std::copy_n(field.vector, 3, step.field);
-  step.places = field.acts() ? field.places.data() : nullptr;
+  step.places = field.given ? field.places.data() : nullptr;
 }
 
 /* ---------------------------------------------------------------------- */

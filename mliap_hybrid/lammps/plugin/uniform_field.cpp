@@ -13,12 +13,16 @@ using namespace LAMMPS_NS;
 
 /* ---------------------------------------------------------------------- */
 
-UniformField::UniformField(LAMMPS *lmp) : Pointers(lmp), vector{0.0, 0.0, 0.0} {}
+UniformField::UniformField(LAMMPS *lmp) :
+    Pointers(lmp), given(false), added(false), vector{0.0, 0.0, 0.0}, moment{0.0, 0.0, 0.0}
+{
+}
 
 /* ---------------------------------------------------------------------- */
 
 void UniformField::clear()
 {
+  given = false;
   std::fill_n(vector, 3, 0.0);
 }
 
@@ -26,22 +30,20 @@ void UniformField::clear()
 
 void UniformField::read(char **components)
 {
+  given = true;
   for (int k = 0; k < 3; k++) vector[k] = utils::numeric(FLERR, components[k], false, lmp);
 }
 
-/* ---------------------------------------------------------------------- */
-
-bool UniformField::acts() const
-{
-  return vector[0] != 0.0 || vector[1] != 0.0 || vector[2] != 0.0;
-}
-
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   a rank without atoms has places, too: Python takes none for no field
+------------------------------------------------------------------------- */
 
 void UniformField::find_places(const ListedAtoms &centres)
 {
-  if (!acts()) return;
-  places.resize(3 * static_cast<std::size_t>(centres.nlistatoms));
+  if (!given) return;
+  added = false;
+  std::fill_n(moment, 3, 0.0);
+  places.resize(3 * (static_cast<std::size_t>(centres.nlistatoms) + 1));
   for (int ii = 0; ii < centres.nlistatoms; ii++) {
     const int i = centres.iatoms[ii];
     domain->unmap(atom->x[i], atom->image[i], &places[3 * static_cast<std::size_t>(ii)]);
@@ -60,13 +62,15 @@ double UniformField::along(const double *r) const
 ------------------------------------------------------------------------- */
 
 void UniformField::add(Pair *pair, const ListedAtoms &centres, const double *charges,
-                       const double *moments) const
+                       const double *moments)
 {
+  added = true;
   static const int place[6] = {0, 1, 2, 1, 2, 2}, direction[6] = {0, 1, 2, 0, 0, 1};
   for (int ii = 0; ii < centres.nlistatoms; ii++) {
     const int i = centres.iatoms[ii];
     const double *const m = &moments[3 * static_cast<std::size_t>(ii)];
     const double energy = -along(m);
+    for (int k = 0; k < 3; k++) moment[k] += m[k];
     if (pair->eflag_global) pair->eng_coul += energy;
     if (pair->eflag_atom) pair->eatom[i] += energy;
     for (int k = 0; k < 3; k++) atom->f[i][k] += force->qe2f * charges[ii] * vector[k];
@@ -80,7 +84,7 @@ void UniformField::add(Pair *pair, const ListedAtoms &centres, const double *cha
 
 /* ---------------------------------------------------------------------- */
 
-void UniformField::add_to_atoms(Pair *pair, const ListedAtoms &centres) const
+void UniformField::add_to_atoms(Pair *pair, const ListedAtoms &centres)
 {
   std::vector<double> charges(centres.nlistatoms), moments(places);
   for (int ii = 0; ii < centres.nlistatoms; ii++) {

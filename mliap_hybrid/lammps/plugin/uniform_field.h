@@ -21,21 +21,22 @@ class Pair;
 
 class UniformField : protected Pointers {
  public:
-  double vector[3];               // in units of fix efield; zero if there is none
-  std::vector<double> places;     // [nlistatoms][3]: r
+  bool given;                     // in the input, zero or not
+  bool added;                     // in this step
+  double vector[3];               // in units of fix efield
+  double moment[3];               // of this rank's charges, sum_i m_i, in the last step
+  std::vector<double> places;     // [nlistatoms][3]: r, and a row more
 
   explicit UniformField(LAMMPS *);
 
   void clear();
   void read(char **components);    // of the input
-  bool acts() const;
-
   // each step
 
   void find_places(const ListedAtoms &);
   double along(const double *r) const;    // energy per charge, E.r
-  void add(Pair *, const ListedAtoms &, const double *charges, const double *moments) const;
-  void add_to_atoms(Pair *, const ListedAtoms &) const;    // whose charges atom->q are where they are
+  void add(Pair *, const ListedAtoms &, const double *charges, const double *moments);
+  void add_to_atoms(Pair *, const ListedAtoms &);    // whose charges atom->q are where they are
 };
 }    // namespace LAMMPS_NS
 
