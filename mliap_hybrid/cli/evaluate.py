@@ -49,7 +49,7 @@ def evaluate(
     from mliap_hybrid.report.error_tables import error_table
     from mliap_hybrid.report.evaluation import evaluate as compare
     from mliap_hybrid.report.parity_plots import write_parity_plots
-    from mliap_hybrid.report.reliability import reliability_table
+    from mliap_hybrid.report.reliability import distances_in_words
     from mliap_hybrid.report.report import Report, charges_in_words, model_facts, write_report
     from mliap_hybrid.structure import with_total_charge
 
@@ -83,10 +83,7 @@ def evaluate(
             display.say(f"of {len(frames)} structures have labels: {found}")
         display.say(error_table(evaluations).markdown())
         of_distance = None if potential.distance is None else potential.distance.description
-        if of_distance is None:
-            display.say("The model knows no distance to its training set.")
-        elif (table := reliability_table(evaluations, of_distance)) is not None:
-            display.say(f"Distance to the training set:\n\n{table.markdown()}")
+        display.say(distances_in_words(evaluations, of_distance))
         if report is not None:
             told = Report(
                 title=f"{model.name} on {', '.join(file.name for file in data)}",

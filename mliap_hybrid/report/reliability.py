@@ -89,6 +89,14 @@ def reliability_table(evaluations: Mapping[str, Evaluation], description: Distan
     return Table(columns, rows) if rows else None
 
 
+def distances_in_words(evaluations: Mapping[str, Evaluation], description: DistanceDescription | None) -> str:
+    """The table with a title, or that there is none; the description is that of the model, None if it has none."""
+    table = None if description is None else reliability_table(evaluations, description)
+    if table is None:
+        return "The model knows no distance to its training set."
+    return f"Distance to the training set:\n\n{table.markdown()}"
+
+
 def _cells(found: Reliability, description: DistanceDescription) -> list[str]:
     beyond = [_percent(found.distances > limit) for limit in (description.caution, description.outside)]
     if description.force_error is None or not len(found.errors):

@@ -81,7 +81,8 @@ def test_frames_are_chosen_in_time(tmp_path):
     subprocess.run([sys.executable, script, tmp_path, "-o", out], check=True, capture_output=True)
     frames = read(out, ":")
     kinds = [(atoms.info["reaction"], atoms.info["config_type"]) for atoms in frames]
-    assert {kind: kinds.count(kind) for kind in set(kinds)} == {("r02", "aimd"): 50, ("r02", "irc"): 10, ("r11", "nm"): 20}
+    counts = {("r02", "aimd"): 50, ("r02", "irc"): 10, ("r11", "nm"): 20}
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == counts
     series = [atoms.info["split"] for atoms in frames if atoms.info["config_type"] == "aimd"]
     assert series[-10:] == ["test"] * 10
     assert set(series[:-10]) == {"train", "validation"}
