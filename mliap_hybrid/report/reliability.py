@@ -70,10 +70,14 @@ def reliability_table(evaluations: Mapping[str, Evaluation], description: Distan
         ("largest distance", ""),
         (f"beyond {description.caution:.3g}, caution", "%"),
         (f"beyond {description.outside:.3g}, outside", "%"),
+    ]
+    of_errors = [
         ("atoms with large force errors", "%"),
         ("of these beyond caution", "%"),
         ("others beyond caution", "%"),
     ]
+    if description.force_error is not None:
+        columns += of_errors
     rows = []
     for name, evaluation in evaluations.items():
         found = reliability_of(evaluation)
@@ -99,7 +103,9 @@ def distances_in_words(evaluations: Mapping[str, Evaluation], description: Dista
 
 def _cells(found: Reliability, description: DistanceDescription) -> list[str]:
     beyond = [_percent(found.distances > limit) for limit in (description.caution, description.outside)]
-    if description.force_error is None or not len(found.errors):
+    if description.force_error is None:
+        return beyond
+    if not len(found.errors):
         return [*beyond, "-", "-", "-"]
     is_large = found.errors > LARGE_ERROR * description.force_error
     is_beyond = found.labelled_distances > description.caution
