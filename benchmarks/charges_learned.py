@@ -118,9 +118,9 @@ def charged_dimers(data: Path, classes: Sequence[int] = (0,), seed: int = 0, qui
         training = read(data / f"train-id{number}.xyz")
         far = max(read(data / f"test-id{number}.xyz"), key=lambda atoms: atoms.info["distance"])
         total = training[0].info["chargeA"] + training[0].info["chargeB"]
-        frames = [labelled(atoms, "train", total) for atoms in training]
-        # Ten frames: none is spared for validation, and the last epochs, at the lowest rates, are the best.
-        frames += [labelled(atoms, "validation", total) for atoms in training[-1:]]
+        middle = len(training) // 2
+        of_parts = ["validation" if k == middle else "train" for k in range(len(training))]
+        frames = [labelled(atoms, part, total) for atoms, part in zip(training, of_parts, strict=True)]
         for control, of_model in ((False, ""), (True, ", short-range control")):
             if control and quick:
                 continue

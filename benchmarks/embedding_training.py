@@ -14,6 +14,7 @@ from torch import Tensor
 from mliap_hybrid.config import parse_training_file
 from mliap_hybrid.config.training_file import TrainingFile
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.fitting.initial_fit import InitialFit
 from mliap_hybrid.fitting.losses import squared_errors, total_loss
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.trainable_model import TrainableModel
@@ -70,6 +71,17 @@ def settings_of(kind: str) -> TrainingFile:
 
 def errors_of(kind: str, training: list[Atoms], test: list[Atoms], n_steps: int, seed: int = 0) -> dict[str, Tensor]:
     """Absolute errors of the test frames (n_test,), kcal/mol: total, and by component but of the network."""
+    settings, fit, parts = prepared(kind, training, test)
+    model = make_trainable_model(settings.model_copy(update={"seed": seed}), fit, parts[0])
+    model.energies_alone = True  # of the network, too: there are no forces to train on
+    train(model, parts[0], settings, n_steps, seed)
+    return absolute_errors(model, parts[1])
+
+
+def prepared(
+    kind: str, training: list[Atoms], test: list[Atoms]
+) -> tuple[TrainingFile, InitialFit, list[list[TrainingFrames]]]:
+    """Settings of a model, its initial fit, and the frames of both sets."""
     settings = settings_of(kind)
     keys, units, cutoff = settings.data.keys, settings.data.units, settings.features.cutoff
     batches = [[frame_to_batch(atoms, cutoff, keys, units) for atoms in frames] for frames in (training, test)]
@@ -77,10 +89,7 @@ def errors_of(kind: str, training: list[Atoms], test: list[Atoms], n_steps: int,
     parts = [list(inputs.training), list(inputs.validation)]
     if kind == "constants":  # heads that see nothing say one number for each element
         parts = [[replace(frame, features=torch.zeros_like(frame.features)) for frame in part] for part in parts]
-    model = make_trainable_model(settings.model_copy(update={"seed": seed}), inputs.initial_fit, parts[0])
-    model.energies_alone = True  # of the network, too: there are no forces to train on
-    train(model, parts[0], settings, n_steps, seed)
-    return absolute_errors(model, parts[1])
+    return settings, inputs.initial_fit, parts
 
 
 def train(model: TrainableModel, frames: list[TrainingFrames], settings: TrainingFile, n_steps: int, seed: int) -> None:

@@ -149,9 +149,9 @@ class Training:
         with torch.no_grad():
             for some in frames:
                 prediction = trainable(some)
-                energies.append((prediction.energies - some.energies) / some.atoms_per_frame)
+                energies.append((prediction.energies - some.labels["energy"].values) / some.atoms_per_frame)
                 forces.append(prediction.forces)
-                labels.append(some.forces)
+                labels.append(some.labels["forces"].values)
         predicted, reference = torch.cat(forces), torch.cat(labels)  # (n_atoms, 3)
         return (
             self.data.energy_scale * rms(torch.cat(energies)),

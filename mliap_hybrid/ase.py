@@ -34,6 +34,9 @@ ON_REQUEST = {
 SPREADS = ("energy_spread", "force_spread")
 """Properties that only a committee has."""
 
+DISTANCES = "training_distances"
+"""Property of models that know their distance to the training set."""
+
 
 class HybridCalculator(Calculator):
     """Energy, forces and stress of a model file, long-range term included (eV, eV/Å, eV/Å^3).
@@ -45,8 +48,9 @@ class HybridCalculator(Calculator):
     induced dipoles. A model with direct forces has no `free_energy`, which for ASE is the energy that the forces
     conserve; see `is_conservative`.
     A committee gives on request (`get_property`) how far its members are apart, as in model/spread.py: `energy_spread`
-    (eV), and `force_spread` of each atom (eV/Å). Copies and pickles, for the images of a path or other processes, are
-    independent of the original and of the file.
+    (eV), and `force_spread` of each atom (eV/Å). A model that knows its training set gives on request how far each atom
+    is from it, `training_distances` (model/training_distance.py); `model.distance.description` has thresholds. Copies
+    and pickles, for the images of a path or other processes, are independent of the original and of the file.
     """
 
     implemented_properties = [  # noqa: RUF012  # ASE declares it so
@@ -94,6 +98,8 @@ class HybridCalculator(Calculator):
         """Whether the forces are the gradient of the energy."""
         if len(self.model.heads.networks) > len(self.model.heads):
             self.implemented_properties = [*self.implemented_properties, *SPREADS]
+        if self.model.distance is not None:
+            self.implemented_properties = [*self.implemented_properties, DISTANCES]
 
     @property
     def total_charge(self) -> float:
@@ -166,3 +172,5 @@ class HybridCalculator(Calculator):
         if set(SPREADS) & set(properties or ()):
             spread = committee_spread(self._evaluator, batch)
             self.results |= {"energy_spread": float(spread.energies[0]), "force_spread": spread.forces.numpy()}
+        if DISTANCES in (properties or ()):
+            self.results[DISTANCES] = self._evaluator.training_distances(batch.geometry()).numpy()

@@ -7,6 +7,8 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor
 
+from mliap_hybrid.joined import joined
+
 BOND = 1.3
 """Atoms closer than this times the sum of their covalent radii are bonded."""
 
@@ -32,12 +34,3 @@ def molecules_by_bonds(numbers: Tensor, pair_i: Tensor, pair_j: Tensor, distance
     bonded = distances.detach().cpu() < BOND * (radii[i] + radii[j])  # (n_pairs,)
     _, labels = joined(len(numbers), np.stack([i[bonded].numpy(), j[bonded].numpy()], axis=1))
     return torch.from_numpy(labels.astype(np.int64) + 1).to(numbers.device)
-
-
-def joined(n_points: int, edges: np.ndarray) -> tuple[int, np.ndarray]:
-    """Number of groups that edges (n_edges, 2) join points to, and the group of each point (n_points,)."""
-    from scipy.sparse import coo_array  # takes a while to import, which few runs need
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(n_points, n_points))
-    return connected_components(graph, directed=False)

@@ -207,6 +207,9 @@ QUANTITIES: dict[str, Quantity] = {
 }
 """Name -> row, in the order of tables, files and sums."""
 
+OF_INTERACTIONS = ("energy", *(name for name, quantity in QUANTITIES.items() if quantity.is_component))
+"""What the interaction of molecules has: its energy, and the components; each is named by a key of its own name."""
+
 
 def quantity_of_key() -> dict[str, Quantity]:
     """Setting under `data.keys` -> the quantity that it names a label of, in the order of the table."""

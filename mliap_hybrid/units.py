@@ -64,6 +64,9 @@ STRESS_UNITS = {
 LAMMPS_ENERGY_UNITS = {"metal": "eV", "real": "kcal/mol"}
 """LAMMPS `units` styles whose length is Å -> their energy unit."""
 
+LAMMPS_TIME_UNITS = {"metal": 1.0, "real": 1e-3}
+"""The same -> their time unit in ps."""
+
 
 def energy_unit(name: str) -> float:
     """Value of the energy unit `name` in eV.
@@ -119,3 +122,15 @@ def lammps_energy_unit(unit_style: str) -> float:
             f"expected one of {', '.join(sorted(LAMMPS_ENERGY_UNITS))}"
         )
     return ENERGY_UNITS[LAMMPS_ENERGY_UNITS[unit_style]]
+
+
+def lammps_time_unit(unit_style: str) -> float:
+    """Time unit of the LAMMPS style `unit_style` in ps.
+
+    Raises
+    ------
+    InputError
+        As `lammps_energy_unit`.
+    """
+    lammps_energy_unit(unit_style)
+    return LAMMPS_TIME_UNITS[unit_style]

@@ -131,6 +131,20 @@ def test_density_table_is_a_name_or_a_file_beside(tmp_path):
             {"features": {"set": "learned-tied", "max_order": 2}},
             "features.max_order is 2, but features.set learned-tied has the orders up to 3: leave max_order out",
         ),
+        (
+            {"charge_penetration": {"coefficients": "constant"}},
+            "charge_penetration needs charges that are fixed or predicted, but electrostatics.charges is none "
+            "(there are none): expected formal, reference, predicted or a table",
+        ),
+        (
+            {"dipoles": {"induced": "constant"}, "electrostatics": {"charges": "fitted"}},
+            "dipoles needs charges that are fixed or predicted, but electrostatics.charges is fitted (fitted ones are "
+            "trained as products): expected formal, reference, predicted or a table",
+        ),
+        (
+            {"network": {"forces": "direct"}, "committee": {"n_members": 2}},
+            "network.forces direct does not work with a committee: leave one of them out",
+        ),
         ({"loss": {"virial": 1.0}}, "loss.virial has a weight, but data.keys.stress does not name a stress label"),
         (
             {"loss": {"energy": 0, "forces": 0}},

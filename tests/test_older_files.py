@@ -46,4 +46,4 @@ def test_model_files(name):
 def test_there_is_a_file_of_each_version():
     checkpoints = {f"checkpoint_version_{version}.pt" for version in range(1, 5)} | {"old_runs/fitted.pt"}
     assert checkpoints <= set(CHECKPOINTS)
-    assert all((FIXTURES / f"model_schema_{version}.pt").exists() for version in range(1, 8))
+    assert all((FIXTURES / f"model_schema_{version}.pt").exists() for version in range(1, 9))

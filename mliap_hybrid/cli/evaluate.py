@@ -45,10 +45,10 @@ def evaluate(
     from mliap_hybrid.data.label_warnings import label_warnings
     from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
-    from mliap_hybrid.errors import InputError
     from mliap_hybrid.report.error_tables import error_table
     from mliap_hybrid.report.evaluation import evaluate as compare
     from mliap_hybrid.report.parity_plots import write_parity_plots
+    from mliap_hybrid.report.reliability import reliability_table
     from mliap_hybrid.report.report import Report, charges_in_words, model_facts, write_report
     from mliap_hybrid.structure import with_total_charge
 
@@ -65,8 +65,6 @@ def evaluate(
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
     keys = comparable_labels(keys, given, frames, list(potential.atomic_parameters))
-    if keys.electric_field is not None and potential.parameter("charge") is None:
-        raise InputError(f"{model} has no charges that the field '{keys.electric_field}' would act on: leave it out")
     counts = n_labelled_frames(frames, keys)
     with console_display() as display:
         batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]
@@ -81,12 +79,18 @@ def evaluate(
             found = ", ".join(f"{label} {count}" for label, count in counts.items())
             display.say(f"of {len(frames)} structures have labels: {found}")
         display.say(error_table(evaluations).markdown())
+        of_distance = None if potential.distance is None else potential.distance.description
+        if of_distance is None:
+            display.say("The model knows no distance to its training set.")
+        elif (table := reliability_table(evaluations, of_distance)) is not None:
+            display.say(f"Distance to the training set:\n\n{table.markdown()}")
         if report is not None:
             told = Report(
                 title=f"{model.name} on {', '.join(file.name for file in data)}",
                 words=f"Charges: {charges_in_words(potential)}.",
                 evaluations=evaluations,
                 facts={"model": str(model), "data": ", ".join(map(str, data)), **model_facts(potential)},
+                distance=of_distance,
             )
             display.say(f"wrote {write_report(told, report)[-1]}")
         if plots is not None:

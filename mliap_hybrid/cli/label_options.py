@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import typer
@@ -11,20 +11,22 @@ import typer
 from mliap_hybrid.quantities import quantity_of_key
 
 
-def with_label_options(verb: Callable[..., None]) -> Callable[..., None]:
+def with_label_options(verb: Callable[..., None], keys: Collection[str] | None = None) -> Callable[..., None]:
     """A verb with an option for the name of each label in the place of its parameter `label_keys`.
 
     Parameters
     ----------
     verb : callable
         Takes `label_keys`, a mapping of settings under `data.keys` to names or None.
+    keys : collection of str, optional
+        Those that it has options for; all by default.
 
     Returns
     -------
     callable
         For typer.
     """
-    options = {f"{key}_key": key for key in quantity_of_key()}
+    options = {f"{key}_key": key for key in quantity_of_key() if keys is None or key in keys}
 
     def with_options(**values: Any) -> None:
         label_keys = {key: values.pop(option) for option, key in options.items()}

@@ -8,15 +8,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mliap_hybrid.config import LabelKeys, LabelUnits, read_training_file
-from mliap_hybrid.data.frames import Frame, lookup
+from mliap_hybrid.data.frames import Frame, has_entry, lookup
 from mliap_hybrid.data.missing_labels import frames_with_labels
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
 from mliap_hybrid.fitting.run_folder import RunFolder
 from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.quantities import quantity_of_key
+from mliap_hybrid.quantities import OF_INTERACTIONS, quantity_of_key
 from mliap_hybrid.sgdml.known_molecules import imported_model
+
+NO_LABEL = "interaction energy"
+"""Name that no label of a run has: where the energies that it names are total ones."""
 
 
 def load_any_model(path: Path, which: str = "best") -> HybridModel:
@@ -93,12 +96,14 @@ def comparable_labels(
     Raises
     ------
     InputError
-        If no frame has a label whose name was given, or none has any label.
+        If no frame has a label whose name was given, or none has any label; if a field is named that acts on nothing.
     """
     quantities = quantity_of_key()
     given_forms = {key for label in given if label in quantities for key in quantities[label].keys}
     # Of several forms of a label the one that is given counts.
     keys = keys.model_copy(update=dict.fromkeys(given_forms) | dict(given))
+    if keys.electric_field is not None and "charge" not in parameters:
+        raise InputError(f"the model has no charges that the field '{keys.electric_field}' would act on: leave it out")
     found = {
         label
         for label, has in frames_with_labels(frames, keys).items()
@@ -110,3 +115,32 @@ def comparable_labels(
         lookup(frames[0], keys.energy, "data.keys.energy of the run")
         raise InputError(f"{frames[0].source}: no label to compare with; '{keys.energy}' is NaN")
     return keys.model_copy(update={label: None for label in quantities if label not in found and label != "energy"})
+
+
+def interaction_labels(
+    keys: LabelKeys, given: Mapping[str, str], frames: Sequence[Frame], model: HybridModel
+) -> LabelKeys:
+    """Names of the labels of interactions, and of no others; frames need not have them.
+
+    Parameters
+    ----------
+    keys : LabelKeys
+        Of the run.
+    given : mapping of str to str
+        Label -> name that the user gives; some frame must have it.
+    frames : sequence of Frame
+        Not empty.
+    model : HybridModel
+        Where it has element energies, the energy labels of its run are not those of interactions.
+
+    Raises
+    ------
+    InputError
+        If no frame has a label whose name was given.
+    """
+    for label, key in given.items():
+        if not any(has_entry(frame, key) for frame in frames):
+            lookup(frames[0], key, f"--{label.replace('_', '-')}-key")
+    others = {label: None for label in quantity_of_key() if label not in OF_INTERACTIONS}
+    total = {"energy": NO_LABEL} if any(model.table("baseline").values()) else {}
+    return keys.model_copy(update={**others, **total, **given})

@@ -17,8 +17,10 @@ from mliap_hybrid.cli.export import export
 from mliap_hybrid.cli.featurize import featurize
 from mliap_hybrid.cli.info import info
 from mliap_hybrid.cli.lammps_input import lammps_input
+from mliap_hybrid.cli.learn import learn
 from mliap_hybrid.cli.lmp import lmp
 from mliap_hybrid.cli.plot import app as plot_app
+from mliap_hybrid.cli.relabel import relabel
 from mliap_hybrid.cli.species import species
 from mliap_hybrid.cli.spectrum import spectrum
 from mliap_hybrid.cli.symmetries import symmetries
@@ -48,6 +50,8 @@ app.command("lammps-input")(lammps_input)
 app.add_typer(plot_app, name="plot")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lmp)
 app.command()(species)
+app.command()(relabel)
+app.command()(learn)
 app.command()(spectrum)
 app.command()(doctor)
 app.command("compile-plugin")(compile_plugin)

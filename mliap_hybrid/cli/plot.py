@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.label_options import with_label_options
+from mliap_hybrid.quantities import OF_INTERACTIONS
+
 app = typer.Typer(help="Draw pictures.", no_args_is_help=True)
 
 FORMATS = (".png", ".pdf", ".svg")
+
+MOST_SCANS = 8
+"""In one picture."""
 
 
 @app.command()
@@ -32,24 +40,21 @@ def features(
     Without --set and --config the default features are drawn.
     """
     from mliap_hybrid.config import parse_training_file, read_training_file
-    from mliap_hybrid.data.reading import frame_to_batch, read_frames
+    from mliap_hybrid.data.reading import frame_to_batch, read_frame
     from mliap_hybrid.errors import InputError
     from mliap_hybrid.features.pictures import feature_figure
     from mliap_hybrid.fitting.model_factory import make_features
 
     if config is not None and feature_set is not None:
         raise InputError("--set and --config exclude each other: give one of them")
-    _check_output(output, overwrite)
+    check_output(output, overwrite)
     if config is not None:
         settings = read_training_file(config)
     else:
         chosen = {} if feature_set is None else {"set": feature_set}
         settings = parse_training_file({"data": {"files": [structure]}, "features": chosen}, "options")
 
-    frames = read_frames([structure])
-    if not -len(frames) <= index < len(frames):
-        raise InputError(f"--index {index}: {structure} has {len(frames)} frames; expected 0 to {len(frames) - 1}")
-    frame = frames[index]
+    frame = read_frame(structure, index)
     batch = frame_to_batch(frame, settings.features.cutoff, units=settings.data.units)
     elements = tuple(int(z) for z in batch.numbers.unique())
     made = make_features(settings, elements)
@@ -78,13 +83,66 @@ def learning_curve(
 
     if against not in ("epoch", "time"):
         raise InputError(f"--against {against}: expected epoch or time")
-    _check_output(output, overwrite)
+    check_output(output, overwrite)
     read = read_runs(runs)
     write_figure(learning_curve_figure(read, against), output)
     typer.echo(f"wrote {output}: " + ", ".join(f"{name} {len(rows)} epochs" for name, rows in read.items()))
 
 
-def _check_output(output: Path, overwrite: bool) -> None:
+@app.command()
+@partial(with_label_options, keys=OF_INTERACTIONS)
+def dimer(
+    model: Annotated[Path, typer.Argument(help="Run folder or exported model file.", show_default=False)],
+    scan: Annotated[Path, typer.Argument(help="Dimers at several distances (extxyz, ...).", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write: .png, .pdf or .svg.", show_default=False)
+    ],
+    by: Annotated[
+        str | None, typer.Option(help="Name of what says to which scan a frame belongs.", show_default=False)
+    ] = None,
+    which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
+    unit: Annotated[str, typer.Option(help="Unit of the picture: eV, kcal/mol, ...")] = "eV",
+    label_keys: Mapping[str, str | None] | None = None,
+    energy_unit: Annotated[str | None, typer.Option(help="Unit of the labels: eV, kcal/mol, Ha, ...")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Draw the interaction of two molecules over their distance by component, beside its labels.
+
+    Labels are interaction energies with the names and the unit of the run; for an exported file the total is `energy`
+    in eV, and components have the names that options give them. Without any label the model is drawn alone.
+    """
+    from mliap_hybrid.cli.load import interaction_labels, label_settings, load_any_model, with_given_units
+    from mliap_hybrid.data.frames import lookup
+    from mliap_hybrid.data.reading import frame_to_batch, read_frames
+    from mliap_hybrid.errors import InputError
+    from mliap_hybrid.model.evaluator import Evaluator
+    from mliap_hybrid.report.dimer_scan import ScanPoint, dimer_figure, scan_errors, scan_point
+    from mliap_hybrid.report.learning_curves import write_figure
+    from mliap_hybrid.units import energy_unit as value_of
+
+    check_output(output, overwrite)
+    value = value_of(unit)
+    potential = load_any_model(model, which)
+    keys, units = label_settings(model)
+    units = with_given_units(units, {} if energy_unit is None else {"energy": energy_unit})
+    given = {label: key for label, key in (label_keys or {}).items() if key is not None}
+    frames = read_frames([scan])
+    keys = interaction_labels(keys, given, frames, potential)
+    scans: dict[str, list[ScanPoint]] = {}
+    evaluator = Evaluator(potential)
+    for frame in frames:
+        name = "" if by is None else f"{by} {lookup(frame, by, '--by')}"
+        batch = frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True)
+        scans.setdefault(name, []).append(scan_point(evaluator, batch))
+    if len(scans) > MOST_SCANS:
+        raise InputError(f"--by {by}: {scan} has {len(scans)} scans; expected {MOST_SCANS} at most in one picture")
+    write_figure(dimer_figure(scans, value, unit), output)
+    if (errors := scan_errors(scans, value, unit)).rows:
+        typer.echo(errors.markdown())
+    typer.echo(f"wrote {output}: {len(frames)} dimers")
+
+
+def check_output(output: Path, overwrite: bool) -> None:
     """Refuse a picture that cannot be written, or would replace a file."""
     from mliap_hybrid.errors import InputError
 

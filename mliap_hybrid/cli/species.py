@@ -37,14 +37,15 @@ def species(
     """
     from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.errors import InputError
-    from mliap_hybrid.reactions.analysis import analyse, write_counts, write_events, write_rates
+    from mliap_hybrid.reactions.analysis import COUNTS, EVENTS, RATES, write_counts, write_events, write_rates
     from mliap_hybrid.reactions.bonds import BondCriteria
     from mliap_hybrid.reactions.figure import counts_figure
+    from mliap_hybrid.reactions.of_trajectory import analyse
     from mliap_hybrid.reactions.trajectory import read_trajectory
 
     if not time_step > 0.0:
         raise InputError(f"--time-step {time_step}: expected a time in fs above zero")
-    files = {name: output / name for name in ("counts.csv", "events.csv", "rates.csv", "counts.png")}
+    files = {name: output / name for name in (COUNTS, EVENTS, RATES, "counts.png")}
     there = [file for file in files.values() if file.exists()]
     if there and not overwrite:
         raise InputError(f"{there[0]} exists: name another folder with --output, or add --overwrite")
@@ -53,9 +54,9 @@ def species(
         frames = read_trajectory(trajectory, time_step / 1000.0, elements.replace(",", " ").split())
         found = analyse(display.track(frames, "frames"), criteria)
         output.mkdir(parents=True, exist_ok=True)
-        write_counts(found, files["counts.csv"])
-        write_events(found, files["events.csv"])
-        write_rates(found, files["rates.csv"])
+        write_counts(found, files[COUNTS])
+        write_events(found, files[EVENTS])
+        write_rates(found, files[RATES])
         counts_figure(found).savefig(files["counts.png"], dpi=150)
         display.say(f"{len(found.times)} frames, {found.times[-1] - found.times[0]:.6g} ps")
         for title, counts in (("first", found.counts[0]), ("last", found.counts[-1])):

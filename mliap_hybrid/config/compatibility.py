@@ -132,9 +132,7 @@ def check_labels(file: Any) -> None:
 
 
 def _check_direct_forces(file: Any) -> None:
-    """Refuse direct forces that nothing trains, or that a committee would have."""
-    if file.committee.n_members > 1:
-        raise ValueError("a committee does not work with network.forces direct: expected conservative")
+    """Refuse direct forces that nothing trains."""
     weak, labels = file.weak_supervision, file.weighted_labels()
     # Weak labels put the reference forces in the place of those that the model has at the frame itself.
     with_forces_there = () if weak.weak_labels else ("first", "central")
@@ -171,26 +169,19 @@ def _check_gdml(file: Any) -> None:
         raise ValueError("gdml is trained on the energy and the forces of every frame: name both under data.keys")
 
 
-def _check_dipoles(file: Any) -> None:
-    """Refuse dipoles where there are no charges that they can go with."""
-    charges = file.electrostatics.charges
-    if charges in ("none", "fitted"):
-        reason = "there are none" if charges == "none" else "fitted ones are trained as products"
-        raise ValueError(
-            f"dipoles go with charges that are fixed or predicted, but electrostatics.charges is {charges} ({reason}): "
-            "expected formal, reference, predicted or a table"
-        )
+def _needs_charges(name: str) -> Callable[[Any], None]:
+    """A check that refuses the setting `name` where there are no charges that it can go with."""
 
+    def check(file: Any) -> None:
+        charges = file.electrostatics.charges
+        if charges in ("none", "fitted"):
+            reason = "there are none" if charges == "none" else "fitted ones are trained as products"
+            raise ValueError(
+                f"{name} needs charges that are fixed or predicted, but electrostatics.charges is {charges} "
+                f"({reason}): expected formal, reference, predicted or a table"
+            )
 
-def _check_electric_field(file: Any) -> None:
-    """Refuse a field where there are no charges that it can act on."""
-    charges = file.electrostatics.charges
-    if charges in ("none", "fitted"):
-        reason = "there are none" if charges == "none" else "fitted ones are trained as products"
-        raise ValueError(
-            f"data.keys.electric_field acts on charges that are fixed or predicted, but electrostatics.charges is "
-            f"{charges} ({reason}): expected formal, reference, predicted or a table"
-        )
+    return check
 
 
 def _check_interaction(file: Any) -> None:
@@ -205,6 +196,21 @@ def _check_interaction(file: Any) -> None:
         )
 
 
+def _check_starts(file: Any) -> None:
+    """Refuse several starts where there are no parameters to start."""
+    sections = sections_of_terms(file)
+    led = [s for name, s in sections.items() if s.source != "constant" and (name, s.source) not in NOT_LED]
+    if not led:
+        raise ValueError(
+            "optimisation.starts looks for parameters of terms, but none is fitted or predicted: leave it out, or set "
+            "such as exchange_repulsion.coefficients to fitted or predicted"
+        )
+
+
+NOT_LED = (("electrostatics", "fitted"),)
+"""Sections and sources whose parameters are not led by a number for each element, but by products."""
+
+
 CHOICES = (
     Choice("data.cache", lambda file: file.data.cache),
     Choice("features.set acsf", lambda file: file.features.set == "acsf"),
@@ -212,7 +218,11 @@ CHOICES = (
     Choice("molecules", lambda file: file.molecules),
     Choice("weak_supervision", lambda file: file.weak_supervision.is_on, ("predicted",)),
     Choice(
-        "network.forces direct", lambda file: file.network.direct_hidden, ("predicted",), check=_check_direct_forces
+        "network.forces direct",
+        lambda file: file.network.direct_hidden,
+        ("predicted",),
+        never_with=("a committee",),
+        check=_check_direct_forces,
     ),
     Choice("optimisation.optimiser lm", lambda file: file.optimisation.optimiser == "lm", ("predicted",)),
     Choice(
@@ -221,13 +231,24 @@ CHOICES = (
         ("fitted", "predicted"),
         ", since each member would have values of its own",
     ),
+    Choice(
+        "optimisation.starts",
+        lambda file: file.optimisation.starts > 1,
+        never_with=("gdml", "init_from"),
+        check=_check_starts,
+    ),
     Choice("init_from", lambda file: file.init_from, never_with=("a committee", "network.forces direct")),
-    Choice("dipoles", lambda file: file.dipoles.is_on, check=_check_dipoles),
+    Choice("dipoles", lambda file: file.dipoles.is_on, check=_needs_charges("dipoles")),
+    Choice(
+        "charge_penetration",
+        lambda file: file.charge_penetration.coefficients != "none",
+        check=_needs_charges("charge_penetration"),
+    ),
     Choice(
         "data.keys.electric_field",
         lambda file: file.data.keys.electric_field,
         never_with=("weak_supervision", "gdml", "data.energies interaction"),
-        check=_check_electric_field,
+        check=_needs_charges("data.keys.electric_field"),
     ),
     Choice("gdml", lambda file: file.gdml, ("fitted", "predicted"), check=_check_gdml),
     Choice(

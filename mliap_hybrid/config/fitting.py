@@ -143,3 +143,10 @@ class OptimisationSettings(Section):
     and exported."""
     gradient_clip: Positive = 10.0
     """Largest norm of the loss gradient, in soap and adamw."""
+    starts: int = Field(default=1, ge=1)
+    """Starts of the fitted and predicted parameters of terms, in which the loss is not convex. More than 1: values for
+    whole elements are first looked for by so many descents, none into a basin that is known, on at most 512 training
+    frames; training then starts from the best of them, and report/starts.md says what there was. The processes of
+    `--processes` divide the descents."""
+    start_steps: int = Field(default=100, ge=1)
+    """Most steps of each of these descents."""

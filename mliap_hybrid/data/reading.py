@@ -53,6 +53,27 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
     return frames
 
 
+def read_frame(file: Path, index: int) -> Frame:
+    """One frame of a file.
+
+    Parameters
+    ----------
+    file : Path
+        As in `read_frames`.
+    index : int
+        From 0; from the end where it is negative.
+
+    Raises
+    ------
+    InputError
+        As `read_frames`, or if there is no such frame.
+    """
+    frames = read_frames([file])
+    if not -len(frames) <= index < len(frames):
+        raise InputError(f"--index {index}: {file} has {len(frames)} frames; expected 0 to {len(frames) - 1}")
+    return frames[index]
+
+
 def frame_to_batch(
     frame: Frame | Atoms,
     cutoff: float,

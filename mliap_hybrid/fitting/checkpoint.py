@@ -22,7 +22,7 @@ from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file
 
 FORMAT = "mliap_hybrid checkpoint"
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Raised when a change makes older readers fail; older versions stay readable."""
 
 STRUCTURE_FIELDS = tuple(f.name for f in fields(Batch) if f.name not in ("labels", "sources", "config_types"))

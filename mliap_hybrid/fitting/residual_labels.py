@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mliap_hybrid.data.baseline import compositions
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.charge_products import ChargeProducts, unit_predictions
 from mliap_hybrid.fitting.explicit_terms import energies_at_start, fits_charges, fixed_physics, term_constants
 from mliap_hybrid.fitting.frame_labels import Label
@@ -46,7 +47,18 @@ def frame_terms(batch: Batch, terms: Sequence[MadeTerm], elements: tuple[int, ..
         Atomic numbers, ascending.
     with_virials : bool
         Whether virials are trained on.
+
+    Raises
+    ------
+    InputError
+        If a term refuses the frame.
     """
+    geometry = batch.geometry()
+    for made in terms:
+        try:
+            made.term.check(geometry)
+        except InputError as error:
+            raise InputError(f"{batch.sources[0]}: {error}") from None
     fixed = fixed_physics(batch, terms, elements)
     smearings = [made.term.smearing for made in terms if fits_charges(made)]
     return FrameTerms(

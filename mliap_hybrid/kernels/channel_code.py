@@ -1,9 +1,10 @@
-"""Writes native/channel_invariants.h: invariants of a channel (features/channel_invariants.py) as straight-line C++.
+"""Writes invariants of a channel (features/channel_invariants.py) and their gradients as straight-line C++.
 
     python -m mliap_hybrid.kernels.channel_code
 
-Loops over lists of coefficients take several times as long as code in which the coefficients stand. The header is kept
-in the repository; a test compares it with what this module writes.
+Loops over lists of coefficients take several times as long as code in which the coefficients stand. The headers,
+native/channel_products.h and channel_invariants.h, are kept in the repository; a test compares them with what this
+module writes.
 """
 
 from __future__ import annotations
@@ -31,16 +32,41 @@ OF_QUARTETS_ALONE = tuple(
 LARGEST_DENOMINATOR = 1000
 """Of the squares of the coefficients; those of the orders up to 3 are far below."""
 
-HEADER = Path(__file__).parent / "native" / "channel_invariants.h"
+NATIVE = Path(__file__).parent / "native"
 
-HEAD = """\
+PRODUCTS = """\
+// Written by kernels/channel_code.py: do not edit.
+//
+// Products of two multipoles of one channel, p = (A_1 A_1)_2 and so on, and the way back: what a function of a product
+// has for a gradient by the multipoles, g, from that by the product, d. The coefficients are those of
+// features/couplings.py. N is a vector of numbers or of dual numbers of type T.
+#pragma once
+
+#include "dual.h"
+
+namespace MLIAP_SIMD {
+
+// What the product of components k1 and k2 adds to g; e is the derivative by it.
+template <class N> MLIAP_INLINE void channel_product_adjoint(const N *a, int k1, int k2, const N &e, N *g)
+{
+  g[k1] = g[k1] + e * a[k2];
+  if (k1 != k2) g[k2] = g[k2] + e * a[k1];
+}
+
+%(products)s
+}  // namespace MLIAP_SIMD
+"""
+
+TEMPLATE = "template <class T, class N> MLIAP_INLINE"
+
+INVARIANTS = """\
 // Written by kernels/channel_code.py: do not edit.
 //
 // Rotation invariants of one channel, b, from its multipoles, a, and what a function of b has for a gradient by a. The
 // definition is features/channel_invariants.py. N is a vector of numbers or of dual numbers of type T.
 #pragma once
 
-#include "dual.h"
+#include "channel_products.h"
 #include "plan.h"
 
 namespace MLIAP_SIMD {
@@ -49,21 +75,35 @@ using mliap::channel_invariants_size;
 using mliap::kChannelComponents;
 
 %(checks)s
+
+template <class T, int BODY, class N>
+void channel_invariants(const N *a, N *b)
+{
+%(invariants)s
+}
+
+// g = sum over q of w_q db_q/da.
+template <class T, int BODY, class N>
+void channel_adjoint(const N *a, const N *w, N *g)
+{
+%(adjoint)s
+}
+
+}  // namespace MLIAP_SIMD
 """
 
 
-def header() -> str:
-    """The text of the header."""
+def headers() -> dict[Path, str]:
+    """Both headers: their places and their texts."""
     sizes = {f"channel_invariants_size({body})": ChannelInvariants(body).n for body in BODY_ORDERS}
     known = {"kChannelComponents": N_COMPONENTS, **sizes}
     checks = "\n".join(f'static_assert({name} == {n}, "plan.h");' for name, n in known.items())
-    lines = [HEAD % {"checks": checks}]
-    lines += ["template <class T, int BODY, class N>", "void channel_invariants(const N *a, N *b)", "{"]
-    lines += [*_indented(_invariants()), "}", ""]
-    lines += ["// g = sum over q of w_q db_q/da.", "template <class T, int BODY, class N>"]
-    lines += ["void channel_adjoint(const N *a, const N *w, N *g)", "{"]
-    lines += [*_indented(_adjoint()), "}", "", "}  // namespace MLIAP_SIMD", ""]
-    return "\n".join(lines)
+    products = "\n".join(line for coupling in (*OF_TRIPLES, *OF_QUARTETS_ALONE) for line in _product(coupling))
+    parts = {"invariants": "\n".join(_indented(_invariants())), "adjoint": "\n".join(_indented(_adjoint()))}
+    return {
+        NATIVE / "channel_products.h": PRODUCTS % {"products": products},
+        NATIVE / "channel_invariants.h": INVARIANTS % {"checks": checks, **parts},
+    }
 
 
 def _invariants() -> Iterator[str]:
@@ -111,36 +151,42 @@ def _adjoint() -> Iterator[str]:
                 d = f"d{_digits(one)}[{m}]"
                 yield f"    {d} = {d} + w[{place}] * {_name(other)}[{m}];"
         place += 1
-    yield from _indented(_indented(_back_through((*OF_TRIPLES, *OF_QUARTETS_ALONE))))
-    yield "  } else {"
-    yield from _indented(_indented(_back_through(OF_TRIPLES)))
+    yield from _indented(_indented(_back_through(OF_QUARTETS_ALONE)))
     yield "  }"
+    yield from _indented(_back_through(OF_TRIPLES))
     yield "}"
 
 
 def _back_through(couplings: Sequence[Coupling]) -> Iterator[str]:
-    """From derivatives by products to those by their factors, for all products with the same factors at once."""
-    of_factors: dict[tuple[int, int], list[str]] = {}
+    """From derivatives by products to those by their factors."""
     for coupling in couplings:
-        for k1, k2, m, value in _terms(coupling):
-            factor = 2.0 * value if k1 == k2 else value
-            of_factors.setdefault((k1, k2), []).append(f"T({factor!r}) * d{_digits(coupling)}[{m}]")
+        yield f"channel_adjoint_{_digits(coupling)}<T>(a, d{_digits(coupling)}, g);"
+
+
+def _product(coupling: Coupling) -> Iterator[str]:
+    """Functions of the product (A_a A_b)_c: its values, and the way back to its factors."""
+    components: list[list[str]] = [[] for _ in range(2 * coupling[2] + 1)]
+    of_factors: dict[tuple[int, int], list[str]] = {}
+    for k1, k2, m, value in _terms(coupling):
+        components[m].append(f"T({value!r}) * (a[{k1}] * a[{k2}])")
+        slope = 2.0 * value if k1 == k2 else value
+        of_factors.setdefault((k1, k2), []).append(f"T({slope!r}) * d[{m}]")
+    yield from (TEMPLATE, f"void channel_product_{_digits(coupling)}(const N *a, N *p)")
+    yield "{"
+    yield from (f"  p[{m}] = {_sum(terms)};" for m, terms in enumerate(components))
+    yield from ("}", "")
+    yield from (TEMPLATE, f"void channel_adjoint_{_digits(coupling)}(const N *a, const N *d, N *g)")
+    yield "{"
     for (k1, k2), terms in of_factors.items():
-        yield f"const N e{k1}_{k2} = {_sum(terms)};"
-        yield f"g[{k1}] = g[{k1}] + e{k1}_{k2} * a[{k2}];"
-        if k1 != k2:
-            yield f"g[{k2}] = g[{k2}] + e{k1}_{k2} * a[{k1}];"
+        yield f"  channel_product_adjoint<N>(a, {k1}, {k2}, {_sum(terms)}, g);"
+    yield from ("}", "")
 
 
 def _products(couplings: Sequence[Coupling]) -> Iterator[str]:
-    """The products (A_a A_b)_c, p112 and so on."""
+    """Values of the products (A_a A_b)_c, p112 and so on."""
     for coupling in couplings:
-        components: list[list[str]] = [[] for _ in range(2 * coupling[2] + 1)]
-        for k1, k2, m, value in _terms(coupling):
-            components[m].append(f"T({value!r}) * (a[{k1}] * a[{k2}])")
-        yield f"const N {_name(coupling)}[] = {{"
-        yield from (f"  {_sum(terms)}{'' if m == 2 * coupling[2] else ','}" for m, terms in enumerate(components))
-        yield "};"
+        yield f"N {_name(coupling)}[{2 * coupling[2] + 1}];"
+        yield f"channel_product_{_digits(coupling)}<T>(a, {_name(coupling)});"
 
 
 def _terms(coupling: Coupling) -> list[tuple[int, int, int, float]]:
@@ -192,4 +238,5 @@ def _indented(lines: Iterator[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    HEADER.write_text(header())
+    for header, text in headers().items():
+        header.write_text(text)

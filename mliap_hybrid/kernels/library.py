@@ -25,7 +25,7 @@ from mliap_hybrid.kernels.structs import (
 
 LIBRARY = Path(__file__).parent / "native" / "mliap_hybrid_kernels.so"
 
-KERNELS_VERSION = 6
+KERNELS_VERSION = 7
 """Of the structs and functions below; compared with MLIAP_KERNELS_VERSION of the compiled library."""
 
 _INT32 = ctypes.c_int32
@@ -103,6 +103,7 @@ def open_library() -> ctypes.CDLL:
             ctypes.c_int,
             [pointer, ctypes.POINTER(LocalAtoms), threads, pointer, ctypes.POINTER(Sums)],
         ),
+        "mliap_potential_members": (ctypes.c_int, [pointer, ctypes.POINTER(LocalAtoms), threads, pointer]),
         "mliap_contract_values": (ctypes.c_int, [*contraction, pointer]),
         "mliap_contract_values_back": (ctypes.c_int, [*contraction, pointer, pointer]),
         "mliap_contract_slopes": (ctypes.c_int, [*contraction, pointer, pointer]),

@@ -125,6 +125,16 @@ class ChargeSlopes:
 
 
 @dataclass(frozen=True)
+class DistanceArrays:
+    """How far an atom is from those of the training, as the last hidden layer has it (model/training_distance.py)."""
+
+    map: np.ndarray
+    """(n_elements, n_hidden, n_hidden)."""
+    shift: np.ndarray
+    """(n_elements, n_hidden)."""
+
+
+@dataclass(frozen=True)
 class NetworkArrays:
     """A SiLU network with a linear term for each element (network_weights.py)."""
 
@@ -144,6 +154,8 @@ class NetworkArrays:
     """What makes the inputs of moments, where something does."""
     by_charge: ChargeSlopes | None = None
     """None where the network does not see the total charge."""
+    distance: DistanceArrays | None = None
+    """None where the network knows no distance to its training set."""
 
     def at_total_charge(self, total_charge: float) -> NetworkArrays:
         """The network for systems of a total charge in e."""
@@ -163,8 +175,15 @@ class NetworkArrays:
                 "mixing": doubles(self.contraction.mixing),
                 "own": doubles(self.contraction.own),
             }
+        of_distance: dict[str, Any] = {}
+        if self.distance is not None:
+            of_distance = {
+                "distance_map": doubles(self.distance.map),
+                "distance_shift": doubles(self.distance.shift),
+            }
         return NetworkSettings(
             **of_moments,
+            **of_distance,
             n_layers=len(self.sizes) - 1,
             sizes=ints(self.sizes),
             weights=doubles(self.weights),

@@ -92,7 +92,9 @@ class NativePotential:
     def functions() -> dict[str, int]:
         """Addresses of the functions that C++ calls with the handle, by the end of their names."""
         library = open_library()
-        names = {name: f"mliap_potential_{name}" for name in ("charges", "evaluate")} | {"error": "mliap_kernels_error"}
+        names = {name: f"mliap_potential_{name}" for name in ("charges", "evaluate", "members")} | {
+            "error": "mliap_kernels_error"
+        }
         return {
             name: ctypes.cast(getattr(library, function), ctypes.c_void_p).value or 0
             for name, function in names.items()

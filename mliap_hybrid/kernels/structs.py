@@ -53,6 +53,8 @@ class NetworkSettings(ctypes.Structure):
         ("shift", _DOUBLES),
         ("linear", _DOUBLES),
         ("offset", _DOUBLES),
+        ("distance_map", _DOUBLES),
+        ("distance_shift", _DOUBLES),
     )
 
 
@@ -163,6 +165,7 @@ class Sums(ctypes.Structure):
         ("virial", ctypes.c_void_p),
         ("virials", ctypes.c_void_p),
         ("centroid_virials", ctypes.c_void_p),
+        ("distances", ctypes.c_void_p),
     )
 
 

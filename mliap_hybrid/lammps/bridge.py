@@ -1,4 +1,4 @@
-"""Python's end of the LAMMPS plugin: opens models for the C++ pair style and calls them every step.
+"""Python's end of the LAMMPS plugin: opens models for the C++ pair style and calls them every step; fix mliap/species.
 
 The C++ side starts or finds the interpreter, imports this module and calls `attach`. No exception leaves the
 functions below: each becomes a return code and a message, and C++ ends the run on all ranks.
@@ -19,13 +19,16 @@ from typing import Any
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.bridge_api import (
     BRIDGE_VERSION,
-    CLOSE_MODEL,
+    CLOSE,
     COMPUTE,
     EXCEPTION,
+    FOLLOW_SPECIES,
     INPUT_ERROR,
     OK,
     OPEN_MODEL,
+    OPEN_SPECIES,
     PREPARE,
+    WRITE_SPECIES,
     Bridge,
     Model,
     Native,
@@ -56,6 +59,7 @@ class OpenModel:
 
 _bridge: Bridge | None = None
 _models: dict[int, OpenModel] = {}
+_species: dict[int, Any] = {}
 _handles = count(1)
 
 
@@ -82,9 +86,13 @@ def attach(address: int) -> None:
             f"{expected}): reinstall mliap_hybrid to compile it again"
         )
     bridge.open_model = OPEN_MODEL(_open_model)
-    bridge.close_model = CLOSE_MODEL(_close_model)
+    bridge.close_model = CLOSE(_close_model)
     bridge.prepare = PREPARE(_prepare)
     bridge.compute = COMPUTE(_compute)
+    bridge.open_species = OPEN_SPECIES(_open_species)
+    bridge.follow_species = FOLLOW_SPECIES(_follow_species)
+    bridge.write_species = WRITE_SPECIES(_write_species)
+    bridge.close_species = CLOSE(_close_species)
     _bridge = bridge
 
 
@@ -136,6 +144,9 @@ def _open_model(path: bytes, trusted: int, description: Any) -> int:
         element_names = " ".join(unified.element_types).encode()
         model.elements = element_names
         typical_charges = _describe_charges(unified, model)
+        outside = getattr(unified, "outside_distance", None)
+        model.knows_distance, model.outside = outside is not None, outside or 0.0
+        model.nmembers = getattr(unified, "n_members", 1)
         handle = next(_handles)
         _models[handle] = OpenModel(unified, Model.from_buffer_copy(model), element_names, typical_charges)
         unified.interface = _models[handle]
@@ -199,6 +210,38 @@ def _compute(handle: int, address: int) -> int:
     except BaseException as error:
         return _report(error)
     return OK
+
+
+def _open_species(description: Any) -> int:
+    try:
+        from mliap_hybrid.lammps.species_in_run import SpeciesInRun  # imports ase, which most runs do without
+
+        handle = next(_handles)
+        _species[handle] = SpeciesInRun(description.contents)
+        description.contents.handle = handle
+    except BaseException as error:
+        return _report(error)
+    return OK
+
+
+def _follow_species(handle: int, moment: Any) -> int:
+    try:
+        _species[handle].follow(moment.contents)
+    except BaseException as error:
+        return _report(error)
+    return OK
+
+
+def _write_species(handle: int) -> int:
+    try:
+        _species[handle].write()
+    except BaseException as error:
+        return _report(error)
+    return OK
+
+
+def _close_species(handle: int) -> None:
+    _species.pop(handle, None)
 
 
 def _close_model(handle: int) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_void_p
 
-BRIDGE_VERSION = 9
+from mliap_hybrid.lammps.species_api import Moment, Species
+
+BRIDGE_VERSION = 11
 """Raised on both sides when a struct or a function changes."""
 
 OK, INPUT_ERROR, EXCEPTION = 0, 1, 2
@@ -29,6 +31,9 @@ class Model(ctypes.Structure):
         ("solves_coulomb", c_int32),
         ("smearing", c_double),
         ("typical_charges", POINTER(c_double)),
+        ("knows_distance", c_int32),
+        ("outside", c_double),
+        ("nmembers", c_int32),
     ]
 
 
@@ -76,6 +81,8 @@ class Step(ctypes.Structure):
         ("molecule", c_void_p),
         ("eatoms", c_void_p),
         ("energy", c_double),
+        ("distances", c_void_p),
+        ("member_forces", c_void_p),
         ("cell", c_double * 9),
         ("box_origin", c_double * 3),
         ("periodic", c_int32 * 3),
@@ -107,23 +114,28 @@ class Native(ctypes.Structure):
         ("potential", c_void_p),
         ("charges", c_void_p),
         ("evaluate", c_void_p),
+        ("members", c_void_p),
         ("error", c_void_p),
         ("energy_unit", c_double),
         ("n_threads", c_int32),
         ("increments", c_int32),
         ("largest_change", c_double),
         ("starting_charges", POINTER(c_double)),
+        ("neighbor_share", c_double),
     ]
 
 
 OPEN_MODEL = CFUNCTYPE(c_int, c_char_p, c_int32, POINTER(Model))
 PREPARE = CFUNCTYPE(c_int, c_int32, c_void_p, POINTER(Native))
 COMPUTE = CFUNCTYPE(c_int, c_int32, c_void_p)
-CLOSE_MODEL = CFUNCTYPE(None, c_int32)
+CLOSE = CFUNCTYPE(None, c_int32)
+OPEN_SPECIES = CFUNCTYPE(c_int, POINTER(Species))
+FOLLOW_SPECIES = CFUNCTYPE(c_int, c_int32, POINTER(Moment))
+WRITE_SPECIES = CFUNCTYPE(c_int, c_int32)
 
 
 class Bridge(ctypes.Structure):
-    """``mliap_bridge``: sizes to compare when Python attaches, and the four functions that C++ calls."""
+    """``mliap_bridge``: sizes to compare when Python attaches, and the functions that C++ calls."""
 
     _fields_ = [
         ("version", c_int32),
@@ -134,6 +146,10 @@ class Bridge(ctypes.Structure):
         ("open_model", OPEN_MODEL),
         ("prepare", PREPARE),
         ("compute", COMPUTE),
-        ("close_model", CLOSE_MODEL),
+        ("close_model", CLOSE),
+        ("open_species", OPEN_SPECIES),
+        ("follow_species", FOLLOW_SPECIES),
+        ("write_species", WRITE_SPECIES),
+        ("close_species", CLOSE),
         ("message", c_char * 8192),
     ]

@@ -13,6 +13,7 @@ from ase import Atoms
 from torch import Tensor
 
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.data.whole_molecules import molecule_numbers, whole_positions
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps.command import lammps_command
 from mliap_hybrid.lammps.data_file import in_lammps_orientation
@@ -120,6 +121,7 @@ def _checks(path: Path, atoms: Atoms | None, folder: Path) -> list[_Check]:
         if manifest.example is None:
             raise InputError(f"{path} holds no example structure; name one with --structure")
         atoms = example_atoms(manifest.example)
+    atoms = with_molecules(atoms, model.cutoff) if model.needs_molecules else _without_molecules(atoms)
     repeated = in_lammps_orientation(large_enough(atoms, model.cutoff))
     n_copies = len(repeated) // len(atoms)
     atoms, manifest = repeated, manifest.model_copy(update={"total_charge": n_copies * manifest.total_charge})
@@ -217,7 +219,26 @@ def large_enough(atoms: Atoms, cutoff: float) -> Atoms:
     if np.linalg.matrix_rank(np.asarray(atoms.cell)) < 3:
         raise InputError(f"the periodic cell {np.asarray(atoms.cell).tolist()} Å of the structure has no volume")
     repeats = np.ceil(2.0 * cutoff / perpendicular_widths(np.asarray(atoms.cell))).astype(int)
-    return atoms.repeat(np.maximum(repeats, 1))
+    repeated = atoms.repeat(np.maximum(repeats, 1))
+    if (molecules := atoms.arrays.get("molecule")) is not None:  # each copy has its own
+        copies = np.arange(len(repeated)) // len(atoms)
+        repeated.set_array("molecule", repeated.arrays["molecule"] + copies * molecules.max())
+    return repeated
+
+
+def with_molecules(atoms: Atoms, cutoff: float) -> Atoms:
+    """The structure with a column `molecule`, atoms of a molecule beside each other and not across the box."""
+    batch = frame_to_batch(atoms, cutoff)
+    numbers = molecule_numbers(batch)
+    whole = atoms.copy()
+    whole.positions = whole_positions(batch, numbers)
+    whole.set_array("molecule", numbers)
+    return whole
+
+
+def _without_molecules(atoms: Atoms) -> Atoms:
+    """The structure alone, for a LAMMPS that may know no atom style with molecules."""
+    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
 
 
 def _count(ranks: int) -> str:

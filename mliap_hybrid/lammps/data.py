@@ -9,22 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mliap_hybrid.lammps.bridge_api import Model, Step
+from mliap_hybrid.lammps.data_views import DOUBLE, DataViews
 from mliap_hybrid.lammps.exchange_arrays import exchange_rows
 from mliap_hybrid.lammps.handed_arrays import address_of, check, checked, in_lammps_order
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
-_memory = ctypes.pythonapi.PyMemoryView_FromMemory
-_memory.restype = ctypes.py_object
-_memory.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
-_WRITABLE = 0x200  # PyBUF_WRITE
 
-_INT = np.dtype(np.int32)
-_DOUBLE = np.dtype(np.float64)
-
-
-class MLIAPData:
+class MLIAPData(DataViews):
     """The data object handed to ``compute_descriptors``, ``compute_gradients`` and ``compute_forces`` of a model.
 
     Arrays are views of LAMMPS' own memory: valid during the call that gets them, to be copied if they are kept.
@@ -61,6 +54,10 @@ class MLIAPData:
         Energy per atom in the order of `iatoms`; can be written into and assigned.
     energy : float
         Energy of this rank's atoms; to be assigned.
+    distances : float array, shape (nlistatoms,), or None
+        Distances to the training set, in the order of `iatoms`; to be written into where they are asked for.
+    member_forces : float array, shape (ntotal, n_members, 3), or None
+        Forces by each member of a committee alone, to be added to where they are asked for.
     check_run : bool
         Whether atoms, charges or settings can have changed since the last step: at each setup of a run, and whenever
         the neighbour lists are new.
@@ -69,7 +66,6 @@ class MLIAPData:
     total_charge : float
         Sum of all charges of the system: the model's, or `total_charge` in the input; NaN if it follows from the
         atoms.
-
     ranks_on_machine : int
         Number of ranks that share the machine with this one, itself among them.
 
@@ -78,7 +74,7 @@ class MLIAPData:
     """
 
     def __init__(self, step: Step, model: Model) -> None:
-        self._step = step
+        super().__init__(step, model)
         self._address = ctypes.addressof(step)
         self._write_pair_energy = step.update_pair_energy
         self._write_pair_forces = step.update_pair_forces
@@ -88,7 +84,6 @@ class MLIAPData:
         self._forward_exchange = step.forward_exchange
         self._reverse_exchange = step.reverse_exchange
         self._sum_over_ranks = step.sum_over_ranks
-        self._views: dict[str, NDArray[Any]] = {}
         self._comm: Comm | None = None
         self.nelements: int = model.nelements
         self.ndescriptors: int = model.ndescriptors
@@ -102,22 +97,6 @@ class MLIAPData:
         self.betas: Any = None
         self.gradforce: Any = None
         self.graddesc: Any = None
-
-    def forget_views(self) -> None:
-        """Drop all views: the memory behind them may move before the next step."""
-        self._views.clear()
-
-    def _view(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-        view = self._views.get(name)
-        if view is None:
-            count = shape[0] * (shape[1] if len(shape) == 2 else 1)
-            if count:
-                address = getattr(self._step, name)
-                view = np.frombuffer(_memory(address, count * dtype.itemsize, _WRITABLE), dtype).reshape(shape)
-            else:
-                view = np.empty(shape, dtype)
-            self._views[name] = view
-        return view
 
     # sizes and flags
 
@@ -133,36 +112,6 @@ class MLIAPData:
     step = property(lambda self: self._step.ntimestep)
     total_charge = property(lambda self: self._step.total_charge)
     ranks_on_machine = property(lambda self: self._step.ranks_on_machine)
-
-    # centres and pairs
-
-    elems = property(lambda self: self._view("elems", _INT, (self._step.ntotal,)))
-    iatoms = property(lambda self: self._view("iatoms", _INT, (self._step.natomneigh,)))
-    ielems = property(lambda self: self._view("ielems", _INT, (self._step.natomneigh,)))
-    numneighs = property(lambda self: self._view("numneighs", _INT, (self._step.natomneigh,)))
-    pair_i = property(lambda self: self._view("pair_i", _INT, (self._step.npairs,)))
-    jatoms = property(lambda self: self._view("jatoms", _INT, (self._step.npairs,)))
-    pair_j = jatoms
-    jelems = property(lambda self: self._view("jelems", _INT, (self._step.npairs,)))
-    jtags = property(lambda self: self._view("jtags", _INT, (self._step.npairs,)))
-    rij = property(lambda self: self._view("rij", _DOUBLE, (self._step.npairs, 3)))
-
-    # atoms
-
-    x = property(lambda self: self._view("x", _DOUBLE, (self._step.ntotal, 3)))
-    f = property(lambda self: self._view("f", _DOUBLE, (self._step.ntotal, 3)))
-    tag = property(lambda self: self._view("tag", _INT, (self._step.ntotal,)))
-    type = property(lambda self: self._view("type", _INT, (self._step.ntotal,)))
-
-    @property
-    def molecule(self) -> NDArray[np.int32] | None:
-        """Molecule IDs of owned and ghost atoms, or None if the atom style has none."""
-        return self._view("molecule", _INT, (self._step.ntotal,)) if self._step.molecule else None
-
-    @property
-    def q(self) -> NDArray[np.float64] | None:
-        """Charges of owned and ghost atoms, or None if the atom style has none."""
-        return self._view("q", _DOUBLE, (self._step.ntotal,)) if self._step.q else None
 
     # the run
 
@@ -220,7 +169,7 @@ class MLIAPData:
     @property
     def eatoms(self) -> NDArray[np.float64]:
         """Energy per atom, shape (nlistatoms,), in the order of `iatoms`."""
-        return self._view("eatoms", _DOUBLE, (self._step.nlistatoms,))
+        return self._view("eatoms", DOUBLE, (self._step.nlistatoms,))
 
     @eatoms.setter
     def eatoms(self, value: ArrayLike) -> None:
@@ -328,7 +277,7 @@ class MLIAPData:
     @property
     def places(self) -> NDArray[np.float64]:
         """Positions (nlistatoms, 3) of the listed atoms as if they crossed no boundaries, in runs in a field."""
-        return self._view("places", _DOUBLE, (self._step.nlistatoms, 3))
+        return self._view("places", DOUBLE, (self._step.nlistatoms, 3))
 
     def add_field(self, charges: ArrayLike, moments: ArrayLike) -> None:
         """Add energy, forces and virial of listed atoms in the field (uniform_field.py).

@@ -19,7 +19,7 @@ def in_lammps_orientation(atoms: Atoms) -> Atoms:
 
 
 def write_data_file(path: Path, atoms: Atoms, elements: list[str], charges: dict[str, float] | None) -> None:
-    """Write a structure as a data file for `atom_style charge`.
+    """Write a structure as a data file for `atom_style charge`, or `full` where it has a column `molecule`.
 
     Parameters
     ----------
@@ -39,12 +39,14 @@ def write_data_file(path: Path, atoms: Atoms, elements: list[str], charges: dict
         lines.append(f"{cell[1, 0]:.17g} {cell[2, 0]:.17g} {cell[2, 1]:.17g} xy xz yz")
     lines += ["", "Masses", ""]
     lines += [f"{e} {atomic_masses[atomic_numbers[symbol]]:.17g}" for e, symbol in enumerate(elements, start=1)]
-    lines += ["", "Atoms # charge", ""]
+    molecules = atoms.arrays.get("molecule")
+    lines += ["", "Atoms # charge" if molecules is None else "Atoms # full", ""]
     for index, (z, position) in enumerate(zip(atoms.numbers, atoms.positions, strict=True), start=1):
         symbol = chemical_symbols[z]
         charge = charges[symbol]
         x, y, z_ = position
-        lines.append(f"{index} {elements.index(symbol) + 1} {charge:.17g} {x:.17g} {y:.17g} {z_:.17g}")
+        of_molecule = "" if molecules is None else f"{molecules[index - 1]} "
+        lines.append(f"{index} {of_molecule}{elements.index(symbol) + 1} {charge:.17g} {x:.17g} {y:.17g} {z_:.17g}")
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -56,7 +58,18 @@ def read_dump(path: Path) -> np.ndarray:
     array, shape (n_atoms, n_columns - 1)
         Sorted by id, without it.
     """
-    lines = path.read_text().splitlines()
-    start = max(k for k, line in enumerate(lines) if line.startswith("ITEM: ATOMS")) + 1
-    table = np.array([[float(word) for word in line.split()] for line in lines[start:]])
-    return table[np.argsort(table[:, 0]), 1:]
+    return read_dump_frames(path)[-1]
+
+
+def read_dump_frames(path: Path) -> list[np.ndarray]:
+    """The same of all frames; one that a killed run has not finished is left out."""
+    frames = []
+    for block in path.read_text().split("ITEM: TIMESTEP\n")[1:]:
+        head, _, body = block.partition("ITEM: ATOMS")
+        n_atoms = int(head.splitlines()[2])
+        rows = [line.split() for line in body.splitlines()[1:]]
+        if len(rows) < n_atoms or not body.endswith("\n"):
+            continue
+        table = np.array(rows, dtype=float)  # (n_atoms, n_columns)
+        frames.append(table[np.argsort(table[:, 0]), 1:])
+    return frames

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from mliap_hybrid.kernels.backend import Backend
-from mliap_hybrid.kernels.native_arrays import ChargeSlopes
+from mliap_hybrid.kernels.native_arrays import ChargeSlopes, DistanceArrays
 from mliap_hybrid.kernels.native_backend import NativeBackend
 from mliap_hybrid.kernels.potential import PairConstants, PotentialArrays
 from mliap_hybrid.model.bounds import Within
@@ -69,6 +69,9 @@ def potential_of(model: HybridModel, backend: Backend) -> PotentialArrays | None
     if model.total_charge_input:
         slopes = map(_slopes_by_charge, model.heads.networks)
         networks = [replace(network, by_charge=of_it) for network, of_it in zip(networks, slopes, strict=True)]
+    if model.distance is not None:
+        of_distance = DistanceArrays(model.distance.map.cpu().numpy(), model.distance.shift.cpu().numpy())
+        networks[0] = replace(networks[0], distance=of_distance)
     n_members = len(model.heads["energy"].members)
     return PotentialArrays(features, networks, n_members, explicit.baseline, explicit.pairs)
 

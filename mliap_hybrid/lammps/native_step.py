@@ -72,4 +72,5 @@ class NativeStep:
             increments=self._increments,
             largest_change=self._largest_change,
             starting_charges=ctypes.cast(self._starting_charges, POINTER(c_double)),
+            neighbor_share=self._record.neighbour_share,
         )

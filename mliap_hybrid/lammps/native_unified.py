@@ -40,6 +40,8 @@ class NativeUnified:
         self.ndescriptors, self.nparams = record.n_features, record.n_parameters
         self.interface: Any = None
         self.centroid_stress = record.centroid_stress
+        self.outside_distance = record.outside_distance
+        self.n_members = record.potential.n_energy_networks
         total_charge, sees_it = file.total_charge, record.sees_total_charge
         charges = case_of_charges(record.elements, record.charges, "kspace", total_charge, sees_it)
         for name, value in charges.for_plugin().items():

@@ -14,6 +14,7 @@ from mliap_hybrid.model.neutrality import Increments
 from mliap_hybrid.model.parameters import PredictedParameter
 from mliap_hybrid.model.terms.dipoles import Dipoles
 from mliap_hybrid.model.terms.electrostatics import Electrostatics
+from mliap_hybrid.model.training_distance import NEIGHBOUR_SHARE
 from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.model_files.native_record import FixedChargeConstants, NativeRecord, PredictedChargeConstants
 
@@ -47,6 +48,8 @@ def record_of(model: HybridModel, evaluator: Evaluator, manifest: Manifest) -> N
         centroid_stress=model.has_centroid_stress,
         n_features=model.features.n_features,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        outside_distance=None if model.distance is None else model.distance.description.outside,
+        neighbour_share=NEIGHBOUR_SHARE,
     )
 
 

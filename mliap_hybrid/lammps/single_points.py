@@ -27,7 +27,7 @@ class SinglePoint:
     path: Path
     """Model file."""
     atoms: Atoms
-    """In LAMMPS orientation, periodic."""
+    """In LAMMPS orientation, periodic; with a column `molecule` where LAMMPS is to know molecules."""
     accuracy: float = KSPACE_ACCURACY
     """Of the k-space solver."""
     in_python: bool = False
@@ -82,7 +82,8 @@ def _input(folder: Path, number: int, point: SinglePoint) -> str:
     write_data_file(folder / f"{number}.data", point.atoms, elements, charges)
     path = str(point.path.resolve())
     potential = potential_block(manifest, path, elements, point.accuracy, in_python=point.in_python)
-    return _SCRIPT.format(number=number, potential=potential)
+    style = "charge" if "molecule" not in point.atoms.arrays else "full"
+    return _SCRIPT.format(number=number, style=style, potential=potential)
 
 
 def _result(words: list[str], point: SinglePoint, forces: np.ndarray) -> Result:
@@ -94,7 +95,7 @@ def _result(words: list[str], point: SinglePoint, forces: np.ndarray) -> Result:
 
 _SCRIPT = """\
 units           metal
-atom_style      charge
+atom_style      {style}
 atom_modify     map array
 read_data       {number}.data
 {potential}

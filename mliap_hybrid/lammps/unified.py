@@ -14,6 +14,7 @@ from torch import Tensor
 from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.lammps import run_checks
+from mliap_hybrid.lammps.atom_outputs import write_atom_outputs
 from mliap_hybrid.lammps.bridge_api import Native
 from mliap_hybrid.lammps.charges_of_models import charges_of, operator_of
 from mliap_hybrid.lammps.connected_checks import check_pairs
@@ -99,6 +100,8 @@ class HybridUnified:
         self._operator = operator_of(model, self._charges)
         # What the plugin reads (bridge.py): who adds the Coulomb energy, and whether there is a heat flux.
         self.centroid_stress = model.has_centroid_stress
+        self.n_members = len(model.heads["energy"].members) if len(model.heads) and model.parameter("energy") else 1
+        self.outside_distance = None if model.distance is None else model.distance.description.outside
         for name, value in self._charges.for_plugin().items():
             setattr(self, name, value)
 
@@ -188,7 +191,9 @@ class HybridUnified:
         for memory in self._memories:
             memory.begin(complete, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
-        total = self.evaluator.total(self._in_run(complete, geometry, rows, unit))
+        in_run = self._in_run(complete, geometry, rows, unit)
+        total = self.evaluator.total(in_run)
+        write_atom_outputs(data, self.evaluator, in_run, rows, unit)
         energies, gradients = total.energies, total.pair_gradients
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force
             all_rows = gradients.new_zeros((data.npairs, 3))

@@ -17,7 +17,13 @@ from torch import Tensor
 from mliap_hybrid.kernels.backend import backend_of_training
 from mliap_hybrid.kernels.network_weights import NetworkWeights
 from mliap_hybrid.model.curvature import curvature_of_path
-from mliap_hybrid.model.silu_layers import apply_layers, fold_whitening_into_layers, silu_layers, sizes_of
+from mliap_hybrid.model.silu_layers import (
+    apply_layers,
+    fold_whitening_into_layers,
+    hidden_values,
+    silu_layers,
+    sizes_of,
+)
 from mliap_hybrid.model.whitening import Whitening
 
 
@@ -60,6 +66,10 @@ class AtomicNetwork(torch.nn.Module):
         """
         linear = (self.linear[species] * features).sum(1) + self.offset[species]  # (n_atoms,)
         return apply_layers(self.layers, features).squeeze(1) + linear
+
+    def hidden_values(self, features: Tensor, species: Tensor) -> Tensor:
+        """What the last hidden layer gives (n_atoms, n_hidden); arguments as those of `forward`."""
+        return hidden_values(self.layers, features)
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies of atoms and their derivatives by the features, differentiable once in the weights.

@@ -15,6 +15,9 @@ from torch import Tensor
 class Bound(ABC):
     """theta(start, a), and its derivative by a."""
 
+    scale: float = 1.0
+    """How large a is where the bound is felt: tanh(a / scale) says about how far theta is on its way."""
+
     @abstractmethod
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """theta (n,) from the start (n,) and any numbers a (n,); the start itself at a = 0."""
@@ -27,6 +30,11 @@ class Bound(ABC):
     def derivatives(self, start: Tensor, a: Tensor) -> Tensor:
         """dtheta/da (n,)."""
 
+    def limits(self, start: Tensor) -> tuple[Tensor, Tensor]:
+        """Lowest and highest theta (n,) that any a can lead to."""
+        ends = [self.values(start, torch.full_like(start, a)) for a in (-math.inf, math.inf)]
+        return torch.minimum(*ends), torch.maximum(*ends)
+
 
 @dataclass(frozen=True)
 class Within(Bound):
@@ -34,6 +42,11 @@ class Within(Bound):
 
     largest: float
     """b, in the unit of the parameter; infinity for no bound."""
+
+    @property
+    def scale(self) -> float:  # type: ignore[override]
+        """b, or 1 where there is no bound."""
+        return 1.0 if math.isinf(self.largest) else self.largest
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""
@@ -54,6 +67,11 @@ class Ratio(Bound):
 
     largest: float
     """R, above 1."""
+
+    @property
+    def scale(self) -> float:  # type: ignore[override]
+        """log R."""
+        return math.log(self.largest)
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""
@@ -92,6 +110,7 @@ class VolumeRatio(Bound):
     """l."""
     highest: ClassVar[float] = 1.5
     """h."""
+    scale: ClassVar[float] = 0.5  # type: ignore[misc]
 
     def values(self, start: Tensor, a: Tensor) -> Tensor:
         """As in `Bound`."""

@@ -81,11 +81,24 @@ class ContractedNetwork(torch.nn.Module):
         """(n_elements, n_invariants + n_others): linear term of the network."""
         return self.network.linear
 
+    @property
+    def offset(self) -> torch.nn.Parameter:
+        """(n_elements,): that of the network."""
+        return self.network.offset
+
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies (n_atoms,), eV, of moments and other inputs (n_atoms, n_moments + n_others)."""
+        return self.network(self._inputs(features, species), species)
+
+    def hidden_values(self, features: Tensor, species: Tensor) -> Tensor:
+        """As in `AtomicNetwork`."""
+        return self.network.hidden_values(self._inputs(features, species), species)
+
+    def _inputs(self, features: Tensor, species: Tensor) -> Tensor:
+        """What the network sees: invariants, and what goes past them."""
         n_moments = self.contraction.n_moments
         invariants = self.contraction(features[:, :n_moments], species)
-        return self.network(torch.cat([invariants, features[:, n_moments:]], dim=1), species)
+        return torch.cat([invariants, features[:, n_moments:]], dim=1)
 
     def weights(self) -> NetworkWeights:
         """All that a back end takes, the whitening of the invariants folded into the first layer."""

@@ -120,9 +120,18 @@ class DirectNetwork(torch.nn.Module):
         """(n_elements, n_inputs): linear term of the energy network."""
         return self.energy.linear
 
+    @property
+    def offset(self) -> torch.nn.Parameter:
+        """(n_elements,): that of the energy network."""
+        return self.energy.offset
+
     def forward(self, features: Tensor, species: Tensor) -> Tensor:
         """Energies (n_atoms,), eV, of atoms; arguments as those of `AtomicNetwork`."""
         return self.energy(features, species)
+
+    def hidden_values(self, features: Tensor, species: Tensor) -> Tensor:
+        """As in `AtomicNetwork`, of the energy network."""
+        return self.energy.hidden_values(features, species)
 
     def values_and_gradients(self, features: Tensor, species: Tensor) -> tuple[Tensor, Tensor]:
         """Energies (n_atoms,), and what stands for their derivatives by the features (n_atoms, n_inputs), eV."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.kernels.backend import Backend
 from mliap_hybrid.model.born_charges import born_charges_by_field
 from mliap_hybrid.model.further_quantities import further_quantities
@@ -21,6 +22,7 @@ from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.native import backend_of
 from mliap_hybrid.model.structures import prediction_of
 from mliap_hybrid.model.sum_of_terms import Total, sum_of_terms
+from mliap_hybrid.model.training_distance import with_neighbours
 from mliap_hybrid.prediction import Prediction
 from mliap_hybrid.structure import Batch, Geometry
 
@@ -84,10 +86,12 @@ class Evaluator:
         Raises
         ------
         InputError
-            If features or molecules refuse the geometry.
+            If features or a term refuse the geometry.
         """
         model = self.model
         with torch.no_grad():
+            for term in model.all_terms:
+                term.check(geometry)
             seen = model.seen(geometry)
             heads = self.heads(seen) if len(model.heads) else None
             species = model.species(geometry.centre_numbers)
@@ -127,6 +131,42 @@ class Evaluator:
             if backend is not None and backend.n_heads:
                 return list(zip(*backend.heads_and_gradients(geometry), strict=True))
             return TorchHeads(self.model, geometry, self._totals(geometry), backend).each_network()
+
+    def training_distances(self, geometry: Geometry) -> Tensor:
+        """Distance of each centre to the training set (n_centres,), float64. Collective where centres are divided.
+
+        Parameters
+        ----------
+        geometry : Geometry
+            With communication.
+
+        Raises
+        ------
+        InputError
+            If the model knows no distance.
+        """
+        if self.model.distance is None:
+            raise InputError(
+                "the model knows no distance to its training set: it is older than that, or has no energy network with "
+                "hidden layers; train it again"
+            )
+        species, seen = self.model.species(geometry.centre_numbers), self.model.seen(geometry)
+        with torch.no_grad():
+            squares = self.model.distance.own_squares(self.hidden_values(geometry), species)
+            return with_neighbours(squares, seen, self.model.cutoff).sqrt()
+
+    def hidden_values(self, geometry: Geometry) -> Tensor:
+        """What the last hidden layer of the first network gives for the centres (n_centres, n_hidden), float64."""
+        model, network = self.model, self.model.heads.networks[0]
+        with torch.no_grad():
+            seen = model.seen(geometry)
+            features = model.features(seen) if self.by_torch else self._backend(seen).forward(seen)
+            inputs = model.network_inputs(features.double(), self._totals(seen).double())
+            return network.hidden_values(inputs, model.species(geometry.centre_numbers))
+
+    def _backend(self, geometry: Geometry) -> Backend:
+        """The back end for the features of a geometry, whatever the total charge."""
+        return self.backend_on(geometry.pair_vectors.device, self._total_charge)
 
     def _further(self, names: Collection[str], batch: Batch, geometry: Geometry, total: Total) -> dict[str, Tensor]:
         """Quantities besides energies, forces and virials."""

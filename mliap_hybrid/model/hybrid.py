@@ -21,6 +21,7 @@ from mliap_hybrid.features.interface import Featuriser
 from mliap_hybrid.model.heads import Head, Heads
 from mliap_hybrid.model.parameters import Parameter
 from mliap_hybrid.model.term import Term
+from mliap_hybrid.model.training_distance import TrainingDistance
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.species import species_by_number
 from mliap_hybrid.structure import Geometry
@@ -45,6 +46,7 @@ class HybridModel(torch.nn.Module):
         whitening: Whitening | None = None,
         total_charge_input: bool = False,
         environment: Environment = "all",
+        distance: TrainingDistance | None = None,
     ):
         """Put the parts together.
 
@@ -64,6 +66,8 @@ class HybridModel(torch.nn.Module):
             Whether the networks take the total charge of the structure as a last input.
         environment : {"all", "molecule"}
             What features and predicted parameters see.
+        distance : TrainingDistance, optional
+            To the training set, of what the first network of the energy says.
 
         Raises
         ------
@@ -79,6 +83,7 @@ class HybridModel(torch.nn.Module):
         self.terms = torch.nn.ModuleDict({term.kind: term for term in terms})
         self.total_charge_input = total_charge_input
         self.environment: Environment = environment
+        self.distance = distance
         taken = {name for term in terms for name in term.takes}
         predicted = [parameter.head for parameter in parameters if parameter.head is not None]
         if len(self.terms) != len(terms) or len(self.atomic_parameters) != len(parameters):
@@ -102,8 +107,13 @@ class HybridModel(torch.nn.Module):
 
     @property
     def needs_tags(self) -> bool:
-        """Whether a term asks which atom is which."""
-        return self.environment == "molecule" or any(term.needs_tags for term in self.all_terms)
+        """Whether a term asks which atom is which, or in which molecule."""
+        return self.needs_molecules or any(term.needs_tags for term in self.all_terms)
+
+    @property
+    def needs_molecules(self) -> bool:
+        """Whether features or a term ask which atoms are in one molecule."""
+        return self.environment == "molecule" or any(term.needs_molecules for term in self.all_terms)
 
     @property
     def has_centroid_stress(self) -> bool:

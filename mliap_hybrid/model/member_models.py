@@ -54,5 +54,6 @@ def _with_members(model: HybridModel, heads: Sequence[Head]) -> HybridModel:
         whitening=model.whitening,
         total_charge_input=model.total_charge_input,
         environment=model.environment,
+        distance=model.distance if heads[0].networks[0] is model.heads.networks[0] else None,
     )
     return exchanged.double().eval()

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.model.bounds import Bound, bound_of, describe_bound
+from mliap_hybrid.model.heads import Heads
 from mliap_hybrid.model.neutrality import Neutrality, neutrality_of
 from mliap_hybrid.model.parameter_descriptions import ConstantDescription, ParameterDescription, PredictedDescription
 from mliap_hybrid.structure import Geometry
@@ -49,6 +50,8 @@ class Parameter(torch.nn.Module, ABC):
 
     source: ClassVar[Literal["constant", "fitted", "predicted"]]
     """Where the number comes from."""
+    bound: Bound | None = None
+    """How far training may lead it; None where it does not."""
 
     def __init__(self, name: str, unit: str):
         super().__init__()
@@ -80,6 +83,20 @@ class Parameter(torch.nn.Module, ABC):
 
     def moments(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> Moments | None:
         """Where its first moment is, if not at the atoms; arguments as of `forward`. Collective if the parameter is."""
+        return None
+
+    def limits(self) -> tuple[Tensor, Tensor] | None:
+        """Lowest and highest value of each element (n_elements,); None where nothing but the numbers themselves is."""
+        return None
+
+    def coordinates_of_elements(self, heads: Heads) -> torch.nn.Parameter | None:
+        """What training moves to lead the values of whole elements (n_elements,), before the bound; None if nothing.
+
+        Parameters
+        ----------
+        heads : Heads
+            Of the model.
+        """
         return None
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> Parameter:
@@ -155,7 +172,7 @@ class FittedParameter(Parameter):
         bound : Bound
         """
         super().__init__(name, unit)
-        self.bound = bound
+        self.bound: Bound = bound
         self.register_buffer("start", start)
         self.coordinates = torch.nn.Parameter(torch.zeros_like(start))  # (n_elements,)
 
@@ -167,6 +184,14 @@ class FittedParameter(Parameter):
     def forward(self, geometry: Geometry, species: Tensor, head: Tensor | None) -> tuple[Tensor, Pullback]:
         """As in `Parameter`."""
         return self.values.index_select(0, species), _nothing
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """As in `Parameter`."""
+        return self.bound.limits(self.start)
+
+    def coordinates_of_elements(self, heads: Heads) -> torch.nn.Parameter:
+        """As in `Parameter`: all that is trained of it."""
+        return self.coordinates
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> ElementParameter:
         """As in `Parameter`: a constant."""
@@ -206,7 +231,7 @@ class PredictedParameter(Parameter):
             default.
         """
         super().__init__(name, unit)
-        self.bound = bound
+        self.bound: Bound = bound
         self.neutrality = neutrality
         self.register_buffer("start", start)
         self.register_buffer("typical", start if typical is None else typical)
@@ -239,6 +264,14 @@ class PredictedParameter(Parameter):
             return None
         between = self.neutrality.moments(self.bound.changes(start, head), geometry)
         return None if between is None else Moments(start, between)
+
+    def limits(self) -> tuple[Tensor, Tensor] | None:
+        """As in `Parameter`; a constraint leads beyond the bound of a single atom."""
+        return self.bound.limits(self.start) if self.neutrality is None else None
+
+    def coordinates_of_elements(self, heads: Heads) -> torch.nn.Parameter:
+        """As in `Parameter`: the offsets of its head."""
+        return heads[self.head].networks[0].offset
 
     def after_training(self, trained: Mapping[str, Parameter], typical: Mapping[str, Tensor]) -> PredictedParameter:
         """As in `Parameter`: with its mean in the frames."""

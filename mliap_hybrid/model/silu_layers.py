@@ -27,10 +27,15 @@ def sizes_of(layers: torch.nn.ModuleList) -> str:
 
 def apply_layers(layers: torch.nn.ModuleList, features: Tensor) -> Tensor:
     """What the layers make of features (n_atoms, n_inputs): (n_atoms, n_outputs)."""
+    return layers[-1](hidden_values(layers, features))
+
+
+def hidden_values(layers: torch.nn.ModuleList, features: Tensor) -> Tensor:
+    """What the last of them reads of features (n_atoms, n_inputs): (n_atoms, n_hidden)."""
     values = features
     for layer in layers[:-1]:
         values = torch.nn.functional.silu(layer(values))  # (n_atoms, n_hidden)
-    return layers[-1](values)
+    return values
 
 
 def initialise_small(layers: torch.nn.ModuleList) -> None:

@@ -11,7 +11,7 @@ or from cached features), in who communicates, and in whether the result must be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -48,6 +48,8 @@ class Total:
     """(n_centres, 3) e Å: of atoms, beside their charges."""
     polarisabilities: Callable[[], Tensor | None] = lambda: None
     """Computes dM/dE (n_structures, 3, 3), Å^3, at fixed places; None if nothing polarises. Collective."""
+    contributions: Mapping[str, Contribution] = field(default_factory=dict)
+    """Kind of each term -> what it gave, at fixed parameters."""
 
 
 def sum_of_terms(
@@ -137,6 +139,7 @@ def sum_of_terms(
         components=_components(terms, each),
         dipoles=total.dipoles,
         polarisabilities=polarisabilities,
+        contributions={term.kind: contribution for term, contribution in zip(terms, each, strict=True)},
     )
 
 

@@ -133,6 +133,8 @@ class Term(torch.nn.Module, ABC):
     """Whether the force of each pair is the derivative of its centre's energy alone, as heat fluxes need it."""
     needs_tags: ClassVar[bool] = False
     """Whether it asks which atom is which."""
+    needs_molecules: ClassVar[bool] = False
+    """Whether it asks which atoms are in one molecule."""
     takes: tuple[str, ...] = ()
     """Names of the parameters that its energy depends on."""
 
@@ -189,6 +191,14 @@ class Term(torch.nn.Module, ABC):
         Arguments as of `contribution`. Collective.
         """
         return None
+
+    def check(self, geometry: Geometry) -> None:
+        """Refuse structures that the energy is not meant for. Collective.
+
+        Raises
+        ------
+        InputError
+        """
 
     def constants(self, geometry: Geometry, with_virials: bool) -> Constants | None:
         """What training may keep of one frame; None if nothing."""

@@ -17,6 +17,7 @@ from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameters import KINDS, AtomicEnergy, Parameter
 from mliap_hybrid.model.terms.kinds import restore_term
+from mliap_hybrid.model.training_distance import TrainingDistance
 from mliap_hybrid.model.whitening import Whitening
 from mliap_hybrid.model_files.head_factory import make_head
 from mliap_hybrid.model_files.model_description import HeadDescription, ModelDescription
@@ -31,7 +32,7 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
     -------
     description : ModelDescription
     tensors : dict of str to Tensor
-        Weights of the networks, arrays of terms, and of the whitening if there is one.
+        Weights of the networks, arrays of terms, and of whitening and distance if there are any.
     """
     symbols = [chemical_symbols[z] for z in model.elements]
     described = [parameter.describe(symbols) for parameter in model.all_parameters]
@@ -43,12 +44,18 @@ def describe(model: HybridModel) -> tuple[ModelDescription, dict[str, Tensor]]:
         heads=[_describe_head(head) for head in model.heads],
         parameters=[each for each in described if each is not None],  # type: ignore[misc]
         terms=[term.describe() for term in model.all_terms],  # type: ignore[misc]
+        distance=None if model.distance is None else model.distance.description,
     )
     tensors: dict[str, Tensor] = {}
     for head in model.heads:
         tensors |= {name: value.detach().clone() for name, value in weights_of(head).items()}
     for term in model.all_terms:
         tensors |= {f"{term.kind}.{name}": value for name, value in term.arrays().items()}
+    if model.distance is not None:
+        tensors |= {
+            "distance.map": model.distance.map.detach().clone(),
+            "distance.shift": model.distance.shift.detach().clone(),
+        }
     if model.whitening is not None:
         tensors |= {
             "whitening.mean": model.whitening.mean.detach().clone(),
@@ -83,7 +90,10 @@ def build(description: ModelDescription, tensors: Mapping[str, Tensor]) -> Hybri
     arrays = {kind: _with_prefix(tensors, f"{kind}.") for kind in (term.kind for term in description.terms)}
     terms = [restore_term(term, arrays[term.kind], description.cutoff) for term in description.terms]
     others = description.total_charge_input, description.environment
-    return HybridModel(features, terms, by_head, heads, whitening, *others).double().eval()
+    distance = None
+    if description.distance is not None:
+        distance = TrainingDistance(tensors["distance.map"], tensors["distance.shift"], description.distance)
+    return HybridModel(features, terms, by_head, heads, whitening, *others, distance).double().eval()
 
 
 def weights_of(head: Head) -> dict[str, Tensor]:

@@ -21,4 +21,5 @@ def fold_whitening_into_networks(model: HybridModel) -> HybridModel:
         heads=heads,
         total_charge_input=model.total_charge_input,
         environment=model.environment,
+        distance=model.distance,
     ).eval()

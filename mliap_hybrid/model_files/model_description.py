@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mliap_hybrid.model.feature_description import FeatureDescription
 from mliap_hybrid.model.parameter_descriptions import AnyParameter, ConstantDescription, Name, PredictedDescription
 from mliap_hybrid.model.term import TermDescription
-from mliap_hybrid.model.terms.kinds import AnyTermDescription
+from mliap_hybrid.model.terms.kinds import AnyTermDescription, class_of
+from mliap_hybrid.model.training_distance import DistanceDescription
 from mliap_hybrid.model_files.upgrade import upgraded
 
 LayerSizes = list[Annotated[int, Field(gt=0, le=1_000_000)]]
@@ -65,6 +66,8 @@ class ModelDescription(BaseModel):
     """What the terms take, but the energies of the network, which are as the head `energy` gives them."""
     terms: list[AnyTermDescription]
     """What the energy is the sum of."""
+    distance: DistanceDescription | None = None
+    """The distance to the training set; None for models that know none, among them those of schema 8 and older."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +94,14 @@ class ModelDescription(BaseModel):
                 raise ValueError("expected networks on contractions where the features are moments, and only there")
             if of_moments and head.direct_hidden is not None:
                 raise ValueError("expected no direct forces where the features are moments")
+        return self
+
+    @model_validator(mode="after")
+    def _check_distance(self) -> ModelDescription:
+        """A distance is one of the hidden values of an energy network."""
+        energy = self.head("energy")
+        if self.distance is not None and (energy is None or not energy.hidden):
+            raise ValueError("expected a distance to the training set only beside an energy network with hidden layers")
         return self
 
     @property
@@ -135,11 +146,11 @@ class ModelDescription(BaseModel):
     def charges_of_runs(self) -> str | None:
         """Who sees to the energy of charges in a run.
 
-        None without charges; "input" where LAMMPS' own styles do, of fixed charges; "model" where charges follow the
-        atoms, or there are dipoles, which those styles do not know.
+        None where none is a part of the model; "input" where LAMMPS' own styles do, of fixed charges; "model" where
+        charges follow the atoms, or there are dipoles, which those styles do not know.
         """
         source = self.source("charge")
-        if source is None:
+        if source is None or self.term("electrostatics") is None:
             return None
         return "model" if source == "predicted" or self.term("dipoles") is not None else "input"
 
@@ -148,11 +159,11 @@ class ModelDescription(BaseModel):
         return next((term for term in self.terms if term.kind == kind), None)
 
     def without_term(self, kind: str, parameter: str) -> ModelDescription:
-        """The same without a term and the parameter that it alone takes, which must not be predicted."""
+        """The same without a term, and without a parameter that it takes unless others do; it must not be predicted."""
         terms = [term for term in self.terms if term.kind != kind]
-        return self.model_copy(
-            update={"terms": terms, "parameters": [p for p in self.parameters if p.name != parameter]}
-        )
+        others = {name for term in terms for name in class_of(term).takes}
+        parameters = [p for p in self.parameters if p.name != parameter or parameter in others]
+        return self.model_copy(update={"terms": terms, "parameters": parameters})
 
     def titles(self) -> list[str]:
         """Names of the terms of the energy, for people."""

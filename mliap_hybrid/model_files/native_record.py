@@ -69,6 +69,10 @@ class NativeRecord:
     n_features: int
     n_parameters: int
     """Of the networks and explicit terms; LAMMPS asks for these two."""
+    outside_distance: float | None = None
+    """Distance to the training set from which on an atom is outside; None where the first network knows none."""
+    neighbour_share: float = 0.0
+    """What a close neighbour's distance counts."""
 
     @property
     def predicts_charges(self) -> bool:
@@ -89,6 +93,8 @@ def encode_native(record: NativeRecord) -> bytes:
         "centroid_stress": np.int32(record.centroid_stress),
         "n_features": np.int32(record.n_features),
         "n_parameters": np.int32(record.n_parameters),
+        "outside_distance": np.float64(record.outside_distance or 0.0),
+        "neighbour_share": np.float64(record.neighbour_share),
         **arrays_of_potential(record.potential),
         **{f"charges.{name}": value for name, value in _arrays_of_charges(record.charges).items()},
     }
@@ -142,6 +148,8 @@ def decode_native(content: bytes, source: str) -> NativeRecord | None:
         centroid_stress=reader.flag("centroid_stress"),
         n_features=reader.whole("n_features", 1),
         n_parameters=reader.whole("n_parameters", 1, LARGEST_PARAMETERS),
+        outside_distance=reader.number("outside_distance") or None,
+        neighbour_share=reader.number("neighbour_share"),
     )
     reader.end()
     _check_charges_and_networks(record, reader)
@@ -170,3 +178,8 @@ def _check_charges_and_networks(record: NativeRecord, reader: ArrayReader) -> No
     reader.require((n_of_charges > 0) == predicts, "n_energy_networks", "networks that fit the charges")
     fixed = isinstance(record.charges, FixedChargeConstants)
     reader.require((potential.pairs.charge_products is not None) == fixed, "charges", "those of the pairs")
+    knows_distance = potential.networks[0].distance is not None
+    is_known = (record.outside_distance or 0.0) > 0.0 and record.neighbour_share >= 0.0
+    reader.require(
+        is_known if knows_distance else record.outside_distance is None, "outside_distance", "one where there is a map"
+    )

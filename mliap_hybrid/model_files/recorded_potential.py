@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mliap_hybrid.kernels.native_arrays import (
     ChargeSlopes,
     ContractionArrays,
+    DistanceArrays,
     FeatureArrays,
     InvariantArrays,
     NetworkArrays,
@@ -142,6 +143,8 @@ def _of_network(network: NetworkArrays) -> dict[str, Any]:
             "contraction.mixing": network.contraction.mixing,
             "contraction.own": network.contraction.own,
         }
+    if network.distance is not None:
+        arrays |= _with_prefix("distance", vars(network.distance))
     return arrays | ({} if network.by_charge is None else _with_prefix("by_charge", vars(network.by_charge)))
 
 
@@ -165,6 +168,15 @@ def _read_network(reader: ArrayReader, features: FeatureArrays) -> NetworkArrays
         by_charge=_read_slopes(reader.part("by_charge"), int(sizes[1]), n_elements)
         if reader.has("by_charge")
         else None,
+        distance=_read_distance(reader.part("distance"), sizes, n_elements) if reader.has("distance") else None,
+    )
+
+
+def _read_distance(reader: ArrayReader, sizes: NDArray[np.int32], n_elements: int) -> DistanceArrays:
+    reader.require(len(sizes) > 2, "map", "that of a network with hidden layers")
+    n_hidden = int(sizes[-2])
+    return DistanceArrays(
+        reader.floats("map", n_elements, n_hidden, n_hidden), reader.floats("shift", n_elements, n_hidden)
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Version of the manifest that this package writes; files of a newer one are refused."""
 
 

@@ -35,6 +35,9 @@ def summary(model: HybridModel) -> dict[str, str]:
         rows |= parameter.rows()
     for term in terms:
         rows |= {title: f"{rows[title]}; {remark}" for title, remark in term.remarks().items()}
+    if description.distance is not None:
+        limits = description.distance
+        rows["distance"] = f"to the training set: caution {limits.caution:.3g}, outside {limits.outside:.3g}"
     if model.total_charge_input:
         rows["total charge"] = "an input of the networks"
     return rows

@@ -57,6 +57,10 @@ def _expected(description: ModelDescription, n_features: int, found: Shapes) -> 
         matrix = found.get("whitening.matrix", (n_features, n_features))
         n_inputs = min(matrix[-1], n_features) if matrix else n_features  # components that were kept
         expected |= {"whitening.mean": (n_features,), "whitening.matrix": (n_features, n_inputs)}
+    energy = description.head("energy")
+    if description.distance is not None and energy is not None:
+        n_hidden = energy.hidden[-1]
+        expected |= {"distance.map": (n_elements, n_hidden, n_hidden), "distance.shift": (n_elements, n_hidden)}
     with torch.device("meta"):
         for head in description.heads:
             expected |= _of_head(head, n_inputs, int(description.total_charge_input), n_elements)

@@ -1,4 +1,4 @@
-"""From a trajectory to counts of molecules over time, the reactions between them, and their rates."""
+"""Counts of molecules over time, the reactions between them, and their rates: what was found, and its files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mliap_hybrid.errors import InputError
-from mliap_hybrid.reactions.bonds import BondCriteria, BondTracker
-from mliap_hybrid.reactions.events import Rate, RateCounter, Reaction, reactions_between
-from mliap_hybrid.reactions.molecules import Molecules, molecules_of
-from mliap_hybrid.reactions.trajectory import TimedFrame
+from mliap_hybrid.reactions.events import Rate, Reaction
+
+COUNTS, EVENTS, RATES = "counts.csv", "events.csv", "rates.csv"
+"""Names of the files."""
 
 
 @dataclass
@@ -27,6 +26,8 @@ class Analysis:
     events: list[tuple[float, Reaction]] = field(default_factory=list)
     """Time in ps of the frame in which a reaction is seen first, and the reaction."""
     rates: list[Rate] = field(default_factory=list)
+    ids: Sequence[int] | None = None
+    """Of the atoms, for the files; None: from 1, in their order."""
 
     @property
     def formulas(self) -> list[str]:
@@ -35,46 +36,6 @@ class Analysis:
         for counts in self.counts:
             most |= counts
         return sorted(most, key=lambda formula: (-most[formula], formula))
-
-
-def analyse(frames: Iterable[TimedFrame], criteria: BondCriteria) -> Analysis:
-    """Follow the molecules of a trajectory.
-
-    Parameters
-    ----------
-    frames : iterable of TimedFrame
-        Of the same atoms.
-    criteria : BondCriteria
-
-    Raises
-    ------
-    InputError
-        If atoms change or time goes back.
-    """
-    found, rates = Analysis(), RateCounter()
-    tracker: BondTracker | None = None
-    before: Molecules | None = None
-    for frame in frames:
-        atoms = frame.atoms
-        if tracker is None:
-            tracker = BondTracker(atoms.numbers, criteria)
-        elif frame.time <= found.times[-1]:
-            raise InputError(
-                f"step {frame.step} follows step {found.steps[-1]}: expected frames in the order of time, each once"
-            )
-        molecules = molecules_of(atoms.numbers, tracker.advance(atoms, frame.time))
-        if before is not None:
-            reactions = reactions_between(before, molecules)
-            found.events += [(frame.time, reaction) for reaction in reactions]
-            rates.add(reactions)
-            volume = float(atoms.cell.volume) if atoms.cell.rank == 3 else 0.0
-            rates.pass_time(found.counts[-1], frame.time - found.times[-1], volume)
-        found.steps.append(frame.step)
-        found.times.append(frame.time)
-        found.counts.append(molecules.counts())
-        before = molecules
-    found.rates = rates.rates()
-    return found
 
 
 def write_counts(analysis: Analysis, file: Path) -> None:
@@ -89,8 +50,12 @@ def write_counts(analysis: Analysis, file: Path) -> None:
 
 
 def write_events(analysis: Analysis, file: Path) -> None:
-    """A row for each reaction (CSV); atoms are counted from 1, as in LAMMPS."""
-    rows = ([f"{time:.6g}", one.equation, " ".join(str(i + 1) for i in one.atoms)] for time, one in analysis.events)
+    """A row for each reaction (CSV), with the IDs of its atoms."""
+    ids = analysis.ids
+    rows = (
+        [f"{time:.6g}", one.equation, " ".join(str(i + 1 if ids is None else ids[i]) for i in one.atoms)]
+        for time, one in analysis.events
+    )
     _write(file, ["time_ps", "reaction", "atoms"], rows)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mliap_hybrid.bonds import joined
+from mliap_hybrid.joined import joined
 from mliap_hybrid.reactions.molecules import Molecules
 
 AVOGADRO_CM3 = 0.602214076

@@ -9,7 +9,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
-from mliap_hybrid.bonds import joined
+from mliap_hybrid.joined import joined
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class ComparedFrame:
     """File and frame."""
     config_type: str | None = None
     """Kind of the structure; None where kinds were not asked for."""
+    distances: np.ndarray | None = None
+    """(n_atoms,): to the training set; None where the model does not know it."""
 
 
 @dataclass(frozen=True)
@@ -145,4 +147,5 @@ def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
         predictions=predictions,
         source=batch.sources[0] if batch.sources else "",
         config_type=batch.config_types[0] if batch.config_types else None,
+        distances=None if evaluator.model.distance is None else evaluator.training_distances(batch.geometry()).numpy(),
     )

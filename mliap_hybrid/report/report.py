@@ -9,11 +9,13 @@ from pathlib import Path
 from ase.data import chemical_symbols
 
 from mliap_hybrid.model.hybrid import HybridModel
+from mliap_hybrid.model.training_distance import DistanceDescription
 from mliap_hybrid.report import html_page as html
 from mliap_hybrid.report.error_tables import config_type_table, element_table, error_table, worst_frames_table
 from mliap_hybrid.report.evaluation import Evaluation
 from mliap_hybrid.report.learning_curves import write_learning_curve
 from mliap_hybrid.report.parity_plots import write_error_sizes, write_parity_plots
+from mliap_hybrid.report.reliability import reliability_table, write_reliability
 from mliap_hybrid.report.tables import Table
 from mliap_hybrid.version import __version__
 from mliap_hybrid.whole_file import whole_file
@@ -21,6 +23,11 @@ from mliap_hybrid.whole_file import whole_file
 ANGLE = (
     "The force angle is the mean angle between predicted and reference force, each atom weighted with the length of "
     "its reference force."
+)
+
+DISTANCE = (
+    "One number for each atom, whose root mean square over validation atoms is 1. A force error is large where it is "
+    "above three times that of the validation atoms. The line is the error that the distance stands for."
 )
 
 DETAILS = {
@@ -48,6 +55,8 @@ class Report:
     """Metrics file of the run, or of each member by its name."""
     settings: str | None = None
     """Training file of the run."""
+    distance: DistanceDescription | None = None
+    """Of the model, if it knows its distance to the training set."""
 
     def markdown(self, details: bool = True) -> str:
         """The tables, those of parts only with `details`, and for the test frames or the last set."""
@@ -55,10 +64,17 @@ class Report:
         parts = [f"# Errors\n\n{self.words}\n\n{error_table(self.evaluations).markdown()}"]
         if self.members:
             parts.append(f"Each member by itself:\n\n{error_table(self.members).markdown()}")
+        if (table := self.reliability) is not None:
+            parts.append(f"Distance to the training set:\n\n{table.markdown()}")
         for title, make in DETAILS.items() if details else ():
             if (table := make(evaluation)) is not None:
                 parts.append(f"## {title}, {name}\n\n{table.markdown()}")
         return "\n".join([*parts, f"{ANGLE}\n"] if details else parts)
+
+    @property
+    def reliability(self) -> Table | None:
+        """How far atoms are from the training set; None where the model does not know."""
+        return None if self.distance is None else reliability_table(self.evaluations, self.distance)
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
@@ -78,6 +94,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     parities = write_parity_plots(report.evaluations, folder)  # makes the folder
     sizes = write_error_sizes(report.evaluations, folder)
     curve = write_learning_curve(report.metrics, folder)
+    reliability = None if report.distance is None else write_reliability(report.evaluations, report.distance, folder)
     markdown, page = folder / "errors.md", folder / "report.html"
     parts = [
         html.facts(report.facts),
@@ -91,6 +108,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         html.heading("Size of the errors") if sizes else "",
         html.paragraph("Share of the values with a smaller error; a dot stands at the RMSE.") if sizes else "",
         html.pictures([sizes], width=368 * len(parities)) if sizes else "",
+        *_distances(report, reliability),
         html.heading("Learning curve") if curve else "",
         html.pictures([curve], width=368 * len(parities)) if curve else "",
         html.heading("Settings") if report.settings else "",
@@ -100,7 +118,19 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     for path, content in {markdown: report.markdown(), page: text}.items():
         with whole_file(path) as file:
             file.write(content.encode())
-    return [markdown, *parities, *(path for path in (sizes, curve) if path is not None), page]
+    return [markdown, *parities, *(path for path in (sizes, reliability, curve) if path is not None), page]
+
+
+def _distances(report: Report, picture: Path | None) -> list[str]:
+    """HTML of how far atoms are from the training set, and how their errors follow."""
+    if (table := report.reliability) is None:
+        return []
+    return [
+        html.heading("Distance to the training set"),
+        html.paragraph(DISTANCE),
+        html.table(table),
+        "" if picture is None else html.pictures([picture], width=368),
+    ]
 
 
 def _of_interest(evaluations: Mapping[str, Evaluation]) -> tuple[str, Evaluation]:
@@ -132,6 +162,7 @@ def model_facts(model: HybridModel) -> dict[str, str]:
         "cutoff": f"{model.cutoff:g} Å",
         "features": str(model.features.n_features),
         "weights": str(n_weights),
+        "distance to the training set": "known" if model.distance is not None else "not known",
         "forces": "gradient of the energy" if model.is_conservative else "direct: they do not conserve energy",
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.fitting.earlier_training import start_from
+from mliap_hybrid.fitting.element_coordinates import ElementCoordinates
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.objective import Objective
 from mliap_hybrid.fitting.optimisers.choice import make_steps
@@ -43,6 +44,8 @@ def make_trainer(
     model = make_trainable_model(settings, inputs.initial_fit, inputs.training)
     if inputs.start is not None:
         start_from(model, inputs.start, inputs.features, inputs.initial_fit.elements, inputs.training)
+    if inputs.coordinates is not None:
+        ElementCoordinates(model).move_to(inputs.coordinates)
     model = model.to(device_of_training(settings.device, group.rank))
     objective = Objective(
         model,

@@ -63,6 +63,8 @@ class TrainingInputs:
     """Noisy training frames that take turns with each other, if there are any."""
     start: EarlierTraining | None = None
     """A training whose weights networks start with."""
+    coordinates: Tensor | None = None
+    """(n,): where parameters of terms start for whole elements (`ElementCoordinates`); None: where the file says."""
 
 
 def prepare(

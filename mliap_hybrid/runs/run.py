@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mliap_hybrid.config import TrainingFile, write_training_file
 from mliap_hybrid.devices import device_of_training
 from mliap_hybrid.fitting.checkpoint import read_checkpoint, write_checkpoint
+from mliap_hybrid.fitting.distance_fit import fit_training_distance
 from mliap_hybrid.fitting.earlier_training import with_earlier_sizes
 from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.fitting.run_folder import RunFolder
@@ -22,6 +24,7 @@ from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run_log import RunLog
 from mliap_hybrid.runs.run_report import report_run
+from mliap_hybrid.runs.starts import find_start
 from mliap_hybrid.runs.training_data import load_data
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.version import __version__
@@ -112,6 +115,8 @@ def _train_networks(
             if backup is not None:
                 logger.info("The run that was in %s is now in %s", folder.path, backup)
         log.write_to(folder.log)
+    if settings.optimisation.starts > 1 and not all(checkpoints):
+        inputs = replace(inputs, coordinates=find_start(settings, inputs, folder, data, display, group))
 
     finished = [
         train_member(settings, number, inputs, batches, data, of_member, display, checkpoint, last_epoch, group)
@@ -121,6 +126,8 @@ def _train_networks(
         return None
     if len(folders) > 1:
         _join_members(folder, folders)
+    for which in ("best", "last"):
+        _add_distance(folder.checkpoint(which), batches)
     return report_run(folder, batches, display)
 
 
@@ -131,3 +138,10 @@ def _join_members(folder: RunFolder, members: Sequence[RunFolder]) -> None:
         epochs = {"epoch": [checkpoint.trainer["epoch"] for checkpoint in checkpoints]}
         model = committee_model([checkpoint.model for checkpoint in checkpoints])
         write_checkpoint(replace(checkpoints[0], model=model, trainer=epochs), folder.checkpoint(which))
+
+
+def _add_distance(path: Path, batches: dict[str, list[Batch]]) -> None:
+    """Write a checkpoint again, with the distance of its model to the training set."""
+    checkpoint = read_checkpoint(path)
+    checkpoint.model.distance = fit_training_distance(checkpoint.model, batches["train"], batches["validation"])
+    write_checkpoint(checkpoint, path)

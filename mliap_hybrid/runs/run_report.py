@@ -47,6 +47,7 @@ def report_run(folder: RunFolder, batches: Mapping[str, Sequence[Batch]], displa
         members=_of_members(best.model, batches, display) if n_members > 1 else {},
         metrics={f"member {number}": metrics for number, metrics in of_members.items()},
         settings=folder.config.read_text(encoding="utf-8"),
+        distance=None if best.model.distance is None else best.model.distance.description,
     )
     write_report(report, folder.report)
     logger.info("%s", report.markdown(details=False))

@@ -249,6 +249,18 @@ def apart_molecules(periodic: bool) -> Atoms:
     return Atoms("NaClClNa", positions, cell=np.diag([9.0, 9.5, 14.0]) if periodic else None, pbc=periodic)
 
 
+def molecules_in_a_box() -> Atoms:
+    """Eight named molecules of NaCl in one half of a box, some across its ends; the other half is empty."""
+    atoms, random = Atoms(cell=[18.0, 9.5, 9.5], pbc=True), np.random.default_rng(3)
+    for place in np.ndindex(2, 2, 2):
+        one = Atoms("NaCl", positions=[[0.0, 0.0, 0.0], [0.0, 0.0, 2.3]])
+        one.euler_rotate(*random.uniform(0.0, 360.0, 3))
+        one.translate(4.75 * np.array(place) + random.uniform(-0.3, 0.3, 3))
+        atoms += one
+    atoms.set_array("molecule", np.arange(16) // 2 + 1)
+    return atoms
+
+
 def network_of(n_inputs: int, random: torch.Generator, hidden: tuple[int, ...] = (8, 8)) -> AtomicNetwork:
     """A network for two elements, of random weights of a fixed size, in float64."""
     network = AtomicNetwork(n_inputs, hidden, n_elements=2).double()

@@ -32,6 +32,8 @@ class Found:
     """(n_total, 6)."""
     centroid_virials: np.ndarray
     """(n_total, 9)."""
+    distances: np.ndarray
+    """(n_centres,): squares of own distances to the training set; 0 where the model knows none."""
 
 
 class Lists:
@@ -63,7 +65,7 @@ class Lists:
     def evaluate(self, potential: NativePotential, slopes: np.ndarray | None = None, n_threads: int = 1) -> Found:
         """All sums; slopes (n_centres,) are derivatives by what charge networks say."""
         n = self.n_total
-        found = Found(0, 0.0, *(np.zeros(shape) for shape in (n, (n, 3), 6, (n, 6), (n, 9))))
+        found = Found(0, 0.0, *(np.zeros(shape) for shape in (n, (n, 3), 6, (n, 6), (n, 9), self.n_centres)))
         sums = Sums(
             unit=1.0,
             energies=_address(found.energies),
@@ -71,6 +73,7 @@ class Lists:
             virial=_address(found.virial),
             virials=_address(found.virials),
             centroid_virials=_address(found.centroid_virials),
+            distances=_address(found.distances),
         )
         of_charges = None if slopes is None else _address(slopes)
         found.error = open_library().mliap_potential_evaluate(
@@ -78,6 +81,13 @@ class Lists:
         )
         found.energy = sums.energy
         return found
+
+    def member_forces(self, potential: NativePotential, n_members: int) -> np.ndarray:
+        """Forces by each energy network alone (n_total, n_members, 3); ghosts have their own."""
+        forces = np.zeros((self.n_total, n_members, 3))
+        error = open_library().mliap_potential_members(potential.handle, ctypes.byref(self.atoms), 1, _address(forces))
+        assert error == 0
+        return forces
 
     def charges(self, potential: NativePotential, n_threads: int = 1) -> tuple[int, np.ndarray]:
         """An error code, and what the charge networks say (n_centres,)."""

@@ -43,6 +43,8 @@ def test_evaluate_prints_the_errors_of_a_file(trained, monkeypatch, capsys, tmp_
     assert (status, errors) == (0, "")
     row = next(line for line in output.splitlines() if line.startswith("| data"))
     assert row.split("|")[2].strip() == "3"
+    of_atoms = next(line for line in output.splitlines() if line.startswith("| atoms, data"))
+    assert of_atoms.split("|")[2].strip() == str(sum(map(len, ase.io.read(data, ":"))))
     assert (tmp_path / "plots" / "parity_forces.png").exists()
 
 

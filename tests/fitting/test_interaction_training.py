@@ -14,6 +14,7 @@ from mliap_hybrid.config.fitting import LossSettings
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import load_model
+from mliap_hybrid.fitting.global_search import GlobalSearch
 from mliap_hybrid.fitting.losses import squared_errors
 from mliap_hybrid.fitting.model_factory import make_trainable_model
 from mliap_hybrid.fitting.training_frames import join_frames
@@ -21,6 +22,7 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model_files.description import build, describe
 from mliap_hybrid.physics.combining import geometric_mean
 from mliap_hybrid.physics.slater_overlap import slater_overlap
+from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.runs.preparation import prepare
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import train
@@ -103,6 +105,31 @@ def test_terms_learn_what_they_are_of_the_interaction(tmp_path, coefficients):
     again = build(type(description).model_validate_json(description.model_dump_json()), tensors)
     assert again.environment == "molecule"
     assert torch.equal(Evaluator(again).predict(frame_to_batch(atoms, 9.0)).energies, found.energies)
+
+
+def test_training_starts_from_the_best_of_several_starts(tmp_path, monkeypatch):
+    """Of a global search, which a run that goes on does not do again."""
+    once = settings(tmp_path, optimisation={"epochs": 1, "charge_learning_rate": 1e-3})
+    several = {"epochs": 2, "charge_learning_rate": 1e-3, "starts": 3, "start_steps": 20}
+    file = settings(tmp_path, run=str(tmp_path / "several"), optimisation=several)
+    with Display() as display:
+        train(once, display)
+        train(file, display, last_epoch=1)
+        found = sorted((tmp_path / "several" / "starts").iterdir())
+        assert [path.name for path in found] == ["0.json", "1.json", "2.json"]
+        monkeypatch.setattr(GlobalSearch, "descend", None)
+        train(file, display, resume=True)
+    first, second = (read_metrics(run / "metrics.csv")[0]["validation_loss"] for run in (once.run, file.run))
+    assert second < 0.2 * first
+    text = (tmp_path / "several" / "report" / "starts.md").read_text()
+    assert "Global search: of 3 starts" in text
+    assert "| exchange_strength (eV)" in text
+
+
+def test_several_starts_need_parameters_to_start(tmp_path):
+    constant = {"coefficients": "constant"}
+    with pytest.raises(InputError, match=r"optimisation\.starts looks for parameters of terms, but none is fitted"):
+        settings(tmp_path, exchange_repulsion=constant, dispersion=constant, optimisation={"starts": 4})
 
 
 def test_energies_alone_are_those_beside_forces(tmp_path):

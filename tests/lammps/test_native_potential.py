@@ -14,7 +14,8 @@ from mliap_hybrid.lammps.unified import HybridUnified
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.heads import Head
 from mliap_hybrid.model.hybrid import HybridModel
-from mliap_hybrid.model.member_models import committee_model
+from mliap_hybrid.model.member_models import committee_model, member_models
+from mliap_hybrid.model.structures import forces_and_virials
 from mliap_hybrid.model.term import with_vectors
 from mliap_hybrid.model.term_section import TermContext
 from mliap_hybrid.model.terms.dispersion import DispersionSettings
@@ -24,6 +25,7 @@ from mliap_hybrid.model_files.folding import fold_whitening_into_networks
 from mliap_hybrid.model_files.model_file import Manifest
 from mliap_hybrid.testing.finite_differences import relative_difference
 from mliap_hybrid.testing.gdml_molecules import molecule_model
+from mliap_hybrid.testing.known_distances import with_distance
 from mliap_hybrid.testing.mliap_data import PluginData
 from mliap_hybrid.testing.models import (
     ION_CHARGES,
@@ -151,6 +153,34 @@ def test_charges_and_their_response(name, dtype):
     np.add.at(of_owners, arrays.owner, found.forces)
     np.testing.assert_allclose(of_owners, expected, atol=tolerance * np.abs(expected).max())
     assert lists.evaluate(potential).error != 0, "the response is not left out unseen"
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("name", MODELS | PREDICTING)
+def test_own_distances_are_those_of_the_definition(name, dtype):
+    model, atoms = fold_whitening_into_networks(with_distance((MODELS | PREDICTING)[name]())), structure()
+    assert not Lists(rank_arrays(atoms, 4.5, ELEMENTS)).evaluate(native(sodium_chloride_model())).distances.any()
+    arrays = rank_arrays(atoms, model.cutoff, ELEMENTS)
+    potential = native(model, Evaluator(model, dtype))
+    found = Lists(arrays).evaluate(potential, np.zeros(len(atoms)) if name in PREDICTING else None)
+    batch = frame_to_batch(atoms, model.cutoff)
+    hidden = Evaluator(model, by_torch=True).hidden_values(batch.geometry())
+    expected = model.distance.own_squares(hidden, model.species(batch.numbers)).numpy()[arrays.owner[arrays.iatoms]]
+    np.testing.assert_allclose(found.distances, expected, atol=TOLERANCES[dtype] * 1e3 * expected.max())
+
+
+@pytest.mark.parametrize("name", ["committee", "repulsion"])
+def test_forces_of_each_member(name):
+    """Those of the member's own model, less those of the repulsion, which all have."""
+    model, atoms = fold_whitening_into_networks(MODELS[name]()), structure()
+    arrays, members = rank_arrays(atoms, model.cutoff, ELEMENTS), member_models(model)
+    found = np.zeros((len(atoms), len(members), 3))
+    np.add.at(found, arrays.owner, Lists(arrays).member_forces(native(model), len(members)))
+    batch = frame_to_batch(atoms, model.cutoff)
+    of_networks = Evaluator(model).each_network(batch.geometry())
+    for member, (_, gradients) in enumerate(of_networks):
+        expected, _ = forces_and_virials(batch, batch.pair_vectors(), gradients)
+        np.testing.assert_allclose(found[:, member], expected, atol=1e-12 * float(expected.abs().max()))
 
 
 def cluster() -> Atoms:

@@ -25,6 +25,7 @@ from mliap_hybrid.model_files.native_file import read_native_file
 from mliap_hybrid.model_files.native_record import decode_native, encode_native
 from mliap_hybrid.model_files.safe_records import RECORDS, Records, read_records
 from mliap_hybrid.model_files.schema import digest_of
+from mliap_hybrid.testing.known_distances import with_distance
 from mliap_hybrid.testing.mliap_data import PluginData
 from mliap_hybrid.testing.models import direct_force_model
 from mliap_hybrid.testing.native_potentials import Lists
@@ -38,7 +39,10 @@ ELEMENTS = ["Na", "Cl"]
 def path(request, tmp_path_factory):
     """A model file of each kind."""
     file = tmp_path_factory.mktemp("models") / "model.pt"
-    export_model(MODELS[request.param](), file, dtype="float32" if "charges" in request.param else "float64")
+    model = MODELS[request.param]()
+    if request.param in ("short-range", "contractions"):
+        model = with_distance(model)
+    export_model(model, file, dtype="float32" if "charges" in request.param else "float64")
     return file
 
 

@@ -1,4 +1,4 @@
-"""Terms between molecules in LAMMPS: the numbers of Python by molecule IDs, and clear words where there are none."""
+"""Terms between molecules in LAMMPS: the numbers of Python by molecule IDs, and clear words where that cannot be."""
 
 from pathlib import Path
 
@@ -10,16 +10,32 @@ from ase.build import molecule
 from lammps_runs import run, run_well
 
 from mliap_hybrid.data.reading import frame_to_batch
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.features.none import NoFeatures
+from mliap_hybrid.lammps.check import check_models
 from mliap_hybrid.lammps.exporter import export_model
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.model.parameters import ElementParameter
-from mliap_hybrid.model.term_section import TermContext
+from mliap_hybrid.model.term_section import MadeTerm, TermContext
 from mliap_hybrid.model.terms.baseline import Baseline
+from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
+from mliap_hybrid.model.terms.electrostatics import Electrostatics
 from mliap_hybrid.model.terms.exchange_repulsion import ExchangeRepulsionSettings
+from mliap_hybrid.testing.models import (
+    charge_predicting_model,
+    molecules_in_a_box,
+    sodium_chloride_model,
+    with_term,
+)
 
 CUTOFF = 5.0
+
+NACL = {
+    "exchange_repulsion": {"strength": {"Na": 60.0, "Cl": 90.0}, "exponent": {"Na": 2.1, "Cl": 2.9}},
+    "charge_penetration": {"valence": {"Na": 1.0, "Cl": 7.0}, "exponent": {"Na": 2.1, "Cl": 2.9}},
+}
+"""Parameters of terms of sodium chloride."""
 
 
 def model() -> HybridModel:
@@ -71,6 +87,68 @@ def test_lammps_says_what_python_says(tmp_path, ranks):
     found = np.stack([frame["fx"], frame["fy"], frame["fz"]], axis=1)
     np.testing.assert_allclose(found, expected.forces, atol=1e-9)
     assert float(expected.energies[0]) > 0.05
+
+
+def sodium_chloride(term: str, source: str, charges: str, environment: str) -> HybridModel:
+    """A model with a term between molecules.
+
+    Parameters
+    ----------
+    term : str
+    source : str
+        constant or predicted: of its parameters.
+    charges : str
+        none, fixed or predicted.
+    environment : str
+        What networks see.
+    """
+    model = charge_predicting_model("increments") if charges == "predicted" else None
+    model = model or sodium_chloride_model(*([None] if charges == "none" else []))
+    sections = {"exchange_repulsion": ExchangeRepulsionSettings, "charge_penetration": ChargePenetrationSettings}
+    hidden = {"hidden": [8]} if source == "predicted" else {}
+    settings = sections[term](coefficients=source, pairs="between_molecules", **NACL[term], **hidden)
+    charge = model.parameter("charge")
+    made = {} if charge is None else {"electrostatics": MadeTerm(model.term(Electrostatics), (charge,))}
+    return with_term(model, settings.make(TermContext(model.elements, model.cutoff, made=made)), environment)
+
+
+CASES = {
+    "parameters of all neighbours": ("exchange_repulsion", "predicted", "none", "all"),
+    "parameters of the own molecule": ("exchange_repulsion", "predicted", "none", "molecule"),
+    "penetration, fixed charges": ("charge_penetration", "constant", "fixed", "all"),
+    "penetration, charges of the own molecule": ("charge_penetration", "predicted", "predicted", "molecule"),
+}
+
+
+@pytest.mark.mpi
+def test_any_number_of_ranks_says_what_python_says(tmp_path):
+    """Of molecules across the ends of the box, with ranks that have no atoms; charges by the exact sum."""
+    models = {name: sodium_chloride(*case) for name, case in CASES.items()}
+    paths = [tmp_path / f"{number}.pt" for number in range(len(CASES))]
+    for path, model in zip(paths, models.values(), strict=True):
+        export_model(model, path, coulomb_engine="exact", allow_small_box=True)
+    atoms = molecules_in_a_box()
+    compared = check_models([(path, atoms) for path in paths], ranks=(1, 2, 4))
+    for name, rows in zip(models, compared, strict=True):
+        exact = [row for row in rows if "PPPM" not in row.what]
+        assert len(exact) >= 12
+        assert all(row.ok for row in rows), (name, [row for row in rows if not row.ok])
+    batch = frame_to_batch(atoms, 4.5)
+    together = Evaluator(models["penetration, charges of the own molecule"]).total(batch.geometry())
+    assert together.contributions["charge_penetration"].energies.abs().max() > 0.1
+
+
+@pytest.mark.mpi
+def test_a_molecule_beyond_the_cutoff_is_refused(tmp_path):
+    """Of a run, by the rank that sees it; the second is eight atoms long."""
+    model = sodium_chloride("charge_penetration", "predicted", "predicted", "molecule")
+    export_model(model, tmp_path / "model.pt", coulomb_engine="exact", allow_small_box=True)
+    atoms = molecules_in_a_box()
+    atoms.set_array("molecule", np.array([1, 1, *[2] * 8, 3, 3, 4, 4, 5, 5]))
+    with pytest.raises(InputError, match=r"the molecule of atom \d+ reaches farther than the cutoff of 4.5 Å"):
+        Evaluator(model).predict(frame_to_batch(atoms, model.cutoff))
+    with pytest.raises(InputError, match=r"reaches farther than the cutoff of 4.5 Å.* molecule IDs of their own"):
+        check_models([(tmp_path / "model.pt", atoms)], ranks=(2,))
 
 
 @pytest.mark.mpi

@@ -53,7 +53,7 @@ class TestBetweenMolecules(TermTests):
     """Molecules of NaCl, far enough apart that images of one do not meet."""
 
     kind = "exchange_repulsion"
-    test_lammps_says_what_python_says = None  # tests/lammps/test_terms_between_molecules.py: it asks for molecule IDs
+    test_lammps_says_what_python_says = None  # with others in tests/lammps/test_terms_between_molecules.py
 
     def model(self):
         settings = ExchangeRepulsionSettings(

@@ -93,7 +93,7 @@ PENETRATION = {"valence": {"Na": 1.0, "Cl": 7.0}, "exponent": EXPONENTS}
 class TestPenetrationOfFixedCharges(TermTests):
     kind = "charge_penetration"
     tolerance = 1e-7
-    test_lammps_says_what_python_says = None  # as below, where it needs more
+    test_lammps_says_what_python_says = None  # with others in tests/lammps/test_terms_between_molecules.py
 
     def model(self):
         settings = ChargePenetrationSettings(coefficients="constant", **PENETRATION)
@@ -105,7 +105,7 @@ class TestPenetrationBetweenMolecules(TermTests):
 
     kind = "charge_penetration"
     tolerance = 1e-7
-    test_lammps_says_what_python_says = None  # tests/lammps/test_terms_between_molecules.py: it asks for molecule IDs
+    test_lammps_says_what_python_says = None  # with others in tests/lammps/test_terms_between_molecules.py
 
     def model(self):
         settings = ChargePenetrationSettings(
@@ -393,5 +393,3 @@ def test_mistakes_in_the_settings_are_told():
         ExchangeRepulsionSettings(strength={"C": 1.0})
     with pytest.raises(InputError, match=r"charge_transfer\.strength: expected a positive coefficient for O, found -1"):
         ChargeTransferSettings(coefficients="constant", strength={"O": -1.0}).make(TermContext((8,), 5.0))
-    with pytest.raises(InputError, match=r"charge_penetration needs charges.*found none"):
-        ChargePenetrationSettings(coefficients="constant").make(TermContext((8,), 5.0))

@@ -7,6 +7,7 @@ from ase.data import covalent_radii
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.reactions.bonds import BondCriteria, BondTracker
+from mliap_hybrid.reactions.of_trajectory import pairs_near
 
 SUM_OF_RADII = 2 * covalent_radii[1]
 CLOSE, BETWEEN, APART = 0.2 + SUM_OF_RADII, 0.5 + SUM_OF_RADII, 0.7 + SUM_OF_RADII
@@ -14,9 +15,9 @@ CLOSE, BETWEEN, APART = 0.2 + SUM_OF_RADII, 0.5 + SUM_OF_RADII, 0.7 + SUM_OF_RAD
 
 def bonded(distances, criteria=BondCriteria(), interval=1.0):
     """Whether two hydrogen atoms are bonded at each of these distances."""
-    tracker = BondTracker(np.array([1, 1]), criteria)
+    tracker = BondTracker(2, criteria.persistence)
     frames = [Atoms("H2", positions=[[0, 0, 0], [0, 0, distance]]) for distance in distances]
-    return [len(tracker.advance(frame, k * interval)) == 1 for k, frame in enumerate(frames)]
+    return [len(tracker.advance(*pairs_near(frame, criteria), k * interval)) == 1 for k, frame in enumerate(frames)]
 
 
 def test_between_the_two_distances_a_pair_stays_what_it_was():
@@ -49,7 +50,7 @@ def test_bonds_reach_through_the_walls_of_a_skewed_cell():
     atoms = Atoms("OH", positions=[[0.1, 0.1, 0.1], [0.1, 0.1, 0.1] - np.array([0, 0, 0.97])], cell=cell, pbc=True)
     atoms.wrap()
     assert np.linalg.norm(atoms.positions[1] - atoms.positions[0]) > 4.0
-    assert BondTracker(atoms.numbers, BondCriteria()).advance(atoms, 0.0).tolist() == [[0, 1]]
+    assert BondTracker(2, 0.0).advance(*pairs_near(atoms, BondCriteria()), 0.0).tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,6 @@ def test_impossible_criteria_are_refused(wrong):
         BondCriteria(**wrong)
 
 
-def test_other_atoms_are_refused():
-    tracker = BondTracker(np.array([1, 1]), BondCriteria())
-    with pytest.raises(InputError, match="not those of the first"):
-        tracker.advance(Atoms("HO", positions=[[0, 0, 0], [0, 0, 1]]), 0.0)
+def test_unknown_radii_are_refused():
+    with pytest.raises(InputError, match="radius of X is not known"):
+        pairs_near(Atoms("HX", positions=[[0, 0, 0], [0, 0, 1]]), BondCriteria())

@@ -9,10 +9,10 @@ from ase.build import molecule
 from ase.data import covalent_radii
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.reactions.analysis import analyse
 from mliap_hybrid.reactions.bonds import BondCriteria, BondTracker
 from mliap_hybrid.reactions.events import RateCounter, Reaction, reactions_between
 from mliap_hybrid.reactions.molecules import molecules_of
+from mliap_hybrid.reactions.of_trajectory import analyse, pairs_near
 from mliap_hybrid.reactions.trajectory import TimedFrame
 
 EDGE = 12.0
@@ -25,6 +25,10 @@ def line_of(positions, symbols="HHH"):
 
 def timed(structures, interval=0.1):
     return [TimedFrame(atoms, k, k * interval) for k, atoms in enumerate(structures)]
+
+
+def bonds_of(atoms, criteria=BondCriteria()):
+    return BondTracker(len(atoms), criteria.persistence).advance(*pairs_near(atoms, criteria), 0.0)
 
 
 def by_search(atoms, beyond):
@@ -47,14 +51,14 @@ def test_counts_equal_those_of_a_search(seed):
     atoms = Atoms(
         random.choice([1, 6, 8], 120), positions=random.uniform(0, EDGE, (120, 3)), cell=np.eye(3) * EDGE, pbc=True
     )
-    bonds = BondTracker(atoms.numbers, BondCriteria(0.3, 0.6)).advance(atoms, 0.0)
+    bonds = bonds_of(atoms, BondCriteria(0.3, 0.6))
     assert molecules_of(atoms.numbers, bonds).counts() == by_search(atoms, 0.3)
 
 
 def test_formulas_of_known_molecules():
     for name, formula in {"CH3CH2OH": "C2H6O", "H2O": "H2O", "HCN": "CHN", "CO2": "CO2"}.items():
         atoms = molecule(name)
-        bonds = BondTracker(atoms.numbers, BondCriteria()).advance(atoms, 0.0)
+        bonds = bonds_of(atoms)
         assert molecules_of(atoms.numbers, bonds).formulas == [formula]
 
 

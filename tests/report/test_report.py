@@ -14,11 +14,13 @@ from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.losses import SquaredErrors
 from mliap_hybrid.fitting.memory import available_memory, check_memory
 from mliap_hybrid.fitting.trainer import EpochResult
+from mliap_hybrid.model.training_distance import DistanceDescription
 from mliap_hybrid.report.error_tables import error_table
 from mliap_hybrid.report.evaluation import ComparedFrame, Evaluation, Parity, evaluation_of
 from mliap_hybrid.report.learning_curves import learning_curve_figure, write_learning_curve
 from mliap_hybrid.report.metrics import read_metrics
 from mliap_hybrid.report.parity_plots import write_error_sizes, write_parity_plots
+from mliap_hybrid.report.reliability import reliability_table
 from mliap_hybrid.report.report import Report, write_report
 from mliap_hybrid.runs.compared_runs import read_runs
 from mliap_hybrid.runs.metrics_file import MetricsFile
@@ -120,6 +122,31 @@ class HTMLTags(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+def test_reliability_of_distances(tmp_path):
+    """Four atoms of the test frames: errors of 1, 1, 4 and 5 times the usual one, at such distances."""
+    limits = DistanceDescription(outside=4.5, caution=2.0, force_error=0.1, n_atoms=4)
+    errors, labels = np.array([0.1, 0.1, 0.4, 0.5]), np.zeros((4, 3))
+    away = np.stack([errors, 0 * errors, 0 * errors], axis=1)
+    frame = ComparedFrame(
+        np.full(4, 11), {"forces": labels}, {"forces": away}, distances=np.array([1.0, 3.0, 1.5, 5.0])
+    )
+    unlabelled = ComparedFrame(np.full(2, 11), {}, {}, distances=np.array([0.5, 9.0]))
+    sets = {
+        "test": evaluation_of([frame]),
+        "data": evaluation_of([frame, unlabelled]),
+        "far": Evaluation(1, {}, [unlabelled]),
+    }
+    table = reliability_table(sets, limits)
+    assert [cell.strip() for cell in table.rows[0]] == ["atoms, test", "4", "5", "50", "25", "50", "50", "50"]
+    assert list(table.rows[1]) == ["atoms, data", "6", "9", "50", "33.3", "50", "50", "50"]
+    assert list(table.rows[2]) == ["atoms, far", "2", "9", "50", "50", "-", "-", "-"]
+    report = Report("title", "words", sets, distance=limits)
+    *_, page = write_report(report, tmp_path)
+    assert (tmp_path / "reliability.png").is_file()
+    assert "Distance to the training set" in page.read_text(encoding="utf-8")
+    assert reliability_table({"test": Evaluation(2, {})}, limits) is None
 
 
 def test_learning_curves_of_several_runs(tmp_path):

@@ -2,13 +2,15 @@
 #pragma once
 
 #include "blocks.h"
+#include "training_distance.h"
 
 namespace MLIAP_SIMD {
 
 // One gradient for each network, or that of their weighted sum.
 enum class Gradient { each, of_sum };
 
-// Energies of the centres of a block by network k, from its inputs in scratch.features; dE/d(input) -> scratch.slopes.
+// Energies of the centres of a block by network k, from its inputs in scratch.features; dE/d(input) -> scratch.slopes. The
+// first network tells the distances, too.
 template <class T, bool GRADIENT = true>
 void energy_of_block(const FeaturePlan<T> &plan, const Networks<T> &networks, int k, const Task &task, int64_t block,
                      int n, const int32_t *elements, Scratch<T, false> &scratch)
@@ -18,6 +20,10 @@ void energy_of_block(const FeaturePlan<T> &plan, const Networks<T> &networks, in
                                                       scratch.network, scratch.slopes);
   double *energies = task.energies + (k - task.first_network) * task.n_centres + block;
   for (int a = 0; a < n; a++) energies[a] = double(of_lanes[a]) + network.offset[elements[a]];
+  if (k > 0 || !task.distances || !network.distance) return;
+  const Vec<T> *hidden = scratch.network.values[network.n_layers - 2];  // which the way back leaves as it is
+  const Vec<T> squares = squared_distance<T>(network.distance, plan.n_elements, elements, hidden);
+  for (int a = 0; a < n; a++) task.distances[block + a] = double(squares[a]);
 }
 
 // What the gradient of network k counts in the sum, for each centre of a block.

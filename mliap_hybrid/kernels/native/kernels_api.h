@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised when a struct or a function changes, together with KERNELS_VERSION of ../library.py. */
-#define MLIAP_KERNELS_VERSION 6
+#define MLIAP_KERNELS_VERSION 7
 
 /* The version that the library was compiled with, to compare before any struct is handed over. */
 int32_t mliap_kernels_version(void);
@@ -65,6 +65,8 @@ typedef struct {
   const double *shift;   /* (sizes[0]) */
   const double *linear;  /* (n_elements, sizes[0]) */
   const double *offset;  /* (n_elements), eV */
+  const double *distance_map;   /* (n_elements, m, m) with the m outputs of the last hidden layer, or NULL */
+  const double *distance_shift; /* (n_elements, m): map times these outputs plus shift has the own distance as its length */
 } mliap_network_settings;
 
 /* Centres and their neighbours. */

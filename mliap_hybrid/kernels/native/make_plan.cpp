@@ -170,36 +170,58 @@ void OwnedPlan<T>::lay_out_network(const mliap_network_settings &settings)
   for (int l = 0; l < settings.n_layers; l++) {
     const int n_in = settings.sizes[l], n_out = settings.sizes[l + 1];
     LayerPlan<T> &layer = network.layers[l];
-    layer.n_inputs = round_up(n_in, kNetworkBlock);
-    layer.n_outputs = round_up(n_out, kNetworkBlock);
-    AlignedArray<T> forward(int64_t(layer.n_inputs) * layer.n_outputs);
+    layer = lay_out_map(weights, biases, n_in, n_out);
     AlignedArray<T> backward(int64_t(layer.n_inputs) * layer.n_outputs);
-    AlignedArray<T> bias(layer.n_outputs);
     const bool is_output = l == settings.n_layers - 1;
-    for (int o = 0; o < n_out; o++) {
-      bias[o] = T(biases[o]);
+    for (int o = 0; o < n_out; o++)
       for (int i = 0; i < n_in; i++) {
-        const T w = T(weights[int64_t(o) * n_in + i]);
-        forward[(int64_t(o / kNetworkBlock) * layer.n_inputs + i) * kNetworkBlock + o % kNetworkBlock] = w;
         // The output layer is a single row, which is all that its way back needs.
         const int64_t back = (int64_t(i / kNetworkBlock) * layer.n_outputs + o) * kNetworkBlock + i % kNetworkBlock;
-        backward[is_output ? i : back] = w;
+        backward[is_output ? i : back] = T(weights[int64_t(o) * n_in + i]);
       }
-    }
     weights += int64_t(n_in) * n_out;
     biases += n_out;
-    layer.weights = forward.data();
     layer.transposed = backward.data();
-    layer.biases = bias.data();
-    arrays_.push_back(std::move(forward));
     arrays_.push_back(std::move(backward));
-    arrays_.push_back(std::move(bias));
   }
+  if (settings.distance_map) lay_out_distance(settings, network);
   network.shift = keep(settings.shift, network.n_inputs);
   network.linear = keep(settings.linear, int64_t(features.n_elements) * network.n_inputs);
   offsets_.emplace_back(settings.offset, settings.offset + features.n_elements);
   network.offset = offsets_.back().data();
   networks.push_back(network);
+}
+
+template <class T>
+LayerPlan<T> OwnedPlan<T>::lay_out_map(const double *weights, const double *biases, int n_in, int n_out)
+{
+  LayerPlan<T> layer{};
+  layer.n_inputs = round_up(n_in, kNetworkBlock);
+  layer.n_outputs = round_up(n_out, kNetworkBlock);
+  AlignedArray<T> forward(int64_t(layer.n_inputs) * layer.n_outputs), bias(layer.n_outputs);
+  for (int o = 0; o < n_out; o++) {
+    bias[o] = T(biases[o]);
+    for (int i = 0; i < n_in; i++)
+      forward[(int64_t(o / kNetworkBlock) * layer.n_inputs + i) * kNetworkBlock + o % kNetworkBlock] =
+          T(weights[int64_t(o) * n_in + i]);
+  }
+  layer.weights = forward.data();
+  layer.biases = bias.data();
+  arrays_.push_back(std::move(forward));
+  arrays_.push_back(std::move(bias));
+  return layer;
+}
+
+template <class T>
+void OwnedPlan<T>::lay_out_distance(const mliap_network_settings &settings, NetworkPlan<T> &network)
+{
+  require(settings.n_layers > 1, "a distance of a network without hidden layers");
+  const int n = settings.sizes[settings.n_layers - 1];
+  std::vector<LayerPlan<T>> of_elements;
+  for (int64_t e = 0; e < features.n_elements; e++)
+    of_elements.push_back(lay_out_map(settings.distance_map + e * n * n, settings.distance_shift + e * n, n, n));
+  distances_.push_back(std::move(of_elements));
+  network.distance = distances_.back().data();
 }
 
 template <class T>

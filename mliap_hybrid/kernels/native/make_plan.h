@@ -47,6 +47,8 @@ struct OwnedPlan {
   void lay_out_invariants(const mliap_features_settings &settings);
   void lay_out_network(const mliap_network_settings &settings);
   void lay_out_contraction(const mliap_network_settings &settings, NetworkPlan<T> &network);
+  void lay_out_distance(const mliap_network_settings &settings, NetworkPlan<T> &network);
+  LayerPlan<T> lay_out_map(const double *weights, const double *biases, int n_in, int n_out);
   const T *keep(const double *values, int64_t n);
 
   std::vector<AlignedArray<T>> arrays_;
@@ -56,6 +58,7 @@ struct OwnedPlan {
   std::vector<Coupling> couplings_;
   std::vector<TripleTerm<T>> terms_;
   std::vector<std::vector<double>> offsets_;
+  std::vector<std::vector<LayerPlan<T>>> distances_;
 };
 
 }  // namespace mliap

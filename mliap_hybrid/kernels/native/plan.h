@@ -106,6 +106,7 @@ struct NetworkPlan {
   const T *shift;         // (n_inputs)
   const T *linear;        // (n_elements, n_inputs)
   const double *offset;   // (n_elements)
+  const LayerPlan<T> *distance;  // (n_elements), without the way back; null where there is none
 };
 
 // All networks of a handle; either all have a contraction, or none.
@@ -131,6 +132,7 @@ struct Task {
   int first_network, last_network;  // which networks network_values asks
   const double *weights;   // (n_networks, n_centres): of each network's gradient in weighted_energy; null: 1 / n_networks
   double *energies;        // (n_networks, n_centres), of the networks asked
+  double *distances;       // (n_centres): squares of own distances (training_distance.h); null where not asked for
   double *pair_gradients;  // (n_pairs, 3), or one such array for each network
   int64_t most_places;  // as `most_places` below says
   int *is_invalid;      // set to 1 where a distance is zero or not a number

@@ -87,8 +87,8 @@ double mean_value(const BlockOfAtoms &block, int n, int64_t a)
   return sum / n;
 }
 
-// Energies of the centres and gradients of the pairs by the networks.
-int evaluate_networks(const mliap_potential &potential, const double *slopes, BlockOfAtoms &block)
+// Energies of the centres and gradients of the pairs by the networks; squares of distances (n_centres) if asked for.
+int evaluate_networks(const mliap_potential &potential, const double *slopes, double *distances, BlockOfAtoms &block)
 {
   mliap::make_room(block.network_values, potential.n_networks * block.n_centres);
   mliap::make_room(block.gradients, 3 * block.n_pairs());
@@ -97,6 +97,7 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
   task.last_network = potential.n_networks;
   task.energies = block.network_values.data();
   task.pair_gradients = block.gradients.data();
+  task.distances = distances;
   if (slopes) {
     place_weights(potential, slopes, block);
     task.weights = block.weights.data();
@@ -109,18 +110,76 @@ int evaluate_networks(const mliap_potential &potential, const double *slopes, Bl
 }
 
 // All that the centres first ... last - 1 have, left in the block.
-int evaluate_block(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes, int64_t first,
-                   int64_t last, BlockOfAtoms &block)
+int evaluate_block(const mliap_potential &potential, const mliap_local_atoms &atoms, const double *slopes,
+                   double *distances, int64_t first, int64_t last, BlockOfAtoms &block)
 {
   try {
     if (!block.fill(atoms, potential.cutoff, first, last)) return mliap::kBadRow;
-    const int error = evaluate_networks(potential, slopes ? slopes + first : nullptr, block);
+    const int error = evaluate_networks(potential, slopes ? slopes + first : nullptr,
+                                        distances ? distances + first : nullptr, block);
     if (error != mliap::kNone) return error;
     for (const auto &term : potential.pair_terms) term->add_to(block);
     return mliap::kNone;
   } catch (const std::bad_alloc &) {
     return mliap::kNoMemory;
   }
+}
+
+// Gradients of the pairs by each network, left in the block.
+int evaluate_members(const mliap_potential &potential, const mliap_local_atoms &atoms, int64_t first, int64_t last,
+                     BlockOfAtoms &block)
+{
+  try {
+    if (!block.fill(atoms, potential.cutoff, first, last)) return mliap::kBadRow;
+    mliap::make_room(block.network_values, potential.n_networks * block.n_centres);
+    mliap::make_room(block.gradients, 3 * potential.n_networks * block.n_pairs());
+    mliap::Task task = block.task();
+    task.last_network = potential.n_networks;
+    task.energies = block.network_values.data();
+    task.pair_gradients = block.gradients.data();
+    return mliap::run_task(potential.features, mliap::Work::each_energy, task);
+  } catch (const std::bad_alloc &) {
+    return mliap::kNoMemory;
+  }
+}
+
+// dE/dr_p acts on the centre, and its opposite on the neighbour: forces (n_atoms, n_members, 3) by each of the first networks.
+void add_member_forces(const BlockOfAtoms &block, int n_members, double *forces)
+{
+  for (int m = 0; m < n_members; m++)
+    for (int64_t a = 0; a < block.n_centres; a++) {
+      double *of_centre = forces + 3 * (int64_t(block.atoms[a]) * n_members + m);
+      for (int64_t p = block.offsets[a]; p < block.offsets[a + 1]; p++) {
+        const double *gradient = block.gradients.data() + 3 * (m * block.n_pairs() + p);
+        double *of_neighbour = forces + 3 * (int64_t(block.neighbours[p]) * n_members + m);
+        for (int k = 0; k < 3; k++) {
+          of_centre[k] += gradient[k];
+          of_neighbour[k] -= gradient[k];
+        }
+      }
+    }
+}
+
+// Evaluate blocks of centres in threads, and add them up one after the other: evaluate(block, first, last), add(block).
+template <class Evaluate, class Add>
+int in_turns(const mliap_local_atoms &atoms, int32_t n_threads, Evaluate evaluate, Add add)
+{
+  const int64_t n = atoms.n_centres;
+  mliap::Turns turns;
+  const auto work = [&](int64_t, int64_t, int64_t) {
+    for (int64_t k = turns.take(); k * mliap::kCentreBlock < n; k = turns.take()) {
+      BlockOfAtoms &block = block_of_thread;
+      const int64_t first = k * mliap::kCentreBlock, last = std::min(n, first + mliap::kCentreBlock);
+      const int error = evaluate(block, first, last);
+      if (!turns.wait_for(k)) break;  // the thread that has failed tells why
+      if (error == mliap::kNone) add(block);
+      turns.finish(error != mliap::kNone);
+      if (error != mliap::kNone) return error;
+    }
+    return int(mliap::kNone);
+  };
+  const int64_t n_used = mliap::number_of_shares(n, mliap::kCentreBlock, kLeastBlocks, n_threads);
+  return mliap::share_among_threads(n_used, 1, 1, int32_t(n_used), work);
 }
 
 }  // namespace
@@ -163,20 +222,19 @@ MLIAP_EXPORT int mliap_potential_evaluate(const mliap_potential *potential, cons
 {
   const bool is_complete = potential->n_charge_networks() == 0 || atoms->n_centres == 0 || slopes;
   if (!is_complete) return mliap::kNoNetwork;
-  const int64_t n = atoms->n_centres;
-  mliap::Turns turns;
-  const auto work = [&](int64_t, int64_t, int64_t) {
-    for (int64_t k = turns.take(); k * mliap::kCentreBlock < n; k = turns.take()) {
-      BlockOfAtoms &block = block_of_thread;
-      const int64_t first = k * mliap::kCentreBlock, last = std::min(n, first + mliap::kCentreBlock);
-      const int error = evaluate_block(*potential, *atoms, slopes, first, last, block);
-      if (!turns.wait_for(k)) break;  // the thread that has failed tells why
-      if (error == mliap::kNone) mliap::add_block(block, *sums);
-      turns.finish(error != mliap::kNone);
-      if (error != mliap::kNone) return error;
-    }
-    return int(mliap::kNone);
+  const auto evaluate = [&](BlockOfAtoms &block, int64_t first, int64_t last) {
+    return evaluate_block(*potential, *atoms, slopes, sums->distances, first, last, block);
   };
-  const int64_t n_used = mliap::number_of_shares(n, mliap::kCentreBlock, kLeastBlocks, n_threads);
-  return mliap::share_among_threads(n_used, 1, 1, int32_t(n_used), work);
+  return in_turns(*atoms, n_threads, evaluate, [&](const BlockOfAtoms &block) { mliap::add_block(block, *sums); });
+}
+
+MLIAP_EXPORT int mliap_potential_members(const mliap_potential *potential, const mliap_local_atoms *atoms,
+                                         int32_t n_threads, double *forces)
+{
+  const auto evaluate = [&](BlockOfAtoms &block, int64_t first, int64_t last) {
+    return evaluate_members(*potential, *atoms, first, last, block);
+  };
+  return in_turns(*atoms, n_threads, evaluate, [&](const BlockOfAtoms &block) {
+    add_member_forces(block, potential->n_energy_networks, forces);
+  });
 }

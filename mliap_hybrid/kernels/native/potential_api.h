@@ -58,6 +58,7 @@ typedef struct {
   double *virial;           /* (6) */
   double *virials;          /* (n_atoms, 6): half of a pair's to both its atoms */
   double *centroid_virials; /* (n_atoms, 9): all of a pair's to its neighbour */
+  double *distances;        /* (n_centres): squares of own distances to the training set, set; of models that know them */
 } mliap_sums;
 
 typedef struct mliap_potential mliap_potential;
@@ -76,6 +77,12 @@ mliap_potential_charges_function mliap_potential_charges;
 typedef int mliap_potential_evaluate_function(const mliap_potential *potential, const mliap_local_atoms *atoms,
                                               int32_t n_threads, const double *slopes, mliap_sums *sums);
 mliap_potential_evaluate_function mliap_potential_evaluate;
+
+/* Forces by each of the energy networks alone in eV/Å, added to (n_atoms, n_energy_networks, 3): what the members of a
+ * committee differ in. Ghosts have their own. */
+typedef int mliap_potential_members_function(const mliap_potential *potential, const mliap_local_atoms *atoms,
+                                             int32_t n_threads, double *forces);
+mliap_potential_members_function mliap_potential_members;
 
 #ifdef __cplusplus
 }

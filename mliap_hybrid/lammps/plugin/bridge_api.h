@@ -11,10 +11,11 @@
 #define MLIAP_HYBRID_BRIDGE_API_H
 
 #include "../../kernels/native/potential_api.h"
+#include "species_api.h"
 
 #include <cstdint>
 
-#define MLIAP_BRIDGE_VERSION 9
+#define MLIAP_BRIDGE_VERSION 11
 
 extern "C" {
 
@@ -44,6 +45,12 @@ struct mliap_model {
   int32_t solves_coulomb;           // 1: in Python, by add_coulomb(); 0: in KSpace, by solve_coulomb()
   double smearing;                  // width of the Gaussian charges, in length units of the run
   const double *typical_charges;    // [nelements] to set KSpace up with, or null
+
+  // distances to the training set
+
+  int32_t knows_distance;
+  double outside;    // distance from which on an atom is outside of what the model knows
+  int32_t nmembers;    // # of networks whose mean the energy is
 };
 
 // how compute() evaluates a model without Python; filled by prepare() and valid until the next
@@ -53,6 +60,7 @@ struct mliap_native {
   const mliap_potential *potential;    // null: there is no such way, and Python computes
   mliap_potential_charges_function *charges;
   mliap_potential_evaluate_function *evaluate;
+  mliap_potential_members_function *members;
   const char *(*error)(int);    // what an error code of both means
   double energy_unit;           // of the run, in eV
   int32_t n_threads;
@@ -62,6 +70,10 @@ struct mliap_native {
   int32_t increments;               // 0: one shift of all atoms; 1: neighbors give each other charge
   double largest_change;            // |c| < this
   const double *starting_charges;   // [nelements]
+
+  // distances to the training set
+
+  double neighbor_share;    // what a close neighbor's counts
 };
 
 // one call of Pair::compute()
@@ -95,6 +107,8 @@ struct mliap_step {
 
   double *eatoms;    // [nlistatoms] energies, written by the model
   double energy;     // their sum, written by the model
+  double *distances;    // [nlistatoms] to the training set, written by the model, or null
+  double *member_forces;    // [ntotal][nmembers][3] by each network alone, added to, or null
 
   double cell[9];          // edge vectors a, b, c as rows
   double box_origin[3];
@@ -152,6 +166,13 @@ struct mliap_bridge {
   int (*prepare)(int32_t handle, mliap_step *, mliap_native *);
   int (*compute)(int32_t handle, mliap_step *);
   void (*close_model)(int32_t handle);
+
+  // of fix mliap/species, on the first rank alone
+
+  int (*open_species)(mliap_species *);
+  int (*follow_species)(int32_t handle, mliap_moment *);
+  int (*write_species)(int32_t handle);
+  void (*close_species)(int32_t handle);
 
   char message[8192];    // written by Python before it returns a failure
 };

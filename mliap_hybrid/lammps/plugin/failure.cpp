@@ -31,7 +31,7 @@ void LAMMPS_NS::stop_all_if_failed(LAMMPS *lmp, int status, std::string message)
   message.resize(length);
   MPI_Bcast(&message[0], length, MPI_CHAR, first, lmp->world);
   if (status == MLIAP_INPUT_ERROR) lmp->error->all(FLERR, message);
-  lmp->error->all(FLERR, "The model could not be opened by Python:\n{}", message);
+  lmp->error->all(FLERR, "Python ended with an exception:\n{}", message);
 }
 
 /* ----------------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include "kspace.h"
 #include "memory.h"
 #include "neighbor.h"
+#include "update.h"
 
 #include <algorithm>
 #include <cctype>
@@ -29,10 +30,13 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
     Pair(lmp), bridge(nullptr), model(), step(), native(), wants_native(true), checked_cell{},
-    cutoff(0.0), checks(lmp), field(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0)
+    cutoff(0.0), checks(lmp), field(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0),
+    guard(new Guard(lmp)), distance_flag(0), step_of_distances(-1), run_totals{}, spread_flag(0),
+    step_of_spreads(-1)
 {
   single_enable = 0;
   restartinfo = 0;
+  pvector = run_totals;
   one_coeff = 1;
   manybody_flag = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
@@ -74,6 +78,7 @@ void PairMLIAPUnified::allocate()
 
 /* ----------------------------------------------------------------------
    global settings: unified FILE [0|1] [total_charge Q] [trusted yes|no] [native yes|no] [field EX EY EZ]
+   and those of guard.h
 ------------------------------------------------------------------------- */
 
 void PairMLIAPUnified::settings(int narg, char **arg)
@@ -93,6 +98,7 @@ void PairMLIAPUnified::settings(int narg, char **arg)
   const char *total_charge = nullptr;
   bool trusted = false;
   wants_native = true;
+  guard.reset(new Guard(lmp));
   field.clear();
   for (int iarg = 3; iarg < narg; iarg += 2) {
     const std::string keyword = arg[iarg];
@@ -102,19 +108,21 @@ void PairMLIAPUnified::settings(int narg, char **arg)
       iarg += 2;
       continue;
     }
-    if (keyword != "total_charge" && keyword != "trusted" && keyword != "native")
-      error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", keyword);
     if (iarg + 2 > narg)
       utils::missing_cmd_args(FLERR, "pair_style mliap unified " + keyword, error);
+    if (guard->take(keyword, arg[iarg + 1])) continue;
     if (keyword == "trusted")
       trusted = utils::logical(FLERR, arg[iarg + 1], false, lmp);
     else if (keyword == "native")
       wants_native = utils::logical(FLERR, arg[iarg + 1], false, lmp);
-    else
+    else if (keyword == "total_charge")
       total_charge = arg[iarg + 1];
+    else
+      error->all(FLERR, "Unknown pair_style mliap unified keyword: {}", keyword);
   }
 
   open_model(arg[1], trusted);
+  guard->begin(arg[1], model.knows_distance, model.outside);
 
   if (total_charge) {
     if (!coulomb)
@@ -125,8 +133,7 @@ void PairMLIAPUnified::settings(int narg, char **arg)
     coulomb->total_charge = utils::numeric(FLERR, total_charge, false, lmp);
   }
 
-  nextra = field.given ? 3 : 0;    // the moment, for compute pair
-  pvector = field.moment;
+  nextra = (guard->is_on() ? 2 : 0) + (field.given ? 3 : 0);
   if (field.given && !coulomb && !model.point_charges)
     error->all(FLERR, "Keyword field of pair_style mliap unified is for models with charges, which {} has not",
                arg[1]);
@@ -288,18 +295,23 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
   else
     compute_in_python();
   if (!force->newton_pair) send_ghosts_home();
+  if (wants_distances()) use_distances();
+  if (field.given) std::copy_n(field.moment, 3, run_totals + nextra - 3);
 
   if (vflag_either && has_background() && force->kspace) add_background_virial(lmp, this);
   if (vflag_fdotr) virial_fdotr_compute();
 }
 
 /* ----------------------------------------------------------------------
-   for KSpace, which then looks at the charges
+   for KSpace, which then looks at the charges; for fix pair, which asks for
+   distances
 ------------------------------------------------------------------------- */
 
 void *PairMLIAPUnified::extract(const char *name, int &dim)
 {
   dim = 0;
+  if (strcmp(name, "distance_flag") == 0) return model.knows_distance ? &distance_flag : nullptr;
+  if (strcmp(name, "force_spread_flag") == 0) return model.nmembers > 1 ? &spread_flag : nullptr;
   if (!coulomb || strcmp(name, "cut_coul") != 0) return nullptr;
   coulomb->prepare_kspace(element_of_type);
   return &cutoff;
@@ -312,6 +324,10 @@ void *PairMLIAPUnified::extract(const char *name, int &dim)
 void *PairMLIAPUnified::extract_peratom(const char *name, int &ncol)
 {
   ncol = 0;
+  if (strcmp(name, "distance") == 0)
+    return step_of_distances == update->ntimestep ? distances.data() : nullptr;
+  if (strcmp(name, "force_spread") == 0)
+    return step_of_spreads == update->ntimestep ? spreads.data() : nullptr;
   if (!coulomb) return nullptr;
   if (strcmp(name, "charge") == 0) return atom->q;
   if (strcmp(name, "potential") == 0) return coulomb->potentials.data();
@@ -325,7 +341,9 @@ double PairMLIAPUnified::memory_usage()
   double bytes = Pair::memory_usage();
   bytes += centres.memory_usage() + pairs.memory_usage();
   const auto ndoubles =
-      eatoms.capacity() + of_centres.capacity() + bound_slopes.capacity() + changes.capacity();
+      eatoms.capacity() + of_centres.capacity() + bound_slopes.capacity() + changes.capacity() +
+      distances.capacity() + distances_of_centres.capacity() + spreads.capacity() +
+      member_forces.capacity();
   bytes += static_cast<double>(ndoubles) * sizeof(double);
   return bytes;
 }

@@ -1,6 +1,6 @@
 /* -*- c++ -*- ----------------------------------------------------------
    pair_style mliap unified FILE [0|1] [total_charge Q] [trusted yes|no]
-                                 [native yes|no] [field EX EY EZ]
+                                 [native yes|no] [field EX EY EZ] [guard warn|halt|dump ...]
    pair_coeff * * ELEMENT ...
 
    The model is a Python object, which is asked at setups and with new
@@ -18,6 +18,7 @@
 
 #include "bridge_api.h"
 #include "coulomb_solver.h"
+#include "guard.h"
 #include "listed_atoms.h"
 #include "neighbor_pairs.h"
 #include "run_checks.h"
@@ -101,6 +102,28 @@ class PairMLIAPUnified : public Pair {
   mliap_local_atoms local_atoms() const;
   void stop_if_failed(int) const;
   void stop_at_bad_distance() const;
+
+  // distances to the training set
+
+  std::unique_ptr<Guard> guard;
+  int distance_flag;                           // of fix pair: distances are wanted in this step
+  std::vector<double> distances;               // [ntotal], of the step
+  bigint step_of_distances;
+  std::vector<double> distances_of_centres;    // [nlistatoms], first squares of own ones
+  double run_totals[5];    // for compute pair: largest and mean with a guard, then the moment with a field
+
+  int spread_flag;                             // of fix pair, in the same way
+  std::vector<double> spreads;                 // [nlocal] of the forces of a committee's members
+  bigint step_of_spreads;
+  std::vector<double> member_forces;           // [ntotal][nmembers][3]
+
+  double *room_for_member_forces();
+  void find_spreads(double);
+  bool wants_distances() const;
+  double *room_for_distances();
+  void add_neighbors_to_distances();
+  void place_distances();
+  void use_distances();
 
   // charges that follow the atoms, without Python
 

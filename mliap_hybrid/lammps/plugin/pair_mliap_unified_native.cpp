@@ -59,9 +59,15 @@ void PairMLIAPUnified::compute_natively()
   sums.virial = vflag_global ? virial : nullptr;
   sums.virials = vflag_atom ? rows_of(vatom) : nullptr;
   sums.centroid_virials = cvflag_atom ? rows_of(cvatom) : nullptr;
+  sums.distances = room_for_distances();
   stop_if_failed(native.evaluate(native.potential, &atoms, native.n_threads, slopes, &sums));
   if (eflag_global) eng_vdwl += sums.energy;
+  if (sums.distances) add_neighbors_to_distances();
   if (field.given && !native.increments) field.add_to_atoms(this, centres);
+  if (double *const forces = room_for_member_forces()) {
+    stop_if_failed(native.members(native.potential, &atoms, native.n_threads, forces));
+    find_spreads(native.energy_unit);
+  }
 }
 
 /* ---------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ void PairMLIAPUnified::compute_in_python()
   std::fill_n(eatoms.begin(), centres.nlistatoms, 0.0);
   step.eatoms = eatoms.data();
   step.energy = 0.0;
+  step.distances = room_for_distances();
+  step.member_forces = room_for_member_forces();
 
   failure = nullptr;
   const int status = bridge->compute(model.handle, &step);
@@ -34,6 +36,7 @@ void PairMLIAPUnified::compute_in_python()
   if (field.given && !field.added)
     stop_one(lmp, "The model of pair style mliap does not act on the keyword field: leave it out");
   tally_energy();
+  if (step.member_forces) find_spreads(1.0);
 }
 
 /* ----------------------------------------------------------------------

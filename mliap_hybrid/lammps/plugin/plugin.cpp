@@ -1,8 +1,10 @@
 /* ----------------------------------------------------------------------
-   Registers pair style mliap with a LAMMPS that loads plugins.
+   Registers pair style mliap and fix mliap/species with a LAMMPS that loads
+   plugins.
    The style compiled into LAMMPS stays reachable as mliap/builtin
 ------------------------------------------------------------------------- */
 
+#include "fix_mliap_species.h"
 #include "kspace_handover.h"
 #include "pair_mliap_unified.h"
 
@@ -10,6 +12,7 @@
 #include "input.h"
 #include "lammps.h"
 #include "library.h"
+#include "modify.h"
 
 #include <cstdio>
 #include <cstring>
@@ -28,7 +31,7 @@ struct PluginDescription {
   const char *name;
   const char *info;
   const char *author;
-  Force::PairCreator creator;
+  void *creator;
   void *handle;
 };
 using Register = void (*)(PluginDescription *, void *);
@@ -57,11 +60,31 @@ static Pair *create_mliap(LAMMPS *lmp)
 static void register_pair(LAMMPS *lmp, void *handle, Register reg, const char *name,
                           const char *info, Force::PairCreator creator)
 {
-  PluginDescription plugin = {lmp->version, "pair", name, info, "mliap_hybrid", creator, handle};
+  PluginDescription plugin = {lmp->version,   "pair", name, info, "mliap_hybrid",
+                              reinterpret_cast<void *>(creator), handle};
   auto &pair_map = *lmp->force->pair_map;
   pair_map.erase(name);    // otherwise LAMMPS warns that a style is replaced
   reg(&plugin, lmp);
   pair_map[name] = creator;    // LAMMPS skips this if an earlier instance has registered the style
+}
+
+/* ---------------------------------------------------------------------- */
+
+static Fix *create_species(LAMMPS *lmp, int narg, char **arg)
+{
+  return new FixMLIAPSpecies(lmp, narg, arg);
+}
+
+/* ---------------------------------------------------------------------- */
+
+static void register_species(LAMMPS *lmp, void *handle, Register reg)
+{
+  const char *name = "mliap/species";
+  PluginDescription plugin = {lmp->version, "fix", name, "molecules and reactions in a run", "mliap_hybrid",
+                              reinterpret_cast<void *>(&create_species), handle};
+  lmp->modify->fix_map->erase(name);
+  reg(&plugin, lmp);
+  (*lmp->modify->fix_map)[name] = &create_species;
 }
 
 /* ----------------------------------------------------------------------
@@ -129,4 +152,5 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *p
   register_pair(lmp, handle, reg, "mliap", "models in Python (unified)", &create_mliap);
   if (builtin_mliap)
     register_pair(lmp, handle, reg, "mliap/builtin", "mliap of LAMMPS itself", builtin_mliap);
+  register_species(lmp, handle, reg);
 }

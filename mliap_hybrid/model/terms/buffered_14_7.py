@@ -6,7 +6,7 @@ terms of their own, it counts them twice.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -15,7 +15,7 @@ from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
 from mliap_hybrid.model.terms.free_atoms import contact_distances
 from mliap_hybrid.model.terms.pair_section import PairSection, Start
-from mliap_hybrid.model.terms.switched_pair_term import Pairs, SwitchedPairDescription, SwitchedPairTerm
+from mliap_hybrid.model.terms.switched_pair_term import CombiningPairTerm, SwitchedPairDescription
 from mliap_hybrid.physics.buffered_14_7 import buffered_14_7
 from mliap_hybrid.physics.combining import cubic_mean, harmonic_mean_of_means, waldman_hagler
 from mliap_hybrid.structure import Geometry
@@ -70,23 +70,11 @@ class Buffered147Description(SwitchedPairDescription):
     combining: Combining
 
 
-class Buffered147(SwitchedPairTerm):
+class Buffered147(CombiningPairTerm):
     """The buffered 14-7 potential with combined radii and depths."""
 
     kind = "buffered_14_7"
     takes = ("vdw_radius", "vdw_depth")
-
-    def __init__(self, cutoff: float, switch_width: float, pairs: Pairs = "all", combining: Combining = "hhg"):
-        """Make the term.
-
-        Parameters
-        ----------
-        cutoff, switch_width, pairs
-            As in `SwitchedPairTerm`.
-        combining : {"hhg", "waldman-hagler"}
-        """
-        super().__init__(cutoff, switch_width, pairs)
-        self.combining: Combining = combining
 
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
         """Energy (n_pairs,), eV, of two atoms."""
@@ -96,9 +84,4 @@ class Buffered147(SwitchedPairTerm):
 
     def describe(self) -> Buffered147Description:
         """As in `Term`."""
-        return Buffered147Description(combining=self.combining, **self.settings())
-
-    @classmethod
-    def restore(cls, description: Any, arrays: Any, cutoff: float) -> Buffered147:
-        """As in `Term`."""
-        return cls(cutoff, description.switch_width, description.pairs, description.combining)
+        return Buffered147Description(**self.settings())

@@ -22,7 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.model.molecule_size import check_molecules_within_cutoff
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term import Constants, Contribution
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
@@ -33,6 +33,8 @@ from mliap_hybrid.physics.coulomb import self_energies, smeared_kernel, smearing
 from mliap_hybrid.physics.penetration import penetration_energy
 from mliap_hybrid.structure import Geometry
 from mliap_hybrid.units import COULOMB_CONSTANT
+
+WITHIN = "charge_penetration takes off the Coulomb energy of charges within molecules"
 
 
 class ChargePenetrationSettings(PairSection):
@@ -55,21 +57,15 @@ class ChargePenetrationSettings(PairSection):
         Raises
         ------
         InputError
-            If there are no charges that are known or predicted, or a value is missing for an element.
+            If a value is missing for an element.
         """
         if self.coefficients == "none":
             return None
-        electrostatics = context.made.get("electrostatics")
-        charge = None if electrostatics is None else electrostatics.parameters[0]
-        if electrostatics is None or charge is None or charge.source == "fitted":
-            raise InputError(
-                "charge_penetration needs charges: expected electrostatics.charges from a table, from labels or "
-                f"predicted, found {'none' if charge is None else 'fitted'}"
-            )
+        electrostatics = context.made["electrostatics"]
         starts = self.starts(context.elements)
         smearing: float = electrostatics.term.smearing  # type: ignore[assignment]
         term = ChargePenetration(context.cutoff, self.switch_width, self.pairs, smearing)
-        return self.made(term, starts, (charge,))
+        return self.made(term, starts, electrostatics.parameters)
 
     def starts(self, elements: tuple[int, ...]) -> tuple[Start, Start]:
         """The parameters besides the charge."""
@@ -110,6 +106,11 @@ class ChargePenetration(SwitchedPairTerm):
         """
         super().__init__(cutoff, switch_width, pairs)
         self.smearing = smearing
+
+    def check(self, geometry: Geometry) -> None:
+        """As in `Term`: between molecules alone, these must lie within the cutoff."""
+        if self.pairs != "all":
+            check_molecules_within_cutoff(geometry, self.cutoff, WITHIN)
 
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
         """Energy (n_pairs,), eV, of two atoms, but for that of smeared charges."""

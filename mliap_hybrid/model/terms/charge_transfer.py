@@ -9,8 +9,7 @@ the names are those of Tinker.) In the second, an atom that gives and one that t
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,9 +17,9 @@ from torch import Tensor
 
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
-from mliap_hybrid.model.terms.free_atoms import contact_distances, density_exponents
+from mliap_hybrid.model.terms.free_atoms import contact_strengths, density_exponents
 from mliap_hybrid.model.terms.pair_section import PairSection, Start
-from mliap_hybrid.model.terms.switched_pair_term import Pairs, SwitchedPairDescription, SwitchedPairTerm
+from mliap_hybrid.model.terms.switched_pair_term import CombiningPairTerm, SwitchedPairDescription
 from mliap_hybrid.physics.combining import arithmetic_mean, geometric_mean
 from mliap_hybrid.structure import Geometry
 
@@ -60,11 +59,7 @@ class ChargeTransferSettings(PairSection):
             return None
         elements = context.elements
         exponents = self.table("exponent", self.exponent, elements, density_exponents(elements))
-        usual = {
-            z: CONTACT_ENERGY * math.exp(exponent * contact)
-            for z, exponent in zip(elements, exponents.tolist(), strict=True)
-            if (contact := contact_distances(elements).get(z)) is not None
-        }
+        usual = contact_strengths(elements, exponents, CONTACT_ENERGY, lambda x: torch.exp(-x))
         strengths = self.table("strength", self.strength, elements, usual)
         starts = (
             Start("transfer_strength", "eV", strengths, self.largest_ratio),
@@ -82,24 +77,12 @@ class ChargeTransferDescription(SwitchedPairDescription):
     combining: Combining
 
 
-class ChargeTransfer(SwitchedPairTerm):
+class ChargeTransfer(CombiningPairTerm):
     """-A exp(-b r)."""
 
     kind = "charge_transfer"
     component = "induction_energy"
     takes = ("transfer_strength", "transfer_exponent")
-
-    def __init__(self, cutoff: float, switch_width: float, pairs: Pairs = "all", combining: Combining = "combined"):
-        """Make the term.
-
-        Parameters
-        ----------
-        cutoff, switch_width, pairs
-            As in `SwitchedPairTerm`.
-        combining : {"combined", "separate"}
-        """
-        super().__init__(cutoff, switch_width, pairs)
-        self.combining: Combining = combining
 
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
         """Charge transfer (n_pairs,), eV, of two atoms."""
@@ -111,9 +94,4 @@ class ChargeTransfer(SwitchedPairTerm):
 
     def describe(self) -> ChargeTransferDescription:
         """As in `Term`."""
-        return ChargeTransferDescription(combining=self.combining, **self.settings())
-
-    @classmethod
-    def restore(cls, description: Any, arrays: Any, cutoff: float) -> ChargeTransfer:
-        """As in `Term`."""
-        return cls(cutoff, description.switch_width, description.pairs, description.combining)
+        return ChargeTransferDescription(**self.settings())

@@ -126,13 +126,11 @@ class DipoleSettings(TermSection):
         Raises
         ------
         InputError
-            If there are no charges, or no polarisability for an element, or one is not positive.
+            If there is no polarisability for an element, or one is not positive.
         """
         if not self.is_on:
             return None
-        electrostatics = context.made.get("electrostatics")
-        if electrostatics is None:
-            raise InputError("dipoles go with charges, but there are none: set electrostatics.charges")
+        electrostatics = context.made["electrostatics"]
         smearing: float = electrostatics.term.smearing  # type: ignore[assignment]
         reach = None if self.permanent == "none" else self.reach
         damping = None if self.induced == "none" else damping_of(self.damping, self._factor)

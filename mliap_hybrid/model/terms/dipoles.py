@@ -137,7 +137,7 @@ class Dipoles(Term):
         self.damping = damping
         self.tolerance = tolerance
         self.between_molecules = between_molecules
-        self.needs_tags = between_molecules  # type: ignore[misc]
+        self.needs_molecules = between_molecules  # type: ignore[misc]
         self.takes = (
             "charge",
             *(("bond_dipole",) if reach is not None else ()),

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from mliap_hybrid.model.parameter_values import ParameterValues
 from mliap_hybrid.model.term_section import MadeTerm, TermContext
-from mliap_hybrid.model.terms.free_atoms import contact_distances, density_exponents
+from mliap_hybrid.model.terms.free_atoms import contact_strengths, density_exponents
 from mliap_hybrid.model.terms.pair_section import PairSection, Start
 from mliap_hybrid.model.terms.switched_pair_term import SwitchedPairDescription, SwitchedPairTerm
 from mliap_hybrid.physics.combining import geometric_mean
@@ -54,11 +53,7 @@ class ExchangeRepulsionSettings(PairSection):
             return None
         elements = context.elements
         exponents = self.table("exponent", self.exponent, elements, density_exponents(elements))
-        usual = {
-            z: CONTACT_ENERGY / float(slater_overlap(torch.tensor(exponent * contact)))
-            for z, exponent in zip(elements, exponents.tolist(), strict=True)
-            if (contact := contact_distances(elements).get(z)) is not None
-        }
+        usual = contact_strengths(elements, exponents, CONTACT_ENERGY, slater_overlap)
         strengths = self.table("strength", self.strength, elements, usual)
         starts = (
             Start("exchange_strength", "eV", strengths, self.largest_ratio),

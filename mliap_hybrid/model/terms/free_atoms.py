@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ase.data.vdw import vdw_radii
+from torch import Tensor
 
 from mliap_hybrid.units import BOHR, HARTREE
 
@@ -28,6 +29,28 @@ def density_exponents(elements: Sequence[int]) -> dict[int, float]:
 def contact_distances(elements: Sequence[int]) -> dict[int, float]:
     """Atomic number -> twice the van der Waals radius in Å (as ASE has them: Alvarez; Bondi), where there is one."""
     return {z: 2.0 * float(vdw_radii[z]) for z in elements if math.isfinite(vdw_radii[z])}
+
+
+def contact_strengths(
+    elements: Sequence[int], exponents: Tensor, energy: float, decay: Callable[[Tensor], Tensor]
+) -> dict[int, float]:
+    """Atomic number -> strength A such that A decay(b r) of two like atoms is the energy where they are in contact.
+
+    Parameters
+    ----------
+    elements : sequence of int
+        Atomic numbers.
+    exponents : Tensor, shape (n_elements,), 1/Å
+        b.
+    energy : float, eV
+    decay : callable
+    """
+    contacts = contact_distances(elements)
+    return {
+        z: energy / float(decay(exponent * contacts[z]))
+        for z, exponent in zip(elements, exponents, strict=True)
+        if z in contacts
+    }
 
 
 def valence_electrons(elements: Sequence[int]) -> dict[int, float]:

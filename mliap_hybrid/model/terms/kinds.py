@@ -67,5 +67,9 @@ def restore_term(description: TermDescription, arrays: Mapping[str, Tensor], cut
     InputError
         If the arrays do not fit.
     """
-    kind = next(kind for kind in KINDS if kind.kind == description.kind)
-    return kind.restore(description, arrays, cutoff)
+    return class_of(description).restore(description, arrays, cutoff)
+
+
+def class_of(description: TermDescription) -> type[Term]:
+    """The kind of term that a description is one of."""
+    return next(kind for kind in KINDS if kind.kind == description.kind)

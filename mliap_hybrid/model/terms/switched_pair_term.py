@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 from torch import Tensor
@@ -60,7 +60,7 @@ class SwitchedPairTerm(PairTerm):
         self.cutoff = cutoff
         self.switch_width = switch_width
         self.pairs: Pairs = pairs
-        self.needs_tags = pairs == "between_molecules"  # type: ignore[misc]
+        self.needs_molecules = pairs == "between_molecules"  # type: ignore[misc]
 
     @abstractmethod
     def interaction(self, geometry: Geometry, distances: Tensor, parameters: ParameterValues) -> Tensor:
@@ -82,3 +82,29 @@ class SwitchedPairTerm(PairTerm):
     def of_both(geometry: Geometry, parameters: ParameterValues, name: str) -> tuple[Tensor, Tensor]:
         """Values (n_pairs,) of a parameter at the centre and at the neighbour of each pair."""
         return parameters[name].index_select(0, geometry.pair_i), parameters.of_neighbours(name)
+
+
+class CombiningPairTerm(SwitchedPairTerm):
+    """One with a choice of how parameters of two atoms are combined."""
+
+    def __init__(self, cutoff: float, switch_width: float, pairs: Pairs, combining: str):
+        """Say where it ends, and the choice.
+
+        Parameters
+        ----------
+        cutoff, switch_width, pairs
+            As in `SwitchedPairTerm`.
+        combining : str
+            One of those of the term's description.
+        """
+        super().__init__(cutoff, switch_width, pairs)
+        self.combining = combining
+
+    def settings(self) -> dict[str, Any]:
+        """As in `SwitchedPairTerm`, with the choice."""
+        return {**super().settings(), "combining": self.combining}
+
+    @classmethod
+    def restore(cls, description: Any, arrays: Any, cutoff: float) -> Self:
+        """As in `Term`."""
+        return cls(cutoff, description.switch_width, description.pairs, description.combining)

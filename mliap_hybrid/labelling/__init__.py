@@ -1,0 +1,1 @@
+"""Labels for structures from any calculator that ASE knows."""
