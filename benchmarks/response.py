@@ -35,7 +35,7 @@ Row = dict[str, str | float]
 
 FIELD = np.array([0.11, -0.07, 0.23])  # V/Å
 CELL = np.array([[11.4, 0.0, 0.0], [1.9, 11.2, 0.0], [-1.3, 2.2, 11.8]])
-STEP = 1e-3  # Å
+STEP = 1e-4  # Å
 
 START = """\
 units metal

@@ -45,7 +45,6 @@ def evaluate(
     from mliap_hybrid.data.label_warnings import label_warnings
     from mliap_hybrid.data.missing_labels import n_labelled_frames
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
-    from mliap_hybrid.errors import InputError
     from mliap_hybrid.report.error_tables import error_table
     from mliap_hybrid.report.evaluation import evaluate as compare
     from mliap_hybrid.report.parity_plots import write_parity_plots
@@ -66,8 +65,6 @@ def evaluate(
     given = {label: key for label, key in options.items() if key is not None}
     frames = read_frames(data)
     keys = comparable_labels(keys, given, frames, list(potential.atomic_parameters))
-    if keys.electric_field is not None and potential.parameter("charge") is None:
-        raise InputError(f"{model} has no charges that the field '{keys.electric_field}' would act on: leave it out")
     counts = n_labelled_frames(frames, keys)
     with console_display() as display:
         batches = [frame_to_batch(frame, potential.cutoff, keys, units, allow_missing=True) for frame in frames]

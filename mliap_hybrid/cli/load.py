@@ -96,12 +96,14 @@ def comparable_labels(
     Raises
     ------
     InputError
-        If no frame has a label whose name was given, or none has any label.
+        If no frame has a label whose name was given, or none has any label; if a field is named that acts on nothing.
     """
     quantities = quantity_of_key()
     given_forms = {key for label in given if label in quantities for key in quantities[label].keys}
     # Of several forms of a label the one that is given counts.
     keys = keys.model_copy(update=dict.fromkeys(given_forms) | dict(given))
+    if keys.electric_field is not None and "charge" not in parameters:
+        raise InputError(f"the model has no charges that the field '{keys.electric_field}' would act on: leave it out")
     found = {
         label
         for label, has in frames_with_labels(frames, keys).items()

@@ -247,6 +247,7 @@ def test_missing_data_is_one_sentence(script, tmp_path, last_words):
     assert "nowhere" in last_words(script, "--data", str(tmp_path / "nowhere"))
 
 
+@pytest.mark.slow
 def test_response(tmp_path):
     """Forces in a field are derivatives of the energy; the polarisability is that of finite fields."""
     rows = rows_of("response.py", tmp_path / "rows.json", "--quick")

@@ -114,4 +114,4 @@ def test_evaluate_in_a_field(exported, monkeypatch, capsys, tmp_path):
     options = ("--electric-field-key", "field")
     status, _, error = run(monkeypatch, capsys, "evaluate", tmp_path / "plain.pt", tmp_path / "field.extxyz", *options)
     assert status == 1
-    assert "has no charges that the field 'field' would act on" in error
+    assert "the model has no charges that the field 'field' would act on" in error

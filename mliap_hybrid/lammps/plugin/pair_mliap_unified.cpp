@@ -31,12 +31,12 @@ static_assert(sizeof(tagint) == sizeof(int32_t), "the bridge passes atom IDs as 
 PairMLIAPUnified::PairMLIAPUnified(LAMMPS *lmp) :
     Pair(lmp), bridge(nullptr), model(), step(), native(), wants_native(true), checked_cell{},
     cutoff(0.0), checks(lmp), field(lmp), exchanged(nullptr), row_length(0), column(0), ncolumns(0),
-    guard(new Guard(lmp)), distance_flag(0), step_of_distances(-1), guard_totals{}, spread_flag(0),
+    guard(new Guard(lmp)), distance_flag(0), step_of_distances(-1), run_totals{}, spread_flag(0),
     step_of_spreads(-1)
 {
   single_enable = 0;
   restartinfo = 0;
-  pvector = guard_totals;
+  pvector = run_totals;
   one_coeff = 1;
   manybody_flag = 1;
   centroidstressflag = CENTROID_NOTAVAIL;
@@ -123,7 +123,6 @@ void PairMLIAPUnified::settings(int narg, char **arg)
 
   open_model(arg[1], trusted);
   guard->begin(arg[1], model.knows_distance, model.outside);
-  nextra = guard->is_on() ? 2 : 0;
 
   if (total_charge) {
     if (!coulomb)
@@ -134,8 +133,7 @@ void PairMLIAPUnified::settings(int narg, char **arg)
     coulomb->total_charge = utils::numeric(FLERR, total_charge, false, lmp);
   }
 
-  nextra = field.given ? 3 : 0;    // the moment, for compute pair
-  pvector = field.moment;
+  nextra = (guard->is_on() ? 2 : 0) + (field.given ? 3 : 0);
   if (field.given && !coulomb && !model.point_charges)
     error->all(FLERR, "Keyword field of pair_style mliap unified is for models with charges, which {} has not",
                arg[1]);
@@ -298,6 +296,7 @@ void PairMLIAPUnified::compute(int eflag, int vflag)
     compute_in_python();
   if (!force->newton_pair) send_ghosts_home();
   if (wants_distances()) use_distances();
+  if (field.given) std::copy_n(field.moment, 3, run_totals + nextra - 3);
 
   if (vflag_either && has_background() && force->kspace) add_background_virial(lmp, this);
   if (vflag_fdotr) virial_fdotr_compute();

@@ -110,7 +110,7 @@ class PairMLIAPUnified : public Pair {
   std::vector<double> distances;               // [ntotal], of the step
   bigint step_of_distances;
   std::vector<double> distances_of_centres;    // [nlistatoms], first squares of own ones
-  double guard_totals[2];                      // largest and mean, for compute pair
+  double run_totals[5];    // for compute pair: largest and mean with a guard, then the moment with a field
 
   int spread_flag;                             // of fix pair, in the same way
   std::vector<double> spreads;                 // [nlocal] of the forces of a committee's members

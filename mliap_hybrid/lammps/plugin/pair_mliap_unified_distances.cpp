@@ -75,7 +75,7 @@ void PairMLIAPUnified::use_distances()
   step_of_distances = update->ntimestep;
   if (!guard->is_on()) return;
   const bool found = guard->finds(centres, distances_of_centres.data());
-  if (comm->me == 0) std::copy_n(guard->totals, 2, guard_totals);    // compute pair adds up all ranks
+  if (comm->me == 0) std::copy_n(guard->totals, 2, run_totals);    // compute pair adds up all ranks
   if (!found) return;
   if (guard->writes_structures()) forward_exchange(distances.data(), 1);
   guard->act(centres, distances, element_names, cutoff);
