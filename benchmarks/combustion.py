@@ -87,7 +87,8 @@ def rows_of_errors(frames: Path, evaluator: Evaluator) -> Iterator[Row]:
 
 def rows_of_flame(folder: Path, n_steps: int) -> Iterator[Row]:
     """Heat 256 H and 128 O from 300 to 3000 K, hold and cool them, and count the water."""
-    settings = f"variable model index model.pt\nvariable steps index {n_steps}\nvariable out index flame\nvariable guard index warn\n"
+    variables = {"model": "model.pt", "steps": n_steps, "out": "flame", "guard": "warn"}
+    settings = "".join(f"variable {name} index {value}\n" for name, value in variables.items())
     (folder / "in.flame").write_text(settings + (ROOT / "lammps_inputs" / "in.h2_combustion").read_text())
     output = run_lammps(folder / "in.flame", timeout=4.0 * 3600.0)
     with (folder / "flame" / "species" / "counts.csv").open() as stream:
