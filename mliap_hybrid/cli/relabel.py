@@ -34,12 +34,10 @@ def relabel(
     Frames are written as soon as they are done, in eV and Å. A command that was stopped goes on where it ended; frames
     that fail are told and tried again the next time. Labels that the structures have are left out.
     """
-    import yaml
-
     from mliap_hybrid.cli.console import console_display
     from mliap_hybrid.data.reading import read_frames
     from mliap_hybrid.errors import InputError, did_you_mean
-    from mliap_hybrid.labelling.calculators import CalculatorSource
+    from mliap_hybrid.labelling.calculators import CalculatorSource, plain_value
     from mliap_hybrid.labelling.relabel import relabel as label_all
     from mliap_hybrid.labelling.single_point import SHAPES
 
@@ -48,10 +46,12 @@ def relabel(
         name, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting}: expected name=value")
-        options[name] = yaml.safe_load(value)
+        options[name] = plain_value(value)
     for label in further or ():
         if label not in SHAPES:
             raise InputError(f"--label {label}: {did_you_mean(label, SHAPES)}")
+    if any(file.resolve() == output.resolve() for file in data):
+        raise InputError(f"--output {output} is one of the files to label: name another one")
     frames = [frame.atoms for frame in read_frames(data)[::every]]
     with console_display() as display:
         source = CalculatorSource(calculator, options)

@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ase.calculators.calculator import get_calculator_class, names
 
 from mliap_hybrid.errors import InputError, did_you_mean
 
 ENTRY_POINTS = "mliap_hybrid.calculators"
 """Group in which a package may offer a calculator under a short name."""
+
+
+def plain_value(text: str) -> Any:
+    """What a person means by a value: a number, true, false, null, a list or mapping in brackets, or else the text.
+
+    YAML 1.1 takes 1e-5 for a text and 1:30 for ninety.
+
+    Raises
+    ------
+    InputError
+        If brackets are not closed.
+    """
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    if text in ("true", "false", "null") or text[:1] in ("[", "{"):
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"the value {text} cannot be read: {' '.join(str(error).split())}") from None
+    return text
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,11 @@ class CalculatorSource:
     """`package.module:Class`, `file.py:function`, a name of `ENTRY_POINTS`, or one that ASE knows, such as emt."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What it is made with."""
+
+    def in_words(self, further: Sequence[str] = ()) -> str:
+        """The name, what it is made with, and what is asked for beside energy, forces and stress, without blanks."""
+        options = [f"{name}={value}".replace(" ", "") for name, value in sorted(self.options.items())]
+        return ",".join([self.name, *options, *sorted(further)])
 
     def make(self) -> Any:
         """A new calculator.
@@ -47,8 +76,8 @@ class CalculatorSource:
         return calculator
 
     def _factory(self) -> Any:
-        place, colon, attribute = self.name.rpartition(":")
-        if colon:
+        place, _, attribute = self.name.rpartition(":")
+        if place:
             return _attribute(place, attribute)
         offered = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
         try:
@@ -60,6 +89,10 @@ class CalculatorSource:
             raise InputError(
                 f"the calculator {self.name} cannot be imported: {type(error).__name__}: {error}"
             ) from error
+        if self.name.endswith(".py"):
+            raise InputError(
+                f"{self.name} is a file: name what makes the calculator, too, as in {self.name}:calculator"
+            )
         raise InputError(
             f"there is no calculator {self.name!r}: {did_you_mean(self.name, [*offered, *names])}, or name it as "
             "package.module:Class or file.py:function"

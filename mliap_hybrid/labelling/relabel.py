@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,10 +17,13 @@ from ase.io import iread, write
 
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.labelling.calculators import CalculatorSource
-from mliap_hybrid.labelling.single_point import Labeller, bare
+from mliap_hybrid.labelling.single_point import KEPT, Labeller, bare
 
 NUMBER = "frame"
 """Entry of a labelled frame: which one of those that were asked for it is, from 0."""
+
+CALCULATOR = "labelled_by"
+"""Entry of a labelled frame: the calculator, how it was made, and what it was asked for."""
 
 Track = Callable[[Iterable[Any], str], Iterator[Any]]
 
@@ -67,10 +71,13 @@ def relabel(
     Raises
     ------
     InputError
-        If the calculator cannot be made, a process ends by itself, or the file has other structures.
+        If the calculator cannot be made, a process ends by itself, or the file is of other structures, by another
+        calculator, or not of this command at all.
     """
+    _check_output(output)
     structures = [bare(frame) for frame in frames]
-    done = _labelled_before(output, structures)
+    by = source.in_words(further)
+    done = _labelled_before(output, structures, by)
     outcome = Outcome(len(done))
     waiting = {number: structure for number, structure in enumerate(structures) if number not in done}
     if not waiting:
@@ -86,7 +93,7 @@ def relabel(
                 if isinstance(result, str):
                     outcome.failures[number] = result
                     continue
-                result.info[NUMBER] = number
+                result.info |= {NUMBER: number, CALCULATOR: by}
                 write(output, result, format="extxyz", append=True)
                 outcome.n_now += 1
         except BrokenProcessPool as error:
@@ -126,48 +133,78 @@ def _label(structure: Atoms) -> Atoms | str:
         return _of_process.label(structure)
     except InputError as error:
         return str(error)
+    except SystemExit as error:
+        return f"the calculator ended the program ({error.code})"
 
 
-def _labelled_before(output: Path, structures: Sequence[Atoms]) -> set[int]:
-    """Numbers of the frames in a file that is there, whose last one is taken off if it is not complete."""
-    if not output.exists():
+def _check_output(output: Path) -> None:
+    """Refuse names that frames cannot be added to."""
+    if output.suffix not in (".extxyz", ".xyz"):
+        raise InputError(f"--output is {output}: expected a name that ends with .extxyz, to which frames can be added")
+    if output.is_dir():
+        raise InputError(f"--output is {output}, which is a folder: expected a file")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output.parent} cannot be made: {error.strerror}") from error
+
+
+def _labelled_before(output: Path, structures: Sequence[Atoms], by: str) -> set[int]:
+    """Numbers of the frames in a file that is there, whose last one is taken off if it is not complete.
+
+    A file that is not of these structures and this calculator is left as it is.
+    """
+    if not output.exists() or not output.stat().st_size:
         return set()
-    _take_off_rest(output)
-    if not output.stat().st_size:
-        return set()
+    content = output.read_bytes()
+    whole = _complete(content)
+    rest = content[whole:].lstrip()
+    try:
+        frames = list(iread(io.StringIO(content[:whole].decode()), format="extxyz")) if whole else []
+    except Exception as error:  # whatever ASE raises
+        raise _other_file(output) from error
+    if rest and not rest.split(b"\n")[0].strip().isdigit():
+        raise _other_file(output)
     found: set[int] = set()
-    for atoms in iread(output, format="extxyz"):
-        number = atoms.info.get(NUMBER)
-        if number is None or not 0 <= number < len(structures) or not _same(atoms, structures[number]):
+    for atoms in frames:
+        if NUMBER not in atoms.info or not 0 <= (number := int(atoms.info[NUMBER])) < len(structures):
+            raise _other_file(output)
+        if not _same(atoms, structures[number]):
             raise InputError(f"{output} has labels of other structures: name another file with --output, or remove it")
-        found.add(int(number))
+        if atoms.info.get(CALCULATOR) != by:
+            raise InputError(
+                f"{output} has labels by {atoms.info.get(CALCULATOR)}, not by {by}: name another file with --output, "
+                "or remove it"
+            )
+        found.add(number)
+    if whole < len(content):
+        with output.open("r+b") as stream:
+            stream.truncate(whole)
     return found
 
 
-def _take_off_rest(output: Path) -> None:
-    """Cut the file after its last complete frame."""
-    whole = 0
-    with output.open("rb") as stream:
-        while True:
-            first = stream.readline()
-            if not first.strip().isdigit():
-                break
-            lines = [stream.readline() for _ in range(int(first) + 1)]
-            if not lines[-1].endswith(b"\n"):
-                break
-            whole = stream.tell()
-        rest = output.stat().st_size - whole
-    if first.strip() and not first.strip().isdigit():
-        raise InputError(f"{output} is not what this command has written: name another file with --output")
-    if rest:
-        with output.open("r+b") as stream:
-            stream.truncate(whole)
+def _other_file(output: Path) -> InputError:
+    return InputError(f"{output} is not what this command has written: name another file with --output")
+
+
+def _complete(content: bytes) -> int:
+    """Bytes of the complete frames at the beginning."""
+    stream, whole = io.BytesIO(content), 0
+    while (first := stream.readline()).strip().isdigit():
+        lines = [stream.readline() for _ in range(int(first) + 1)]
+        if not lines[-1].endswith(b"\n"):
+            break
+        whole = stream.tell()
+    return whole
 
 
 def _same(one: Atoms, other: Atoms) -> bool:
     """Whether two structures are the same but for the digits of the file."""
     return (
-        np.array_equal(one.numbers, other.numbers)
+        all(one.info.get(name) == other.info.get(name) for name in KEPT)
+        and np.allclose(one.get_initial_charges(), other.get_initial_charges())
+        and np.allclose(one.get_initial_magnetic_moments(), other.get_initial_magnetic_moments())
+        and np.array_equal(one.numbers, other.numbers)
         and np.array_equal(one.pbc, other.pbc)
         and np.allclose(one.positions, other.positions, rtol=0.0, atol=1e-6)
         and np.allclose(one.cell.array, other.cell.array, rtol=0.0, atol=1e-6)

@@ -217,7 +217,7 @@ def _open_species(description: Any) -> int:
         from mliap_hybrid.lammps.species_in_run import SpeciesInRun  # imports ase, which most runs do without
 
         handle = next(_handles)
-        _species[handle] = SpeciesInRun(description.contents)
+        _species[handle] = SpeciesInRun(description.contents, _species.values())
         description.contents.handle = handle
     except BaseException as error:
         return _report(error)

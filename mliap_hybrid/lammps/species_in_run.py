@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,19 @@ NO_ELEMENT = "NULL"
 class SpeciesInRun:
     """What one fix has found."""
 
-    def __init__(self, description: Species):
+    def __init__(self, description: Species, others: Collection[SpeciesInRun] = ()):
         """Begin before the first moment, and fill in the radii.
 
         Parameters
         ----------
         description : Species
+        others : collection of SpeciesInRun
+            Of other fixes.
 
         Raises
         ------
         InputError
-            If elements, criteria or units are wrong, or the folder has files of an earlier run.
+            If elements, criteria or units are wrong, or the folder is another fix's or has files of an earlier run.
         """
         symbols = description.elements.decode().split()
         unknown = [symbol for symbol in symbols if symbol != NO_ELEMENT and atomic_numbers.get(symbol, 0) < 1]
@@ -53,23 +56,25 @@ class SpeciesInRun:
         self._criteria = BondCriteria(
             description.form, description.break_apart, description.persistence * self._time_unit
         )
-        self._folder = Path(os.fsdecode(description.folder))
-        there = [name for name in (COUNTS, EVENTS, RATES) if (self._folder / name).exists()]
+        self.folder = Path(os.fsdecode(description.folder))
+        if any(other.folder.resolve() == self.folder.resolve() for other in others):
+            raise InputError(f"fix mliap/species: another one writes to {self.folder}: name another folder")
+        there = [name for name in (COUNTS, EVENTS, RATES) if (self.folder / name).exists()]
         if there and not description.overwrite:
             raise InputError(
-                f"fix mliap/species: {self._folder / there[0]} exists: name another folder, or add `overwrite yes`"
+                f"fix mliap/species: {self.folder / there[0]} exists: name another folder, or add `overwrite yes`"
             )
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._cannot_be_written(error) from error
         known = self._numbers > 0
         radii = np.full(len(symbols), -1.0)
         radii[known] = radii_of(self._numbers[known])
         np.ctypeslib.as_array(description.radii, radii.shape)[:] = radii
-        self._tags = np.empty(0, dtype=np.int32)
+        self._tags = self._elements = np.empty(0, dtype=np.int32)
         self._follower: Follower | None = None
-        self._written = time.monotonic()
+        self._begun = self._written = time.monotonic()
 
     def follow(self, moment: Moment) -> None:
         """Take the next moment.
@@ -87,14 +92,14 @@ class SpeciesInRun:
         n_atoms, n_pairs = moment.natoms, moment.npairs
         tags, types = _array(moment.tags, n_atoms), _array(moment.types, n_atoms)
         order = np.argsort(tags)
-        tags, types = tags[order], types[order]
+        tags, numbers = tags[order], self._numbers[types[order] - 1]
         if self._follower is None:
-            self._tags = tags
-            self._follower = Follower(self._numbers[types - 1], self._criteria.persistence, tags)
-        elif not np.array_equal(tags, self._tags):
+            self._tags, self._elements = tags, numbers
+            self._follower = Follower(numbers, self._criteria.persistence, tags)
+        elif not (np.array_equal(tags, self._tags) and np.array_equal(numbers, self._elements)):
             raise InputError(
                 f"fix mliap/species: step {moment.ntimestep} has {len(tags)} atoms of the group, the first one had "
-                f"{len(self._tags)}, or others: expected the same atoms throughout"
+                f"{len(self._tags)}, or other ones, or other elements: expected the same atoms throughout"
             )
         pairs = np.sort(np.searchsorted(tags, _array(moment.pairs, 2 * n_pairs).reshape(n_pairs, 2)), axis=1)
         once = pairs[:, 0] < pairs[:, 1]  # an atom may meet its own image
@@ -103,7 +108,9 @@ class SpeciesInRun:
         found = self._follower.found
         moment.nmolecules, moment.nkinds = found.counts[-1].total(), len(found.counts[-1])
         moment.nreactions = len(found.events)
-        if time.monotonic() - self._written > SECONDS_BETWEEN_FILES:
+        # More often at the beginning: a run may end early, and by an error.
+        age, now = self._written - self._begun, time.monotonic()
+        if now - self._written > min(SECONDS_BETWEEN_FILES, age):
             self.write()
 
     def write(self) -> None:
@@ -118,17 +125,15 @@ class SpeciesInRun:
             return
         found = self._follower.found
         try:
-            write_counts(found, self._folder / COUNTS)
-            write_events(found, self._folder / EVENTS)
-            write_rates(found, self._folder / RATES)
+            write_counts(found, self.folder / COUNTS)
+            write_events(found, self.folder / EVENTS)
+            write_rates(found, self.folder / RATES)
         except OSError as error:
             raise self._cannot_be_written(error) from error
         self._written = time.monotonic()
 
     def _cannot_be_written(self, error: OSError) -> InputError:
-        return InputError(
-            f"fix mliap/species: {self._folder} cannot be written ({error.strerror}): name another folder"
-        )
+        return InputError(f"fix mliap/species: {self.folder} cannot be written ({error.strerror}): name another folder")
 
 
 def _array(pointer: Any, n: int) -> np.ndarray:

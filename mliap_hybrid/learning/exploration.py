@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.labelling.single_point import bare
 from mliap_hybrid.lammps.command import lammps_command
 from mliap_hybrid.lammps.data_file import in_lammps_orientation, read_dump_frames, write_data_file
 from mliap_hybrid.lammps.inputs import potential_block
@@ -67,10 +70,8 @@ def explore(
     Raises
     ------
     InputError
-        If the structure is periodic in some directions alone, or LAMMPS fails before it has looked once.
+        If LAMMPS fails before it has looked once.
     """
-    if start.pbc.any() and not start.pbc.all():
-        raise InputError("structures of runs must be periodic in all directions or in none")
     folder.mkdir(parents=True)
     placed = in_lammps_orientation(start) if start.pbc.all() else _in_a_box(start, manifest.description.cutoff)
     elements = manifest.description.elements
@@ -99,6 +100,29 @@ def explore(
     return _what_was_seen(looks, start, placed, outside, settings)
 
 
+def check_starts(starts: Sequence[Atoms], known: Collection[int]) -> None:
+    """Refuse structures that no run can begin with.
+
+    Parameters
+    ----------
+    starts : sequence of Atoms
+    known : collection of int
+        Atomic numbers of the training frames.
+
+    Raises
+    ------
+    InputError
+    """
+    for k, start in enumerate(starts):
+        unknown = sorted(set(start.numbers.tolist()) - set(known))
+        if unknown:
+            raise InputError(f"structure {k} of runs.starts holds {chemical_symbols[unknown[0]]}, which no frame has")
+        if start.pbc.any() and not start.pbc.all():
+            raise InputError(f"structure {k} of runs.starts must be periodic in all directions or in none")
+        if start.pbc.all() and not np.linalg.det(start.cell.array) > 0.0:
+            raise InputError(f"the cell of structure {k} of runs.starts is left-handed or flat: exchange two vectors")
+
+
 def n_steps(settings: RunSettings) -> int:
     """Steps of a run."""
     return max(settings.every, round(settings.time * 1000.0 / settings.time_step / settings.every) * settings.every)
@@ -118,10 +142,11 @@ def _what_was_seen(
     first = int(np.argmax(beyond)) if beyond.any() else len(looks) - 1
     if beyond.any() and not len(chosen):  # from what is known to what no one needs to know in one interval
         chosen = np.array([max(0, first - 1)])
-    cell = placed.cell if start.pbc.all() else None
-    frames = [Atoms(start.numbers, positions=looks[k][:, :3], cell=cell, pbc=start.pbc) for k in chosen]
-    for frame in frames:
-        frame.info = dict(start.info)
+    frames = [bare(start) for _ in chosen]  # with its charges and magnetic moments, which calculators may want
+    for frame, k in zip(frames, chosen, strict=True):
+        frame.positions = looks[k][:, :3]
+        if start.pbc.all():
+            frame.cell = placed.cell
     return Exploration(
         frames,
         most[chosen],

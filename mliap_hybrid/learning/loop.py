@@ -22,8 +22,9 @@ from mliap_hybrid.fitting.checkpoint import load_checkpoint
 from mliap_hybrid.labelling.calculators import CalculatorSource
 from mliap_hybrid.labelling.relabel import relabel
 from mliap_hybrid.lammps.exporter import export_model, load_exported
-from mliap_hybrid.learning.exploration import Exploration, explore, n_steps
+from mliap_hybrid.learning.exploration import Exploration, check_starts, explore, n_steps
 from mliap_hybrid.learning.rounds import Round, in_words, read_row, write_table
+from mliap_hybrid.learning.same_settings import check_labels, keep_settings
 from mliap_hybrid.learning.selection import select
 from mliap_hybrid.learning.settings import LearningFile
 from mliap_hybrid.model.evaluator import Evaluator
@@ -92,8 +93,12 @@ def learn(settings: LearningFile, display: Display) -> list[Round]:
         For every mistake in settings or data; what is finished stays, and the same call goes on with it.
     """
     training = read_training_file(settings.training)
-    _check_labels(training)
+    check_labels(training, settings.calculator)
     starts = [frame.atoms for frame in read_frames(settings.runs.starts)]
+    first = read_frames(training.data.files)
+    check_starts(starts, {z for frame in first for z in frame.atoms.numbers.tolist()})
+    CalculatorSource(settings.calculator.name, settings.calculator.options).make()
+    keep_settings(settings, training)
     rounds: list[Round] = []
     new: list[Path] = []
     for number in range(1, settings.n_rounds + 1):
@@ -184,16 +189,6 @@ def _explore(
         chosen = select(frames, distances, settings.n_select, Evaluator(model))
     write_table([replace(row, n_new=len(chosen))], folder.path / "found.csv")
     _write_frames(folder.selected, [frames[k] for k in chosen])
-
-
-def _check_labels(training: TrainingFile) -> None:
-    """New labels bear ASE's names and units: those of the first frames must be the same."""
-    keys, units = training.data.keys, training.data.units
-    if (keys.energy, keys.forces) != ("energy", "forces") or units.energy not in (None, "eV"):
-        raise InputError(
-            "new structures are labelled `energy` and `forces` in eV and Å: data.keys and data.units of the training "
-            f"file must say the same, found {keys.energy}, {keys.forces}, {units.energy or 'eV'}"
-        )
 
 
 def _frames(file: Path) -> list[Atoms]:

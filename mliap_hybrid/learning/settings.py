@@ -16,9 +16,9 @@ class CalculatorSettings(Section):
     """What labels structures, as in `mliap-hybrid relabel`."""
 
     name: str
-    """`package.module:Class`, `file.py:function`, or a name that ASE knows."""
+    """`package.module:Class`, `file.py:function`, relative to this file, or a name that ASE knows."""
     options: dict[str, Any] = Field(default={})
-    """What it is made with."""
+    """What it is made with; write small numbers as 1.0e-5, which YAML takes for numbers."""
     labels: list[str] = Field(default=[])
     """Labels beside energy, forces and stress, such as charges."""
     jobs: Annotated[int, Field(ge=1)] = 1
@@ -85,11 +85,16 @@ def read_learning_file(path: Path) -> LearningFile:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected `key: value` lines (training:, calculator:, runs:, ...)")
     try:
         settings = LearningFile.model_validate(content)
     except ValidationError as error:
         mistakes = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()]
         raise InputError(f"{path}: {'; '.join(mistakes)}") from None
     here = path.resolve().parent
+    script, colon, function = settings.calculator.name.rpartition(":")
+    name = f"{here / script}{colon}{function}" if script.endswith(".py") else settings.calculator.name
+    calculator = settings.calculator.model_copy(update={"name": name})
     runs = settings.runs.model_copy(update={"starts": [here / file for file in settings.runs.starts]})
-    return settings.model_copy(update={"training": here / settings.training, "runs": runs})
+    return settings.model_copy(update={"training": here / settings.training, "calculator": calculator, "runs": runs})

@@ -38,7 +38,7 @@ def analyse(frames: Iterable[TimedFrame], criteria: BondCriteria) -> Analysis:
             follower = Follower(numbers, criteria.persistence)
         elif not np.array_equal(atoms.numbers, numbers):
             raise InputError("the atoms of a frame are not those of the first: expected the same elements in each")
-        volume = float(atoms.cell.volume) if atoms.cell.rank == 3 else 0.0
+        volume = float(atoms.cell.volume) if atoms.pbc.all() else 0.0
         follower.add(frame.step, frame.time, volume, *pairs_near(atoms, criteria))
     return follower.found
 

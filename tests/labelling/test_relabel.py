@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mliap_hybrid.cli.main import app
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.labelling.calculators import CalculatorSource
+from mliap_hybrid.labelling.calculators import CalculatorSource, plain_value
 from mliap_hybrid.labelling.relabel import relabel
 from mliap_hybrid.labelling.single_point import Labeller
 
@@ -34,6 +34,8 @@ class Moody(EMT):
         if atoms.positions[0, 0] > 0.5:
             if self.mood == "ends":
                 os._exit(3)
+            if self.mood == "stops":
+                raise SystemExit(0)
             raise RuntimeError("no convergence")
         super().calculate(atoms, *others)
         if self.mood == "wrong":
@@ -97,9 +99,12 @@ def test_frames_that_fail_are_told_and_tried_again(tmp_path):
     outcome = relabel(structures, moody, file, (), 1, shown)
     assert outcome.n_now == 2
     assert outcome.failures == {1: "no energy: RuntimeError: no convergence"}
-    outcome = relabel(structures, EMT_SOURCE, file, (), 1, shown)
-    assert (outcome.n_before, outcome.n_now) == (2, 1)
-    check(file, structures)
+    stops = CalculatorSource(moody.name, {"mood": "stops"})
+    outcome = relabel(structures, stops, tmp_path / "stopped.extxyz", (), 1, shown)
+    assert outcome.failures == {1: "the calculator ended the program (0)"}
+    structures[1].positions -= [1.0, 0, 0]
+    outcome = relabel(structures, moody, tmp_path / "again.extxyz", (), 1, shown)
+    assert (outcome.n_before, outcome.n_now) == (0, 3)
     wrong = CalculatorSource(f"{tmp_path / 'moody.py'}:Moody", {"mood": "wrong"})
     outcome = relabel(frames(1), wrong, tmp_path / "other.extxyz", (), 1, shown)
     assert outcome.failures == {0: "forces: values that are no numbers"}
@@ -112,7 +117,10 @@ def test_a_process_that_ends_by_itself(tmp_path):
     ends = CalculatorSource(f"{tmp_path / 'moody.py'}:Moody", {"mood": "ends"})
     with pytest.raises(InputError, match=r"ended by itself after 2 frames.*goes on after them"):
         relabel(structures, ends, tmp_path / "out.extxyz", (), 1, shown)
-    assert relabel(structures, EMT_SOURCE, tmp_path / "out.extxyz", (), 1, shown).n_before == 2
+    structures[2].positions -= [1.0, 0, 0]
+    with pytest.raises(InputError, match="labels of other structures"):
+        relabel(structures[::-1], ends, tmp_path / "out.extxyz", (), 1, shown)
+    assert relabel(structures, ends, tmp_path / "out.extxyz", (), 1, shown).n_before == 2
 
 
 def test_files_of_others_are_kept(tmp_path):
@@ -120,11 +128,41 @@ def test_files_of_others_are_kept(tmp_path):
     relabel(frames(2), EMT_SOURCE, file, (), 1, shown)
     with pytest.raises(InputError, match="labels of other structures"):
         relabel(frames(2)[::-1], EMT_SOURCE, file, (), 1, shown)
-    for text in ("precious notes\n", file.read_text() + "and more\n"):
+    labelled_file = file.read_text()
+    own = labelled_file.replace("frame=", "number=")
+    for text in ("precious notes\n", "\nmore notes\n", labelled_file + "and more\n", own, own.rstrip()):
         file.write_text(text)
         with pytest.raises(InputError, match="is not what this command has written"):
             relabel(frames(2), EMT_SOURCE, file, (), 1, shown)
         assert file.read_text() == text
+    charged = frames(2)
+    charged[1].info["charge"] = 1
+    file.write_text(labelled_file[:-1])
+    with pytest.raises(InputError, match="labels by emt, not by emt,asap_cutoff=True"):
+        relabel(frames(2), CalculatorSource("emt", {"asap_cutoff": True}), file, (), 1, shown)
+    assert file.read_text() == labelled_file[:-1]
+    file.write_text(labelled_file)
+    with pytest.raises(InputError, match="labels of other structures"):
+        relabel(charged, EMT_SOURCE, file, (), 1, shown)
+    for name, message in {"a.extxyz.gz": "ends with .extxyz", "a.traj": "ends with .extxyz"}.items():
+        with pytest.raises(InputError, match=message):
+            relabel(frames(2), EMT_SOURCE, tmp_path / name, (), 1, shown)
+
+
+def test_values_are_what_a_person_means():
+    said = {
+        "1e-5": 1e-5,
+        "3": 3,
+        "-2.5": -2.5,
+        "1:30": "1:30",
+        "true": True,
+        "null": None,
+        "[1, 2]": [1, 2],
+        "no": "no",
+    }
+    assert {text: plain_value(text) for text in said} == said
+    with pytest.raises(InputError, match="cannot be read"):
+        plain_value("[1,")
 
 
 class Ions(Calculator):
@@ -161,6 +199,8 @@ def test_the_total_charge_of_a_frame_is_the_calculators():
         ("ase.calculators.emt:EMMT", {}, "has no EMMT: did you mean 'EMT'"),
         ("no_such_package_here:A", {}, "cannot be imported: ModuleNotFoundError"),
         ("no_such_file.py:A", {}, "there is no file no_such_file.py"),
+        ("labels.py", {}, "labels.py is a file: name what makes the calculator, too"),
+        (":", {}, "there is no calculator ':'"),
     ],
 )
 def test_calculators_that_are_not_there(name, options, message):

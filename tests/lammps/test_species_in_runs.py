@@ -123,8 +123,15 @@ def test_files_of_an_earlier_run_are_kept(tmp_path):
     assert (tmp_path / "found" / EVENTS).read_text() != "precious"
 
 
-def test_atoms_that_are_deleted_end_the_run(tmp_path):
-    lines = RUN + "\nregion some block 0 3 0 3 0 3\ndelete_atoms region some\nrun 10\n"
+def test_two_fixes_do_not_share_a_folder(tmp_path):
+    result = run(tmp_path, BEGIN + FIX + "\n" + FIX.replace("fix species", "fix other") + RUN)
+    assert result.status != 0
+    assert "another one writes to found" in result.text
+
+
+@pytest.mark.parametrize("change", ["region some block 0 3 0 3 0 3\ndelete_atoms region some", "set atom 1*40 type 2"])
+def test_atoms_that_change_end_the_run(tmp_path, change):
+    lines = RUN + f"\n{change}\nrun 10\n"
     result = run(tmp_path, BEGIN + FIX + lines, 2)
     assert result.status != 0
     assert "expected the same atoms throughout" in result.text

@@ -16,7 +16,6 @@ from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.labelling.single_point import labelled
 from mliap_hybrid.lammps.exporter import load_exported
-from mliap_hybrid.learning.exploration import explore
 from mliap_hybrid.learning.loop import learn
 from mliap_hybrid.learning.rounds import Round, read_row, write_table
 from mliap_hybrid.learning.selection import select
@@ -146,16 +145,62 @@ def test_a_mistake_in_the_file_is_one_sentence(tmp_path, changes, message):
         files(tmp_path / "a", changes)
 
 
-def test_labels_must_have_the_names_of_new_ones(tmp_path):
-    settings = files(tmp_path / "a", data={"files": ["first.extxyz"], "keys": {"energy": "REF_energy"}})
-    with pytest.raises(InputError, match=r"new structures are labelled `energy` and `forces`.*found REF_energy"):
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"keys": {"energy": "REF_energy"}}, "data.keys.energy of the training file is REF_energy"),
+        (
+            {"keys": {"charges": "charges"}},
+            "data.keys.charges of the training file is charges, which",
+        ),
+        (
+            {"units": {"length": "bohr"}},
+            "data.units.length of the training file is bohr",
+        ),
+        ({"units": {"stress": "GPa"}}, "data.units.stress"),
+    ],
+)
+def test_labels_must_have_the_names_and_units_of_new_ones(tmp_path, data, message):
+    settings = files(tmp_path / "a", data={"files": ["first.extxyz"]} | data)
+    with pytest.raises(InputError, match=message):
         learn(settings, quiet())
 
 
-def test_slabs_are_refused(finished, tmp_path):
-    settings, _ = finished
-    slab = molecule("H2O", vacuum=3.0)
-    slab.pbc = [True, True, False]
-    file = settings.folder / "round_01" / "model.pt"
-    with pytest.raises(InputError, match="periodic in all directions or in none"):
-        explore(slab, file, load_exported(file)[1], 5.0, settings.runs, 0, 1, tmp_path / "run")
+def left_handed():
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_cell(-atoms.cell.array)
+    return atoms
+
+
+def slab():
+    atoms = bulk("Cu", cubic=True)
+    atoms.pbc = [True, True, False]
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (slab, "periodic in all directions or in none"),
+        (left_handed, "left-handed"),
+        (lambda: molecule("H2O"), "holds H, which no frame has"),
+    ],
+)
+def test_structures_that_no_run_can_begin_with(tmp_path, start, message):
+    write(tmp_path / "start.extxyz", start())
+    with pytest.raises(InputError, match=message):
+        learn(files(tmp_path / "a", {"runs": {"starts": [str(tmp_path / "start.extxyz")]}}), quiet())
+
+
+def test_calculators_that_are_not_there_are_told_at_once(tmp_path):
+    with pytest.raises(InputError, match="there is no calculator 'emtt'"):
+        learn(files(tmp_path / "a", {"calculator": {"name": "emtt"}}), quiet())
+
+
+def test_rounds_of_other_settings_are_not_gone_on_with(finished):
+    settings, rounds = finished
+    hotter = settings.runs.model_copy(update={"temperatures": [5000.0]})
+    with pytest.raises(InputError, match=r"other settings \(learning.runs.temperatures was \[300.0, 2500.0\] and is"):
+        learn(settings.model_copy(update={"runs": hotter}), quiet())
+    jobs = settings.calculator.model_copy(update={"jobs": 2})
+    assert learn(settings.model_copy(update={"calculator": jobs}), quiet()) == rounds

@@ -92,6 +92,14 @@ def test_rate_of_two():
     assert rate.constant == pytest.approx(6.02214076e23 * per_pair, rel=1e-9)
 
 
+def test_no_rate_of_two_in_a_box_that_is_open():
+    structures = [line_of([0, 3.0, 6.0])] * 2 + [line_of([0, 0.74, 6.0])]
+    for atoms in structures:
+        atoms.pbc = [True, True, False]
+    (rate,) = analyse(timed(structures), BondCriteria()).rates
+    assert (rate.equation, rate.constant) == ("2 H -> H2", None)
+
+
 def test_no_rate_without_a_volume_or_of_three():
     counter = RateCounter()
     counter.add([Reaction(("H", "H"), ("H2",), ()), Reaction(("H", "H", "O"), ("H2O",), ())])
