@@ -118,7 +118,7 @@ def lammps_energy_unit(unit_style: str) -> float:
     """
     if unit_style not in LAMMPS_ENERGY_UNITS:
         raise InputError(
-            f"LAMMPS runs with `units {unit_style}`, but the model works in Å: "
+            f"LAMMPS runs with `units {unit_style}`, but mliap_hybrid works in Å: "
             f"expected one of {', '.join(sorted(LAMMPS_ENERGY_UNITS))}"
         )
     return ENERGY_UNITS[LAMMPS_ENERGY_UNITS[unit_style]]

@@ -134,7 +134,8 @@ def check_charges(data: Any, elements: Sequence[str], charges: NDArray[np.float6
     if abs(total - total_charge) > CHARGE_TOLERANCE * max(1, count):
         raise InputError(
             f"the charges of all atoms sum to {total:+.4f} e, but the model was exported for systems of "
-            f"{total_charge:+.4f} e; check the numbers of atoms, or export it again with --total-charge"
+            f"{total_charge:+.4f} e; check the numbers of atoms, of which a run that becomes unstable loses some, or "
+            "export it again with --total-charge"
         )
 
 
