@@ -200,4 +200,5 @@ def test_every_setting_is_described(section):
 
 def test_committed_training_files_are_valid():
     for path in (Path(__file__).parents[1] / "training").glob("*/train*.yaml"):
-        assert all(file.exists() for file in read_training_file(path).data.files)
+        of_repository = [file for file in read_training_file(path).data.files if "runs" not in file.parts]
+        assert all(file.exists() for file in of_repository)

@@ -107,7 +107,7 @@ def test_electric_fields():
 
 @pytest.mark.parametrize("charges", ["none", "fitted"])
 def test_fields_need_charges_that_they_act_on(tmp_path, charges):
-    with pytest.raises(InputError, match="electric_field acts on charges that are fixed or predicted"):
+    with pytest.raises(InputError, match="electric_field needs charges that are fixed or predicted"):
         small_settings(
             tmp_path,
             data={"keys": {"stress": "stress", "electric_field": "field"}},
