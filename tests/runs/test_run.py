@@ -47,7 +47,8 @@ def finished(tmp_path_factory):
 def has_label(column):
     """Fixed charges have no errors of their own; there are no interaction energies and no weak supervision."""
     parts = ("electrostatics", "exchange", "induction", "dispersion")
-    return not any(quantity in column for quantity in ("charge", "dipole", "polarisability", "weak_supervision", *parts))
+    of_response = ("charge", "dipole", "polarisability")
+    return not any(quantity in column for quantity in (*of_response, "weak_supervision", *parts))
 
 
 def test_a_run_leaves_everything(finished):
