@@ -49,7 +49,7 @@ void LAMMPS_NS::stop_one(LAMMPS *lmp, const std::string &message)
     lmp->error->one(FLERR, message);
   } catch (...) {
     fflush(nullptr);
-    std::this_thread::sleep_for(milliseconds(800));    // for mpiexec to pass the message on, on a busy machine, too
+    std::this_thread::sleep_for(milliseconds(1500));    // for mpiexec to pass the message on, on a busy machine, too
     MPI_Abort(lmp->world, 1);    // here: a Python program that holds LAMMPS might go on otherwise
     throw;
   }
