@@ -36,6 +36,7 @@ def species(
     two frames, atoms should move less than a bond length.
     """
     from mliap_hybrid.cli.console import console_display
+    from mliap_hybrid.cli.result_files import result_files
     from mliap_hybrid.errors import InputError
     from mliap_hybrid.reactions.analysis import COUNTS, EVENTS, RATES, write_counts, write_events, write_rates
     from mliap_hybrid.reactions.bonds import BondCriteria
@@ -45,10 +46,7 @@ def species(
 
     if not time_step > 0.0:
         raise InputError(f"--time-step {time_step}: expected a time in fs above zero")
-    files = {name: output / name for name in (COUNTS, EVENTS, RATES, "counts.png")}
-    there = [file for file in files.values() if file.exists()]
-    if there and not overwrite:
-        raise InputError(f"{there[0]} exists: name another folder with --output, or add --overwrite")
+    files = result_files(output, (COUNTS, EVENTS, RATES, "counts.png"), overwrite)
     criteria = BondCriteria(form, break_apart, persistence / 1000.0)
     with console_display() as display:
         frames = read_trajectory(trajectory, time_step / 1000.0, elements.replace(",", " ").split())

@@ -38,6 +38,7 @@ def spectrum(
     are continued through boundaries.
     """
     from mliap_hybrid.cli.console import console_display
+    from mliap_hybrid.cli.result_files import result_files
     from mliap_hybrid.errors import InputError
     from mliap_hybrid.spectra.charged_frames import read_charged_frames
     from mliap_hybrid.spectra.conductivity import conductivity
@@ -55,10 +56,7 @@ def spectrum(
     for option, value in numbers.items():
         if not 0.0 < value < float("inf"):
             raise InputError(f"{option} {value}: expected a number above zero")
-    files = {name: output / name for name in ("spectrum.csv", "conductivity.csv", "spectrum.png")}
-    there = [file for file in files.values() if file.exists()]
-    if there and not overwrite:
-        raise InputError(f"{there[0]} exists: name another folder with --output, or add --overwrite")
+    files = result_files(output, ("spectrum.csv", "conductivity.csv", "spectrum.png"), overwrite)
     interval = time_step / 1000.0
     with console_display() as display:
         if moments:

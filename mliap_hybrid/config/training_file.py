@@ -29,6 +29,7 @@ from mliap_hybrid.config.fitting import (
 )
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
 from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
+from mliap_hybrid.config.yaml_file import read_mapping
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.model.terms.buffered_14_7 import Buffered147Settings
 from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
@@ -41,10 +42,6 @@ from mliap_hybrid.model.terms.repulsion import RepulsionSettings
 from mliap_hybrid.quantities import QUANTITIES, Quantity
 from mliap_hybrid.section import Section
 from mliap_hybrid.whole_file import whole_file
-
-MOST_OF_YAML = 500
-"""Characters of what the YAML reader says, which repeats lines of the file."""
-
 
 CHECKS = (
     check_terms,
@@ -149,14 +146,7 @@ def read_training_file(path: Path) -> TrainingFile:
     InputError
         If the file is missing, is not YAML, or holds a mistake.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the training file {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())[:MOST_OF_YAML]}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected `key: value` lines (data:, features:, ...), found {type(content).__name__}")
+    content = read_mapping(path, "training file", "data:, features:")
     return _with_absolute_paths(parse_training_file(content, str(path)), path.resolve().parent)
 
 

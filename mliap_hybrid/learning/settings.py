@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError
 
+from mliap_hybrid.config.yaml_file import read_mapping
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.section import Fraction, Positive, Section
 
@@ -79,14 +79,7 @@ def read_learning_file(path: Path) -> LearningFile:
     InputError
         If it is missing, is not YAML, or holds a mistake.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected `key: value` lines (training:, calculator:, runs:, ...)")
+    content = read_mapping(path, "learning file", "training:, calculator:, runs:")
     try:
         settings = LearningFile.model_validate(content)
     except ValidationError as error:
