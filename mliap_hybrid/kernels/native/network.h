@@ -72,6 +72,20 @@ void linear_map(const T *weights, const T *biases, int n_inputs, int n_outputs, 
   }
 }
 
+// 1 in the lanes whose centre is of element e and 0 in the others -> is_of; whether there is such a lane.
+template <class T>
+MLIAP_INLINE bool lanes_of_element(const int32_t *rows, int e, Vec<T> &is_of)
+{
+  is_of = splat<T>(T(0));
+  bool present = false;
+  for (int a = 0; a < lanes<T>; a++)
+    if (rows[a] == e) {
+      is_of[a] = T(1);
+      present = true;
+    }
+  return present;
+}
+
 // Activations of all hidden layers and their slopes; large enough for any of the networks.
 template <class T>
 struct NetworkState {
@@ -129,14 +143,8 @@ Vec<T> network_energy(const NetworkPlan<T> &plan, const int32_t *rows, int n_ele
   Vec<T> *linear = state.linear;
   for (int f = 0; f < n_features; f++) linear[f] = splat<T>(T(0));
   for (int e = 0; e < n_elements; e++) {
-    Vec<T> is_of = splat<T>(T(0));
-    bool present = false;
-    for (int a = 0; a < lanes<T>; a++)
-      if (rows[a] == e) {
-        is_of[a] = T(1);
-        present = true;
-      }
-    if (!present) continue;
+    Vec<T> is_of;
+    if (!lanes_of_element<T>(rows, e, is_of)) continue;
     const T *weights = plan.linear + e * n_features;
     for (int f = 0; f < n_features; f++) linear[f] = linear[f] + weights[f] * is_of;
   }

@@ -13,14 +13,8 @@ Vec<T> squared_distance(const LayerPlan<T> *of_elements, int n_elements, const i
   constexpr int B = mliap::kNetworkBlock;
   Vec<T> squares = splat<T>(T(0));
   for (int e = 0; e < n_elements; e++) {
-    Vec<T> is_of = splat<T>(T(0));
-    bool present = false;
-    for (int a = 0; a < lanes<T>; a++)
-      if (rows[a] == e) {
-        is_of[a] = T(1);
-        present = true;
-      }
-    if (!present) continue;
+    Vec<T> is_of;
+    if (!lanes_of_element<T>(rows, e, is_of)) continue;
     const LayerPlan<T> &map = of_elements[e];
     Vec<T> of_element = splat<T>(T(0)), parts[B];
     for (int o = 0; o < map.n_outputs; o += B) {
