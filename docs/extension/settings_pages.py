@@ -61,19 +61,23 @@ def section_of(field: FieldInfo) -> type[Section] | None:
 
 def _page(kind: str, name: str, section: type[Section]) -> str:
     title = f"`{name}`" if name else TITLES[kind]
-    parts = [f"# {title}", (section.__doc__ or "").strip()]
+    parts = [f"# {title}", _safe((section.__doc__ or "").strip())]
     prefix = f"{kind}.{name}".rstrip(".")
-    inner = [key for key, field in section.model_fields.items() if section_of(field)]
-    below = [f"- [`{key}`]({prefix}.{key}.md)" for key in inner]
+    inner = {key: found for key, field in section.model_fields.items() if (found := section_of(field))}
+    below = [f"- [`{key}`]({prefix}.{key}.md): {_first_line(found)}" for key, found in inner.items()]
     if below:
         parts.append("Sections:\n\n" + "\n".join(below))
     parts += [_entry(key, field) for key, field in section.model_fields.items() if section_of(field) is None]
     return "\n\n".join(_dedented(part) for part in parts) + "\n"
 
 
+def _first_line(section: type[Section]) -> str:
+    return _safe((section.__doc__ or "").strip().splitlines()[0])
+
+
 def _entry(key: str, field: FieldInfo) -> str:
     """Heading, one line of facts, and the text of a setting."""
-    facts = [type_in_words(field.annotation, field.metadata), f"default: {default_in_words(field)}"]
+    facts = [type_in_words(field.annotation, field.metadata), default_in_words(field)]
     if unit := unit_of(field):
         facts.append(f"unit: {unit}")
     return f"## `{key}`\n\n*{' · '.join(facts)}*\n\n{_safe(field.description or '')}"
@@ -104,10 +108,10 @@ def _limits(limits: list[Any]) -> list[str]:
 
 
 def default_in_words(field: FieldInfo) -> str:
-    """The default as one writes it in the file."""
+    """The default as one writes it in the file, or that there is none."""
     if field.default is PydanticUndefined:
-        return "none: must be given"
-    return f"`{_value(field.default)}`"
+        return "must be given"
+    return f"default: `{_value(field.default)}`"
 
 
 def _value(value: Any) -> str:
