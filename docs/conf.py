@@ -33,7 +33,14 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 
 
+def keep_colons(app, what, name, thing, options, lines):
+    """Let the first line of an attribute's text stand: napoleon takes what is before a colon in it for a type."""
+    if what in ("attribute", "property"):
+        lines.insert(0, "")
+
+
 def setup(app):
     """Write the generated pages, and put the links of the start page into the sidebar."""
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
     app.connect("builder-inited", generated.write_pages)
     app.connect("source-read", contents.add_sidebar)
