@@ -36,7 +36,7 @@ napoleon_use_rtype = False
 def keep_colons(app, what, name, thing, options, lines):
     """Let the first line of an attribute's text stand: napoleon takes what is before a colon in it for a type."""
     if what in ("attribute", "property"):
-        lines.insert(0, "")
+        lines[:0] = ["..", ""]  # a comment without text
 
 
 def setup(app):
