@@ -17,7 +17,7 @@ END = re.compile(r"\s#|->|\||;|&&|\$\(|, | > ")
 
 def commands_in(line: str) -> list[list[str]]:
     """Words of each call in a line of code: with `mliap-hybrid` before it, or a verb with its options alone."""
-    calls = [call for call in re.split(r"mliap-hybrid(?=\s)", line)[1:]]
+    calls = re.split(r"mliap-hybrid(?=\s)", line)[1:]
     if not calls and re.match(rf"({'|'.join(VERBS)}) --", line):
         calls = [line]
     return [words for call in calls if (words := END.split(call)[0].split())]

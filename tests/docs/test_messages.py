@@ -8,14 +8,9 @@ import pytest
 from pages import DOCS, ROOT
 
 PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
-QUOTED = re.compile(r"\*\*(LAMMPS: )?`([^`]+)`\*\*|\*\*(LAMMPS: )`([^`]+)`")
-"""A message at the head of an entry, of the package or of LAMMPS."""
-SOURCES = [
-    path
-    for ending in ("py", "cpp", "h")
-    for path in (ROOT / "mliap_hybrid").rglob(f"*.{ending}")
-    if path.name != "version.py"
-]
+QUOTED = re.compile(r"(LAMMPS: )?`([^`]+)`")
+"""A message in the head of an entry, of LAMMPS or of the package."""
+SOURCES = [path for ending in ("py", "cpp", "h") for path in (ROOT / "mliap_hybrid").rglob(f"*.{ending}")]
 
 
 def joined_literals(text: str) -> str:
@@ -26,8 +21,7 @@ def joined_literals(text: str) -> str:
 
 def messages(of_lammps: bool) -> list[str]:
     heads = [line for line in PAGE.splitlines() if line.startswith("**")]
-    found = [re.findall(r"(LAMMPS: )?`([^`]+)`", line) for line in heads]
-    return [text for entry in found for mark, text in entry if bool(mark) == of_lammps]
+    return [text for line in heads for mark, text in QUOTED.findall(line) if bool(mark) == of_lammps]
 
 
 def fragments(message: str) -> list[str]:
