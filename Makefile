@@ -8,7 +8,7 @@ TORCH   := torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 WORKERS := 2
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint docs bench clean
 
 demo: $(VENV)/installed  ## train on NaCl, export, check, run MD on two ranks, plot
 	$(BIN)/python training/nacl/demo.py
@@ -23,6 +23,10 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/documented  ## the site, build/docs/index.html; warnings are errors
+	$(BIN)/python -m sphinx -b html -E -q -W --keep-going docs build/docs
+	@echo docs ok
 
 bench: $(VENV)/installed
 	for script in $(filter-out benchmarks/gpu.py, $(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
@@ -41,5 +45,10 @@ $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
+# Names of the testing kit are documented, too: hence all that tests need.
+$(VENV)/documented: $(VENV)/tested
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build runs *.egg-info mliap_hybrid/lammps/plugin/*.so mliap_hybrid/kernels/native/*.so
+	rm -rf $(VENV) build runs docs/api docs/settings docs/examples/*.md *.egg-info mliap_hybrid/lammps/plugin/*.so mliap_hybrid/kernels/native/*.so

@@ -64,9 +64,9 @@ class GaussianMultipoles(torch.nn.Module):
         The radial functions go smoothly to zero over the last `taper_width` before the cutoff, so that features and
         forces are continuous; 0 cuts them off hard, as in the paper.
     normalization : {"probe", "paper"}
-        "probe": probes of unit norm, integral of sum_m |probe_nsm|^2 = 1, so that features of all orders and widths
-        are of like size and the paper's factors K_n = n! (2n - 1)!! cancel. "paper": probes integrate to one, and K_n
-        stays.
+        "probe": probes of unit norm, ``integral of sum_m |probe_nsm|^2 = 1``, so that features of all orders and
+        widths are of like size and the paper's factors K_n = n! (2n - 1)!! cancel. "paper": probes integrate to one,
+        and K_n stays.
     root_offset : float or None
         None: features are the quadratic F themselves, smooth everywhere. A number c: sqrt(F + c^2) - c instead,
         which is linear in the density where F is large; 0 is the paper's root, whose gradient is singular at F = 0.
