@@ -1,0 +1,167 @@
+"""`make fuzz`: damaged input of every kind, each case read and sound or refused by the package's own error.
+
+    python tests/fuzz/run.py [--kind NAME ...] [--seed N | --random-seed] [--cases N] [--processes N] [--minutes N]
+
+Cases come from hypothesis, the same ones in each run unless another seed is asked for. The last line is
+``fuzz ok: N cases``; a fault ends the run with status 1, the smallest case found and the command that repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import array_files
+import density_tables
+import settings_files
+import structure_files
+import trajectories
+from hypothesis import HealthCheck, given, seed, settings
+from kind import Kind, outcome
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for module in (settings_files, density_tables, structure_files, array_files, trajectories)
+    for kind in module.KINDS
+}
+
+MOST_IN_A_PART = 1000
+"""Cases of one part of a kind, which one process works on."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some cases of one kind."""
+
+    kind: str
+    seed: int
+    n_cases: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of them."""
+
+    part: Part
+    counts: Counter[str]
+    """read, refused."""
+    seconds: float
+    fault: str = ""
+    """Empty where there is none."""
+
+
+def run_part(part: Part) -> Result:
+    """Work on the cases of a part."""
+    import torch
+
+    torch.set_num_threads(1)
+    kind, counts, start = KINDS[part.kind], Counter[str](), time.monotonic()
+    scratch = Path(tempfile.mkdtemp(prefix="fuzz"))
+    folder = scratch / "case"
+
+    @seed(part.seed)
+    @settings(
+        max_examples=part.n_cases,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(case=kind.cases())
+    def one(case: Any) -> None:
+        folder.mkdir()
+        try:
+            counts[outcome(kind, case, folder)] += 1
+        finally:
+            shutil.rmtree(folder)
+
+    try:
+        one()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        fault = "".join(traceback.format_exception(error, limit=-6))
+        return Result(part, counts, time.monotonic() - start, fault)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Result(part, counts, time.monotonic() - start)
+
+
+def parts_of(kinds: Iterable[Kind], first_seed: int, n_cases: int | None) -> list[Part]:
+    """The work of a run, in parts of different seeds."""
+    parts = []
+    for kind in kinds:
+        n_left, k = n_cases or kind.n_cases, 0
+        while n_left > 0:
+            parts.append(Part(kind.name, first_seed + k, min(n_left, MOST_IN_A_PART)))
+            n_left, k = n_left - MOST_IN_A_PART, k + 1
+    return parts
+
+
+def run(parts: list[Part], n_processes: int, minutes: float) -> tuple[list[Result], int]:
+    """Results of the parts until the first fault, and the number of parts that there was no time for."""
+    end, results, n_left_out = time.monotonic() + 60.0 * minutes, [], 0
+    # A process for each few parts: outside libraries may keep memory of what they met.
+    pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), max_tasks_per_child=20)
+    with pool:
+        running = {pool.submit(run_part, part) for part in parts}
+        for future in as_completed(running):
+            if future.cancelled():
+                n_left_out += 1
+                continue
+            results.append(future.result())
+            if results[-1].fault or time.monotonic() > end:
+                for other in running:
+                    other.cancel()
+                if results[-1].fault:
+                    break
+    return results, n_left_out
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--kind", action="append", choices=list(KINDS), help="this kind alone; may be given again")
+    parser.add_argument("--seed", type=int, default=0, help="of the first part of each kind")
+    parser.add_argument("--random-seed", action="store_true", help="choose a seed, and say which")
+    parser.add_argument("--cases", type=int, help="of each kind, in place of the usual number")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=9.0, help="after them no part begins")
+    asked = parser.parse_args()
+    first_seed = secrets.randbelow(2**31) if asked.random_seed else asked.seed
+    print(f"seed {first_seed}", flush=True)
+    parts = parts_of((KINDS[name] for name in asked.kind or KINDS), first_seed, asked.cases)
+    results, n_left_out = run(parts, asked.processes, asked.minutes)
+    for name in KINDS:
+        of_kind = [result for result in results if result.part.kind == name]
+        counts = sum((result.counts for result in of_kind), Counter[str]())
+        if of_kind:
+            seconds = sum(result.seconds for result in of_kind)
+            print(f"{name:28s} {counts.total():7d} cases: {counts['read']:6d} read, {counts['refused']:6d} refused", end="")
+            print(f", {seconds:6.1f} s")
+    if n_left_out:
+        print(f"{n_left_out} of {len(parts)} parts had no time")
+    for result in results:
+        if result.fault:
+            part = result.part
+            print(f"\nfault in {part.kind}:\n{result.fault}")
+            print(f"repeat: python tests/fuzz/run.py --kind '{part.kind}' --seed {part.seed} --cases {part.n_cases}")
+            return 1
+    print(f"fuzz ok: {sum(result.counts.total() for result in results)} cases")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
