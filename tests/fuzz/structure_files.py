@@ -11,7 +11,9 @@ from kind import Kind
 from mutations import damaged_text
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
+from mliap_hybrid.data.n2p2 import is_n2p2
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.structure import Batch
 
@@ -67,9 +69,13 @@ def labelled(cases: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, Labe
     return st.tuples(cases, st.sampled_from(UNITS))
 
 
-def check_frames(path: Path, units: LabelUnits) -> None:
-    """Read a file as for a training, and check what was read."""
-    frames = read_frames([path])
+def check_frames(path: Path, units: LabelUnits, by_ase: bool = False) -> None:
+    """Read a file as for a training, and check what was read; what ASE cannot read is no answer of another reader."""
+    try:
+        frames = read_frames([path])
+    except InputError as error:
+        assert by_ase or "ASE cannot" not in str(error), str(error)
+        raise
     assert frames
     for frame in frames[:5]:
         check_batch(frame_to_batch(frame, CUTOFF, KEYS, units, allow_missing=True))
@@ -93,10 +99,10 @@ def check_batch(batch: Batch) -> None:
         assert torch.isfinite(label).all(), f"{name} is not finite"
 
 
-def _check(name: str) -> Any:
+def _check(name: str, by_ase: bool) -> Any:
     def check(case: tuple[bytes, LabelUnits], folder: Path) -> None:
         (folder / name).write_bytes(case[0])
-        check_frames(folder / name, case[1])
+        check_frames(folder / name, case[1], by_ase or not is_n2p2(folder / name))
 
     return check
 
@@ -104,6 +110,6 @@ def _check(name: str) -> Any:
 SOUND = "elements known, finite, pairs within the cutoff, shapes of labels"
 
 KINDS = (
-    Kind("extended xyz", SOUND, 12_000, lambda: labelled(damaged_text(EXTXYZ)), _check("a.extxyz")),
-    Kind("n2p2", SOUND, 10_000, lambda: labelled(damaged_text(N2P2)), _check("input.data")),
+    Kind("extended xyz", SOUND, 12_000, lambda: labelled(damaged_text(EXTXYZ)), _check("a.extxyz", True)),
+    Kind("n2p2", SOUND, 10_000, lambda: labelled(damaged_text(N2P2)), _check("input.data", False)),
 )

@@ -48,14 +48,20 @@ OF_SPECTRUM = (
 OF_MOMENTS = "# TimeStep mx my mz\n" + "".join(f"{10 * k} {0.1 * k * k} {0.2 * k} 0.3\n" for k in range(8))
 
 
+def _written(text: bytes, folder: Path) -> Path:
+    """A file of the case, named as such files are."""
+    file = folder / ("run.dump" if text.lstrip().startswith(b"ITEM") else "run.xyz")
+    file.write_bytes(text)
+    return file
+
+
 def _of_species() -> st.SearchStrategy[tuple[bytes, list[str]]]:
     return st.tuples(damaged_text(OF_SPECIES), st.sampled_from(([], ["H", "O"], ["H"], ["Xx"])))
 
 
 def _check_species(case: tuple[bytes, list[str]], folder: Path) -> None:
     text, elements = case
-    (folder / "run.dump").write_bytes(text)
-    found = analyse(read_trajectory(folder / "run.dump", 1e-3, elements), BondCriteria(0.25, 0.65, 0.0))
+    found = analyse(read_trajectory(_written(text, folder), 1e-3, elements), BondCriteria(0.25, 0.65, 0.0))
     assert len(found.times) == len(found.counts) > 0
     assert np.isfinite(found.times).all()
     assert all(n > 0 for counts in found.counts for n in counts.values())
@@ -66,8 +72,7 @@ def _of_spectrum() -> st.SearchStrategy[bytes]:
 
 
 def _check_spectrum(text: bytes, folder: Path) -> None:
-    (folder / "run.dump").write_bytes(text)
-    _check_series(moments_of_frames(read_charged_frames(folder / "run.dump", 1e-3)))
+    _check_series(moments_of_frames(read_charged_frames(_written(text, folder), 1e-3)))
 
 
 def _check_moments(text: bytes, folder: Path) -> None:
