@@ -25,15 +25,27 @@ from typing import Any
 
 import array_files
 import density_tables
+import kernel_arrays
+import model_files
 import settings_files
 import structure_files
 import trajectories
 from hypothesis import HealthCheck, given, seed, settings
 from kind import Kind, outcome
 
+MODULES = (
+    model_files,
+    settings_files,
+    structure_files,
+    array_files,
+    trajectories,
+    density_tables,
+    kernel_arrays,
+)
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for module in (settings_files, density_tables, structure_files, array_files, trajectories)
+    for module in MODULES
     for kind in module.KINDS
 }
 
