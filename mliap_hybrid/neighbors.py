@@ -19,8 +19,8 @@ MOST_BOXES = 1e15
 """Boxes of the size of the cutoff that a structure may extend over; more is no arrangement of atoms."""
 
 MOST_CELLS = 100_000
-"""Boxes of the size of the cutoff that vesin sorts atoms into. If there are more, it makes them larger in all directions
-alike, and in one that is thin it comes to less than one of them, which ends the process."""
+"""Boxes of the size of the cutoff that vesin sorts atoms into. If there are more, it makes them larger in all
+directions alike, and in one that is thin it comes to less than one of them, which ends the process."""
 
 THIN = 4.0
 """Of such larger boxes in the thinnest direction: with more, rounding leaves one."""

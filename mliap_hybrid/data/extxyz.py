@@ -44,7 +44,7 @@ def read_extxyz(text: str) -> list[Atoms]:
         If a frame announces more atoms than there are, or ASE gives another number of frames than the file has.
     """
     lines = text.split("\n")
-    check_end(lines)
+    check_end(io.StringIO(text))
     starts = frame_starts(lines)
     is_nested = starts is not None and _flatten(lines, starts)
     if starts is not None and (is_nested or _has_blank_between(lines, starts)):
@@ -88,8 +88,8 @@ def check_end(lines: Iterable[str]) -> None:
             n_left = 1 + max(n_atoms, 0)
     if n_left > 0:
         raise InputError(
-            f"an extended xyz file ends within a frame that announces {quoted(n_atoms)} atoms: is it cut off, or is the "
-            "number of atoms wrong?"
+            f"an extended xyz file ends within a frame that announces {quoted(n_atoms)} atoms: is it cut off, or is "
+            "the number of atoms wrong?"
         )
 
 

@@ -125,7 +125,9 @@ def read_arrays(file: Path, kind: str, word: str, needed: Sequence[str]) -> dict
         raise InputError(f"{file} is not an .npz file of the sgdml package: {quoted(error)}") from None
     found = str(_text(arrays.get("type", np.array("nothing"))))
     if found != kind:
-        raise InputError(f"{file} is not a {word} of the sgdml package: its 'type' is '{quoted(found)}', expected '{kind}'")
+        raise InputError(
+            f"{file} is not a {word} of the sgdml package: its 'type' is '{quoted(found)}', expected '{kind}'"
+        )
     missing = [key for key in needed if key not in arrays]
     if missing:
         raise InputError(f"{file}: the {word} has no '{missing[0]}'; found {', '.join(sorted(archive.files))}")

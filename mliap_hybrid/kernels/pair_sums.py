@@ -63,7 +63,9 @@ def _check_indices(index: Tensor, end: int, name: str) -> None:
         return
     least, most = (int(each) for each in torch.aminmax(index))
     if index.ndim != 1 or least < 0 or most >= end:
-        raise ValueError(f"expected {name} of shape (n,) from 0 to {end - 1}, got {tuple(index.shape)}, {least} to {most}")
+        raise ValueError(
+            f"expected {name} of shape (n,) from 0 to {end - 1}, got {tuple(index.shape)}, {least} to {most}"
+        )
 
 
 class _PairSums(torch.autograd.Function):

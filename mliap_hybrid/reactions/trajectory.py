@@ -21,6 +21,9 @@ from mliap_hybrid.errors import InputError, quoted
 FRAME = "ITEM: TIMESTEP"
 COLUMNS = "ITEM: ATOMS"
 
+LARGEST_STEP = 2**63 - 1
+"""Of LAMMPS."""
+
 
 @dataclass(frozen=True)
 class TimedFrame:
@@ -85,7 +88,10 @@ def _of_dump(file: Path, elements: list[str]) -> Iterator[tuple[int, Atoms]]:
             elif {row[columns.index("element")] for row in rows if "element" in columns} == {"C"}:
                 _check_one_type(file, columns, rows)
             text = "".join(lines[:place]) + f"{COLUMNS} {' '.join(columns)}\n" + "\n".join(map(" ".join, rows))
-            yield int(lines[1]), read_lammps_dump_text(io.StringIO(text), index=-1)
+            step = int(lines[1])
+            if abs(step) > LARGEST_STEP:
+                raise InputError(f"{file}: {quoted(step)} is no time step of LAMMPS")
+            yield step, read_lammps_dump_text(io.StringIO(text), index=-1)
         except InputError:
             raise
         except Exception as error:  # whatever ASE's reader raises

@@ -66,7 +66,25 @@ def with_digest(manifest: dict[str, Any], weights: bytes) -> bytes:
     return json.dumps(manifest | {"digest": digest_of(manifest, weights)}).encode()
 
 
-VALUES: list[Any] = [None, True, -1, 0, 1.5, 10**30, 1e308, -1e308, "", "x", "Na", [], [[]], {}, {"Na": 1.0}, [1e9], [0, 0]]
+VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**30,
+    1e308,
+    -1e308,
+    "",
+    "x",
+    "Na",
+    [],
+    [[]],
+    {},
+    {"Na": 1.0},
+    [1e9],
+    [0, 0],
+]
 """What entries of a manifest are replaced by."""
 
 

@@ -91,7 +91,7 @@ def damaged_arrays(draw: Any, contents: Any) -> dict[str, Any]:
         if how == "drop":
             del content[name]
         elif how == "rename":
-            content[draw(st.sampled_from(("unheard_of", "z", "R", "type", "numbers", "..", "a/b")))] = content.pop(name)
+            content[draw(st.sampled_from(("unheard_of", "z", "R", "type", "numbers", "a/b")))] = content.pop(name)
         elif how == "another's":
             content[name] = content[draw(st.sampled_from(sorted(content)))]
         elif isinstance(content[name], np.ndarray):
@@ -122,7 +122,9 @@ def _check_npz(case: Any, folder: Path) -> None:
 @st.composite
 def _deepmd_folders(draw: Any) -> dict[str, bytes]:
     """Files of a system: damaged arrays, some of whose files are damaged themselves."""
-    content = draw(damaged_arrays((DEEPMD, DEEPMD | {"nopbc": b""}, DEEPMD | {"real_atom_types": np.array([[0, 1, 1]] * 2)})))
+    content = draw(
+        damaged_arrays((DEEPMD, DEEPMD | {"nopbc": b""}, DEEPMD | {"real_atom_types": np.array([[0, 1, 1]] * 2)}))
+    )
     files = {}
     for name, value in content.items():
         if isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""Arrays at the door of the native kernels: of other types, strides, lengths and places in memory, and with odd numbers."""
+"""Arrays at the door of the native kernels: of other types, strides, lengths and places in memory, with odd numbers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def damaged_tensor(draw: Any, tensor: torch.Tensor) -> torch.Tensor:
     how = draw(st.sampled_from(("value", "value", "strided", "misaligned", "type", "cut", "empty", "transposed")))
     if how == "value" and tensor.numel():
         values = NUMBERS if tensor.dtype.is_floating_point else INTEGERS
-        changed = tensor.clone()
+        changed = tensor.contiguous().clone()
         changed.view(-1)[draw(st.integers(0, tensor.numel() - 1))] = draw(st.sampled_from(values))
         return changed
     if how == "strided":

@@ -9,7 +9,9 @@ Cases come from hypothesis, the same ones in each run unless another seed is ask
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import multiprocessing
+import pickle
 import secrets
 import shutil
 import sys
@@ -19,6 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +32,10 @@ import kernel_arrays
 import model_files
 import settings_files
 import structure_files
+import torch
 import trajectories
 from hypothesis import HealthCheck, given, seed, settings
-from kind import Kind, outcome
+from kind import LONGEST, Kind, outcome
 
 MODULES = (
     model_files,
@@ -43,11 +47,10 @@ MODULES = (
     kernel_arrays,
 )
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for module in MODULES
-    for kind in module.KINDS
-}
+KINDS: dict[str, Kind] = {kind.name: kind for module in MODULES for kind in module.KINDS}
+
+PART, CASE = "part.pickle", "case.pickle"
+"""Files of what is in work."""
 
 MOST_IN_A_PART = 1000
 """Cases of one part of a kind, which one process works on."""
@@ -60,6 +63,11 @@ class Part:
     kind: str
     seed: int
     n_cases: int
+
+    @property
+    def command(self) -> str:
+        """What repeats it."""
+        return f"python tests/fuzz/run.py --kind '{self.kind}' --seed {self.seed} --cases {self.n_cases}"
 
 
 @dataclass(frozen=True)
@@ -74,14 +82,13 @@ class Result:
     """Empty where there is none."""
 
 
-def run_part(part: Part) -> Result:
-    """Work on the cases of a part."""
-    import torch
-
+def run_part(part: Part, scratch: Path) -> Result:
+    """Work on the cases of a part, in a folder that holds the case in work as long as there is one."""
     torch.set_num_threads(1)
     kind, counts, start = KINDS[part.kind], Counter[str](), time.monotonic()
-    scratch = Path(tempfile.mkdtemp(prefix="fuzz"))
+    scratch.mkdir()
     folder = scratch / "case"
+    (scratch / PART).write_bytes(pickle.dumps(part))
 
     @seed(part.seed)
     @settings(
@@ -94,9 +101,12 @@ def run_part(part: Part) -> Result:
     @given(case=kind.cases())
     def one(case: Any) -> None:
         folder.mkdir()
+        (scratch / CASE).write_bytes(pickle.dumps(case))
+        faulthandler.dump_traceback_later(3.0 * LONGEST, exit=True)  # outside code may not come back to Python
         try:
             counts[outcome(kind, case, folder)] += 1
         finally:
+            faulthandler.cancel_dump_traceback_later()
             shutil.rmtree(folder)
 
     try:
@@ -122,13 +132,19 @@ def parts_of(kinds: Iterable[Kind], first_seed: int, n_cases: int | None) -> lis
     return parts
 
 
-def run(parts: list[Part], n_processes: int, minutes: float) -> tuple[list[Result], int]:
-    """Results of the parts until the first fault, and the number of parts that there was no time for."""
+def run(parts: list[Part], n_processes: int, minutes: float, scratch: Path) -> tuple[list[Result], int]:
+    """Results of the parts until the first fault, and the number of parts that there was no time for.
+
+    Raises
+    ------
+    BrokenProcessPool
+        If a case ended the process that worked on it.
+    """
     end, results, n_left_out = time.monotonic() + 60.0 * minutes, [], 0
     # A process for each few parts: outside libraries may keep memory of what they met.
     pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), max_tasks_per_child=20)
     with pool:
-        running = {pool.submit(run_part, part) for part in parts}
+        running = {pool.submit(run_part, part, scratch / str(k)) for k, part in enumerate(parts)}
         for future in as_completed(running):
             if future.cancelled():
                 n_left_out += 1
@@ -140,6 +156,14 @@ def run(parts: list[Part], n_processes: int, minutes: float) -> tuple[list[Resul
                 if results[-1].fault:
                     break
     return results, n_left_out
+
+
+def print_crashes(scratch: Path) -> None:
+    """Say which cases were in work when a process ended; one of them ended it."""
+    print("a process crashed or did not come back in time; in work were:")
+    for file in sorted(scratch.glob(f"*/{CASE}")):
+        part = pickle.loads((file.parent / PART).read_bytes())
+        print(f"\nin {part.kind}: {pickle.loads(file.read_bytes())!r}\nrepeat: {part.command}")
 
 
 def main() -> int:
@@ -155,21 +179,27 @@ def main() -> int:
     first_seed = secrets.randbelow(2**31) if asked.random_seed else asked.seed
     print(f"seed {first_seed}", flush=True)
     parts = parts_of((KINDS[name] for name in asked.kind or KINDS), first_seed, asked.cases)
-    results, n_left_out = run(parts, asked.processes, asked.minutes)
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        try:
+            results, n_left_out = run(parts, asked.processes, asked.minutes, Path(folder))
+        except BrokenProcessPool:
+            print_crashes(Path(folder))
+            return 1
     for name in KINDS:
         of_kind = [result for result in results if result.part.kind == name]
         counts = sum((result.counts for result in of_kind), Counter[str]())
         if of_kind:
             seconds = sum(result.seconds for result in of_kind)
-            print(f"{name:28s} {counts.total():7d} cases: {counts['read']:6d} read, {counts['refused']:6d} refused", end="")
+            print(
+                f"{name:28s} {counts.total():7d} cases: {counts['read']:6d} read, {counts['refused']:6d} refused",
+                end="",
+            )
             print(f", {seconds:6.1f} s")
     if n_left_out:
         print(f"{n_left_out} of {len(parts)} parts had no time")
     for result in results:
         if result.fault:
-            part = result.part
-            print(f"\nfault in {part.kind}:\n{result.fault}")
-            print(f"repeat: python tests/fuzz/run.py --kind '{part.kind}' --seed {part.seed} --cases {part.n_cases}")
+            print(f"\nfault in {result.part.kind}:\n{result.fault}\nrepeat: {result.part.command}")
             return 1
     print(f"fuzz ok: {sum(result.counts.total() for result in results)} cases")
     return 0

@@ -74,7 +74,8 @@ def check_frames(path: Path, units: LabelUnits, by_ase: bool = False) -> None:
     try:
         frames = read_frames([path])
     except InputError as error:
-        assert by_ase or "ASE cannot" not in str(error), str(error)
+        if not by_ase and "ASE cannot" in str(error):
+            raise AssertionError(str(error)) from error
         raise
     assert frames
     for frame in frames[:5]:
@@ -86,7 +87,7 @@ def check_batch(batch: Batch) -> None:
     n_atoms = len(batch.numbers)
     assert n_atoms > 0
     assert batch.positions.shape == (n_atoms, 3)
-    assert 1 <= int(batch.numbers.min())
+    assert int(batch.numbers.min()) >= 1
     assert int(batch.numbers.max()) <= 118
     for tensor in (batch.positions, batch.cells, batch.total_charges):
         assert torch.isfinite(tensor).all()

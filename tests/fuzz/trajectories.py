@@ -94,7 +94,5 @@ def _check_series(series: MomentSeries) -> None:
 KINDS = (
     Kind("trajectories for species", "atoms, times and counts", 8_000, _of_species, _check_species),
     Kind("trajectories for spectrum", "moments and spectra finite", 7_000, _of_spectrum, _check_spectrum),
-    Kind(
-        "tables of moments", "moments and spectra finite", 4_000, lambda: damaged_text([OF_MOMENTS]), _check_moments
-    ),
+    Kind("tables of moments", "moments and spectra finite", 4_000, lambda: damaged_text([OF_MOMENTS]), _check_moments),
 )

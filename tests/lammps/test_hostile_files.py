@@ -32,6 +32,7 @@ from mliap_hybrid.testing.damaged_models import (
 from mliap_hybrid.testing.gdml_molecules import box_of_ammonia
 from mliap_hybrid.testing.structures import rock_salt
 
+
 @pytest.fixture(scope="module", params=MODELS)
 def content(request, tmp_path_factory):
     """Bytes of a model file of each kind."""
