@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for module in MODULES for kind in modu
 PART, CASE = "part.pickle", "case.pickle"
 """Files of what is in work."""
 
-MOST_IN_A_PART = 1000
+MOST_IN_A_PART = 250
 """Cases of one part of a kind, which one process works on."""
 
 
@@ -142,7 +142,7 @@ def run(parts: list[Part], n_processes: int, minutes: float, scratch: Path) -> t
     """
     end, results, n_left_out = time.monotonic() + 60.0 * minutes, [], 0
     # A process for each few parts: outside libraries may keep memory of what they met.
-    pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), max_tasks_per_child=20)
+    pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), max_tasks_per_child=80)
     with pool:
         running = {pool.submit(run_part, part, scratch / str(k)) for k, part in enumerate(parts)}
         for future in as_completed(running):
