@@ -8,7 +8,7 @@ TORCH   := torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 WORKERS := 2
 
-.PHONY: demo test test-slow lint docs bench clean
+.PHONY: demo test test-slow faults fuzz lint docs bench clean
 
 demo: $(VENV)/installed  ## train on NaCl, export, check, run MD on two ranks, plot
 	$(BIN)/python training/nacl/demo.py
@@ -18,6 +18,9 @@ test: $(VENV)/tested lint  ## the fast tests
 
 test-slow: $(VENV)/tested  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(VENV)/tested  ## damaged input of all kinds, at most ten minutes; SEED=N or SEED=random for other cases
+	$(BIN)/python tests/fuzz/run.py $(if $(filter random,$(SEED)),--random-seed,$(if $(SEED),--seed $(SEED)))
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .

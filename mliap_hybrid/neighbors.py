@@ -18,6 +18,13 @@ MOST_NEIGHBORS = 20_000
 MOST_BOXES = 1e15
 """Boxes of the size of the cutoff that a structure may extend over; more is no arrangement of atoms."""
 
+MOST_CELLS = 100_000
+"""Boxes of the size of the cutoff that vesin sorts atoms into. If there are more, it makes them larger in all
+directions alike, and in one that is thin it comes to less than one of them, which ends the process."""
+
+THIN = 4.0
+"""Of such larger boxes in the thinnest direction: with more, rounding leaves one."""
+
 LEAST_CUTOFF = 1e-3
 """Å. Atoms closer than that are refused anyway."""
 
@@ -59,8 +66,11 @@ def neighbor_pairs(
         raise InputError(f"the periodic cell {cell.tolist()} Å has no volume; check the lattice of this structure")
 
     _check_size(positions, cell, periodic, cutoff)
-    search = vesin.NeighborList(cutoff=cutoff, full_list=True, sorted=False)
+    wide = _search_cutoff(positions, cell, periodic, cutoff)
+    search = vesin.NeighborList(cutoff=wide, full_list=True, sorted=False)
     i, j, shifts, distances = search.compute(positions, cell, periodic, quantities="ijSd")
+    if wide > cutoff:
+        i, j, shifts, distances = (each[distances < cutoff] for each in (i, j, shifts, distances))
     if len(distances) and distances.min() < 1e-3:
         p = int(distances.argmin())
         raise InputError(
@@ -72,6 +82,29 @@ def neighbor_pairs(
         torch.from_numpy(j[order].astype(np.int64)),
         torch.from_numpy(shifts[order].astype(np.int64)),
     )
+
+
+def _search_cutoff(positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float) -> float:
+    """The cutoff, or a larger one where a wide and thin structure would have more than `MOST_CELLS`."""
+    if len(positions) == 0:
+        return cutoff
+    sides = np.ptp(positions, axis=0)  # (3,) Å
+    shortest = sides
+    if periodic.any():  # directions without periods are then those that the cell leaves
+        heights = 1.0 / np.linalg.norm(np.linalg.pinv(cell[periodic]), axis=0)  # (n_periodic,) Å
+        sides, shortest = np.full(3, np.linalg.norm(sides)), np.zeros(3)
+        sides[periodic] = shortest[periodic] = heights
+    wide = cutoff
+    larger = (MOST_CELLS / _most_cells(sides, cutoff)) ** (1 / 3)
+    if larger < 1.0 and float(np.maximum(shortest / cutoff, 1.0).min()) * larger < THIN:
+        while _most_cells(sides, wide) > MOST_CELLS:
+            wide *= 1.05
+    return wide
+
+
+def _most_cells(sides: np.ndarray, cutoff: float) -> float:
+    """Boxes of the size of the cutoff, with one more at each end."""
+    return float(np.prod(sides / cutoff + 2.0))
 
 
 def _check_size(positions: np.ndarray, cell: np.ndarray, periodic: np.ndarray, cutoff: float) -> None:

@@ -202,3 +202,29 @@ def test_committed_training_files_are_valid():
     for path in (Path(__file__).parents[1] / "training").glob("*/train*.yaml"):
         of_repository = [file for file in read_training_file(path).data.files if "runs" not in file.parts]
         assert all(file.exists() for file in of_repository)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"data: {files: [\xe4.xyz]}", "is not valid YAML: UnicodeDecodeError"),
+        (b"data: {files: [2026-13-01]}", "is not valid YAML: ValueError"),
+        (b"seed: !!bool maybe", "is not valid YAML: KeyError"),
+        (b"data: " + 2000 * b"[", "is nested too deeply for a training file"),
+        (b"data: &a {files: [*a]}", "or contains itself: expected a training file"),
+    ],
+)
+def test_files_that_yaml_stumbles_over(tmp_path, content, message):
+    (tmp_path / "train.yaml").write_bytes(content)
+    with pytest.raises(InputError) as refused:
+        read_training_file(tmp_path / "train.yaml")
+    assert message in str(refused.value)
+
+
+def test_aliases_count_at_each_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("mliap_hybrid.config.yaml_file.MOST_ENTRIES", 100)
+    (tmp_path / "train.yaml").write_text("a: &a [1, 2, 3]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b, *b, *b, *b, *b, *b]\n")
+    with pytest.raises(InputError, match="has more than 100 entries"):
+        read_training_file(tmp_path / "train.yaml")
+    (tmp_path / "train.yaml").write_text("data: {files: &files [a.xyz]}\nnetwork: {hidden: &h [8, 8]}\n")
+    assert read_training_file(tmp_path / "train.yaml").network.hidden == [8, 8]

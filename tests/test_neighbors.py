@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.neighbors import neighbor_pairs
+from mliap_hybrid.neighbors import _search_cutoff, neighbor_pairs
 from mliap_hybrid.testing.structures import TRICLINIC_CELL, random_structure
 
 
@@ -80,3 +80,21 @@ def test_no_atoms_have_no_pairs():
     i, j, shifts = neighbor_pairs(np.zeros((0, 3)), 10.0 * np.eye(3), np.ones(3, dtype=bool), 5.0)
     assert len(i) == len(j) == 0
     assert shifts.shape == (0, 3)
+
+
+@pytest.mark.parametrize("periodic", [(False, False, False), (True, False, True), (False, False, True)])
+def test_a_wide_sheet_is_searched_in_larger_boxes(periodic, monkeypatch):
+    """As one of so many boxes would be that vesin joins some."""
+    positions = np.random.default_rng(0).random((40, 3)) * [12.0, 12.0, 0.3]
+    arguments = positions, np.diag([12.0, 12.0, 8.0]), np.array(periodic), 1.5
+    expected = brute_force(*arguments)
+    monkeypatch.setattr("mliap_hybrid.neighbors.MOST_CELLS", 60)
+    assert _search_cutoff(*arguments) > 2.0
+    pair_i, pair_j, shifts = neighbor_pairs(*arguments)
+    assert {(int(i), int(j), *map(int, s)) for i, j, s in zip(pair_i, pair_j, shifts, strict=True)} == expected
+
+
+def test_others_are_searched_as_they_are():
+    positions = np.random.default_rng(0).random((50, 3)) * 40.0
+    assert _search_cutoff(positions, np.zeros((3, 3)), np.zeros(3, dtype=bool), 5.0) == 5.0
+    assert _search_cutoff(positions, 40.0 * np.eye(3), np.ones(3, dtype=bool), 5.0) == 5.0

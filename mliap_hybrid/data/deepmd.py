@@ -3,7 +3,8 @@
 type.raw        type of each atom, counted from 0
 type_map.raw    element of each type
 nopbc           where it is there, nothing is periodic
-set.*/          box.npy (M, 9), coord.npy (M, 3N), energy.npy (M,), force.npy (M, 3N), virial.npy (M, 9)
+set.*/          box.npy (M, 9), coord.npy (M, 3N), energy.npy (M,), force.npy (M, 3N), virial.npy (M, 9), and
+                real_atom_types.npy (M, N), the types of each frame, -1 for an atom that is not there
 
 Wang et al., Comput. Phys. Commun. 228, 178 (2018); deepmd-kit, doc/data/system.md.
 """
@@ -64,7 +65,7 @@ def read_deepmd(folder: Path) -> list[Atoms]:
     if unknown:
         raise InputError(f"{folder / 'type_map.raw'}: '{quoted(unknown[0])}' is not an element; name each type's")
     elements = np.array([atomic_numbers[name] for name in names])
-    if not types or not all(word.isdigit() and int(word) < len(names) for word in types):
+    if not types or not {*types} <= {str(number) for number in range(len(names))}:
         raise InputError(f"{folder / 'type.raw'}: expected a type from 0 to {len(names) - 1} for each atom")
     numbers = elements[[int(word) for word in types]]  # (n_atoms,)
     periodic = not (folder / "nopbc").exists()
@@ -85,16 +86,19 @@ def _read_set(folder: Path, numbers: np.ndarray, elements: np.ndarray, periodic:
         _array(folder / "virial.npy", 9, n_frames),
         _array(folder / "real_atom_types.npy", n_atoms, n_frames),
     )
+    if types is not None and not np.isin(types, np.arange(-1, len(elements))).all():
+        raise InputError(f"{folder / 'real_atom_types.npy'}: expected types from -1 to {len(elements) - 1}")
     frames = []
     for row in range(n_frames):
-        of_frame = numbers if types is None else elements[types[row].astype(int)]  # (n_atoms,)
+        there = np.full(n_atoms, True) if types is None else types[row] >= 0  # (n_atoms,)
+        of_frame = numbers if types is None else elements[types[row][there].astype(int)]
         cell = boxes[row].reshape(3, 3) if periodic and boxes is not None else None
-        atoms = Atoms(of_frame, coordinates[row].reshape(-1, 3), cell=cell, pbc=periodic)
+        atoms = Atoms(of_frame, coordinates[row].reshape(-1, 3)[there], cell=cell, pbc=periodic)
         results = {}
         if energies is not None:
             results["energy"] = float(energies[row, 0])
         if forces is not None:
-            results["forces"] = forces[row].reshape(-1, 3)
+            results["forces"] = forces[row].reshape(-1, 3)[there]
         atoms.calc = SinglePointCalculator(atoms, **results)
         if virials is not None:
             atoms.info["virial"] = virials[row].reshape(3, 3)
@@ -108,8 +112,10 @@ def _array(file: Path, n_columns: int, n_frames: int | None) -> np.ndarray | Non
         return None
     try:
         found = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # damaged files raise errors of many kinds in numpy
         raise InputError(f"{file} is not a numpy array: {quoted(error)}") from None
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+        raise InputError(f"{file} is no array of numbers; expected what numpy.save writes of one")
     shape = found.shape
     if found.size == 0 or found.size % n_columns or (n_frames is not None and found.size != n_frames * n_columns):
         expected = "a multiple of " if n_frames is None else f"{n_frames} times "

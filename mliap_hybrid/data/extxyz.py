@@ -1,20 +1,22 @@
-"""Extended xyz through ASE, without three of its limits.
+"""Extended xyz through ASE, without four of its limits.
 
 ASE takes a blank line in the place of the next number of atoms for the end of the file. It makes six numbers of the
 nine of a `stress`, so that one that is not symmetric could not be told. And tensors in nested brackets, as the library
-extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`.
+extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`. Where a file
+ends within a frame, ASE counts on to the number of atoms that the frame announces, however large.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 
 import ase.io
 import numpy as np
 from ase import Atoms
 
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.errors import InputError, quoted
 
 STRESS = re.compile(r"""(?:^|\s)stress=["'{\[]([^"'}\]]*)["'}\]]""")
 """Entry `stress` of a comment line."""
@@ -39,9 +41,10 @@ def read_extxyz(text: str) -> list[Atoms]:
     Raises
     ------
     InputError
-        If ASE gives another number of frames than the file has.
+        If a frame announces more atoms than there are, or ASE gives another number of frames than the file has.
     """
     lines = text.split("\n")
+    check_end(io.StringIO(text))
     starts = frame_starts(lines)
     is_nested = starts is not None and _flatten(lines, starts)
     if starts is not None and (is_nested or _has_blank_between(lines, starts)):
@@ -58,6 +61,36 @@ def read_extxyz(text: str) -> list[Atoms]:
         if (stress := _nine_numbers(lines[start + 1])) is not None and atoms.calc is not None:
             atoms.calc.results["stress"] = stress
     return structures
+
+
+def check_end(lines: Iterable[str]) -> None:
+    """Refuse a file that ends within a frame.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Of the whole file.
+
+    Raises
+    ------
+    InputError
+        If the last frame announces more atoms than there are lines.
+    """
+    n_left = n_atoms = 0
+    for line in lines:
+        if n_left > 0:
+            n_left -= 1
+        elif line.strip() and not line.lstrip().startswith("VEC"):
+            try:
+                n_atoms = int(line)
+            except ValueError:
+                return  # ASE says so, and goes no farther
+            n_left = 1 + max(n_atoms, 0)
+    if n_left > 0:
+        raise InputError(
+            f"an extended xyz file ends within a frame that announces {quoted(n_atoms)} atoms: is it cut off, or is "
+            "the number of atoms wrong?"
+        )
 
 
 def frame_starts(lines: list[str]) -> list[tuple[int, int]] | None:

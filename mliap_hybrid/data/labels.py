@@ -60,6 +60,10 @@ def read_labels(frame: Frame, keys: LabelKeys, units: LabelUnits, allow_missing:
         else:
             (label,) = quantity.keys
             values[name] = _find(frame, wanted[label], label, quantity) * _factor(quantity, energy, length)
+        if not np.isfinite(values[name]).all():
+            raise InputError(
+                f"{frame.source}: the label '{name}' is too large a number in eV and Å; check the label and data.units"
+            )
     total_charge = 0.0
     if keys.total_charge is not None:
         total_charge = float(find_numbers(frame, keys.total_charge, "total_charge", ()))

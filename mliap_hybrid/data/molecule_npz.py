@@ -8,7 +8,6 @@ Christensen and von Lilienfeld, Mach. Learn.: Sci. Technol. 1, 045018 (2020).
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +51,15 @@ def read_molecules(file: Path) -> tuple[list[Atoms], FileUnits]:
         raise InputError(f"{file}: '{names['positions']}' has shape {positions.shape}; expected (frames, atoms, 3)")
     n_frames, n_atoms, _ = positions.shape
     fits = numbers.shape in ((n_atoms,), (n_frames, n_atoms))
-    if not fits or not ((numbers >= 0) & (numbers <= 118)).all():
+    if not fits:
         raise InputError(
             f"{file}: '{names['numbers']}' has shape {numbers.shape}; expected atomic numbers, ({n_atoms},) or "
             f"({n_frames}, {n_atoms})"
+        )
+    if not np.isin(numbers, np.arange(119)).all():
+        raise InputError(
+            f"{file}: '{names['numbers']}' is {quoted(numbers.tolist())}; expected atomic numbers, 0 where there is no "
+            "atom"
         )
     numbers = np.broadcast_to(numbers.astype(int), (n_frames, n_atoms))
     energies, forces = arrays.get("energy"), arrays.get("forces")
@@ -90,7 +94,7 @@ def _read_arrays(file: Path) -> tuple[dict, dict[str, np.ndarray]]:
             if name is not None:
                 names[what] = name
         arrays = {what: np.asarray(archive[name]) for what, name in names.items()}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged archives and arrays raise errors of many kinds in zipfile and numpy
         raise InputError(f"{file} is not an .npz file of numbers: {quoted(error)}") from None
     missing = [what for what in ("positions", "numbers") if what not in names]
     if missing:
@@ -100,5 +104,5 @@ def _read_arrays(file: Path) -> tuple[dict, dict[str, np.ndarray]]:
         )
     for what, array in arrays.items():
         if array.dtype.kind not in "fiu":
-            raise InputError(f"{file}: '{names[what]}' is of type {array.dtype}; expected numbers")
+            raise InputError(f"{file}: '{names[what]}' is of type {quoted(array.dtype)}; expected numbers")
     return {**names, "all": there}, arrays

@@ -51,10 +51,19 @@ ENERGY_NAMES = {
 OPTIONAL = ("type", "c", "alphas_E", "lattice", "r_unit", "e_unit")
 """Entries that a file may have beside those that it must have."""
 
+WORDS = ("type", "r_unit", "e_unit")
+"""Entries that are no numbers."""
+
 
 def is_sgdml_npz(file: Path) -> bool:
     """Whether the file is an .npz archive with an entry `type`, as the package writes it."""
-    return file.suffix == ".npz" and zipfile.is_zipfile(file) and "type.npy" in zipfile.ZipFile(file).namelist()
+    if file.suffix != ".npz":
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "type.npy" in archive.namelist()
+    except Exception:  # no archive, or one whose directory is damaged: whoever reads it next says so
+        return False
 
 
 def read_sgdml_frames(file: Path) -> tuple[list[Atoms], FileUnits]:
@@ -67,8 +76,8 @@ def read_sgdml_frames(file: Path) -> tuple[list[Atoms], FileUnits]:
     """
     arrays = read_arrays(file, "d", "data set", ("z", "R", "E", "F"))
     length, energy = units_of(arrays, file)
-    numbers, cell = arrays["z"].astype(int), cell_of(arrays, length)
-    n_frames = len(arrays["R"])
+    numbers, cell = numbers_of(arrays, file), cell_of(arrays, length, file)
+    n_frames = len(arrays["R"]) if arrays["R"].ndim else 0
     if arrays["E"].shape == (n_frames, 1):  # the package squeezes such columns
         arrays["E"] = arrays["E"][:, 0]
     for key, shape in (("R", (n_frames, len(numbers), 3)), ("E", (n_frames,)), ("F", (n_frames, len(numbers), 3))):
@@ -105,22 +114,35 @@ def read_arrays(file: Path, kind: str, word: str, needed: Sequence[str]) -> dict
     Raises
     ------
     InputError
-        If the file is none of the package, or of the other kind.
+        If the file is none of the package, or of the other kind, or an entry is not of numbers.
     """
     if not file.is_file():
         raise InputError(f"the file {file} does not exist")
     try:
         archive = np.load(file, allow_pickle=False)
         arrays = {key: archive[key] for key in archive.files if key in (*needed, *OPTIONAL)}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{file} is not an .npz file of the sgdml package: {error}") from None
+    except Exception as error:  # damaged archives and arrays raise errors of many kinds in zipfile and numpy
+        raise InputError(f"{file} is not an .npz file of the sgdml package: {quoted(error)}") from None
     found = str(_text(arrays.get("type", np.array("nothing"))))
     if found != kind:
-        raise InputError(f"{file} is not a {word} of the sgdml package: its 'type' is '{found}', expected '{kind}'")
+        raise InputError(
+            f"{file} is not a {word} of the sgdml package: its 'type' is '{quoted(found)}', expected '{kind}'"
+        )
     missing = [key for key in needed if key not in arrays]
     if missing:
         raise InputError(f"{file}: the {word} has no '{missing[0]}'; found {', '.join(sorted(archive.files))}")
+    for key, array in arrays.items():
+        if key not in WORDS and array.dtype.kind not in "fiu":
+            raise InputError(f"{file}: '{key}' is of type {quoted(array.dtype)}; expected numbers")
     return arrays
+
+
+def numbers_of(arrays: dict[str, np.ndarray], file: Path) -> np.ndarray:
+    """Atomic numbers (n_atoms,); raises InputError where they are none."""
+    numbers = arrays["z"]
+    if numbers.ndim != 1 or not np.isin(numbers, np.arange(1, 119)).all():
+        raise InputError(f"{file}: 'z' is {quoted(numbers.tolist())}; expected the atomic number of each atom")
+    return numbers.astype(np.int64)
 
 
 def units_of(arrays: dict[str, np.ndarray], file: Path) -> tuple[float, float]:
@@ -141,11 +163,21 @@ def unit_names(arrays: dict[str, np.ndarray], file: Path) -> tuple[str, str]:
     return LENGTH_NAMES[length], ENERGY_NAMES[energy]
 
 
-def cell_of(arrays: dict[str, np.ndarray], length: float) -> np.ndarray | None:
-    """Lattice vectors as rows (3, 3), Å, of a file with lengths in `length` Å; None where it has none."""
-    return np.ascontiguousarray(arrays["lattice"].T, dtype=float) * length if "lattice" in arrays else None
+def cell_of(arrays: dict[str, np.ndarray], length: float, file: Path) -> np.ndarray | None:
+    """Lattice vectors as rows (3, 3), Å, of a file with lengths in `length` Å; None where it has none.
+
+    Raises
+    ------
+    InputError
+        If they are not three vectors.
+    """
+    if "lattice" not in arrays:
+        return None
+    if arrays["lattice"].shape != (3, 3):
+        raise InputError(f"{file}: 'lattice' has shape {arrays['lattice'].shape}; expected (3, 3)")
+    return np.ascontiguousarray(arrays["lattice"].T, dtype=float) * length
 
 
 def _text(array: np.ndarray) -> str:
-    value = array.item()
-    return value.decode() if isinstance(value, bytes) else str(value)
+    value = array.item() if array.size == 1 else array.tolist()
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

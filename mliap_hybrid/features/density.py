@@ -12,17 +12,44 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import chemical_symbols
 
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.errors import InputError, quoted
+
+LARGEST_AMPLITUDE = 1e12
+"""e/Å^3, in absolute value. At the nucleus of uranium, all electrons have less than 1e8."""
+
+EXPONENTS = (1e-6, 1e12)
+"""1/Å^2: range of exponents; beyond it the Gaussian is no part of an atom, and its integral overflows."""
 
 
 @dataclass(frozen=True)
 class PseudoDensity:
-    """Valence density of one spherical atom as a sum of Gaussians at its nucleus."""
+    """Valence density of one spherical atom as a sum of Gaussians at its nucleus.
+
+    Raises
+    ------
+    InputError
+        If an amplitude or exponent is none of an atom, or there are not as many of both.
+    """
 
     amplitudes: np.ndarray
     """(n_primitives,) float64, e/Å^3: B_g; may be negative."""
     exponents: np.ndarray
     """(n_primitives,) float64, 1/Å^2: beta_g."""
+
+    def __post_init__(self) -> None:
+        if self.amplitudes.shape != self.exponents.shape:
+            raise InputError(
+                f"a density has {self.amplitudes.size} amplitudes and {self.exponents.size} exponents; expected as many"
+            )
+        least, most = EXPONENTS
+        if not (np.abs(self.amplitudes) <= LARGEST_AMPLITUDE).all():
+            raise InputError(
+                f"a density has the amplitudes {quoted(self.amplitudes)} e/Å^3; expected up to {LARGEST_AMPLITUDE:g}"
+            )
+        if not ((self.exponents >= least) & (self.exponents <= most)).all():
+            raise InputError(
+                f"a density has the exponents {quoted(self.exponents)} 1/Å^2; expected {least:g} to {most:g}"
+            )
 
     def __call__(self, distances: np.ndarray) -> np.ndarray:
         """Density in e/Å^3 at `distances` (any shape, Å) from the nucleus."""

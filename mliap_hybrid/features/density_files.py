@@ -20,8 +20,11 @@ from pathlib import Path
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
-from mliap_hybrid.errors import InputError, did_you_mean
+from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.features.density import DensityTable, PseudoDensity
+
+MOST_PRIMITIVES = 10_000
+"""Of an element."""
 
 NumberedLines = Iterator[tuple[int, list[str]]]
 """Line number and words of each line that says something."""
@@ -206,6 +209,11 @@ def _parse_gpsp(text: str, name: str) -> DensityTable:
 
 def _parse_primitives(lines: NumberedLines, n_primitives: int, name: str, k: int = 0) -> PseudoDensity:
     """The next `n_primitives` lines, each `B beta`; `k` is the number of the line before."""
+    if n_primitives > MOST_PRIMITIVES:
+        raise InputError(
+            f"density table '{name}', line {k}: an element has {quoted(n_primitives)} primitives; expected up to "
+            f"{MOST_PRIMITIVES}"
+        )
     primitives = np.empty((n_primitives, 2))  # B, beta
     for g in range(n_primitives):
         k, words = next(lines, (k, []))
@@ -214,15 +222,18 @@ def _parse_primitives(lines: NumberedLines, n_primitives: int, name: str, k: int
         primitives[g] = [_number(float, word, name, k) for word in words]
         if not np.isfinite(primitives[g]).all() or primitives[g, 1] <= 0.0:
             raise _malformed(name, k, "finite B and beta > 0", words)
-    return PseudoDensity(primitives[:, 0], primitives[:, 1])
+    try:
+        return PseudoDensity(primitives[:, 0], primitives[:, 1])
+    except InputError as error:
+        raise InputError(f"density table '{name}', up to line {k}: {error}") from None
 
 
 def _number(kind: type, word: str, name: str, line: int):
     try:
         return kind(word)
     except ValueError as error:
-        raise InputError(f"density table '{name}', line {line}: expected a number, found '{word}'") from error
+        raise InputError(f"density table '{name}', line {line}: expected a number, found '{quoted(word)}'") from error
 
 
 def _malformed(name: str, line: int, expected: str, found: Sequence[str]) -> InputError:
-    return InputError(f"density table '{name}', line {line}: expected '{expected}', found '{' '.join(found)}'")
+    return InputError(f"density table '{name}', line {line}: expected '{expected}', found '{quoted(' '.join(found))}'")

@@ -49,8 +49,22 @@ def values_and_gradients(
     if len(network.weights) > MAX_LAYERS or network.shift is not None:
         found = f"{len(network.weights)}{'' if network.shift is None else ' and a shift'}"
         raise ValueError(f"expected at most {MAX_LAYERS} layers and no shift, got {found}")
+    _check_shapes(network)
     instructions = (instruction_set or instruction_sets()[0]).encode()
     return _ValuesAndGradients.apply(features.contiguous(), species.contiguous(), instructions, *parameters)
+
+
+def _check_shapes(network: NetworkWeights) -> None:
+    """Refuse layers of which one does not follow on another: the kernel has no lengths but those of the layers."""
+    n_elements, n_inputs = network.linear.shape
+    expected: list[tuple[int, ...]] = [(n_elements,)]
+    for bias in network.biases:
+        expected += [(len(bias), n_inputs), (len(bias),)]
+        n_inputs = len(bias)
+    layers = zip(network.weights, network.biases, strict=True)
+    found = [tuple(tensor.shape) for tensor in (network.offset, *itertools.chain(*layers))]
+    if found != expected or n_inputs != 1:
+        raise ValueError(f"expected offset, weights and biases of the shapes {expected}, the last of one, got {found}")
 
 
 class _ValuesAndGradients(torch.autograd.Function):

@@ -67,7 +67,10 @@ class PairSorter:
         ------
         InputError
             If an atom is of an element that the features were not made for.
+        ValueError
+            If the tensors are of other shapes, or a pair's centre is none.
         """
+        _check_shapes(geometry)
         pairs = self._if_sorted(geometry)
         if pairs is not None:
             return pairs
@@ -80,7 +83,9 @@ class PairSorter:
                 pair_vectors=geometry.pair_vectors.detach()[order],
             )
         )
-        assert pairs is not None
+        if pairs is None:
+            found = f"{int(geometry.pair_i.min())} to {int(geometry.pair_i.max())}"
+            raise ValueError(f"expected centres of pairs from 0 to {geometry.n_centres - 1}, got {found}")
         return replace(pairs, order=order)
 
     def _if_sorted(self, geometry: Geometry) -> SortedPairs | None:
@@ -114,3 +119,14 @@ class PairSorter:
             pointer(neighbour_species, torch.int32),
         )
         return SortedPairs(pairs, geometry, None, vectors, (offsets, vectors, centre_species, neighbour_species))
+
+
+def _check_shapes(geometry: Geometry) -> None:
+    n_pairs = len(geometry.pair_i)
+    tensors = (geometry.centre_numbers, geometry.pair_i, geometry.neighbour_numbers, geometry.pair_vectors)
+    expected = ((geometry.n_centres,), (n_pairs,), (n_pairs,), (n_pairs, 3))
+    if tuple(tuple(tensor.shape) for tensor in tensors) != expected:
+        raise ValueError(
+            "expected centre_numbers (n_centres,), pair_i and neighbour_numbers (n_pairs,) and pair_vectors (n_pairs, "
+            f"3), got {', '.join(str(tuple(tensor.shape)) for tensor in tensors)}"
+        )

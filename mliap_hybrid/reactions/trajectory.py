@@ -13,13 +13,16 @@ from pathlib import Path
 
 from ase import Atoms
 from ase.data import atomic_numbers
-from ase.io import iread
 from ase.io.lammpsrun import read_lammps_dump_text
 
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.data.trajectories import frames_by_ase
+from mliap_hybrid.errors import InputError, quoted
 
 FRAME = "ITEM: TIMESTEP"
 COLUMNS = "ITEM: ATOMS"
+
+LARGEST_STEP = 2**63 - 1
+"""Of LAMMPS."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,9 @@ def read_trajectory(file: Path, interval: float, elements: list[str]) -> Iterato
     """
     if not file.is_file():
         raise InputError(f"there is no file {file}")
-    try:
-        with file.open() as stream:
-            is_dump = stream.readline().strip() == FRAME
-    except UnicodeDecodeError:
-        is_dump = False
-    read = _of_dump(file, elements) if is_dump else enumerate(_of_other(file))
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        is_dump = stream.readline().strip() == FRAME
+    read = _of_dump(file, elements) if is_dump else enumerate(frames_by_ase(file))
     n_frames = 0
     for step, atoms in read:
         n_frames += 1
@@ -71,22 +71,13 @@ def read_trajectory(file: Path, interval: float, elements: list[str]) -> Iterato
         raise InputError(f"{file} has no frames")
 
 
-def _of_other(file: Path) -> Iterator[Atoms]:
-    try:
-        yield from iread(file)
-    except InputError:
-        raise
-    except Exception as error:  # whatever ASE's readers raise
-        raise InputError(f"{file} cannot be read as a trajectory: {type(error).__name__}: {error}") from error
-
-
 def _of_dump(file: Path, elements: list[str]) -> Iterator[tuple[int, Atoms]]:
     _check_elements(elements)
     for lines in _frames_of_dump(file):
         place = next((k for k, line in enumerate(lines) if line.startswith(COLUMNS)), None)
-        if place is None or len(lines) - place - 1 != int(lines[3]):
+        if place is None or [str(len(lines) - place - 1)] != lines[3].split():
             raise InputError(
-                f"{file}: the frame of step {''.join(lines[1:2]).strip()} is not complete: cut it off, or wait for the "
+                f"{file}: the frame of step {quoted(''.join(lines[1:2]))} is not complete: cut it off, or wait for the "
                 "run that writes it"
             )
         columns, rows = lines[place].split()[2:], [line.split() for line in lines[place + 1 :]]
@@ -97,9 +88,14 @@ def _of_dump(file: Path, elements: list[str]) -> Iterator[tuple[int, Atoms]]:
             elif {row[columns.index("element")] for row in rows if "element" in columns} == {"C"}:
                 _check_one_type(file, columns, rows)
             text = "".join(lines[:place]) + f"{COLUMNS} {' '.join(columns)}\n" + "\n".join(map(" ".join, rows))
-            yield int(lines[1]), read_lammps_dump_text(io.StringIO(text), index=-1)
-        except (ValueError, IndexError, KeyError) as error:
-            raise InputError(f"{file}, step {lines[1].strip()}: the frame cannot be read ({error})") from error
+            step = int(lines[1])
+            if abs(step) > LARGEST_STEP:
+                raise InputError(f"{file}: {quoted(step)} is no time step of LAMMPS")
+            yield step, read_lammps_dump_text(io.StringIO(text), index=-1)
+        except InputError:
+            raise
+        except Exception as error:  # whatever ASE's reader raises
+            raise InputError(f"{file}, step {quoted(lines[1])}: the frame cannot be read ({quoted(error)})") from error
 
 
 def _with_elements(columns: list[str], rows: list[list[str]], elements: list[str]) -> tuple[list[str], list[list[str]]]:
@@ -127,7 +123,7 @@ def _check_one_type(file: Path, columns: list[str], rows: list[list[str]]) -> No
 
 def _frames_of_dump(file: Path) -> Iterator[list[str]]:
     lines: list[str] = []
-    with file.open() as stream:
+    with file.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
             if line.startswith(FRAME) and lines:
                 yield lines

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from mliap_hybrid.data.frames import Frame
-from mliap_hybrid.data.sgdml_npz import cell_of, read_arrays, read_sgdml_frames, units_of
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.data.sgdml_npz import cell_of, numbers_of, read_arrays, read_sgdml_frames, units_of
+from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.model.molecules.gdml import GDMLModel
 from mliap_hybrid.sgdml.molecules import Molecules, molecules_from_frames
 from mliap_hybrid.units import KCAL_PER_MOL
@@ -91,24 +91,31 @@ def read_gdml_model(file: Path) -> GDMLModel:
     """
     arrays = read_arrays(file, "m", "model", ("z", "sig", "std", "R_desc", "R_d_desc_alpha", "perms"))
     length, energy = units_of(arrays, file)
-    spread = float(arrays["std"]) * energy / length  # eV/Å
-    cell = cell_of(arrays, length)
+    spread = _number(arrays, "std", file) * energy / length  # eV/Å
+    cell = cell_of(arrays, length, file)
     energy_weights = None
     if "alphas_E" in arrays:
-        energy_weights = _floats(arrays["alphas_E"]) * float(arrays["std"]) * energy
+        energy_weights = _floats(arrays["alphas_E"]) * _number(arrays, "std", file) * energy
     try:
         return GDMLModel(
-            numbers=torch.tensor(arrays["z"].astype(np.int64)),
-            sigma=float(arrays["sig"]) / length,
+            numbers=torch.tensor(numbers_of(arrays, file)),
+            sigma=_number(arrays, "sig", file) / length,
             descriptors=_floats(arrays["R_desc"].T) / length,
             weights=spread * _floats(arrays["R_d_desc_alpha"]),
             permutations=torch.tensor(np.atleast_2d(arrays["perms"]).astype(np.int64)),
-            constant=float(arrays.get("c", 0.0)) * energy,
+            constant=_number(arrays, "c", file) * energy if "c" in arrays else 0.0,
             energy_weights=energy_weights,
             cell=None if cell is None else _floats(cell),
         )
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
+
+
+def _number(arrays: dict[str, np.ndarray], key: str, file: Path) -> float:
+    """An entry of one finite number; raises InputError where it is none."""
+    if arrays[key].size != 1 or not np.isfinite(arrays[key]).all():
+        raise InputError(f"{file}: '{key}' is {quoted(arrays[key].tolist())}; expected a finite number")
+    return float(arrays[key].item())
 
 
 def write_gdml_model(file: Path, model: GDMLModel, name: str = "unknown", theory: str = "unknown") -> None:

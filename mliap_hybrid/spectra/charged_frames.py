@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.io import iread
 from numpy.typing import NDArray
 
-from mliap_hybrid.errors import InputError
+from mliap_hybrid.data.trajectories import frames_by_ase
+from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.spectra.moments import ChargedFrame
 
 ITEM, ATOMS = "ITEM:", "ITEM: ATOMS"
@@ -44,33 +44,35 @@ def read_charged_frames(file: Path, interval: float) -> Iterator[ChargedFrame]:
 
 
 def _of_other(file: Path, interval: float) -> Iterator[ChargedFrame]:
-    try:
-        for number, atoms in enumerate(iread(file)):
-            cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-            yield ChargedFrame(number * interval, cell, atoms.positions, _charges(file, atoms), None, False)
-    except InputError:
-        raise
-    except Exception as error:  # whatever ASE's readers raise
-        raise InputError(f"{file} cannot be read as a trajectory: {type(error).__name__}: {error}") from error
+    for number, atoms in enumerate(frames_by_ase(file)):
+        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
+        yield ChargedFrame(number * interval, cell, atoms.positions, _charges(file, atoms), None, False)
 
 
 def _charges(file: Path, atoms: Atoms) -> NDArray[np.float64]:
     results = {} if atoms.calc is None else atoms.calc.results
     for found in (results.get("charges"), atoms.arrays.get("charges"), atoms.arrays.get("initial_charges")):
-        if found is not None:
-            return np.asarray(found, dtype=float)
+        if found is None:
+            continue
+        charges = np.asarray(found)
+        if charges.dtype.kind not in "fiu" or charges.shape != (len(atoms),):
+            raise InputError(
+                f"{file}: the charges are of type {charges.dtype} and shape {charges.shape}; expected a number for "
+                f"each of {len(atoms)} atoms"
+            )
+        return charges.astype(float)
     raise InputError(f"{file} has no charges of atoms, by which a dipole moment would change")
 
 
 def _of_dump(file: Path, interval: float) -> Iterator[ChargedFrame]:
-    with file.open() as stream:
+    with file.open(encoding="utf-8", errors="replace") as stream:
         for head in stream:
             try:
                 yield _frame(file, head, stream, interval)
-            except (ValueError, IndexError, KeyError, StopIteration) as error:
+            except (ValueError, IndexError, KeyError, OverflowError, StopIteration) as error:
                 raise InputError(
-                    f"{file}: a frame cannot be read ({error or 'it ends too early'}): is it cut off, or still being "
-                    "written?"
+                    f"{file}: a frame cannot be read ({quoted(error) or 'it ends too early'}): is it cut off, or still "
+                    "being written?"
                 ) from None
 
 

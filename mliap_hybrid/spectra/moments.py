@@ -19,6 +19,9 @@ from mliap_hybrid.errors import InputError
 UNEVEN = 1e-6
 """Relative difference of steps that are the same."""
 
+LARGEST = 1e30
+"""Of moments, times and volumes, and one over it the smallest interval: beyond are no atoms, and squares overflow."""
+
 
 @dataclass(frozen=True)
 class MomentSeries:
@@ -62,11 +65,13 @@ def moments_of_frames(frames: Iterator[ChargedFrame], volume: float | None = Non
     Raises
     ------
     InputError
-        If atoms change, times are not evenly spaced, there are fewer than four, or there is no volume.
+        If atoms change, numbers are not finite or no length of atoms, times are not evenly spaced, there are fewer than
+        four, or there is no volume.
     """
     times, moments, volumes = [], [], []
     places = before = None
     for frame in frames:
+        _check_numbers(frame)
         if before is not None and frame.positions.shape != before.shape:
             raise InputError(
                 f"a frame has {len(frame.positions)} atoms, the one before {len(before)}: expected the same"
@@ -111,6 +116,20 @@ def moments_of_table(file: Path, time_step: float, volume: float | None) -> Mome
     return _series(table[:, 0] * time_step, table[:, 1:], volume)
 
 
+def _check_numbers(frame: ChargedFrame) -> None:
+    """Refuse what would make a moment that is none, before it does."""
+    numbers = {"times": np.array(frame.time), "cells": frame.cell, "positions": frame.positions}
+    more = {"charges": frame.charges} | ({} if frame.dipoles is None else {"dipoles": frame.dipoles})
+    for name, values in (numbers | more).items():
+        _check_size(values, name)
+
+
+def _check_size(values: NDArray[np.float64], name: str) -> None:
+    wrong = values[~(np.abs(values) < LARGEST)]  # NaN, too
+    if wrong.size:
+        raise InputError(f"among the {name} is {wrong[0]:g}: expected finite numbers below {LARGEST:g}")
+
+
 def _through_boundaries(steps: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
     """The shortest of all steps (n_atoms, 3) that end at the same place of the cell."""
     return steps - np.round(steps @ np.linalg.pinv(cell)) @ cell
@@ -119,14 +138,16 @@ def _through_boundaries(steps: NDArray[np.float64], cell: NDArray[np.float64]) -
 def _series(times: NDArray[np.float64], moments: NDArray[np.float64], volume: float | None) -> MomentSeries:
     if len(times) < 4:
         raise InputError(f"there are {len(times)} frames; expected at least four")
+    _check_size(times, "times")
+    _check_size(moments, "moments")
     steps = np.diff(times)
     interval = float(steps.mean())
-    if interval <= 0.0 or np.abs(steps - interval).max() > UNEVEN * interval + 1e-9:
+    if interval <= 1.0 / LARGEST or np.abs(steps - interval).max() > UNEVEN * interval + 1e-9:
         place = int(np.abs(steps - interval).argmax())
         raise InputError(
             f"the frames at {times[place]:.6g} and {times[place + 1]:.6g} ps are {steps[place]:.6g} ps apart, others "
             f"{np.median(steps):.6g} ps: expected frames in even steps of time"
         )
-    if volume is None or not volume > 0.0:
+    if volume is None or not 0.0 < volume < LARGEST:
         raise InputError("the volume is not known: name it in Å^3 with --volume")
     return MomentSeries(moments, interval, float(volume))

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+from contextlib import suppress
 
 import ase.io
 import numpy as np
@@ -12,6 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db import connect
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
+from mliap_hybrid.data.formats import _read_file
 from mliap_hybrid.data.frames import lookup
 from mliap_hybrid.data.n2p2 import write_n2p2
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
@@ -38,6 +40,13 @@ def methanol():
 def read_one(path, units=None, index=3):
     frames = read_frames([path])
     return frame_to_batch(frames[index], 3.0, LabelKeys(), units or LabelUnits())
+
+
+N_ALLOY = len(alloy_frames(1)[0])
+
+
+def forces_of(frame):
+    return frame.atoms.calc.results["forces"]
 
 
 def compare(batch, methanol, index=3):
@@ -101,6 +110,49 @@ class TestMolecules:
             read_frames([tmp_path / "d.npz"])
 
 
+class TestBrokenArrays:
+    """What ends in numpy or zipfile, or would be read as other atoms, is one sentence of the reader's own."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("z", [8, -1], r"'z' is \[8, -1\]; expected the atomic number"),
+            ("z", [8, 119], "expected the atomic number"),
+            ("z", [8, 1.5], "expected the atomic number"),
+            ("z", [[8, 1]], "expected the atomic number"),
+            ("R", np.zeros((3, 2, 3), complex), "'R' is of type complex128"),
+            ("R", np.float64(1.0), "'R' has shape"),
+            ("lattice", np.eye(2), r"'lattice' has shape \(2, 2\)"),
+            ("r_unit", ["Ang", "bohr"], "units"),
+            ("type", ["d", "d"], "its 'type' is"),
+        ],
+    )
+    def test_sgdml(self, tmp_path, name, value, said):
+        sound = {"type": "d", "z": [8, 1], "R": np.ones((3, 2, 3)), "E": np.zeros(3), "F": np.zeros((3, 2, 3))}
+        np.savez(tmp_path / "a.npz", **sound)
+        assert len(read_frames([tmp_path / "a.npz"])) == 3
+        np.savez(tmp_path / "a.npz", **sound | {name: value})
+        with pytest.raises(InputError, match=said):
+            read_frames([tmp_path / "a.npz"])
+
+    @pytest.mark.parametrize("numbers", [[8, 1.5], [8, -1], [np.nan, 1]])
+    def test_molecules(self, tmp_path, numbers):
+        np.savez(tmp_path / "a.npz", z=numbers, R=np.zeros((3, 2, 3)))
+        with pytest.raises(InputError, match="expected atomic numbers, 0 where there is no atom"):
+            read_frames([tmp_path / "a.npz"])
+
+    @pytest.mark.parametrize("kind", [{}, {"type": "d"}])
+    def test_a_bit_that_flipped(self, tmp_path, kind):
+        np.savez(tmp_path / "a.npz", **kind, z=[8, 1], R=np.zeros((3, 2, 3)), E=np.zeros(3), F=np.zeros((3, 2, 3)))
+        content, random = (tmp_path / "a.npz").read_bytes(), np.random.default_rng(0)
+        for bit in random.integers(8 * len(content), size=100).tolist():
+            changed = bytearray(content)
+            changed[bit // 8] ^= 1 << bit % 8
+            (tmp_path / "a.npz").write_bytes(changed)
+            with suppress(InputError):  # raised by the reader of arrays, not for ASE, which reads other files
+                _read_file(tmp_path / "a.npz")
+
+
 class TestUnitsOfN2p2:
     """The format has none: Ha and bohr, unless the training file says otherwise."""
 
@@ -159,6 +211,17 @@ class TestDeepmd:
         (tmp_path / "one/nopbc").touch()
         assert not read_frames([tmp_path / "one"])[0].atoms.pbc.any()
 
+    def test_atoms_that_a_frame_does_not_have(self, tmp_path):
+        frames = alloy_frames(2)
+        self.write(tmp_path / "one", frames)
+        types = np.array([[int(z == 79) for z in atoms.numbers] for atoms in frames])
+        types[1, 3] = -1
+        np.save(tmp_path / "one/set.000/real_atom_types.npy", types)
+        read = read_frames([tmp_path / "one"])
+        np.testing.assert_array_equal(read[0].atoms.numbers, frames[0].numbers)
+        for before, after in ((frames[1].numbers, read[1].atoms.numbers), (frames[1].get_forces(), forces_of(read[1]))):
+            np.testing.assert_array_equal(after, np.delete(before, 3, axis=0))
+
     @pytest.mark.parametrize(
         ("spoil", "said"),
         [
@@ -171,6 +234,12 @@ class TestDeepmd:
             (lambda f: (f / "set.000/energy.npy").write_text("0"), "is not a numpy array"),
             (lambda f: shutil.rmtree(f / "set.000"), "no folder set.000"),
             (lambda f: (f / "type.raw").unlink(), "expected a system of DeePMD-kit"),
+            (lambda f: (f / "type.raw").write_text("0 ² 1 0"), "expected a type from 0 to 1"),
+            (lambda f: np.save(f / "set.000/coord.npy", np.full((2, 96), 1j)), "is no array of numbers"),
+            (
+                lambda f: np.save(f / "set.000/real_atom_types.npy", np.full((2, N_ALLOY), 2)),
+                "expected types from -1 to 1",
+            ),
         ],
     )
     def test_a_broken_system_is_refused(self, tmp_path, spoil, said):

@@ -15,6 +15,7 @@ from pymatgen.core import Lattice, Molecule, Structure
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.reading import frame_to_batch, read_frames, structure_to_batch
+from mliap_hybrid.data.trajectories import frames_by_ase
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.testing.finite_differences import relative_difference, virial_by_differences
 from mliap_hybrid.testing.labelled import charged_lennard_jones, labelled_frames
@@ -121,9 +122,9 @@ def test_disordered_structure_is_refused():
         structure_to_batch(structure, CUTOFF)
 
 
-def refuse(atoms, keys, match):
+def refuse(atoms, keys, match, units=None):
     with pytest.raises(InputError, match=match) as caught:
-        frame_to_batch(Frame(atoms, "file.extxyz, frame 7"), CUTOFF, keys)
+        frame_to_batch(Frame(atoms, "file.extxyz, frame 7"), CUTOFF, keys, units)
     assert "file.extxyz, frame 7" in str(caught.value)
     return str(caught.value)
 
@@ -212,3 +213,18 @@ def test_broken_files_are_refused(tmp_path):
     empty.write_text("")
     with pytest.raises(InputError, match="empty"):
         read_frames([empty])
+
+
+@pytest.mark.parametrize("text", ["2\n\nNa 0 0 0\n", "1\n\nNa 0 0 0\n50\n\nNa 0 0 0\nCl 0 0 2\n"])
+def test_a_file_that_ends_within_a_frame(tmp_path, text):
+    (tmp_path / "a.extxyz").write_text(text)
+    for read in (lambda: read_frames([tmp_path / "a.extxyz"]), lambda: list(frames_by_ase(tmp_path / "a.extxyz"))):
+        with pytest.raises(InputError, match=r"ends within a frame that announces \d+ atoms"):
+            read()
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_labels_that_are_finite_in_their_own_unit_alone(atoms):
+    broken = atoms.copy()
+    broken.calc = SinglePointCalculator(broken, energy=1e308, forces=atoms.get_forces())
+    refuse(broken, LabelKeys(), "the label 'energy' is too large a number in eV", LabelUnits(energy="Ha"))

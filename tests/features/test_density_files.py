@@ -193,3 +193,23 @@ def test_folder_beside_the_training_file(tmp_path: Path, table: DensityTable) ->
     (tmp_path / "train.yaml").write_text("data:\n  files: [a.extxyz]\nfeatures:\n  density_table: mine\n")
     settings = read_training_file(tmp_path / "train.yaml")
     assert list(load_table(settings.features.density_table).densities) == [1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("1e308 2.0\n", "expected up to 1e\\+12"),
+        ("1.0 1e200\n", "expected 1e-06 to 1e\\+12"),
+        ("1.0 1e-320\n", "expected 1e-06 to 1e\\+12"),
+    ],
+)
+def test_densities_of_no_atom(tmp_path: Path, lines: str, message: str) -> None:
+    (tmp_path / "H.g").write_text("1.0 1.0\n" + lines)
+    with pytest.raises(InputError, match=message):
+        load_table(tmp_path)
+
+
+def test_a_count_of_primitives_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.gpsp").write_text(f"! 1 elements\n****\nH 1 {10**30}\n1.0 1.0\n")
+    with pytest.raises(InputError, match="expected up to 10000"):
+        load_table(tmp_path / "a.gpsp")

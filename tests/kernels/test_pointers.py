@@ -86,3 +86,55 @@ class TestEveryKernel:
         tensors[which] = tensors[which].to("meta")
         with pytest.raises(ValueError, match="on the cpu, found"):
             NativeBackend.pair_sums(*tensors[:4], 1)(tensors[4])
+
+
+class TestOtherArrays:
+    """Of the right type and place, but with numbers or shapes that would lead the kernels out of them."""
+
+    def test_not_aligned(self):
+        tensor = torch.frombuffer(bytearray(25), dtype=torch.float64, offset=1)
+        with pytest.raises(ValueError, match="contiguous and not aligned"):
+            pointer(tensor, torch.float64)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("pair_i", torch.tensor([0, 0, 1, 1, 7])),
+            ("pair_i", torch.tensor([0, 0, -1, 1, 1])),
+            ("pair_vectors", torch.ones(4, 3, dtype=torch.float64)),
+            ("neighbour_numbers", torch.ones(3, dtype=torch.int64)),
+        ],
+    )
+    def test_geometry(self, name, value):
+        backend = NativeBackend(GaussianMultipoles((0, 1), (0.6,), 5.0, (1, 8)))
+        with pytest.raises(ValueError, match="expected centre"):
+            backend.forward(replace(surroundings([2, 3], (1, 8)), **{name: value}))
+
+    @pytest.mark.parametrize("which", range(3))
+    @pytest.mark.parametrize("value", [-1, 2, 2**62])
+    def test_indices_of_sums(self, which, value):
+        index, vectors = torch.zeros(4, dtype=torch.int64), torch.zeros(4, 3, dtype=torch.float64)
+        tensors = [index, index, torch.zeros(2, dtype=torch.int64)]
+        tensors[which] = tensors[which].clone()
+        tensors[which][1] = value
+        with pytest.raises(ValueError, match=r"expected (pair_i|pair_j|structure_of_atom) of shape"):
+            NativeBackend.pair_sums(tensors[0], tensors[1], vectors, tensors[2], 1)
+
+    def test_shapes_of_sums(self):
+        index, vectors = torch.zeros(4, dtype=torch.int64), torch.zeros(4, 3, dtype=torch.float64)
+        with pytest.raises(ValueError, match="expected pair_i and pair_j"):
+            NativeBackend.pair_sums(index, index[:3], vectors, index, 1)
+        with pytest.raises(ValueError, match="expected gradients of shape"):
+            NativeBackend.pair_sums(index, index, vectors, index, 1)(vectors[:3])
+
+    @pytest.mark.parametrize("which", ["weights", "biases", "offset"])
+    def test_layers_that_do_not_follow(self, which):
+        network = make_network(4, (3,))
+        value = getattr(network, which)
+        wrong = value[:2] if which == "offset" else [value[0][:2], value[1]]
+        with pytest.raises(ValueError, match="expected offset, weights and biases of the shapes"):
+            NativeBackend.values_and_gradients(
+                torch.zeros(5, 4, dtype=torch.float64),
+                torch.zeros(5, dtype=torch.int64),
+                replace(network, **{which: wrong}),
+            )

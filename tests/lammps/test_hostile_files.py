@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import io
 import json
 import struct
 import zipfile
@@ -18,58 +16,33 @@ from mliap_hybrid.ase import HybridCalculator
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.fitting.checkpoint import FORMAT
-from mliap_hybrid.lammps.exporter import export_model, load_exported
+from mliap_hybrid.lammps.exporter import load_exported
 from mliap_hybrid.lammps.unified import HybridUnified, open_unified
 from mliap_hybrid.model.evaluator import Evaluator
-from mliap_hybrid.model.member_models import committee_model
 from mliap_hybrid.model_files.model_file import read_model
-from mliap_hybrid.model_files.schema import digest_of
-from mliap_hybrid.testing.gdml_molecules import box_of_ammonia, molecule_model
-from mliap_hybrid.testing.models import (
-    charge_predicting_model,
-    contracted_model,
-    direct_force_model,
-    sodium_chloride_model,
+from mliap_hybrid.testing.damaged_models import (
+    MODELS,
+    edited_manifest,
+    edited_tensors,
+    model_content,
+    records_of,
+    with_digest,
+    write_records,
 )
+from mliap_hybrid.testing.gdml_molecules import box_of_ammonia
 from mliap_hybrid.testing.structures import rock_salt
-
-MODELS = {
-    "predicted charges": charge_predicting_model,
-    "committee": lambda: committee_model([sodium_chloride_model(seed=seed) for seed in range(2)]),
-    "direct forces": direct_force_model,
-    "molecules": molecule_model,
-    "contractions": contracted_model,
-}
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def content(request, tmp_path_factory):
     """Bytes of a model file of each kind."""
-    path = tmp_path_factory.mktemp("models") / "model.pt"
-    model = MODELS[request.param]()
-    example = box_of_ammonia(1) if request.param == "molecules" else rock_salt(1)
-    export_model(model, path, allow_non_conservative=True, example=frame_to_batch(example, model.cutoff))
-    return path.read_bytes()
+    return model_content(request.param, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def records(content):
     """Manifest and weights."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = {name.split("/", 1)[-1]: name for name in archive.namelist()}
-        return archive.read(names["data/0"]), archive.read(names["data/1"])
-
-
-def _write(path, manifest, weights, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, record in {"data.pkl": b"", "data/0": manifest, "data/1": weights}.items():
-            archive.writestr(f"archive/{name}", record)
-
-
-def _with_digest(manifest, weights):
-    """The manifest with a digest that fits, as an attacker would make it."""
-    manifest = {key: value for key, value in manifest.items() if key != "digest"}
-    return json.dumps(manifest | {"digest": digest_of(manifest, weights)}).encode()
+    return records_of(content)
 
 
 def _refusal(path):
@@ -136,72 +109,12 @@ def test_a_thousand_flipped_bits_and_three_hundred_cut_ends(content, tmp_path):
     assert refused > 1000
 
 
-VALUES = [None, True, -1, 0, 1.5, 10**30, 1e308, -1e308, "", "x", "Na", [], [[]], {}, {"Na": 1.0}, [1e9], [0, 0]]
-"""What entries of a manifest are replaced by."""
-
-
-def _places(value, here=()):
-    """All paths into a JSON value."""
-    yield here
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in children:
-        yield from _places(child, (*here, key))
-
-
-def _edited_manifest(manifest, random):
-    """One entry replaced, taken away, doubled or added."""
-    edited = copy.deepcopy(manifest)
-    places = [place for place in _places(edited) if place and place[0] != "digest" and "positions" not in place]
-    *outer, key = places[random.integers(len(places))]
-    parent = edited
-    for step in outer:
-        parent = parent[step]
-    kind = random.integers(6)
-    if kind == 0:
-        del parent[key]
-    elif kind == 1 and isinstance(parent, list):
-        parent.insert(0, parent[key])
-    elif kind == 2 and isinstance(parent, dict):
-        parent["unheard_of"] = parent[key]
-    else:
-        parent[key] = copy.deepcopy(VALUES[random.integers(len(VALUES))])
-    return edited
-
-
-def _edited_tensors(tensors, random):
-    """One tensor of another shape, type, name or value, or gone, or one too many."""
-    edited = {name: tensor.clone() for name, tensor in tensors.items()}
-    name = sorted(edited)[random.integers(len(edited))]
-    tensor = edited[name]
-    kinds = {
-        "gone": lambda: edited.pop(name),
-        "unknown": lambda: edited.update({"network.unheard_of": tensor.clone()}),
-        "renamed": lambda: edited.update({name.replace(".", "_"): edited.pop(name)}),
-        "longer": lambda: edited.update({name: torch.cat([tensor, tensor])}),
-        "shorter": lambda: edited.update({name: tensor[:0]}),
-        "deeper": lambda: edited.update({name: tensor[None]}),
-        "one number": lambda: edited.update({name: torch.zeros((), dtype=tensor.dtype)}),
-        "whole numbers": lambda: edited.update({name: tensor.to(torch.int32)}),
-        "booleans": lambda: edited.update({name: tensor > 0}),
-        "halves": lambda: edited.update({name: tensor.to(torch.float16)}),
-        "floats": lambda: edited.update({name: tensor.to(torch.float32)}),
-        "complex": lambda: edited.update({name: tensor.to(torch.complex64)}),
-        "nan": lambda: edited.update({name: torch.full_like(tensor.double(), torch.nan)}),
-        "infinite": lambda: edited.update({name: torch.full_like(tensor.double(), torch.inf)}),
-        "huge": lambda: edited.update({name: torch.full_like(tensor, 10**12)}),
-        "negative": lambda: edited.update({name: -tensor - 1}),
-        "zero": lambda: edited.update({name: torch.zeros_like(tensor)}),
-    }
-    kinds[sorted(kinds)[random.integers(len(kinds))]]()
-    return edited
-
-
 @pytest.mark.parametrize("n_edits", [25, pytest.param(200, marks=pytest.mark.slow)])
 def test_edited_manifests_with_a_fresh_digest(records, tmp_path, n_edits):
     random, path = np.random.default_rng(1), tmp_path / "edited.pt"
     manifest, answers = json.loads(records[0]), []
     for _ in range(n_edits):
-        _write(path, _with_digest(_edited_manifest(manifest, random), records[1]), records[1])
+        write_records(path, with_digest(edited_manifest(manifest, random), records[1]), records[1])
         answers.append(_refusal(path))
     assert sum(answer is not None for answer in answers) > n_edits / 2
 
@@ -211,8 +124,8 @@ def test_edited_tensors_with_a_fresh_digest(records, tmp_path, n_edits):
     random, path = np.random.default_rng(2), tmp_path / "edited.pt"
     manifest, tensors, answers = json.loads(records[0]), safetensors.torch.load(records[1]), []
     for _ in range(n_edits):
-        weights = safetensors.torch.save(_edited_tensors(tensors, random))
-        _write(path, _with_digest(manifest, weights), weights)
+        weights = safetensors.torch.save(edited_tensors(tensors, random))
+        write_records(path, with_digest(manifest, weights), weights)
         answers.append(_refusal(path))
     assert sum(answer is not None for answer in answers) > n_edits / 2
 
@@ -229,7 +142,7 @@ def test_edited_headers_of_the_weights_with_a_fresh_digest(records, tmp_path):
         changed[bit // 8] ^= 1 << bit % 8
         edited.append(bytes(changed))
     for changed in edited:
-        _write(path, _with_digest(manifest, changed), changed)
+        write_records(path, with_digest(manifest, changed), changed)
         assert _refusal(path) is not None
 
 
@@ -237,20 +150,20 @@ def test_edited_headers_of_the_weights_with_a_fresh_digest(records, tmp_path):
 def test_nested_json(records, tmp_path, depth):
     nested = '{"a":' * depth + "1" + "}" * depth
     text = records[0].decode().replace('"provenance": {', '"provenance": {"deep": ' + nested + ", ", 1)
-    _write(tmp_path / "deep.pt", text.encode(), records[1])
+    write_records(tmp_path / "deep.pt", text.encode(), records[1])
     assert "manifest" in _refusal(tmp_path / "deep.pt")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "9" * 5000])
 def test_numbers_that_are_none(records, tmp_path, number):
     text = json.dumps(json.loads(records[0]) | {"total_charge": 0.125}).replace("0.125", number)
-    _write(tmp_path / "number.pt", text.encode(), records[1])
+    write_records(tmp_path / "number.pt", text.encode(), records[1])
     assert "manifest" in _refusal(tmp_path / "number.pt")
 
 
 def test_a_compressed_record_is_not_unpacked(records, tmp_path, monkeypatch):
     """It could ask for gigabytes; here for 1 MB, which is never made."""
-    _write(tmp_path / "small.pt", records[0] + b" " * 2**20, records[1], zipfile.ZIP_DEFLATED)
+    write_records(tmp_path / "small.pt", records[0] + b" " * 2**20, records[1], zipfile.ZIP_DEFLATED)
     monkeypatch.setattr(zlib, "decompressobj", None)
     monkeypatch.setattr(zipfile, "_get_decompressor", None)
     with pytest.raises(InputError, match="is compressed or larger than the file"):
@@ -259,7 +172,7 @@ def test_a_compressed_record_is_not_unpacked(records, tmp_path, monkeypatch):
 
 def test_a_record_that_is_there_twice(records, tmp_path):
     path = tmp_path / "twice.pt"
-    _write(path, *records)
+    write_records(path, *records)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("other/data/1", records[1])
     with pytest.raises(InputError, match="holds the record data/1 twice"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.spectra.conductivity import conductivity
 from mliap_hybrid.spectra.correlation import autocorrelation, mean_square_change
 from mliap_hybrid.spectra.infrared import infrared_spectrum
-from mliap_hybrid.spectra.moments import MomentSeries
+from mliap_hybrid.spectra.moments import ChargedFrame, MomentSeries, moments_of_frames, moments_of_table
 from mliap_hybrid.units import BOLTZMANN, CONDUCTIVITY, LIGHT_SPEED
 
 VOLUME, TEMPERATURE = 1000.0, 300.0
@@ -64,3 +65,26 @@ def test_correlations_are_means_over_all_pairs_of_times():
         assert autocorrelation(series, 8)[lag] == pytest.approx((pairs[0] * pairs[1]).sum(1).mean())
         expected = np.square(pairs[1] - pairs[0]).sum(1).mean()
         assert mean_square_change(series, 8)[lag] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"charges": [np.nan, 1.0]}, "among the charges is nan"),
+        ({"positions": [[0, 0, 0], [0, 0, 1e200]]}, r"among the positions is 1e\+200: expected finite numbers"),
+        ({"time": 1e300}, "among the times"),
+        ({"dipoles": [[0, 0, 0], [np.inf, 0, 0]]}, "among the dipoles is inf"),
+    ],
+)
+def test_numbers_whose_squares_overflow(values, message):
+    numbers = {"cell": np.eye(3), "positions": np.zeros((2, 3)), "charges": np.ones(2), "dipoles": np.zeros((2, 3))}
+    numbers |= {name: np.array(value, dtype=float) for name, value in values.items()}
+    frame = ChargedFrame(**{"time": 0.0} | numbers, is_unwrapped=True)
+    with pytest.raises(InputError, match=message):
+        moments_of_frames(iter([frame]))
+
+
+def test_moments_of_a_table_whose_squares_overflow(tmp_path):
+    (tmp_path / "a").write_text("".join(f"{k} 0 0 {1e200 if k == 2 else k}\n" for k in range(9)))
+    with pytest.raises(InputError, match=r"among the moments is 1e\+200"):
+        moments_of_table(tmp_path / "a", 0.001, 1.0)
