@@ -1,0 +1,79 @@
+"""What is asked of every situation: the same numbers on all ranks and by both steps, and those of ASE; or a refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from itertools import product
+from pathlib import Path
+
+import pytest
+from fault_models import KINDS, ModelFile
+from lammps_runs import Run
+from situations import (
+    RANKS,
+    STEPS,
+    Key,
+    Situation,
+    assert_as_in_ase,
+    assert_refused,
+    assert_same_end,
+    assert_same_runs,
+    run_or_hang,
+    runs_of,
+)
+
+REFUSALS = (*product(RANKS, ("native",)), (1, "Python"), (2, "Python"))
+"""Ranks and steps with which a refused situation is tried."""
+
+AGREES = "1, 2 and 4 ranks, both steps, ASE"
+AGREES_WITH_ASE = "both steps, ASE"
+
+
+def each_cell(situations: Mapping[str, Situation]) -> pytest.MarkDecorator:
+    """Parametrises a test with all situations and kinds of models."""
+    return pytest.mark.parametrize(("row", "kind"), list(product(situations, KINDS)))
+
+
+class Runner:
+    """Runs each situation once, when the first of its kinds of models is asked for."""
+
+    def __init__(self, situations: Mapping[str, Situation], models: Mapping[str, ModelFile], folder: Path):
+        self.situations, self.models, self.folder = situations, models, folder
+        self._runs: dict[str, dict[Key, Run]] = {}
+
+    def runs(self, row: str) -> dict[Key, Run]:
+        """All that are not refused."""
+        if row not in self._runs:
+            self._runs[row] = runs_of(row, self.situations[row], self.models, self.folder)
+        return self._runs[row]
+
+    def check(self, row: str, kind: str, cell: Callable[[str, str, str, str], None]) -> None:
+        """All that every situation is asked for."""
+        situation = self.situations[row]
+        if kind in situation.senseless:
+            cell(row, kind, f"left out: {situation.senseless[kind]}", "")
+            pytest.skip(situation.senseless[kind])
+        if kind in situation.refused:
+            cell(row, kind, f"refused: {situation.refused[kind]}", "")
+            self._check_refusal(row, kind)
+            return
+        cell(row, kind, "passes", AGREES if situation.ranks_agree else AGREES_WITH_ASE)
+        runs, elements = self.runs(row), situation.seen or situation.mapped or situation.elements
+        first = runs[kind, 1, "native"]
+        assert_as_in_ase(first, self.models[kind], elements)
+        for n, step in product(RANKS, STEPS):
+            expected = first if situation.ranks_agree else runs[kind, n, "native"]
+            assert_same_runs(runs[kind, n, step], expected, situation.rounding)
+            if not situation.ranks_agree:
+                assert_as_in_ase(runs[kind, n, step], self.models[kind], elements)
+            situation.also(runs[kind, n, step])
+            if situation.ends_as:
+                assert_same_end(runs[kind, n, step], self.runs(situation.ends_as)[kind, n, step])
+
+    def _check_refusal(self, row: str, kind: str) -> None:
+        situation = self.situations[row]
+        for n, step in REFUSALS:
+            folder = self.folder / "refused" / re.sub(r"\W+", "_", f"{row} {kind}", flags=re.ASCII) / f"{n}_{step}"
+            result = run_or_hang(folder, situation.lines(self.models[kind], kind, folder, step), n)
+            assert_refused(result, situation.refused[kind])
