@@ -8,7 +8,7 @@ TORCH   := torch==2.13.0
 export OMP_NUM_THREADS ?= 1
 WORKERS := 2
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow faults lint bench clean
 
 demo: $(VENV)/installed  ## train on NaCl, export, check, run MD on two ranks, plot
 	$(BIN)/python training/nacl/demo.py
@@ -18,6 +18,9 @@ test: $(VENV)/tested lint  ## the fast tests
 
 test-slow: $(VENV)/tested  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+faults: $(VENV)/tested  ## runs that go wrong elsewhere, on 1, 2 and 4 ranks (docs/faults.md)
+	$(BIN)/python tests/faults/run.py $(if $(TABLE),--table $(TABLE))
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .

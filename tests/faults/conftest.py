@@ -27,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFile]:
 
 @pytest.fixture
 def cell(request: pytest.FixtureRequest) -> Callable[[str, str, str, str], None]:
-    """Takes row and column of a test in the table, what it shows where the test passes, and what it is compared with."""
+    """Takes row and column of a test in the table, what it shows where it passes, and what it is compared with."""
 
     def report(row: str, column: str, text: str, oracle: str) -> None:
         request.node.user_properties.append(("cell", (row, column, text, oracle)))

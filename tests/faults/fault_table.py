@@ -61,6 +61,8 @@ def tables(cells: Sequence[Cell]) -> str:
     lines += ["", "| case | | compared with |", "|---|---|---|"]
     for cell in cells:
         if cell.column not in COLUMNS:
-            lines.append(f"| {cell.row}{f', {cell.column}' if cell.column else ''} | {noted(cell.text)} | {cell.oracle} |")
+            lines.append(
+                f"| {cell.row}{f', {cell.column}' if cell.column else ''} | {noted(cell.text)} | {cell.oracle} |"
+            )
     lines += ["", *(f"{n}. {note}" for n, note in enumerate(notes, start=1))]
     return "\n".join(lines) + "\n"

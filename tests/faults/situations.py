@@ -6,8 +6,9 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -20,7 +21,7 @@ from mliap_hybrid.lammps.data_file import in_lammps_orientation, write_data_file
 RANKS = (1, 2, 4)
 STEPS = ("native", "Python")
 
-SECONDS = 240.0
+SECONDS = 120.0
 """A run that hangs is caught after this time."""
 
 PRINT = OUTPUT.replace("custom 1 atoms.dump id type", "custom {every} atoms.dump id type q").replace(
@@ -29,7 +30,9 @@ PRINT = OUTPUT.replace("custom 1 atoms.dump id type", "custom {every} atoms.dump
 PRINT = "compute strain all pressure NULL virial\n" + PRINT + "thermo {every}\n"
 """What `lammps_runs.OUTPUT` prints, charges, and the pressure without that of the motion."""
 
-DYNAMICS = "velocity all create 300 7\nfix move all nve\ntimestep 0.0002\nneigh_modify every 1 delay 0 check no\nrun 8\n"
+DYNAMICS = (
+    "velocity all create 300 7\nfix move all nve\ntimestep 0.0002\nneigh_modify every 1 delay 0 check no\nrun 8\n"
+)
 
 SECTION = """\
 clear
@@ -72,7 +75,7 @@ class Situation:
     of_solver: str = ""
     """Lines behind these, for models with charges."""
     body: str = DYNAMICS
-    """What is run; POTENTIAL and PRINT in it are the lines of the model, and of what is printed."""
+    """What is run; POTENTIAL, PRINT and DATA in it: lines of the model and of what is printed, and the data file."""
     every: int = 4
     """Steps between frames."""
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +114,7 @@ class Situation:
             potential=potential,
             after=self.after + ("" if kind == "none" else self.of_solver),
             print=printed,
-            body=self.body.replace("POTENTIAL", potential).replace("PRINT", printed),
+            body=self.body.replace("POTENTIAL", potential).replace("PRINT", printed).replace("DATA", str(data)),
         )
 
 
@@ -119,23 +122,45 @@ Key = tuple[str, int, str]
 """Kind of model, ranks, step."""
 
 
-def runs_of(name: str, situation: Situation, models: Mapping[str, ModelFile], folder: Path) -> dict[Key, Run]:
-    """All runs of a situation that are not refused; one after the other in one process of each rank, if that goes well."""
-    kinds = [kind for kind in KINDS if kind not in situation.refused and kind not in situation.senseless]
-    of_situation = folder / re.sub(r"\W+", "_", name, flags=re.ASCII)
-    found: dict[Key, Run] = {}
+def runs_of(
+    situations: Mapping[str, Situation], models: Mapping[str, ModelFile], folder: Path
+) -> dict[tuple[str, Key], Run]:
+    """Name and key -> run, of all that are not refused."""
+    found: dict[tuple[str, Key], Run] = {}
     for n in RANKS:
-        inputs = {}
-        for kind, step in product(kinds, STEPS):
-            place = of_situation / f"{kind}_{n}_{step}"
-            inputs[kind, n, step] = place, situation.lines(models[kind], kind, place, step)
-        if not inputs:
-            continue
-        together = run_or_hang(of_situation / str(n), "".join(lines for _, lines in inputs.values()), n)
-        for key, (place, lines) in inputs.items():
-            alone = together if together.status == 0 else run_or_hang(place / "alone", lines, n)
-            found[key] = Run(place, alone.status, alone.text)
+        sections: dict[tuple[str, Key], Section] = {}
+        for (name, situation), kind, step in product(situations.items(), KINDS, STEPS):
+            if kind in situation.refused or kind in situation.senseless:
+                continue
+            place = folder / plain(name) / f"{kind}_{n}_{step}"
+            sections[name, (kind, n, step)] = Section(place, situation.lines(models[kind], kind, place, step))
+        found |= run_sections(sections, n)
     return found
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines of an input that stand by themselves, and the folder that they work in."""
+
+    folder: Path
+    lines: str
+
+
+def run_sections(sections: Mapping[Any, Section], ranks: int) -> dict[Any, Run]:
+    """One after the other in one process of each rank; where that ends badly, each half of them, until one is found."""
+    together = "".join(section.lines for section in sections.values())
+    start = next(iter(sections.values())).folder / f"start_of_{len(sections)}"
+    done = run_or_hang(start, together, ranks, SECONDS + len(sections))
+    if done.status == 0 or len(sections) == 1:
+        return {key: Run(section.folder, done.status, done.text) for key, section in sections.items()}
+    half = len(sections) // 2
+    first, second = dict(islice(sections.items(), half)), dict(islice(sections.items(), half, None))
+    return run_sections(first, ranks) | run_sections(second, ranks)
+
+
+def plain(name: str) -> str:
+    """A name for a folder."""
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
 
 
 def run_or_hang(folder: Path, lines: str, ranks: int, seconds: float = SECONDS) -> Run:

@@ -68,7 +68,9 @@ SITUATIONS = {
     "slab, `boundary p p f`": Situation(drop((0.0, 0.0, 2.0)), boundary="p p f", of_solver="kspace_modify slab 3.0\n"),
     "empty subdomain with ghosts": Situation(drop((14.0, 0.0, 0.0)), before="processors * 1 1"),
     "empty ranks": Situation(drop((60.0, 0.0, 0.0)), before="processors * 1 1"),
-    "one atom": Situation(ALONE, body="velocity all set 9.0 5.0 0.0\nfix move all nve\nrun 8\n", refused={"fixed": NET_CHARGE}),
+    "one atom": Situation(
+        ALONE, body="velocity all set 9.0 5.0 0.0\nfix move all nve\nrun 8\n", refused={"fixed": NET_CHARGE}
+    ),
     "two atoms beyond the cutoff": Situation(pair(6.0)),
     "overlapping atoms, 0.05 Å": Situation(pair(0.05), body="run 0\n", every=1),
     "NULL types": Situation(with_argon(), ("Na", "Cl", "Ar"), change=beside_others),
