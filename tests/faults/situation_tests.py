@@ -54,7 +54,7 @@ class Runner:
             cell(row, kind, f"left out: {situation.senseless[kind]}", "")
             pytest.skip(situation.senseless[kind])
         if kind in situation.refused:
-            cell(row, kind, f"refused: {situation.refused[kind]}", "")
+            cell(row, kind, "refused: " + situation.refused[kind].replace("\\", ""), "")
             self._check_refusal(row, kind)
             return
         cell(row, kind, "passes", AGREES if situation.ranks_agree else AGREES_WITH_ASE)
