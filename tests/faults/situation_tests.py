@@ -36,6 +36,14 @@ def each_cell(situations: Mapping[str, Situation]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("row", "kind"), list(product(situations, KINDS)))
 
 
+def chosen(request: pytest.FixtureRequest, situations: Mapping[str, Situation]) -> dict[str, Situation]:
+    """Those whose tests were selected, and those that they are compared with."""
+    specs = [getattr(item, "callspec", None) for item in request.session.items]
+    rows = {spec.params.get("row") for spec in specs if spec is not None}
+    rows |= {situation.ends_as for name, situation in situations.items() if name in rows}
+    return {name: situation for name, situation in situations.items() if name in rows}
+
+
 class Runner:
     """Runs all situations when the first is asked for."""
 

@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import make_supercell
 from fault_models import CHARGED
-from situation_tests import Runner, each_cell
+from situation_tests import Runner, chosen, each_cell
 from situations import Situation
 
 from mliap_hybrid.testing.structures import rock_salt
@@ -95,8 +95,8 @@ SITUATIONS = {
 
 
 @pytest.fixture(scope="module")
-def runner(models, tmp_path_factory):
-    return Runner(SITUATIONS, models, tmp_path_factory.mktemp("boxes"))
+def runner(request, models, tmp_path_factory):
+    return Runner(chosen(request, SITUATIONS), models, tmp_path_factory.mktemp("boxes"))
 
 
 @each_cell(SITUATIONS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fault_models import CHARGED, KINDS, PREDICTED
 from lammps_runs import Run
-from situation_tests import Runner, each_cell
+from situation_tests import Runner, chosen, each_cell
 from situations import DYNAMICS, Situation
 from test_boxes import BULK, TRICLINIC, drop, of_more_types
 
@@ -155,8 +155,8 @@ SITUATIONS = {
 
 
 @pytest.fixture(scope="module")
-def runner(models, tmp_path_factory):
-    return Runner(SITUATIONS, models, tmp_path_factory.mktemp("changing"))
+def runner(request, models, tmp_path_factory):
+    return Runner(chosen(request, SITUATIONS), models, tmp_path_factory.mktemp("changing"))
 
 
 @each_cell(SITUATIONS)

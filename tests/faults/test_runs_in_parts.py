@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lammps_runs import Run
-from situation_tests import Runner, each_cell
+from situation_tests import Runner, chosen, each_cell
 from situations import DYNAMICS, Situation
 from test_boxes import BULK, TRICLINIC
 
@@ -69,8 +69,8 @@ SITUATIONS = {
 
 
 @pytest.fixture(scope="module")
-def runner(models, tmp_path_factory):
-    return Runner(SITUATIONS, models, tmp_path_factory.mktemp("parts"))
+def runner(request, models, tmp_path_factory):
+    return Runner(chosen(request, SITUATIONS), models, tmp_path_factory.mktemp("parts"))
 
 
 @each_cell(SITUATIONS)
