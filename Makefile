@@ -19,6 +19,9 @@ test: $(VENV)/tested lint  ## the fast tests
 test-slow: $(VENV)/tested  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
+faults: $(VENV)/tested  ## runs that go wrong elsewhere, on 1, 2 and 4 ranks (docs/faults.md)
+	$(BIN)/python tests/faults/run.py $(if $(TABLE),--table $(TABLE))
+
 fuzz: $(VENV)/tested  ## damaged input of all kinds, at most ten minutes; SEED=N or SEED=random for other cases
 	$(BIN)/python tests/fuzz/run.py $(if $(filter random,$(SEED)),--random-seed,$(if $(SEED),--seed $(SEED)))
 

@@ -14,6 +14,17 @@ CLOSEST = 1e-3
 """Å: two atoms nearer than this are one atom given twice."""
 
 
+class BadDistance(InputError):
+    """Two atoms at one place, or positions that are not numbers; says which pair of the geometry it is."""
+
+    def __init__(self, message: str, pair: int, distance: float):
+        super().__init__(message)
+        self.pair = pair
+        """Row of the geometry's pairs."""
+        self.distance = distance
+        """Å."""
+
+
 def check_distances(distances: Tensor, geometry: Geometry) -> None:
     """Refuse positions that are not numbers, and two atoms at one place.
 
@@ -26,7 +37,7 @@ def check_distances(distances: Tensor, geometry: Geometry) -> None:
 
     Raises
     ------
-    InputError
+    BadDistance
     """
     if distances.numel() == 0:
         return
@@ -35,7 +46,9 @@ def check_distances(distances: Tensor, geometry: Geometry) -> None:
         vectors = geometry.pair_vectors.detach()  # (n_pairs, 3)
         lengths = torch.linalg.vector_norm(vectors, dim=1)  # (n_pairs,)
         p = int((~(lengths.isfinite() & (lengths >= CLOSEST))).nonzero()[0])
-        raise InputError(
+        raise BadDistance(
             f"atom {int(geometry.pair_i[p])} has a neighbour at {vectors[p].tolist()} Å from it; expected three "
-            f"finite numbers and a distance of at least {CLOSEST} Å; look for a wrong position or a duplicate atom"
+            f"finite numbers and a distance of at least {CLOSEST} Å; look for a wrong position or a duplicate atom",
+            p,
+            float(lengths[p]),
         )

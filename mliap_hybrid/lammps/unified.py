@@ -13,8 +13,10 @@ from torch import Tensor
 
 from mliap_hybrid.communication import CoulombOperator
 from mliap_hybrid.errors import InputError
+from mliap_hybrid.features.distances import BadDistance
 from mliap_hybrid.lammps import run_checks
 from mliap_hybrid.lammps.atom_outputs import write_atom_outputs
+from mliap_hybrid.lammps.bad_distances import told_by_ids
 from mliap_hybrid.lammps.bridge_api import Native
 from mliap_hybrid.lammps.charges_of_models import charges_of, operator_of
 from mliap_hybrid.lammps.connected_checks import check_pairs
@@ -192,7 +194,10 @@ class HybridUnified:
             memory.begin(complete, geometry)
         unit = lammps_energy_unit(getattr(complete, "unit_style", "metal"))
         in_run = self._in_run(complete, geometry, rows, unit)
-        total = self.evaluator.total(in_run)
+        try:
+            total = self.evaluator.total(in_run)
+        except BadDistance as error:
+            raise told_by_ids(error, complete, rows) from None
         write_atom_outputs(data, self.evaluator, in_run, rows, unit)
         energies, gradients = total.energies, total.pair_gradients
         if rows is not None:  # pairs of ghost centres carry no energy of this rank, hence no force

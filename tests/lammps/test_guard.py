@@ -163,6 +163,17 @@ def test_warnings_and_structures_come_once_in_so_many_steps(exported):
     assert (np.linalg.norm(images.positions - centre, axis=1) < cutoff).sum() == len(first)
 
 
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_a_disk_that_is_full(exported, ranks):
+    folder, potential = exported["short-range"]
+    guard = "model.pt 0 guard dump threshold 0.1 file /dev/full"
+    found = run(
+        folder / f"full{ranks}", START.format(potential=potential).replace("model.pt 0", guard) + "run 8\n", ranks
+    )
+    assert found.status != 0
+    assert found.text.count("Cannot write the file /dev/full of guard dump: No space left on device") == 1
+
+
 def test_mistakes_are_told(exported, tmp_path):
     folder, potential = exported["short-range"]
     export_model(MODELS["short-range"](), tmp_path / "old.pt", allow_small_box=True)

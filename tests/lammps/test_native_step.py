@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -171,11 +172,13 @@ def test_mistakes_are_told(exported, tmp_path):
     of_charges = start.replace(str(folder), str(charged_folder)).format(potential=charged)
     alone = start.format(potential=potential)
     shrinking = "fix deform all deform 1 x scale 0.7 remap v\n"
+    one_place = "run 0\nset atom 12 x 3.0 y 3.0 z 3.0\nset atom 13 x 3.0 y 3.0 z 3.0\nrun 0\n"
     inputs = {
         "charges, between lists": of_charges + "run 0\nset atom 1 charge 0.5\nrun 6 pre no\n",
         "charges, at a setup": of_charges + "run 0\nset atom 1 charge 0.5\nrun 0\n",
         "box": alone.replace("every 2", "every 1000") + shrinking + "run 100\n",
-        "one place": alone + "run 0\nset atom 2 x 3.0 y 3.0 z 3.0\nset atom 1 x 3.0 y 3.0 z 3.0\nrun 0\n",
+        "one place": alone + one_place,
+        "one place, in Python": alone.replace("model.pt 0", "model.pt 0 native no") + one_place,
         "units": alone.replace("units metal", "units lj") + "run 0\n",
         "keyword": alone.replace("model.pt 0", "model.pt 0 native perhaps"),
     }
@@ -183,7 +186,10 @@ def test_mistakes_are_told(exported, tmp_path):
     assert "in LAMMPS but" in said["charges, between lists"]
     assert "in LAMMPS but" in said["charges, at a setup"]
     assert "repeats itself after" in said["box"]
-    assert "look for a wrong position or a duplicate atom" in said["one place"]
+    for name in ("one place", "one place, in Python"):
+        assert re.search(
+            "atom 1[23] has atom 1[23] as a neighbor at 0 Å from it; expected finite .* duplicate", said[name]
+        )
     assert "expected one of metal, real" in said["units"]
     assert "perhaps" in said["keyword"]
 

@@ -236,6 +236,14 @@ def test_total_charge_in_the_input(tmp_path: Path) -> None:
     assert energies(tmp_path / "input", lines) == pytest.approx([expected], rel=1e-14)
 
 
+@pytest.mark.parametrize("change", ["delete_atoms group some", "create_atoms 1 single 3.0 3.1 7.9 units box"])
+def test_total_charge_stays_when_atoms_come_and_go(tmp_path: Path, change: str) -> None:
+    """The charges of a run before say nothing of the total: with the other atoms, they had another share of it."""
+    lines = ions() + "group some id 1 5 6\n" + POTENTIAL + COARSE + PRINT
+    after_a_run = energies(tmp_path / "run", f"{lines}run 0\n{change}\nrun 0\n")
+    assert after_a_run[-1] == pytest.approx(*energies(tmp_path / "none", f"{lines}{change}\nrun 0\n"), rel=1e-13)
+
+
 @pytest.mark.parametrize("typical", [[0.8, -0.8], [0.01, 0.01], None], ids=["good", "far off", "none"])
 @pytest.mark.parametrize("charges", ["", "set type 1 charge 3\nset type 2 charge -3\n"], ids=["zero", "large"])
 def test_kspace_is_set_up_for_the_predicted_charges(tmp_path: Path, typical: list[float] | None, charges: str) -> None:

@@ -124,10 +124,15 @@ void CoulombSolver::check_other_atoms(const std::vector<int> &element_of_type) c
                all);
 }
 
-/* ---------------------------------------------------------------------- */
+/* ----------------------------------------------------------------------
+   charges that the user has set say of which total the system is.  The
+   model's own do not, once atoms have come or gone: each takes its share of
+   the total, whichever atoms there are
+------------------------------------------------------------------------- */
 
 void CoulombSolver::check_total_charge() const
 {
+  if (natoms_of_charges >= 0 && natoms_of_charges != atom->natoms) return;
   double sums[2] = {0.0, 0.0}, all[2];    // charge, square
   for (int i = 0; i < atom->nlocal; i++) {
     sums[0] += atom->q[i];

@@ -36,7 +36,8 @@ static const double UNKNOWN_CHARGE = 0.5;     // where a model tells no typical 
 CoulombSolver::CoulombSolver(LAMMPS *lmp, Pair *pair, const mliap_model &model) :
     Pointers(lmp), total_charge(model.total_charge), pair(pair), in_kspace(!model.solves_coulomb),
     smearing(model.smearing), typical(model.nelements, UNKNOWN_CHARGE), cutoff(0.0),
-    q2_of_setup(0.0), charges_are_typical(false), first_solution(true)
+    q2_of_setup(0.0), charges_are_typical(false), first_solution(true),
+    natoms_of_charges(-1)
 {
   if (model.typical_charges) std::copy_n(model.typical_charges, model.nelements, typical.begin());
   if (in_kspace) KSpaceHandover::take(lmp);
@@ -112,6 +113,7 @@ void CoulombSolver::write_charges(const ListedAtoms &centres, const double *char
     atom->q[i] = (charges[ii] == 0.0) ? TINY_CHARGE : charges[ii];
   }
   charges_are_typical = false;
+  natoms_of_charges = atom->natoms;
 }
 
 /* ----------------------------------------------------------------------

@@ -56,6 +56,7 @@ class CoulombSolver : protected Pointers {
   double q2_of_setup;               // sum of q^2 that KSpace was set up with
   bool charges_are_typical;         // atom->q holds no real charges yet
   bool first_solution;              // since init()
+  bigint natoms_of_charges;         // # of atoms when the model wrote atom->q, -1 before that
   std::vector<int> close;           // neighbors of one atom inside the cutoff
 
   void check_companions() const;

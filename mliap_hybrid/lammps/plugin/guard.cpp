@@ -166,5 +166,6 @@ void Guard::write_structure(int i, const std::string &element, const ListedAtoms
     text += fmt::format("{} {:.10g} {:.10g} {:.10g} {} {:.6g}\n", element_names[centres.elems[j]],
                         x[j][0], x[j][1], x[j][2], atom->tag[j], distances[j]);
   const bool is_written = std::fputs(text.c_str(), to) >= 0;
-  if (std::fclose(to) != 0 || !is_written) error->one(FLERR, "Cannot write the file {} of guard dump", file);
+  if (std::fclose(to) != 0 || !is_written)
+    error->one(FLERR, "Cannot write the file {} of guard dump: {}", file, utils::getsyserror());
 }
