@@ -111,13 +111,20 @@ def _has(frame: Frame, label: str, name: str) -> bool:
     if not has_label(frame, name):
         return False
     n_atoms = len(frame.atoms)
-    shapes = {"energy": [()], "forces": [(n_atoms, 3)], "charges": [(n_atoms,)], "dipole": [(3,)]}
-    return np.shape(lookup(frame, name, label)) in shapes.get(label, [(6,), (9,), (3, 3)])
+    shapes: dict[str, tuple[int, ...]] = {
+        "energy": (),
+        "forces": (n_atoms, 3),
+        "charges": (n_atoms,),
+        "dipole": (3,),
+    }
+    shape = np.shape(lookup(frame, name, label))
+    return shape == shapes[label] if label in shapes else shape in ((6,), (9,), (3, 3))
 
 
 def _carry_over(frame: Frame, atoms: Atoms, keys: LabelKeys) -> None:
     """Take over the entries that are no labels."""
-    used: set[str | None] = set(keys.model_dump().values()) - {keys.config_type}
+    named: dict[str, str | None] = keys.model_dump()
+    used = set(named.values()) - {keys.config_type}
     places = entries(frame.atoms)
     for name, value in places["info"].items():
         if name not in used and name not in (*CHARGES, *MULTIPLICITIES) and _can_be_written(value):

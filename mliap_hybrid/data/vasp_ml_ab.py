@@ -31,6 +31,11 @@ from mliap_hybrid.units import STRESS_UNITS
 RULE = re.compile(r"\s*[-=*]{5,}\s*$")
 """Lines between titles and numbers."""
 
+DASHES = re.compile(r"\s*-{5,}\s*$")
+"""Below a title; another rule is below its numbers, but for those of a stress."""
+
+NO_NUMBER = re.compile(r"\s*[A-Za-z]")
+
 BEGIN = re.compile(r"\s*Configuration num\.\s*(\d+)")
 
 TITLES = ("Atom types and atom numbers", "Primitive lattice vectors", "Atomic positions", "Total energy", "Forces")
@@ -75,16 +80,16 @@ def read_ml_ab(file: Path) -> list[Atoms]:
 
 
 def _blocks(lines: Sequence[str]) -> dict[str, list[list[str]]]:
-    """Title -> words of the lines between the rule under it and the next rule."""
+    """Title -> words of the lines below it. A title is what no number begins, above a line of dashes."""
     blocks: dict[str, list[list[str]]] = {}
-    title, is_open = "", False
+    title = ""
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
-        if RULE.match(line):
-            is_open = title in blocks and not blocks[title]
-        elif RULE.match(after) and not is_open:
+        if RULE.match(line) or not line.strip():
+            continue
+        if DASHES.match(after) and NO_NUMBER.match(line):
             title = line.strip()
             blocks[title] = []
-        elif line.strip():
+        else:
             blocks.setdefault(title, []).append(line.split())
     return blocks
 

@@ -304,7 +304,7 @@ def gaussian(atoms, orientations=("Input",), second_order=None):
     ]
     line = " " + 69 * "-"
     for orientation in orientations:
-        text += [f"{orientation + ' orientation:':>45s}", line]
+        text += [(26 if orientation == "Input" else 25) * " " + f"{orientation} orientation:", line]
         text += [
             " Center     Atomic      Atomic             Coordinates (Angstroms)",
             " Number     Number       Type             X           Y           Z",
