@@ -1,6 +1,7 @@
 """Small outputs of programs, in the layout that each program writes, from labelled structures.
 
-Only what readers look for is there. Numbers have the programs' units and signs: kbar and GPa of a pressure's sign, Ry, Ha.
+Only what readers look for is there. Numbers have the programs' units and signs: kbar and GPa of a pressure's sign, Ry,
+Ha.
 """
 
 import numpy as np
@@ -40,9 +41,7 @@ def outcar(frames, n_steps=7, most_steps=60):
     text += [f" POTCAR:    PAW_PBE {symbol} 05Jan2001" for symbol, _ in kinds] * 2
     text += [f"   VRHFIN ={symbol}:\n   TITEL  = PAW_PBE {symbol} 05Jan2001" for symbol, _ in kinds]
     text += ["   ions per type =            " + "".join(f"{n:4d}" for _, n in kinds)]
-    text += [
-        f"   NWRITE =      2    write-flag & timer\n   NELM   = {most_steps:6d};   NELMIN=  2; NELMDL= -5 # of ELM steps"
-    ]
+    text += [f"   NWRITE =      2    write-flag & timer\n   NELM   = {most_steps:6d};   NELMIN=  2; NELMDL= -5"]
     text += [f"   number of dos      NEDOS =    301   number of ions     NIONS = {len(frames[0]):6d}"]
     for index, atoms in enumerate(frames):
         text += [
@@ -50,9 +49,7 @@ def outcar(frames, n_steps=7, most_steps=60):
             for k in range(steps[index])
         ]
         if steps[index] < most_steps:
-            text += [
-                "------------------------ aborting loop because EDIFF is reached ----------------------------------------"
-            ]
+            text += [24 * "-" + " aborting loop because EDIFF is reached " + 40 * "-"]
         p = pressures(atoms, "kbar")
         six = [p[0, 0], p[1, 1], p[2, 2], p[0, 1], p[1, 2], p[0, 2]]
         energy = atoms.get_potential_energy()
