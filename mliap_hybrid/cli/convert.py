@@ -10,6 +10,9 @@ import typer
 
 from mliap_hybrid.cli.label_options import with_label_options
 
+CUTOFF = 0.5
+"""Å: nothing here needs pairs of atoms."""
+
 
 @with_label_options
 def convert(
@@ -49,14 +52,14 @@ def convert(
     from mliap_hybrid.data.dispersion_correction import D3, Dispersion, subtract
     from mliap_hybrid.data.label_warnings import label_warnings
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
-    from mliap_hybrid.data.summary import CUTOFF, summary
+    from mliap_hybrid.data.summary import summary
     from mliap_hybrid.data.total_charges import find_charges_and_spins
     from mliap_hybrid.data.writing import output_format, write_structures
 
     form, path = output_format(output, force)
     said_units = {"energy": energy_unit, "length": length_unit, "stress": stress_unit, "stress_order": stress_order}
     units = with_given_units(LabelUnits(), {name: value for name, value in said_units.items() if value is not None})
-    d3 = None if subtract_d3 is None else D3(subtract_d3, d3_damping, d3_cutoff)
+    d3 = None if subtract_d3 is None else D3(subtract_d3, d3_damping, d3_cutoff, min(d3_cutoff, 10.0))
     dispersion = None if d3 is None else Dispersion(d3)
     with console_display() as display:
         frames = read_frames(data)
@@ -68,7 +71,8 @@ def convert(
                 subtract(atoms, dispersion, d3, frame.source)
         done, new_keys = frames_of(structures, frames, keys, said)
         batches = [
-            frame_to_batch(frame, CUTOFF, new_keys, allow_missing=True) for frame in display.track(done, "neighbours")
+            frame_to_batch(frame, CUTOFF, new_keys, allow_missing=True)
+            for frame in display.track(done, "reading labels")
         ]
         table = Table("", "in eV and Å", "", title=", ".join(map(str, data)), title_justify="left")
         for row in summary(batches, keys):

@@ -11,7 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
 from mliap_hybrid.data.file_units import length_factor
-from mliap_hybrid.data.frames import Frame, entries, has_label, lookup
+from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
 from mliap_hybrid.data.labels import Labels, read_labels
 from mliap_hybrid.data.total_charges import CHARGES, MULTIPLICITIES, SPINS, ChargesAndSpins
 
@@ -59,7 +59,15 @@ def found_keys(frames: Sequence[Frame], given: Mapping[str, str]) -> LabelKeys:
     frames : sequence of Frame
     given : mapping of str to str
         Setting under `data.keys` -> name.
+
+    Raises
+    ------
+    InputError
+        If no frame has an entry of a name that is given.
     """
+    for label, key in given.items():
+        if not any(has_entry(frame, key) for frame in frames):
+            lookup(frames[0], key, f"--{label.replace('_', '-')}-key")
     names: dict[str, str | None] = {label: None for label in LabelKeys.model_fields} | {"energy": "energy"}
     for label, usual in USUAL_NAMES.items():
         names[label] = next((name for name in usual if any(_has(frame, label, name) for frame in frames)), names[label])

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.units import BOHR, HARTREE
@@ -35,6 +36,9 @@ NAMES_IN_LAMMPS = {
     "olyp": "o-lyp",
 }
 """Functional -> what LAMMPS calls it, where that is another name."""
+
+HEAVIEST = 94
+"""Element of the original parameters, and of LAMMPS."""
 
 SUBTRACTED = "d3_subtracted"
 """Entry of a frame: the D3 that its labels no longer hold."""
@@ -101,6 +105,9 @@ class Dispersion:
         InputError
             If an element has no parameters.
         """
+        heaviest = int(atoms.numbers.max())
+        if heaviest > HEAVIEST:
+            raise InputError(f"D3 has no parameters of {chemical_symbols[heaviest]}; expected elements up to Pu")
         cell = {} if not atoms.pbc.any() else {"lattice": atoms.cell.array / BOHR, "periodic": atoms.pbc}
         try:
             model = self._interface.DispersionModel(atoms.numbers, atoms.positions / BOHR, **cell)

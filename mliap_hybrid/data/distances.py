@@ -53,8 +53,8 @@ def distance_warning(batches: Sequence[Batch], length: str) -> str | None:
     others = {name: value / factor * ratio for name, value in (("Å", 1.0), ("bohr", BOHR), ("nm", 10.0))}
     likely = min(others, key=lambda name: abs(np.log(others[name])))
     return (
-        f"atoms are {ratio:.2g} times the length of a bond from their nearest neighbours, read as {length}; in {likely} "
-        f"it would be {others[likely]:.2g} times: check data.units.length"
+        f"atoms are {ratio:.2g} times the length of a bond from their nearest neighbours, read as {length}; in "
+        f"{likely} it would be {others[likely]:.2g} times: check data.units.length"
     )
 
 
@@ -76,13 +76,26 @@ def _ratio(batch: Batch) -> float | None:
     return np.inf
 
 
+def shortest_distance(batch: Batch) -> float | None:
+    """Distance of the two closest atoms of a structure in Å; None where all are far apart."""
+    for reach in (0.5, 1.5, 5.0):
+        lengths, _, _ = _pairs(batch, reach)
+        if len(lengths):
+            return float(lengths.min())
+    return None
+
+
 def _nearest(batch: Batch, reach: float) -> np.ndarray:
     """(n_atoms,) of distances to nearest neighbours over sums of radii, infinite beyond about `reach`."""
-    radii, positions = covalent_radii[batch.numbers.numpy()], batch.positions.numpy()
-    cell, periodic = batch.cells[0].numpy(), batch.periodic[0].numpy()
-    pair_i, pair_j, shifts = neighbor_pairs(positions, cell, periodic, 2.0 * reach * float(np.median(radii)))
-    i, j = pair_i.numpy(), pair_j.numpy()
-    vectors = positions[j] - positions[i] + shifts.numpy() @ cell  # (n_pairs, 3)
+    radii = covalent_radii[batch.numbers.numpy()]
+    lengths, i, j = _pairs(batch, 2.0 * reach * float(np.median(radii)))
     nearest = np.full(len(radii), np.inf)
-    np.minimum.at(nearest, i, np.linalg.norm(vectors, axis=1) / (radii[i] + radii[j]))
+    np.minimum.at(nearest, i, lengths / (radii[i] + radii[j]))
     return nearest
+
+
+def _pairs(batch: Batch, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths in Å, centres and neighbours of all pairs closer than `cutoff` in Å, (n_pairs,) each."""
+    positions, cell, periodic = batch.positions.numpy(), batch.cells[0].numpy(), batch.periodic[0].numpy()
+    pair_i, pair_j, shifts = (pairs.numpy() for pairs in neighbor_pairs(positions, cell, periodic, cutoff))
+    return np.linalg.norm(positions[pair_j] - positions[pair_i] + shifts @ cell, axis=1), pair_i, pair_j

@@ -11,14 +11,12 @@ from ase.data import chemical_symbols
 
 from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.baseline import compositions, fit_baseline
+from mliap_hybrid.data.distances import shortest_distance
 from mliap_hybrid.data.stress_work import compare_energy_and_stress
 from mliap_hybrid.data.work import compare_energy_and_work
 from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.structure import Batch
 from mliap_hybrid.units import STRESS_UNITS
-
-CUTOFF = 3.0
-"""Å: shorter distances are looked for."""
 
 LEAST_PAIRS, LEAST_CORRELATION = 5, 0.6
 """Of pairs of similar frames, below which a comparison tells nothing (as in data/plausibility.py)."""
@@ -30,7 +28,7 @@ def summary(batches: Sequence[Batch], keys: LabelKeys) -> list[tuple[str, str, s
     Parameters
     ----------
     batches : sequence of Batch
-        One structure each, not empty, with labels in eV and Å and pairs of neighbours within some Å.
+        One structure each, not empty, with labels in eV and Å.
     keys : LabelKeys
         Under which the labels were found.
     """
@@ -49,17 +47,10 @@ def _structures(batches: Sequence[Batch]) -> list[tuple[str, str, str]]:
     volumes = [abs(float(np.linalg.det(b.cells[0].numpy()))) / b.n_atoms for b in batches if bool(b.periodic.all())]
     if volumes:
         rows.append(("volume per atom", _range(np.array(volumes), "Å^3", ".4g"), ""))
-    distances = [float(length.min()) for batch in batches if len(length := _lengths(batch))]
+    distances = [distance for batch in batches if (distance := shortest_distance(batch)) is not None]
     if distances:
         rows.append(("shortest distance", _range(np.array(distances), "Å", ".3f"), "of each frame"))
     return rows
-
-
-def _lengths(batch: Batch) -> np.ndarray:
-    """(n_pairs,) Å."""
-    shifts = batch.pair_shifts.numpy() @ batch.cells[0].numpy()
-    positions = batch.positions.numpy()
-    return np.linalg.norm(positions[batch.pair_j.numpy()] - positions[batch.pair_i.numpy()] + shifts, axis=1)
 
 
 def _labels(batches: Sequence[Batch], keys: LabelKeys) -> list[tuple[str, str, str]]:
