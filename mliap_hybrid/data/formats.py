@@ -19,6 +19,7 @@ from ase.io.formats import filetype, get_compression, open_with_compression
 
 from mliap_hybrid.data.convergence import mark_convergence
 from mliap_hybrid.data.cp2k_output import is_cp2k_output
+from mliap_hybrid.data.cp2k_trajectory import is_cp2k_trajectory, read_cp2k_trajectory
 from mliap_hybrid.data.deepmd import deepmd_systems, read_deepmd
 from mliap_hybrid.data.dpdata_formats import abacus_format, is_abacus, is_cp2k_dynamics, read_by_dpdata
 from mliap_hybrid.data.extxyz import read_extxyz
@@ -90,6 +91,8 @@ def _unknown_format(file: Path) -> str:
 def _read_folder(folder: Path) -> tuple[list[Atoms], FileUnits]:
     if is_abacus(folder):
         return read_by_dpdata(folder, abacus_format(folder)), SAYS_ITS_UNITS
+    if is_cp2k_trajectory(folder):
+        return read_cp2k_trajectory(folder), SAYS_ITS_UNITS
     if is_cp2k_dynamics(folder):
         return read_by_dpdata(folder, "cp2k/aimd_output"), SAYS_ITS_UNITS
     return [atoms for system in deepmd_systems(folder) for atoms in read_deepmd(system)], FileUnits()

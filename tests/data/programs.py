@@ -197,6 +197,35 @@ def cp2k(atoms, newer=True, converged=True):
     return "\n".join([*text, "", ""])
 
 
+def cp2k_trajectory(folder, frames, fixed_cell=False):
+    """Folder of a run of molecular dynamics by CP2K."""
+    folder.mkdir(parents=True)
+    places, pulls, cells = (
+        [],
+        [],
+        ["#   Step   Time [fs]       Ax [Angstrom]       Ay [Angstrom]  ...  Volume [Angstrom^3]"],
+    )
+    for step, atoms in enumerate(frames):
+        head = f" i = {step:8d}, time = {0.5 * step:12.3f}, E = {atoms.get_potential_energy() / HARTREE:20.10f}"
+        forces = atoms.get_forces() * BOHR / HARTREE
+        for lines, values in ((places, atoms.positions), (pulls, forces)):
+            lines += [f"{len(atoms):8d}", head]
+            lines += [
+                f"{s:>3s}" + "".join(f"{x:20.10f}" for x in row) for s, row in zip(atoms.symbols, values, strict=True)
+            ]
+        cells += [
+            f"{step:8d}{0.5 * step:12.3f}"
+            + "".join(f"{x:20.10f}" for x in atoms.cell.array.ravel())
+            + f"{atoms.get_volume():20.10f}"
+        ]
+    (folder / "run-pos-1.xyz").write_text("\n".join([*places, ""]))
+    (folder / "run-frc-1.xyz").write_text("\n".join([*pulls, ""]))
+    if fixed_cell:
+        (folder / "run.out").write_text(cp2k(frames[0]))
+    else:
+        (folder / "run-1.cell").write_text("\n".join([*cells, ""]))
+
+
 def abacus(folder, atoms, converged=True):
     """Folder of a single point of ABACUS."""
     (folder / "OUT.ABACUS").mkdir(parents=True)

@@ -153,6 +153,49 @@ class TestCp2k:
             read_frames([tmp_path / "kind.out"])
 
 
+class TestCp2kTrajectory:
+    def test_cells_of_all_steps(self, alloy, tmp_path):
+        programs.cp2k_trajectory(tmp_path / "run", alloy)
+        assert len(read_frames([tmp_path / "run"])) == 3
+        for index, atoms in enumerate(alloy):
+            batch = compare(tmp_path / "run", atoms, {}, index)
+            np.testing.assert_allclose(batch.cells[0].numpy(), atoms.cell.array, atol=1e-8)
+
+    def test_one_cell(self, alloy, tmp_path):
+        programs.cp2k_trajectory(tmp_path / "run", alloy[:1], fixed_cell=True)
+        batch = compare(tmp_path / "run", alloy[0], {})
+        np.testing.assert_allclose(batch.cells[0].numpy(), alloy[0].cell.array, atol=1e-7)
+
+    def test_steps_that_lack_forces_are_left_out(self, alloy, tmp_path):
+        programs.cp2k_trajectory(tmp_path / "run", alloy)
+        forces = tmp_path / "run/run-frc-1.xyz"
+        forces.write_text("\n".join(forces.read_text().splitlines()[6:]) + "\n")
+        assert len(read_frames([tmp_path / "run"])) == 2
+        compare(tmp_path / "run", alloy[1], {}, 0)
+
+    @pytest.mark.parametrize(
+        ("name", "spoil", "said"),
+        [
+            ("run-pos-1.xyz", lambda text: text[: len(text) // 2], "cut short or broken"),
+            ("run-pos-1.xyz", lambda text: text.replace(" Au", " Xx"), "'Xx' is not an element"),
+            ("run-frc-1.xyz", lambda text: text.replace(" i =", " k ="), "does not name its step"),
+            ("run-1.cell", lambda text: "\n".join(text.splitlines()[:2]), "step 1: the file of cells has no such step"),
+        ],
+    )
+    def test_broken_files(self, alloy, tmp_path, name, spoil, said):
+        programs.cp2k_trajectory(tmp_path / "run", alloy)
+        file = tmp_path / "run" / name
+        file.write_text(spoil(file.read_text()))
+        with pytest.raises(InputError, match=said):
+            read_frames([tmp_path / "run"])
+
+    def test_no_cell(self, alloy, tmp_path):
+        programs.cp2k_trajectory(tmp_path / "run", alloy)
+        (tmp_path / "run/run-1.cell").unlink()
+        with pytest.raises(InputError, match="nothing says the cell"):
+            read_frames([tmp_path / "run"])
+
+
 class TestAbacus:
     def test_single_point(self, alloy, tmp_path):
         pytest.importorskip("dpdata")
