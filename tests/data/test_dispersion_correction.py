@@ -1,5 +1,7 @@
 """D3 that is taken off labels: derivatives of its energy, and what LAMMPS adds."""
 
+import sys
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -91,6 +93,12 @@ def test_labels_are_what_is_left(salt):
     assert atoms.info[SUBTRACTED] == "bj pbe 16 10"
     with pytest.raises(InputError, match=r"salt: D3 \(bj pbe 16 10\) has been taken off these labels before"):
         subtract(atoms, dispersion, d3, "salt")
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dftd3", None)
+    with pytest.raises(InputError, match="simple-dftd3, which is not installed: pip install"):
+        Dispersion(D3("PBE"))
 
 
 def test_what_is_refused():

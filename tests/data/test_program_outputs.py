@@ -1,6 +1,7 @@
 """Outputs of programs give back the labels that they were written with, in our units and signs."""
 
 import gzip
+import sys
 import warnings
 
 import numpy as np
@@ -267,6 +268,13 @@ def test_deepmd_written_by_dpdata(alloy, tmp_path, form):
     batch = frame_to_batch(frames[0], 2.0, LabelKeys(virial="virial"))
     traces = [-np.trace(atoms.get_stress(voigt=False)) * atoms.get_volume() for atoms in alloy]
     assert min(abs(float(batch.virials[0].trace()) - trace) for trace in traces) < 1e-5
+
+
+def test_without_dpdata(alloy, tmp_path, monkeypatch):
+    (tmp_path / "run.out").write_text(programs.cp2k(alloy[0]))
+    monkeypatch.setitem(sys.modules, "dpdata", None)
+    with pytest.raises(InputError, match=r"cp2k/output is read by dpdata, which is not installed: pip install"):
+        read_frames([tmp_path / "run.out"])
 
 
 def test_formats_that_are_not_there(tmp_path):
