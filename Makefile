@@ -48,12 +48,12 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(NATIVE)
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --group test
 	touch $@
 
 # Names of the testing kit are documented, too: hence all that tests need.
 $(VENV)/documented: $(VENV)/tested
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --group docs
 	touch $@
 
 clean:

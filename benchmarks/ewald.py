@@ -33,7 +33,7 @@ from mliap_hybrid.units import COULOMB_CONSTANT
 try:
     import torchpme
 except ImportError:
-    sys.exit("benchmarks/ewald.py compares with torch-pme, which is not installed: pip install 'mliap_hybrid[test]'")
+    sys.exit("benchmarks/ewald.py compares with torch-pme, which is not installed: pip install torch-pme")
 
 SMEARING = 1.0
 """Å."""

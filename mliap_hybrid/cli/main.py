@@ -11,6 +11,7 @@ import typer
 
 from mliap_hybrid.cli.check import check
 from mliap_hybrid.cli.compile_plugin import compile_plugin
+from mliap_hybrid.cli.convert import convert
 from mliap_hybrid.cli.doctor import doctor
 from mliap_hybrid.cli.evaluate import evaluate
 from mliap_hybrid.cli.export import export
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(tune)
 app.command()(evaluate)
+app.command()(convert)
 app.command()(featurize)
 app.command()(symmetries)
 app.command()(info)

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mliap_hybrid.errors import did_you_mean, quoted
+from mliap_hybrid.file_formats import in_folder
 from mliap_hybrid.section import Fraction, Section
 from mliap_hybrid.units import ENERGY_UNITS, LENGTH_UNITS, STRESS_UNITS
 
@@ -100,7 +101,8 @@ class DataSettings(Section):
 
     files: list[Path] = Field(min_length=1)
     """Files that ASE reads (extxyz, ASE db, OUTCAR, ...), input.data of n2p2, npz files of molecules (sgdml, rMD17,
-    NequIP), folders of DeePMD; all but folders also compressed. Relative to the training file."""
+    NequIP), ML_AB, outputs of CP2K, folders of DeePMD and ABACUS (docs/data.md); most also compressed. `FORMAT:path`
+    says a format that cannot be told from the file. Relative to the training file."""
     validation_files: list[Path] = Field(default=[])
     """Files of frames that choose the best epoch; then none of `files` does, whatever `validation` is."""
     test_files: list[Path] = Field(default=[])
@@ -138,7 +140,7 @@ class DataSettings(Section):
 
     def with_files_in(self, folder: Path) -> Self:
         """As in `Section`."""
-        paths = {name: [folder / file for file in getattr(self, name)] for name in FILES}
+        paths = {name: [in_folder(file, folder) for file in getattr(self, name)] for name in FILES}
         return self.model_copy(update=paths | {"cache": None if self.cache is None else folder / self.cache})
 
     @model_validator(mode="after")

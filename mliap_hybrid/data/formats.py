@@ -1,8 +1,9 @@
 """Structures of files in all formats, and the units that their numbers are taken to be in.
 
 Ours: input.data of n2p2 and RuNNer (told by the first line), npz files of molecules (sgdml, rMD17, NequIP and alike),
-folders of DeePMD, extended xyz (read on where ASE would stop). All other formats are ASE's, databases among them.
-Compressed files (.gz, .xz, .bz2) are what they are without their suffix.
+folders of DeePMD, ML_AB of VASP, extended xyz (read on where ASE would stop). CP2K and ABACUS are dpdata's. All other
+formats are ASE's, databases among them. Compressed files (.gz, .xz, .bz2) are what they are without their suffix. A
+format before the path, `FORMAT:path`, overrides what is found (file_formats.py).
 """
 
 from __future__ import annotations
@@ -17,14 +18,20 @@ from ase.db import connect
 from ase.io.formats import filetype, get_compression, open_with_compression
 
 from mliap_hybrid.data.convergence import mark_convergence
+from mliap_hybrid.data.cp2k_output import is_cp2k_output
+from mliap_hybrid.data.cp2k_trajectory import is_cp2k_trajectory, read_cp2k_trajectory
 from mliap_hybrid.data.deepmd import deepmd_systems, read_deepmd
+from mliap_hybrid.data.dpdata_formats import abacus_format, is_abacus, is_cp2k_dynamics, read_by_dpdata
 from mliap_hybrid.data.extxyz import read_extxyz
 from mliap_hybrid.data.file_units import FileUnits
+from mliap_hybrid.data.gaussian_log import check_orientation
 from mliap_hybrid.data.lammps_dump import check_elements
 from mliap_hybrid.data.molecule_npz import read_molecules
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
 from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
-from mliap_hybrid.errors import InputError, quoted
+from mliap_hybrid.data.vasp_ml_ab import is_ml_ab, read_ml_ab
+from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.file_formats import ASE_READS, OF_DPDATA, known_formats, split_format
 
 CONVERTED_BY_ASE = (
     "abinit-out",
@@ -44,38 +51,66 @@ CONVERTED_BY_ASE = (
 """Outputs of programs: ASE knows their units and gives eV and Å."""
 
 
+SAYS_ITS_UNITS = FileUnits(known_by="file")
+
+
 def read_structures(file: Path) -> tuple[list[Atoms], FileUnits]:
     """All structures of a file or folder, and the units that they were converted from to eV and Å.
 
     Parameters
     ----------
     file : Path
+        With or without a format before it.
 
     Raises
     ------
     InputError
         If it is missing, of no known format, or broken.
     """
-    if file.is_dir():
-        return [atoms for system in deepmd_systems(file) for atoms in read_deepmd(system)], FileUnits()
-    if not file.is_file():
-        raise InputError(f"the data file {file} does not exist")
+    form, path = split_format(file)
     try:
-        return _read_file(file)
+        if form is not None and form in OF_DPDATA:
+            return read_by_dpdata(path, form), SAYS_ITS_UNITS
+        if path.is_dir():
+            return _read_folder(path)
+        if not path.is_file():
+            raise InputError(f"the data file {file} does not exist{_unknown_format(file)}")
+        return _read_file(path, form)
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their format meets
         raise InputError(f"ASE cannot read {file}: {type(error).__name__}: {quoted(error)}") from error
 
 
-def _read_file(file: Path) -> tuple[list[Atoms], FileUnits]:
-    if is_n2p2(file):
+def _unknown_format(file: Path) -> str:
+    """End of a message for what may be a format that was misspelt."""
+    form, colon, _ = str(file).partition(":")
+    return f"; as a format before it, '{quoted(form)}': {did_you_mean(form, known_formats())}" if colon else ""
+
+
+def _read_folder(folder: Path) -> tuple[list[Atoms], FileUnits]:
+    if is_abacus(folder):
+        return read_by_dpdata(folder, abacus_format(folder)), SAYS_ITS_UNITS
+    if is_cp2k_trajectory(folder):
+        return read_cp2k_trajectory(folder), SAYS_ITS_UNITS
+    if is_cp2k_dynamics(folder):
+        return read_by_dpdata(folder, "cp2k/aimd_output"), SAYS_ITS_UNITS
+    return [atoms for system in deepmd_systems(folder) for atoms in read_deepmd(system)], FileUnits()
+
+
+def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
+    if form == "n2p2" or (form is None and is_n2p2(file)):
         return read_n2p2(file), FileUnits("Ha", "bohr")
-    if is_sgdml_npz(file):
+    if form == "vasp/ml_ab" or (form is None and is_ml_ab(file)):
+        return read_ml_ab(file), SAYS_ITS_UNITS
+    if form is None and is_cp2k_output(file):
+        return read_by_dpdata(file, "cp2k/output"), SAYS_ITS_UNITS
+    if form is None and is_sgdml_npz(file):
         return read_sgdml_frames(file)
-    if file.suffix == ".npz":
+    if form is None and file.suffix == ".npz":
         return read_molecules(file)
-    form, (uncompressed, compression) = filetype(str(file)), get_compression(str(file))
+    form = filetype(str(file)) if form is None else ASE_READS.get(form, form)
+    uncompressed, compression = get_compression(str(file))
     if form == "extxyz":
         with open_with_compression(str(file), "rt") as stream:
             return read_extxyz(stream.read()), FileUnits()
@@ -93,6 +128,7 @@ def _read_by_ase(file: Path, form: str) -> list[Atoms]:
     if form == "db":
         return _read_database(file)
     check_elements(file, form)
+    check_orientation(file, form)
     structures = list(ase.io.iread(file, index=":", format=form))
     mark_convergence(structures, file, form)
     return structures

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
+from mliap_hybrid.data.distances import distance_warning
 from mliap_hybrid.data.file_units import read_as
 from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.kinetic_part import kinetic_part_warning
@@ -38,9 +39,10 @@ def label_warnings(frames: Sequence[Frame], batches: Sequence[Batch], keys: Labe
     of_stress = "virial" if keys.virial is not None else units.stress or f"{found.energy}/{found.length}^3"
     with np.errstate(all="ignore"):  # of labels as large as 1e200, which are told
         kinetic = kinetic_part_warning(frames, batches)
+        distances = distance_warning(batches, found.length)
         return [
             *suspicious_frames(frames, keys),
             *implausible_labels(batches, units, frames[0].units),
             *implausible_stresses(batches, of_stress),
-            *([] if kinetic is None else [kinetic]),
+            *(sentence for sentence in (kinetic, distances) if sentence is not None),
         ]

@@ -30,6 +30,9 @@ LEAST_FORCE = 0.05
 
 LEAST_FRAMES = 5
 
+CLOSE = 0.3
+"""Lower end of the range of ratios of comparisons between frames, which are closer than those over volumes."""
+
 LARGEST_VIRIAL = 20.0
 """Root mean square of entries of the virial, eV/atom: more is in no crystal, however pressed."""
 
@@ -107,9 +110,11 @@ def _told_size(
         else " Their sign is the opposite of ASE's dE/d(strain)/V, a pressure's (a minus before the unit turns it)."
     )
     if size is not None:
+        # Where energies follow the stresses closely, they tell the factor better than the size of forces.
+        sharp = size if work is None or work.range[0] < CLOSE or work.ratio == 0.0 else 1.0 / abs(work.ratio)
         return (
             f"the {what} are about {size:.2g} times what the forces let expect: they look like "
-            f"{_likely_unit(size, batches, read_as)}; {ends}.{sign if turned else ''}"
+            f"{_likely_unit(sharp, batches, read_as)}; {ends}.{sign if turned else ''}"
         )
     if work is None:
         return f"the {what} fall as cells grow, where pressures do.{sign}" if turned else None

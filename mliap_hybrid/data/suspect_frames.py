@@ -12,6 +12,7 @@ from mliap_hybrid.data.convergence import UNCONVERGED
 from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
 from mliap_hybrid.data.lammps_dump import WAY_OUT, is_all_carbon
 from mliap_hybrid.data.shared_labels import shared_labels_warning
+from mliap_hybrid.data.total_charges import CHARGES
 from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.quantities import quantity_of_key
 
@@ -55,6 +56,7 @@ def suspicious_frames(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:
         shared_labels_warning(frames, keys),
         _free_energies(frames, keys),
         _weights(frames),
+        _total_charges(frames, keys),
         *_zeros(frames, keys),
     ]
     return [sentence for sentence in sentences if sentence is not None]
@@ -125,6 +127,21 @@ def _weights(frames: Sequence[Frame]) -> str | None:
         f"the frames have weights ({quoted(', '.join(sorted(names)))}), which nothing reads: all frames count alike; "
         "leave out those that shall not count"
     )
+
+
+def _total_charges(frames: Sequence[Frame], keys: LabelKeys) -> str | None:
+    """Charged frames that are read as neutral."""
+    if keys.total_charge is not None:
+        return None
+    for name in CHARGES:
+        values = [lookup(frame, name, "data.keys.total_charge") for frame in frames if has_entry(frame, name)]
+        charged = sum(np.ndim(value) == 0 and value not in (0, 0.0, None, "0") for value in values)
+        if charged:
+            return (
+                f"{charged} of {len(frames)} frames have a total charge ('{name}'), which nothing reads: name it under "
+                "data.keys.total_charge where the model knows charges"
+            )
+    return None
 
 
 def _zeros(frames: Sequence[Frame], keys: LabelKeys) -> list[str]:

@@ -54,7 +54,7 @@ def test_diffusion(tmp_path):
 
 def test_site_is_built_without_warnings(tmp_path):
     for package in ("sphinx", "myst_parser", "furo"):
-        pytest.importorskip(package, reason="pip install '.[docs]'")
+        pytest.importorskip(package, reason="pip install --group docs")
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-E", "-q", "-W", "--keep-going", DOCS, tmp_path]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
