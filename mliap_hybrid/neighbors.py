@@ -19,11 +19,10 @@ MOST_BOXES = 1e15
 """Boxes of the size of the cutoff that a structure may extend over; more is no arrangement of atoms."""
 
 MOST_CELLS = 100_000
-"""Boxes of the size of the cutoff that vesin sorts atoms into. If there are more, it makes them larger in all
-directions alike, and in one that is thin it comes to less than one of them, which ends the process."""
+"""Cells of the size of the cutoff that vesin may be asked to sort atoms into: what it makes of more is not relied on."""
 
 THIN = 4.0
-"""Of such larger boxes in the thinnest direction: with more, rounding leaves one."""
+"""Cells in the thinnest direction of a structure that is searched as it is."""
 
 LEAST_CUTOFF = 1e-3
 """Å. Atoms closer than that are refused anyway."""

@@ -84,7 +84,6 @@ def test_no_atoms_have_no_pairs():
 
 @pytest.mark.parametrize("periodic", [(False, False, False), (True, False, True), (False, False, True)])
 def test_a_wide_sheet_is_searched_in_larger_boxes(periodic, monkeypatch):
-    """As one of so many boxes would be that vesin joins some."""
     positions = np.random.default_rng(0).random((40, 3)) * [12.0, 12.0, 0.3]
     arguments = positions, np.diag([12.0, 12.0, 8.0]), np.array(periodic), 1.5
     expected = brute_force(*arguments)

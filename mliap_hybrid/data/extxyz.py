@@ -2,8 +2,8 @@
 
 ASE takes a blank line in the place of the next number of atoms for the end of the file. It makes six numbers of the
 nine of a `stress`, so that one that is not symmetric could not be told. And tensors in nested brackets, as the library
-extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`. Where a file
-ends within a frame, ASE counts on to the number of atoms that the frame announces, however large.
+extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`. Files that
+end within a frame are told before it reads them.
 """
 
 from __future__ import annotations
