@@ -19,7 +19,7 @@ MOST_BOXES = 1e15
 """Boxes of the size of the cutoff that a structure may extend over; more is no arrangement of atoms."""
 
 MOST_CELLS = 100_000
-"""Cells of the size of the cutoff that vesin may be asked to sort atoms into: what it makes of more is not relied on."""
+"""Cells of the size of the cutoff that vesin is asked for: what it makes of more is not relied on."""
 
 THIN = 4.0
 """Cells in the thinnest direction of a structure that is searched as it is."""
