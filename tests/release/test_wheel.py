@@ -100,7 +100,7 @@ def test_the_wheel_alone(built, tmp_path):
     run(programs / "mliap-hybrid", "check", "model.pt", cwd=tmp_path)
 
     block = run(programs / "mliap-hybrid", "lammps-input", "model.pt", cwd=tmp_path)
-    write_data_file(tmp_path / "structure.data", rock_salt(2), ["Na", "Cl"])
+    write_data_file(tmp_path / "structure.data", rock_salt(2), ["Na", "Cl"], None)
     (tmp_path / "in.run").write_text(
         f'units metal\natom_style charge\nread_data structure.data\n{block}run 0\nprint "ENERGY $(pe:%.10f)"\n'
     )
