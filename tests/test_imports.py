@@ -17,7 +17,7 @@ LEVELS = (
     {"config", "data"},
     {"fitting", "lammps", "labelling", "reactions", "spectra"},
     {"report", "sgdml", "weak_supervision"},
-    {"runs", "ase"},
+    {"runs", "ase", "torch_sim"},
     {"learning"},
     {"cli"},
     {"testing"},

@@ -6,7 +6,7 @@ YAML is the only format. An unknown key is answered with the nearest known one; 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -28,9 +28,10 @@ from mliap_hybrid.config.fitting import (
     WeakSupervisionSettings,
 )
 from mliap_hybrid.config.gdml import GDMLSettings, MoleculeSettings
+from mliap_hybrid.config.mistakes import mistakes
 from mliap_hybrid.config.model import FeatureSettings, NetworkSettings
 from mliap_hybrid.config.yaml_file import read_mapping
-from mliap_hybrid.errors import InputError, did_you_mean, quoted
+from mliap_hybrid.errors import InputError
 from mliap_hybrid.model.terms.buffered_14_7 import Buffered147Settings
 from mliap_hybrid.model.terms.charge_penetration import ChargePenetrationSettings
 from mliap_hybrid.model.terms.charge_transfer import ChargeTransferSettings
@@ -134,8 +135,7 @@ def parse_training_file(content: dict[str, Any], source: str) -> TrainingFile:
     try:
         return TrainingFile.model_validate(content)
     except ValidationError as error:
-        lines = [_describe(detail) for detail in error.errors()]
-        raise InputError(f"{source}: " + "; ".join(dict.fromkeys(lines))) from None
+        raise InputError(f"{source}: {mistakes(error, TrainingFile, NAMES_ELSEWHERE)}") from None
 
 
 def read_training_file(path: Path) -> TrainingFile:
@@ -201,32 +201,3 @@ def write_training_file(settings: TrainingFile, path: Path, *, said_only: bool =
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with whole_file(path) as file:
         file.write(text.encode())
-
-
-def _describe(detail: Any) -> str:
-    """One sentence for one mistake found by pydantic."""
-    place = [str(part) for part in detail["loc"]]
-    where = ".".join(place)
-    if detail["type"] == "extra_forbidden":
-        if place[-1] in NAMES_ELSEWHERE and place[:-1] in ([], ["data"]):
-            return f"unknown key '{where}': it is called data.{NAMES_ELSEWHERE[place[-1]]} here"
-        known = _section_at(place[:-1]).model_fields
-        return f"unknown key '{quoted(where)}': {did_you_mean(place[-1], known)}"
-    if detail["type"] == "missing":
-        return f"the key '{where}' is missing"
-    if detail["type"] == "model_type":
-        return f"{where}: expected `key: value` lines, found {quoted(repr(detail['input']))}"
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "value_error":  # our own sentences, which say what was found
-        return f"{where}: {message}" if where else message
-    return f"{where}: {message[0].lower() + message[1:]} (found {quoted(repr(detail['input']))})"
-
-
-def _section_at(place: list[str]) -> type[Section]:
-    section: type[Section] = TrainingFile
-    for name in place:
-        annotation = section.model_fields[name].annotation
-        annotation = next(iter(get_args(annotation)), annotation)  # the section of an optional one
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            section = annotation
-    return section

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from mliap_hybrid.config.mistakes import mistakes
 from mliap_hybrid.config.yaml_file import read_mapping
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.section import Fraction, Positive, Section
@@ -83,8 +84,7 @@ def read_learning_file(path: Path) -> LearningFile:
     try:
         settings = LearningFile.model_validate(content)
     except ValidationError as error:
-        mistakes = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()]
-        raise InputError(f"{path}: {'; '.join(mistakes)}") from None
+        raise InputError(f"{path}: {mistakes(error, LearningFile)}") from None
     here = path.resolve().parent
     script, colon, function = settings.calculator.name.rpartition(":")
     name = f"{here / script}{colon}{function}" if script.endswith(".py") else settings.calculator.name

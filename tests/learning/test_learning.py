@@ -135,9 +135,14 @@ def test_rows_are_read_as_they_were_written(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"round": 3}, "round: Extra inputs are not permitted"),
-        ({"runs": {"starts": []}}, "runs.starts: List should have at least 1 item"),
-        ({"calculator": {}}, "calculator.name: Field required"),
+        ({"round": 3}, "unknown key 'round': did you mean 'n_rounds'"),
+        (
+            {"runs": {"starts": ["a"], "temperature": 300}},
+            r"unknown key 'runs.temperature': did you mean 'temperatures'",
+        ),
+        ({"runs": {"starts": []}}, "runs.starts: list should have at least 1 item"),
+        ({"calculator": {}}, "the key 'calculator.name' is missing"),
+        ({"calculator": "emt"}, "calculator: expected `key: value` lines, found 'emt'"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_sentence(tmp_path, changes, message):
