@@ -5,7 +5,8 @@
 Untrained models of Na and Cl whose charges follow their surroundings, by a shift and by increments, in a triclinic cell
 whose atoms lie in several images of it, in a field of 0.26 V/Å. What the field adds to forces of LAMMPS (PPPM) is
 compared with differences of what it adds to energies, on one rank and two; the polarisability of a model with dipoles
-with differences by the field. The heat flux is not compared with a direct simulation yet.
+with differences by the field. The thermal conductivity of solid argon by the heat flux of a model is compared with that
+by a gradient (heat_conduction.py): half an hour; with --quick runs are too short to say more than that they run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from heat_conduction import rows_of_heat
 
 from mliap_hybrid.data.reading import frame_to_batch
 from mliap_hybrid.lammps.command import run_lammps
@@ -117,7 +119,7 @@ def of_dipoles() -> list[Row]:
 def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer components of forces")
+    parser.add_argument("--quick", action="store_true", help="fewer components of forces, short runs of heat")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -126,6 +128,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows += of_charges(neutrality, 3 if options.quick else 12, Path(folder))
     rows += of_dipoles()
+    with tempfile.TemporaryDirectory() as folder:
+        rows += rows_of_heat(Path(folder), options.quick)
     worst = max(float(row["value"]) for row in rows if "field force error" in str(row["what"]))
     rows.insert(0, {"what": "field force error", "value": worst, "unit": "of the largest"})
     for row in rows:
