@@ -24,7 +24,7 @@ from mliap_hybrid.testing.known_distances import with_distance
 
 pytestmark = pytest.mark.mpi
 
-SECONDS = 60.0
+SECONDS = 120.0
 """A run that hangs instead of ending is caught after this time."""
 
 LONG = Situation(BULK, body=DYNAMICS.replace("run 8", "thermo 10\nrun 1000000"), every=1000)
