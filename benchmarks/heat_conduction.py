@@ -235,7 +235,7 @@ def _run(folder: Path, name: str, lines: str) -> None:
 def rows_of_heat(folder: Path, quick: bool) -> list[dict[str, str | float]]:
     """Both ways, and their ratio."""
     potential = argon_model(folder)
-    steps = 20_000 if quick else 250_000
+    steps = 20_000 if quick else 256_000
     fluctuations = by_green_kubo(folder, potential, 4, 2 * steps)
     lengths = (24, 48)
     gradients = [by_gradient(folder, potential, 3, length, steps) for length in lengths]

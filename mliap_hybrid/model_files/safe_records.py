@@ -25,6 +25,9 @@ MOST_ENTRIES = 64
 LARGEST_MANIFEST = 1 << 26
 """Bytes."""
 
+LARGEST_NUMBER = 1e20
+"""In a manifest: products of some such numbers are finite."""
+
 CHECKPOINT = b"mliap_hybrid checkpoint"
 """In the pickle of a checkpoint."""
 
@@ -111,7 +114,7 @@ def _entries(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
 
 
 def decode_manifest(record: bytes, source: str) -> dict[str, Any]:
-    """The JSON of a manifest, with finite numbers and its version as a number.
+    """The JSON of a manifest, with numbers up to `LARGEST_NUMBER` and its version as a number.
 
     Raises
     ------
@@ -121,12 +124,24 @@ def decode_manifest(record: bytes, source: str) -> dict[str, Any]:
     try:
         if len(record) > LARGEST_MANIFEST:
             raise ValueError
-        content = json.loads(record, parse_constant=_refuse_constant)
+        content = json.loads(record, parse_float=_number, parse_int=_whole_number, parse_constant=_refuse_constant)
         if not isinstance(content, dict) or type(content["schema_version"]) is not int:
             raise ValueError
     except (ValueError, KeyError, RecursionError):
         raise InputError(f"{source} is not a model file of mliap_hybrid: it has no manifest") from None
     return content
+
+
+def _number(text: str) -> float:
+    if not abs(number := float(text)) <= LARGEST_NUMBER:
+        raise ValueError(text)
+    return number
+
+
+def _whole_number(text: str) -> int:
+    if not abs(number := int(text)) <= LARGEST_NUMBER:
+        raise ValueError(text)
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -154,7 +154,7 @@ def test_nested_json(records, tmp_path, depth):
     assert "manifest" in _refusal(tmp_path / "deep.pt")
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "9" * 5000])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "-1e21", "9" * 30, "9" * 5000])
 def test_numbers_that_are_none(records, tmp_path, number):
     text = json.dumps(json.loads(records[0]) | {"total_charge": 0.125}).replace("0.125", number)
     write_records(tmp_path / "number.pt", text.encode(), records[1])
