@@ -67,11 +67,11 @@ def energy_fell(result: Run) -> None:
 
 SITUATIONS = {
     "`delete_atoms`, a pair of ions": Situation(
-        BULK, body=START + "run 4\ngroup some id 1 2\ndelete_atoms group some\nrun 4\n", also=atoms_went
+        BULK, body=START + "run 4\ngroup some id 1 2\ndelete_atoms group some compress no\nrun 4\n", also=atoms_went
     ),
     "`delete_atoms`, one ion": Situation(
         BULK,
-        body=START + "run 4\ngroup some id 1\ndelete_atoms group some\nrun 4\n",
+        body=START + "run 4\ngroup some id 1\ndelete_atoms group some compress no\nrun 4\n",
         also=atoms_went,
         refused={"fixed": SUM},
     ),

@@ -140,8 +140,8 @@ def _deepmd_folders(draw: Any) -> dict[str, bytes]:
 
 
 def _check_deepmd(case: Any, folder: Path) -> None:
-    (folder / "set.000").mkdir()
     for name, content in case[0].items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     check_frames(folder, case[1])
 

@@ -55,6 +55,9 @@ PART, CASE = "part.pickle", "case.pickle"
 MOST_IN_A_PART = 250
 """Cases of one part of a kind, which one process works on."""
 
+PARTS_OF_A_PROCESS = 80
+"""Before it makes room for a new one."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -122,14 +125,14 @@ def run_part(part: Part, scratch: Path) -> Result:
 
 
 def parts_of(kinds: Iterable[Kind], first_seed: int, n_cases: int | None) -> list[Part]:
-    """The work of a run, in parts of different seeds."""
+    """The work of a run, in parts of different seeds; kinds take turns, so that each has its share of the time."""
     parts = []
     for kind in kinds:
         n_left, k = n_cases or kind.n_cases, 0
         while n_left > 0:
             parts.append(Part(kind.name, first_seed + k, min(n_left, MOST_IN_A_PART)))
             n_left, k = n_left - MOST_IN_A_PART, k + 1
-    return parts
+    return sorted(parts, key=lambda part: part.seed)
 
 
 def run(parts: list[Part], n_processes: int, minutes: float, scratch: Path) -> tuple[list[Result], int]:
@@ -140,22 +143,24 @@ def run(parts: list[Part], n_processes: int, minutes: float, scratch: Path) -> t
     BrokenProcessPool
         If a case ended the process that worked on it.
     """
-    end, results, n_left_out = time.monotonic() + 60.0 * minutes, [], 0
-    # A process for each few parts: outside libraries may keep memory of what they met.
-    pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), max_tasks_per_child=80)
-    with pool:
-        running = {pool.submit(run_part, part, scratch / str(k)) for k, part in enumerate(parts)}
-        for future in as_completed(running):
-            if future.cancelled():
-                n_left_out += 1
-                continue
-            results.append(future.result())
-            if results[-1].fault or time.monotonic() > end:
-                for other in running:
-                    other.cancel()
-                if results[-1].fault:
-                    break
-    return results, n_left_out
+    end, results = time.monotonic() + 60.0 * minutes, list[Result]()
+    # New processes after some parts: outside libraries may keep memory of what they met.
+    for first in range(0, len(parts), n_processes * PARTS_OF_A_PROCESS):
+        if time.monotonic() > end:
+            break
+        some = parts[first : first + n_processes * PARTS_OF_A_PROCESS]
+        with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn")) as pool:
+            running = {pool.submit(run_part, part, scratch / str(first + k)) for k, part in enumerate(some)}
+            for future in as_completed(running):
+                if future.cancelled():
+                    continue
+                results.append(future.result())
+                if results[-1].fault or time.monotonic() > end:
+                    for other in running:
+                        other.cancel()
+        if any(result.fault for result in results):
+            break
+    return results, len(parts) - len(results)
 
 
 def print_crashes(scratch: Path) -> None:
@@ -195,7 +200,7 @@ def main() -> int:
                 end="",
             )
             print(f", {seconds:6.1f} s")
-    if n_left_out:
+    if n_left_out and not any(result.fault for result in results):
         print(f"{n_left_out} of {len(parts)} parts had no time")
     for result in results:
         if result.fault:
