@@ -150,7 +150,7 @@ def run_sections(sections: Mapping[Any, Section], ranks: int) -> dict[Any, Run]:
     """One after the other in one process of each rank; where that ends badly, each half of them, until one is found."""
     together = "".join(section.lines for section in sections.values())
     start = next(iter(sections.values())).folder / f"start_of_{len(sections)}"
-    done = run_or_hang(start, together, ranks, SECONDS + len(sections))
+    done = run_or_hang(start, together, ranks, SECONDS + 5.0 * len(sections))
     if done.status == 0 or len(sections) == 1:
         return {key: Run(section.folder, done.status, done.text) for key, section in sections.items()}
     half = len(sections) // 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import make_supercell
-from fault_models import CHARGED
+from fault_models import CHARGED, KINDS
 from situation_tests import Runner, chosen, each_cell
 from situations import Situation
 
@@ -77,7 +77,7 @@ SITUATIONS = {
     "several types of one element": Situation(of_more_types(), ("Na", "Cl", "Ar"), ("Na", "Cl", "Na")),
     "triclinic": Situation(TRICLINIC),
     "strongly skewed": Situation(SKEWED),
-    "atoms on one another": Situation(pair(0.0)),
+    "atoms on one another": Situation(pair(0.0), refused=dict.fromkeys(KINDS, "as a neighbor at 0 Å from it")),
     "boundaries `f f f`": Situation(drop((4.0, 4.0, 4.0)), boundary="f f f", refused=NOT_PERIODIC),
     "boundaries `s s s`": Situation(drop((4.0, 4.0, 4.0)), boundary="s s s", refused=NOT_PERIODIC),
     "boundaries `m s f`": Situation(drop((4.0, 4.0, 4.0)), boundary="m s f", refused=NOT_PERIODIC),
