@@ -113,7 +113,11 @@ def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
     uncompressed, compression = get_compression(str(file))
     if form == "extxyz":
         with open_with_compression(str(file), "rt") as stream:
-            return read_extxyz(stream.read()), FileUnits()
+            text = stream.read()
+        try:
+            return read_extxyz(text), FileUnits()
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from None
     units = FileUnits(known_by="file" if form in CONVERTED_BY_ASE else "format")
     if compression is None:
         return _read_by_ase(file, form), units

@@ -147,7 +147,7 @@ def test_existing_file_is_kept_unless_told(run, tmp_path):
 MISTAKES = {
     "nothing": ([], "there is nothing to featurize"),
     "no such file": (["none.extxyz"], "none.extxyz does not exist"),
-    "unreadable file": (["broken.extxyz"], "ASE cannot read broken.extxyz"),
+    "unreadable file": (["broken.extxyz"], "broken.extxyz: an extended xyz file ends within a frame"),
     "element without density": (["heavy.extxyz"], "density table 'gth-pbe' has no Og (Z = 118)"),
     "no number": (["nan.extxyz"], "nan.extxyz, frame 0: atom 1 has the position"),
     "two atoms at one place": (["twins.extxyz"], "twins.extxyz, frame 0: atoms 0 and 1 are"),

@@ -150,7 +150,7 @@ class TestBrokenArrays:
             changed[bit // 8] ^= 1 << bit % 8
             (tmp_path / "a.npz").write_bytes(changed)
             with suppress(InputError):  # raised by the reader of arrays, not for ASE, which reads other files
-                _read_file(tmp_path / "a.npz")
+                _read_file(tmp_path / "a.npz", None)
 
 
 class TestUnitsOfN2p2:
