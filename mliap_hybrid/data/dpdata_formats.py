@@ -99,8 +99,6 @@ def read_by_dpdata(path: Path, form: str) -> list[Atoms]:
 
 
 def _systems(dpdata: Any, path: Path, form: str) -> list[Any]:
-    if form == "cp2k/aimd_output":
-        return [dpdata.LabeledSystem(str(path), fmt=form)]
     if form == "deepmd/hdf5":
         return list(dpdata.MultiSystems().load_systems_from_file(str(path), fmt=form).systems.values())
     return [dpdata.LabeledSystem(str(path), fmt=form)]
