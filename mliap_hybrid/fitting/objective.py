@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -82,7 +83,9 @@ class Objective:
         self.names = names or [f"training frame {index}" for index in range(len(training))]
         self.parameters = list(model.parameters())
         self.device = model.device
-        self._counts = [label_counts(frame) for frame in without_derivatives(training)]
+        counts = [label_counts(frame) for frame in without_derivatives(training)]
+        self._counted = list(counts[0])
+        self._counts = np.array([list(of_frame.values()) for of_frame in counts])  # (n_frames, n_quantities)
         self.frames: Sequence[TrainingFrames] = training
         """Those of the epoch: the training frames, or noisy ones."""
         self._added = added_terms
@@ -146,7 +149,7 @@ class Objective:
 
     def count(self, indices: Sequence[int]) -> Mapping[str, int]:
         """How many labels of each kind the frames have."""
-        return {name: sum(self._counts[index][name] for index in indices) for name in self._counts[0]}
+        return dict(zip(self._counted, self._counts[list(indices)].sum(0).tolist(), strict=True))
 
     def not_finite_at(self, indices: Sequence[int]) -> list[int]:
         """Those frames of a batch whose loss or gradient is not finite by itself; overwrites gradients."""

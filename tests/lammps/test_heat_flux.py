@@ -52,6 +52,30 @@ run 2
 """
 """Without walls and images, the flux is the change of the energies' first moment."""
 
+CHARGED = """
+set type 1 charge 0.8
+set type 2 charge -0.8
+pair_style hybrid/overlay mliap unified model.pt 0 coul/long 12.0
+pair_coeff * * mliap Na Cl
+pair_coeff * * coul/long
+kspace_style ewald 1e-7
+"""
+OF_CHARGES = (
+    FLUX.format(stress="centroid/stress")
+    .replace("stress/atom NULL virial", "stress/atom NULL pair")
+    .replace(
+        "fix move",
+        """compute waves all stress/atom NULL kspace
+compute rest all heat/flux kinetic potential waves
+variable jx equal c_flux[1]+c_rest[1]-c_rest[4]
+variable jy equal c_flux[2]+c_rest[2]-c_rest[5]
+variable jz equal c_flux[3]+c_rest[3]-c_rest[6]
+fix move""",
+    )
+    .replace("c_flux[1] c_flux[2] c_flux[3]\n", "v_jx v_jy v_jz c_flux[1] c_flux[2] c_flux[3]\n")
+)
+"""The flux of pairs, and that of waves without the energy that atoms carry, which is in the first one."""
+
 PLAIN = FLUX.replace("compute other all centroid/stress/atom NULL virial\n", "")
 
 
@@ -79,6 +103,25 @@ def test_heat_flux_is_the_balance_of_energy(here: Path) -> None:
         np.testing.assert_allclose(
             found, (moments[1] - moments[0]) / (2 * STEP), rtol=0, atol=1e-4 * np.abs(found).max()
         )
+
+
+@pytest.mark.mpi
+def test_heat_flux_of_fixed_charges(tmp_path: Path) -> None:
+    """By two computes: LAMMPS has no centroid stress of k-space, whose charges act in pairs and need none."""
+    export_model(sodium_chloride_model(), tmp_path / "model.pt")
+    cluster = CLUSTER.format(newton="on").replace("-25 25 -25 25 -25 25", "-50 50 -50 50 -50 50")  # images are far
+    halves = (
+        "group odd id 1:68:2\ngroup rest id 69\ndelete_atoms group rest\nset group all type 1\nset group odd type 2\n"
+    )
+    cluster = cluster.replace("set group all type/fraction 2 0.4 1234\n", halves)
+    before, middle, after = run_well(tmp_path, cluster + CHARGED + OF_CHARGES, 2).thermo
+    moments = [np.array([row[f"c_moment[{k}]"] for k in (1, 2, 3)]) for row in (before, after)]
+    expected = (moments[1] - moments[0]) / (2 * STEP)
+    found = np.array([middle[f"v_j{k}"] for k in "xyz"])
+    of_pairs = np.array([middle[f"c_flux[{k}]"] for k in (1, 2, 3)])
+    # What is left is the work of images on each other.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=5e-3 * np.abs(expected).max())
+    assert np.abs(of_pairs - expected).max() > 0.1 * np.abs(expected).max()
 
 
 def test_stress_of_pairs_is_refused(here: Path) -> None:
