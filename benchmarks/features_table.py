@@ -6,22 +6,19 @@ Fixed sets, with the same network and training: rMD17 ethanol and aspirin (950 t
 frames) and 3BPA at 300 to 1200 K (350, 50, 100), which has four elements. Presets, the learned sets `small`, `default`
 and `large` and the fixed set `plain`: all of data_sets.py, molecules, crystals and ions, by a training file that names
 the set and nothing else, without charges and, where there are ions or polar molecules, with fitted ones. Everything is
-trained by `mliap_hybrid.runs.run.train`, three seeds each; the test frames are only looked at in the end. `--quick`
-trains `default` on ethanol once, by as many processes as there are cores. `--keep` leaves the result of every run in a
-folder, and a run whose result is there is not repeated.
+trained by `mliap_hybrid.runs.run.train` on one core, three seeds each; the test frames are only looked at in the end.
+`--quick` trains `default` on ethanol once, with fewer steps. `--keep` leaves the result of every run in a folder, and a
+run whose result is there is not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import io
 import itertools
 import json
 import multiprocessing
-import os
-import pickle
 import statistics
 import tempfile
 import time
@@ -38,8 +35,6 @@ from rich.table import Table
 
 from mliap_hybrid.config import TrainingFile, parse_training_file
 from mliap_hybrid.fitting.checkpoint import load_model
-from mliap_hybrid.fitting.processes.launcher import run_together
-from mliap_hybrid.fitting.processes.process_group import ProcessGroup
 from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.runs.progress import Display
 from mliap_hybrid.runs.run import load_data, train
@@ -86,6 +81,10 @@ RECIPE: dict[str, Any] = {
 """The rest of every training file with a fixed set. Chosen by validation errors."""
 
 
+QUICK_EPOCHS = 300
+"""Of `--quick`, in place of the 400 that a training file without the number has: 7500 steps."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One training."""
@@ -93,6 +92,8 @@ class Run:
     data: str
     features: str
     seed: int
+    epochs: int | None = None
+    """In place of those of the training file."""
 
     @property
     def name(self) -> str:
@@ -114,7 +115,7 @@ class Result:
     validation_force_mae: float
     """kcal/mol/Å."""
     fit_seconds: float
-    """Features (cached ones, but for the first seed), training and errors of all frames; one core, or all if quick."""
+    """Features (cached ones, but for the first seed), training and errors of all frames."""
     microseconds: float
     """Energy and forces in double precision, µs/atom: native kernels, or torch for symmetry functions."""
 
@@ -140,12 +141,11 @@ def main() -> None:
         for data, seed, features, charges in itertools.product(options.names, seeds, options.sets, ("", WITH_CHARGES))
         if (features in PRESETS and (not charges or data in CHARGED)) or (data in DATA_SETS and not charges)
     ]
-    n_processes = 1
     if options.quick:
-        runs, n_processes = [Run("ethanol", "default", 0)], len(os.sched_getaffinity(0))
+        runs = [Run("ethanol", "default", 0, QUICK_EPOCHS)]
 
     results: dict[Run, Result] = {}
-    for run, result in finished(runs, options.data, options.keep, min(options.jobs, len(runs)), n_processes):
+    for run, result in finished(runs, options.data, options.keep, min(options.jobs, len(runs))):
         results[run] = result
         print(f"{run.data} | {run.features} | seed {run.seed}: {dataclasses.asdict(result)}", flush=True)
     rows = summary(results)
@@ -153,10 +153,8 @@ def main() -> None:
         options.json.write_text(json.dumps(rows, indent=1))
 
 
-def finished(
-    runs: list[Run], data: Path, keep: Path | None, n_jobs: int, n_processes: int
-) -> Iterator[tuple[Run, Result]]:
-    """Results as they come, those that are kept first; each training by so many processes."""
+def finished(runs: list[Run], data: Path, keep: Path | None, n_jobs: int) -> Iterator[tuple[Run, Result]]:
+    """Results as they come, those that are kept first."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,29 +166,20 @@ def finished(
                 yield run, Result(**json.loads(file.read_text()))
             else:
                 waiting.append((run, data, cache / run.data, file))
-        do_one = functools.partial(do, n_processes)
-        if n_processes > 1:  # the workers of a pool may not start processes
-            yield from map(do_one, waiting)
-            return
         with multiprocessing.get_context("spawn").Pool(n_jobs) as pool:
-            yield from pool.imap_unordered(do_one, waiting)
+            yield from pool.imap_unordered(do, waiting)
 
 
-def do(n_processes: int, task: tuple[Run, Path, Path, Path]) -> tuple[Run, Result]:
+def do(task: tuple[Run, Path, Path, Path]) -> tuple[Run, Result]:
     """Train once, measure, and leave the result in a file."""
     run, data, cache, file = task
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         settings = training_file(run, data, cache, Path(folder))
-        start = time.perf_counter()
-        found = Path(folder) / "evaluations"
-        if n_processes == 1:
-            training(settings, found, ProcessGroup())
-        else:
-            run_together(functools.partial(training, settings, found), n_processes, 1)
-        seconds = time.perf_counter() - start
-        evaluations = pickle.loads(found.read_bytes())
         with Display(Console(file=io.StringIO())) as display:
+            start = time.perf_counter()
+            evaluations = train(settings, display)
+            seconds = time.perf_counter() - start
             test = evaluations["test"]
             assert test.forces is not None
             assert evaluations["validation"].forces is not None
@@ -210,14 +199,6 @@ def do(n_processes: int, task: tuple[Run, Path, Path, Path]) -> tuple[Run, Resul
     return run, result
 
 
-def training(settings: TrainingFile, found: Path, group: ProcessGroup) -> None:
-    """Train, as one of the processes of a group; the first one leaves the errors of all frames in a file."""
-    with Display(Console(file=io.StringIO())) as display:
-        evaluations = train(settings, display, group=group)
-    if group.is_first:
-        found.write_bytes(pickle.dumps(evaluations))
-
-
 def training_file(run: Run, data: Path, cache: Path, folder: Path) -> TrainingFile:
     """The settings of a run, its frames written to `folder`."""
     preset = run.features.removesuffix(WITH_CHARGES)
@@ -226,6 +207,8 @@ def training_file(run: Run, data: Path, cache: Path, folder: Path) -> TrainingFi
         rest: dict[str, Any] = {"features": {"set": PRESETS[preset]}, "electrostatics": {"charges": charges}}
     else:
         rest = RECIPE | {"features": {"widths": [0.25, 0.5, 1.0, 2.0]} | SETS[run.features]}
+    if run.epochs is not None:
+        rest["optimisation"] = rest.get("optimisation", {}) | {"epochs": run.epochs}
     of_run = {"run": str(folder / "run"), "seed": run.seed, "data": data_settings(run.data, data, cache, folder)}
     return parse_training_file(rest | of_run, run.name)
 

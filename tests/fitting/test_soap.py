@@ -29,18 +29,41 @@ def test_vectors_get_adam():
     torch.testing.assert_close(vector.detach(), adam(gradients[1:], 0.01, 5), rtol=1e-4, atol=1e-6)
 
 
-def test_tensors_are_matrices_of_their_last_axis():
-    """The others together are the rows."""
-    generator = torch.Generator().manual_seed(0)
-    gradients = [torch.randn(2, 3, 4, generator=generator) for _ in range(25)]
-    tensor, matrix = torch.nn.Parameter(torch.zeros(2, 3, 4)), torch.nn.Parameter(torch.zeros(6, 4))
-    optimisers = [SOAP([parameter], lr=0.01) for parameter in (tensor, matrix)]
-    for gradient in gradients:
-        tensor.grad, matrix.grad = gradient.clone(), gradient.view(6, 4).clone()
-        for optimiser in optimisers:
+def steps_of(parameters, gradients):
+    """What SOAP makes of the parameters, each with gradients (n_steps, ...) of its own."""
+    for parameter, of_parameter in zip(parameters, gradients, strict=True):
+        optimiser = SOAP([parameter], lr=0.01)
+        for gradient in of_parameter:
+            parameter.grad = gradient.clone()
             optimiser.step()
-    assert torch.equal(tensor.detach().view(6, 4), matrix.detach())
-    assert not torch.allclose(tensor.detach(), adam(gradients[1:], 0.01, (2, 3, 4)), rtol=0.1)
+    return [parameter.detach() for parameter in parameters]
+
+
+@pytest.mark.parametrize("axes", [(2,), (2, 3)])
+def test_tensors_are_matrices_of_their_last_two_axes(axes):
+    """Each as it would be alone."""
+    gradients = torch.randn(25, *axes, 5, 4, generator=torch.Generator().manual_seed(0))
+    tensor = torch.nn.Parameter(torch.zeros(*axes, 5, 4))
+    (found,) = steps_of([tensor], [gradients])
+    matrices = [torch.nn.Parameter(torch.zeros(5, 4)) for _ in range(tensor[..., 0, 0].numel())]
+    alone = steps_of(matrices, gradients.flatten(1, -3).unbind(1))
+    torch.testing.assert_close(found.flatten(0, -3), torch.stack(alone), rtol=1e-3, atol=1e-6)
+    assert not torch.allclose(found, adam(gradients[1:], 0.01, tensor.shape), rtol=0.1)
+
+
+def test_state_of_one_matrix_starts_anew():
+    """As versions wrote it that took a tensor for one matrix."""
+    gradients = torch.randn(12, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    flat, tensor = torch.nn.Parameter(torch.zeros(10, 4)), torch.nn.Parameter(torch.zeros(2, 5, 4))
+    older, newer = SOAP([flat]), SOAP([tensor])
+    flat.grad = gradients[0].flatten(0, 1)
+    older.step()
+    newer.load_state_dict(older.state_dict())
+    assert not newer.state[tensor]
+    for gradient in gradients:
+        tensor.grad = gradient
+        newer.step()
+    assert tensor.detach().isfinite().all()
 
 
 def ill_conditioned(seed=0):
