@@ -45,10 +45,11 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 
 @needs_triton
-def test_in_the_interpreter():
+@pytest.mark.parametrize("which", ["not float32", pytest.param("float32", marks=pytest.mark.slow)])
+def test_in_the_interpreter(which):
     """All that a back end has to pass, see `triton_interpreter.py`."""
     path = Path(__file__).with_name("triton_interpreter.py")
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", which]
     done = run_python("-m", "pytest", *options, str(path), TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
 

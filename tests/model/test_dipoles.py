@@ -163,7 +163,7 @@ def settings_of(tmp_path, **dipoles):
     return small_settings(tmp_path, features=features, electrostatics=charges, dipoles=dipoles)
 
 
-@pytest.mark.parametrize("source", ["fitted", "predicted"])
+@pytest.mark.parametrize("source", [pytest.param("fitted", marks=pytest.mark.slow), "predicted"])
 def test_a_training_with_dipoles(tmp_path, source):
     """Polarisabilities and strengths move and stay within their bounds; LAMMPS says what the trained model says."""
     dipoles = {
