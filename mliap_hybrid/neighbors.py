@@ -52,8 +52,8 @@ def neighbor_pairs(
     Raises
     ------
     InputError
-        If positions are not finite, a periodic cell has no volume, two atoms sit at one place, the cutoff is no length
-        of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for each atom.
+        If positions or the cell are not finite, a periodic cell has no volume, two atoms sit at one place, the cutoff
+        is no length of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for each atom.
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     periodic = np.asarray(periodic, dtype=bool)
@@ -61,6 +61,8 @@ def neighbor_pairs(
     if not np.isfinite(positions).all():
         atom = int(np.argwhere(~np.isfinite(positions).all(axis=1))[0, 0])
         raise InputError(f"atom {atom} has the position {positions[atom]}; expected three finite numbers in Å")
+    if not np.isfinite(cell).all():
+        raise InputError(f"the periodic cell is {cell.tolist()} Å; expected finite numbers")
     if periodic.any() and np.linalg.matrix_rank(cell) < periodic.sum():
         raise InputError(f"the periodic cell {cell.tolist()} Å has no volume; check the lattice of this structure")
 

@@ -48,6 +48,7 @@ def test_an_atom_in_a_small_cell_sees_its_own_images():
         ([[0, 0, 0], [0, 0, 0]], np.eye(3) * 9, "two atoms at one place"),
         ([[0, 0, 0], [9.0, 0, 0]], np.eye(3) * 9, "two atoms at one place"),
         ([[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), "has no volume"),
+        ([[0, 0, 0]], np.diag([9.0, 9.0, np.nan]), "expected finite numbers"),
     ],
 )
 def test_broken_structures_are_refused(positions, cell, message):

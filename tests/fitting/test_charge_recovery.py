@@ -51,7 +51,9 @@ def ions_with_moving_charges(seed: int, neutrality: str) -> Atoms:
     return atoms
 
 
-@pytest.mark.parametrize(("neutrality", "epochs"), [("shift", 100), pytest.param("increments", 60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("neutrality", "epochs"), [("shift", 100), pytest.param("increments", 60, marks=pytest.mark.slow)]
+)
 def test_charges_are_recovered_from_energies_and_forces_alone(tmp_path, neutrality, epochs):
     write(tmp_path / "ions.extxyz", [ions_with_moving_charges(seed, neutrality) for seed in range(30)])
     settings = parse_training_file(

@@ -94,12 +94,10 @@ def _check_features(case: tuple[Geometry, torch.Tensor, torch.Tensor], folder: P
         ]
     except ValueError as error:  # a caller's mistake, not a user's
         raise InputError(str(error)) from None
-    if not torch.isfinite(weights).all() or not torch.isfinite(moved).all():
+    if not (_is_of_a_run(weights) and _is_of_a_run(moved)):
         return
     plain = replace(geometry, pair_vectors=geometry.pair_vectors.double().contiguous())
     weights, moved = weights.double().contiguous(), moved.double().contiguous()
-    if max(float(values.abs().max()) if values.numel() else 0.0 for values in (weights, moved)) > 1e3:
-        return
     expected = [
         definition.forward(plain),
         definition.vjp(plain, weights),
@@ -133,11 +131,18 @@ def _check_sums(case: list[torch.Tensor], folder: Path) -> None:
         found = NativeBackend.pair_sums(*pairs, 2)(gradients)
     except ValueError as error:
         raise InputError(str(error)) from None
+    if not all(_is_of_a_run(values) for values in (pairs[2], gradients)):
+        return
     pairs[2] = pairs[2].double()
     expected = TorchBackend.pair_sums(*pairs, 2)(gradients)
     for values, others in zip(found, expected, strict=True):
         assert values.shape == others.shape
-        assert torch.allclose(values.double(), others.double(), rtol=1e-5, atol=1e-5, equal_nan=True)
+        assert torch.allclose(values.double(), others.double(), rtol=1e-5, atol=1e-5)
+
+
+def _is_of_a_run(values: torch.Tensor) -> bool:
+    """Whether sums do not depend on their order: of other numbers, what is refused is tested alone."""
+    return bool((values.double().abs() < 1e3).all())
 
 
 @st.composite

@@ -81,9 +81,7 @@ def test_equals_python_in_each_step(exported, name, dtype):
 def test_any_number_of_ranks(exported, name):
     folder, potential = exported[name, "float64"]
     lines = DYNAMICS.format(newton="on") + OUTPUT + "run 0\n"
-    one, two, four = (
-        run_well(folder / f"of_{ranks}", lines.format(potential=potential), ranks) for ranks in (1, 2, 4)
-    )
+    one, two, four = (run_well(folder / f"of_{ranks}", lines.format(potential=potential), ranks) for ranks in (1, 2, 4))
     for several in (two, four):
         assert_same(several, one, 1e-11)
 
