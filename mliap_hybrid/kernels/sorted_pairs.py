@@ -68,7 +68,7 @@ class PairSorter:
         InputError
             If an atom is of an element that the features were not made for.
         ValueError
-            If the tensors are of other shapes, or a pair's centre is none.
+            If the tensors are of other shapes, vectors are not of floating point, or a pair's centre is none.
         """
         _check_shapes(geometry)
         pairs = self._if_sorted(geometry)
@@ -130,3 +130,5 @@ def _check_shapes(geometry: Geometry) -> None:
             "expected centre_numbers (n_centres,), pair_i and neighbour_numbers (n_pairs,) and pair_vectors (n_pairs, "
             f"3), got {', '.join(str(tuple(tensor.shape)) for tensor in tensors)}"
         )
+    if not geometry.pair_vectors.is_floating_point():
+        raise ValueError(f"expected pair_vectors in floating point, got {geometry.pair_vectors.dtype}")

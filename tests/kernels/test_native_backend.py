@@ -296,3 +296,17 @@ class TestMistakes:
         on_meta = replace(geometry, **{f: getattr(geometry, f).to("meta") for f in ("pair_i", "centre_numbers")})
         with pytest.raises(ValueError, match=r"expected a contiguous tensor of torch.int64 on the cpu"):
             NativeBackend(make_features()).forward(on_meta)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda g: {"pair_vectors": g.pair_vectors.int()}, "expected pair_vectors in floating point"),
+            (lambda g: {"pair_vectors": g.pair_vectors[:, :2]}, "expected centre_numbers"),
+            (lambda g: {"neighbour_numbers": g.neighbour_numbers[1:]}, "expected centre_numbers"),
+            (lambda g: {"pair_i": g.pair_i + 2}, "expected centres of pairs from 0 to 1, got 2 to 3"),
+        ],
+    )
+    def test_arrays_of_another_shape(self, change, message):
+        geometry = surroundings([2, 3])
+        with pytest.raises(ValueError, match=message):
+            NativeBackend(make_features()).forward(replace(geometry, **change(geometry)))
