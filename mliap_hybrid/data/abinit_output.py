@@ -47,7 +47,7 @@ def set_cell(structures: Sequence[Atoms], file: Path, source: Path) -> None:
     volumes = {round(float(volume), 3) for volume in VOLUME.findall(text)}
     if len(cells) != 1 or len(volumes) > 1 or len(structures) != 1:
         raise InputError(
-            f"{source}: an output of ABINIT with {len(cells)} lattices (R(1)=, R(2)=, R(3)=) and {len(volumes)} volumes; "
-            "expected one, as of a single point: ASE gives the last positions of all"
+            f"{source}: an output of ABINIT with {len(cells)} lattices (R(1)=, R(2)=, R(3)=) and {len(volumes)} "
+            "volumes; expected one, as of a single point: ASE gives the last positions of all"
         )
     structures[0].set_cell(cells.reshape(3, 3) * BOHR)

@@ -165,7 +165,8 @@ def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
     structures = list(ase.io.iread(file, index=":", format=form))
     if not structures:
         raise InputError(
-            f"{source} holds no frame, read as {form}: the calculation ended early, or computed neither energy nor forces"
+            f"{source} holds no frame, read as {form}: the calculation ended early, or computed neither energy nor "
+            "forces"
         )
     if form == "abinit-out":
         set_cell(structures, file, source)

@@ -60,8 +60,8 @@ def found_format(file: Path) -> str:
             f"{file} is a log of ABACUS: give the folder of the calculation instead, which holds INPUT, STRU and OUT.*"
         )
     raise InputError(
-        f"{file}: neither its name nor its first lines say what it is; expected a format of docs/data.md. If it is one, "
-        "say which before the path, FORMAT:path (`ase info --formats`)"
+        f"{file}: neither its name nor its first lines say what it is; expected a format of docs/data.md. If it is "
+        "one, say which before the path, FORMAT:path (`ase info --formats`)"
     )
 
 

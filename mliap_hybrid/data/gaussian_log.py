@@ -4,8 +4,8 @@ Forces are printed in the orientation of the input. Positions are printed in the
 principal axes, and beside it in that of the input, or, of short outputs, not at all. ASE then gives standard positions
 beside forces that are turned against them.
 
-Of methods beyond MP2 some versions print energies in lines that ASE does not know, and it keeps that of the step before.
-The archive at the end of a log lists the energies of all levels up to that of the method.
+Of methods beyond MP2 some versions print energies in lines that ASE does not know, and it keeps that of the step
+before. The archive at the end of a log lists the energies of all levels up to that of the method.
 """
 
 from __future__ import annotations

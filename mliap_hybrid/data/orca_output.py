@@ -38,7 +38,7 @@ def check_orca_steps(text: str, source: Path) -> None:
         n_energies, n_positions = part.count(ENERGY), part.count(POSITIONS)
         if n_energies > 1 and n_positions > 1:
             raise InputError(
-                f"{source}: an output of ORCA with {n_positions} structures and {n_energies} energies that are not the "
-                "steps of an optimisation, such as a scan or molecular dynamics; ASE reads one, with forces of another. "
-                "Compute each structure by itself, or give ORCA's trajectory as extended xyz"
+                f"{source}: an output of ORCA with {n_positions} structures and {n_energies} energies that are not "
+                "the steps of an optimisation, such as a scan or molecular dynamics; ASE reads one, with forces of "
+                "another. Compute each structure by itself, or give ORCA's trajectory as extended xyz"
             )

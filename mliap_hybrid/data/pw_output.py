@@ -1,9 +1,9 @@
 """Output of `pw.x` of Quantum ESPRESSO through ASE, without two of its limits.
 
-1. Hybrid functionals print an energy ("!") for each of their outer steps, the first without exact exchange, before the
-   forces. ASE takes the first of them; the last is that of the forces.
-2. ASE reads the bands, which nobody needs here, and stops where their points are not printed, or are in a layout that it
-   does not know.
+1. Where an energy ("!") is printed several times before the forces, as with iprint = 1 in each iteration, or for the
+   outer steps of hybrid functionals, ASE takes the first of them; the last is that of the forces.
+2. ASE reads the bands, which nobody needs here, and stops where their points are not printed, or are in a layout that
+   it does not know.
 """
 
 from __future__ import annotations
