@@ -23,6 +23,14 @@ MARKS = re.compile(
     r"^\s*(Input orientation:|Z-Matrix orientation:|Standard orientation:|Center .*Forces \(Hartrees)", re.M
 )
 
+ARCHIVE = re.compile(r"\\HF=-?\d[-\d.,]*(?:\\[A-Z][-A-Z0-9()]*=-?\d+\.\d+)*")
+"""Energies of the levels, in Ha, in the archive of a log without its line breaks."""
+
+LEVEL = re.compile(r"\\(HF|MP[2345][A-Z]*|CCSD|CCSD\(T\)|QCISD|QCISD\(T\)|CCD)=(-?\d+\.\d+)")
+
+AGREES = 3e-8
+"""Relative difference of energies that are the same: the archive has seven decimals, and constants of Ha differ."""
+
 
 def check_orientation(file: Path, form: str, source: Path) -> None:
     """Refuse a log that has forces, and only standard positions before them.
@@ -56,15 +64,6 @@ def check_orientation(file: Path, form: str, source: Path) -> None:
         last = set()
 
 
-ARCHIVE = re.compile(r"\\HF=(-?\d[-\d.]*)(?:,-?[\d.]+)*((?:\\[A-Z][A-Z0-9()]*=-?\d+\.\d+)*)")
-"""Energies of the levels, in Ha, in the archive of a log without its line breaks."""
-
-LEVEL = re.compile(r"\\(MP[2345][A-Z]*|CCSD|CCSD\(T\)|QCISD|QCISD\(T\)|CCD)=(-?\d+\.\d+)")
-
-AGREES = 2e-4
-"""Ha: what ASE's energy may differ from the archive's."""
-
-
 def check_level(structures: Sequence[Atoms], file: Path, source: Path) -> None:
     """Refuse a log whose last energy, as ASE reads it, is of a lower level than that of its method.
 
@@ -84,14 +83,15 @@ def check_level(structures: Sequence[Atoms], file: Path, source: Path) -> None:
     """
     text = "".join(line.strip() for line in file.read_text(errors="replace").splitlines())
     archives = ARCHIVE.findall(text)
-    levels = LEVEL.findall(archives[-1][1]) if archives else []
+    levels = LEVEL.findall(archives[-1]) if archives else []
     calculator = structures[-1].calc
     energy = None if calculator is None else calculator.results.get("energy")
     if not levels or energy is None:
         return
     name, value = levels[-1]
-    if abs(energy / HARTREE - float(value)) > AGREES:
+    same = [level for level, found in levels if abs(energy / HARTREE / float(found) - 1.0) < AGREES]
+    if same and name not in same:
         raise InputError(
             f"{source}: the energy of {name} is {value} Ha, as the log's archive says, but ASE reads "
-            f"{energy / HARTREE:.7f} Ha, of a lower level: write the frames as extended xyz with the right energy"
+            f"{energy / HARTREE:.7f} Ha, that of {same[-1]}: write the frames as extended xyz with the right energy"
         )
