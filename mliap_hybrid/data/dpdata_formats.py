@@ -111,16 +111,15 @@ def _systems(dpdata: Any, path: Path, form: str) -> list[Any]:
 def _structures(system: Any, path: Path, form: str) -> list[Atoms]:
     data = system.data
     names = [str(name) for name in data["atom_names"]]
-    if not form.startswith("deepmd"):  # programs number kinds of one element, as for other magnetic moments: Fe1, Fe2
-        names = [name.rstrip("0123456789") for name in names]
-    unknown = [name for name in names if atomic_numbers.get(name, 0) == 0]
-    if unknown:
-        raise InputError(
-            f"{path}: '{quoted(unknown[0])}' is not an element; name the kinds of atoms by their elements in the file"
-        )
-    numbers = np.array([atomic_numbers[name] for name in names])[
-        np.asarray(data["atom_types"], dtype=int)
-    ]  # (n_atoms,)
+    # Programs number kinds of one element, as for other magnetic moments: Fe1, Fe2.
+    symbols = names if form.startswith("deepmd") else [name.rstrip("0123456789") for name in names]
+    for name, symbol in zip(names, symbols, strict=True):
+        if atomic_numbers.get(symbol, 0) == 0:
+            raise InputError(
+                f"{path}: '{quoted(name)}' is not an element; name the kinds of atoms by their elements in the file"
+            )
+    types = np.asarray(data["atom_types"], dtype=int)
+    numbers = np.array([atomic_numbers[symbol] for symbol in symbols])[types]  # (n_atoms,)
     periodic, frames = not data.get("nopbc", False), []
     for index in range(len(data["coords"])):
         cell = data["cells"][index] if periodic else None

@@ -28,7 +28,7 @@ MOST_FRAMES = 100
 
 LEAST_PAIRS = 5
 
-LEAST_CARRIERS = 4.0
+LEAST_CARRIERS = 3.0
 """Number of equal pairs, or of equal changes of the volume, that would say as much as those that are there. Where one
 or two outweigh all others, as among structures of a random search, nothing is told."""
 
