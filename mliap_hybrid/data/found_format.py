@@ -24,7 +24,6 @@ SIGNS = (
     ("Gaussian, Inc.", "gaussian-out"),
     (" of ABINIT", "abinit-out"),
     ("<modeling>", "vasp-xml"),
-    ("VRHFIN", "vasp-out"),
     ("ITEM: TIMESTEP", "lammps-dump-text"),
 )
 """What stands in the first lines -> ASE's name of the format."""
@@ -50,7 +49,8 @@ def found_format(file: Path) -> str:
     if form in ioformats and form not in DOUBTFUL:
         return form
     head = _head(file)
-    by_content = next((name for sign, name in SIGNS if sign in head), None)
+    by_content = "vasp-out" if head.lstrip().startswith("vasp.") else None
+    by_content = by_content or next((name for sign, name in SIGNS if sign in head), None)
     if by_content is not None:
         return by_content
     if form == "abinit-in":

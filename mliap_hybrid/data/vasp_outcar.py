@@ -1,18 +1,19 @@
-"""OUTCAR of VASP through ASE, without three of its limits.
+"""OUTCAR of VASP through ASE, without four of its limits.
 
 1. Functionals with a term for dispersion (LUSE_VDW) print each energy twice, and ASE stops at the second.
 2. A run that trains a force field (ML_LMLFF) prints steps of that field between those of the electrons, and ASE stops
    at them. They are no labels, and left out.
 3. With NWRITE = 0 most steps have no positions, and ASE stops at the first. They are left out.
+4. Some runs print positions and forces of a step after its energies, and ASE cuts between them.
 
-Files that lack the numbers of atoms of some species, or have positions after the energies, are refused: vasprun.xml
-has both.
+Files that lack the numbers of atoms of some species are refused: vasprun.xml has them.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from bisect import bisect
 from pathlib import Path
 
 from mliap_hybrid.errors import InputError
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 END = "FREE ENERGIE OF THE ION-ELECTRON SYSTEM"
 """Title of the energies of a step of the ions, after its forces."""
+
+ITERATION = "-- Iteration"
+"""In the title of each step of the electrons."""
 
 LINES_OF_ENERGIES = 4
 """After that title."""
@@ -50,14 +54,13 @@ def outcar_for_ase(text: str, file: Path) -> str:
     Raises
     ------
     InputError
-        If there are steps, and none that has labels and positions; if numbers of atoms are missing, or positions stand
-        after energies.
+        If there are steps, and none that has labels and positions, or if numbers of atoms are missing.
     """
     _check_counts(text, file)
     if "w/o vdW" in text:
         text = WITHOUT_DISPERSION.sub("", text)
     lines, n_of_field = _without_field(text.split("\n"))
-    kept, n_steps, n_bare = _without_bare_steps(lines, file)
+    kept, n_steps, n_bare = _without_bare_steps(lines)
     left_out = [
         words
         for number, words in (
@@ -94,27 +97,24 @@ def _check_counts(text: str, file: Path) -> None:
         )
 
 
-def _without_bare_steps(lines: list[str], file: Path) -> tuple[list[str], int, int]:
-    """Lines of the steps that have positions, their number, and that of the others."""
-    kept: list[str] = []
-    step: list[str] = []
-    n_steps = n_bare = n_left = 0
-    for line in lines:
-        step.append(line)
-        n_left = LINES_OF_ENERGIES if END in line else n_left - 1
-        if n_left != 0:
-            continue
-        if any(POSITIONS.match(row) for row in step):
-            kept += step
-            n_steps += 1
-        else:
-            # What stands before the electrons' first step is the head of the file.
-            kept += next((step[:at] for at, row in enumerate(step) if "-- Iteration" in row), []) if not kept else []
+def _without_bare_steps(lines: list[str]) -> tuple[list[str], int, int]:
+    """Lines of the steps that have positions, before their energies; number of such steps, and of the others."""
+    starts = [at for at, line in enumerate(lines) if ITERATION in line] + [len(lines)]
+    ends = [at for at, line in enumerate(lines) if END in line]
+    cuts = sorted({starts[bisect(starts, end)] for end in ends})
+    first = starts[0] if len(starts) > 1 else 0
+    kept, n_steps, n_bare = lines[:first], 0, 0
+    for start, cut in zip([first, *cuts], [*cuts, len(lines)], strict=True):
+        step = lines[start:cut]
+        end = next((at for at, line in enumerate(step) if END in line), None)
+        place = next((at for at, line in enumerate(step) if POSITIONS.match(line)), None)
+        if end is not None and place is None:
             n_bare += 1
-        step = []
-    if n_bare and any(POSITIONS.match(row) for row in step):
-        raise InputError(
-            f"{file}: positions stand after the energies of their step, as old versions of VASP print them: give "
-            "vasprun.xml instead"
-        )
-    return kept + step, n_steps, n_bare
+            continue
+        if end is not None and place is not None:
+            n_steps += 1
+            if end < place:
+                energies = step[end : end + 1 + LINES_OF_ENERGIES]
+                step = [*step[:end], *step[end + len(energies) :], *energies]
+        kept += step
+    return kept, n_steps, n_bare

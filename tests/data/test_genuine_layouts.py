@@ -105,7 +105,7 @@ class TestOutcar:
             assert "electrons_unconverged" not in frame.atoms.info
         assert "left out 1 steps without positions" in caplog.text
 
-    def test_positions_after_the_energies_are_refused(self, alloy, tmp_path):
+    def test_positions_after_the_energies(self, alloy, tmp_path):
         head, steps = steps_of(programs.outcar(alloy))
         for step in steps:
             start = next(i for i, line in enumerate(step) if line.startswith(POSITIONS))
@@ -113,8 +113,8 @@ class TestOutcar:
             del step[start : start + 3 + len(alloy[0])]
             step += block
         (tmp_path / "OUTCAR").write_text("\n".join(head + [line for step in steps for line in step]))
-        with pytest.raises(InputError, match="positions stand after the energies of their step"):
-            read_frames([tmp_path / "OUTCAR"])
+        for frame, atoms in zip(read_frames([tmp_path / "OUTCAR"]), alloy, strict=True):
+            check(frame, atoms)
 
     def test_numbers_of_some_species_are_missing(self, alloy, tmp_path):
         text = programs.outcar(alloy)
@@ -240,7 +240,7 @@ class TestGaussian:
         if level == "MP2":
             check(read_frames([tmp_path / "run.log"])[0], water, virial=False)
             return
-        with pytest.raises(InputError, match="the energy of MP3 is .*that of MP2"):
+        with pytest.raises(InputError, match=r"the energy of MP3 is .*that of MP2"):
             read_frames([tmp_path / "run.log"])
 
 
