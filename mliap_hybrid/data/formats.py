@@ -31,6 +31,7 @@ from mliap_hybrid.data.gaussian_log import check_level, check_orientation
 from mliap_hybrid.data.lammps_dump import check_elements
 from mliap_hybrid.data.molecule_npz import read_molecules
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
+from mliap_hybrid.data.nwchem_output import nwchem_for_ase
 from mliap_hybrid.data.orca_output import check_orca_steps
 from mliap_hybrid.data.pw_output import pw_for_ase
 from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
@@ -56,7 +57,11 @@ CONVERTED_BY_ASE = (
 )
 """Outputs of programs: ASE knows their units and gives eV and Å."""
 
-FOR_ASE: dict[str, Callable[[str, Path], str]] = {"espresso-out": pw_for_ase, "vasp-out": outcar_for_ase}
+FOR_ASE: dict[str, Callable[[str, Path], str]] = {
+    "espresso-out": pw_for_ase,
+    "nwchem-out": nwchem_for_ase,
+    "vasp-out": outcar_for_ase,
+}
 """Format -> what takes out of its text what ASE stops at or takes for something else."""
 
 SAYS_ITS_UNITS = FileUnits(known_by="file")

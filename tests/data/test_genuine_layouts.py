@@ -3,6 +3,7 @@
 import re
 
 import ase.io
+import more_programs
 import numpy as np
 import programs
 import pytest
@@ -14,7 +15,7 @@ from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.stress_plausibility import implausible_stresses
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.testing.metal_alloy import alloy_frames
-from mliap_hybrid.units import BOHR, HARTREE
+from mliap_hybrid.units import HARTREE
 
 END = "  FREE ENERGIE OF THE ION-ELECTRON SYSTEM"
 POSITIONS = " POSITION      "
@@ -144,89 +145,38 @@ class TestEspresso:
         check(frame, alloy[0])
 
 
-def abinit(atoms, scale=1.7):
-    """Output of a single point of ABINIT 8, with a lattice of unit vectors and a scale."""
-    cell, kinds = atoms.cell.array / BOHR, list(dict.fromkeys(atoms.numbers.tolist()))
-    forces, stress = atoms.get_forces(), atoms.get_stress() / (HARTREE / BOHR**3)
-    rows = [
-        f" R({k + 1})=" + "".join(f"{x:12.7f}" for x in v) + f"  G({k + 1})= 0.1 0.1 0.1" for k, v in enumerate(cell)
-    ]
-    return "\n".join(
-        [
-            "",
-            ".Version 8.10.3 of ABINIT ",
-            " -outvars: echo values of preprocessed input variables --------",
-            f"            acell     {scale:17.10E} {scale:17.10E} {scale:17.10E} Bohr",
-            f"            natom          {len(atoms)}",
-            f"           ntypat          {len(kinds)}",
-            "            rprim    " + "\n".join("".join(f"{x / scale:18.10E}" for x in v) for v in cell),
-            "            typat    " + " ".join(str(kinds.index(z) + 1) for z in atoms.numbers),
-            "            znucl    " + " ".join(f"{z:.5f}" for z in kinds),
-            80 * "=",
-            " Real(R)+Recip(G) space primitive vectors, cartesian coordinates (Bohr,Bohr^-1):",
-            *rows,
-            f" Unit cell volume ucvol={atoms.get_volume() / BOHR**3:15.7E} bohr^3",
-            "----iterations are completed or convergence reached----",
-            " Cartesian components of stress tensor (hartree/bohr^3)",
-            *[
-                f"  sigma({a})={stress[i]:17.8E}  sigma({b})={stress[j]:17.8E}"
-                for a, b, i, j in (("1 1", "3 2", 0, 3), ("2 2", "3 1", 1, 4), ("3 3", "2 1", 2, 5))
-            ],
-            " cartesian coordinates (angstrom) at end:",
-            *[f"{k + 1:5d}" + "".join(f"{x:21.14f}" for x in row) for k, row in enumerate(atoms.positions)],
-            " cartesian forces (eV/Angstrom) at end:",
-            *[f"{k + 1:5d}" + "".join(f"{x:21.14f}" for x in row) for k, row in enumerate(forces)],
-            " Components of total free energy (in Hartree) :",
-            f"    >>>>>>>>> Etotal={atoms.get_potential_energy() / HARTREE:22.14E}",
-            "== END DATASET(S) ==============",
-            "",
-        ]
-    )
-
-
 class TestAbinit:
     def test_the_cell_is_that_of_the_lattice(self, alloy, tmp_path):
-        (tmp_path / "run.out").write_text(abinit(alloy[0]))
+        (tmp_path / "run.out").write_text(more_programs.abinit(alloy[0]))
         (frame,) = read_frames([tmp_path / "run.out"])
         assert np.allclose(frame.atoms.cell.array, alloy[0].cell.array, atol=1e-6)
         check(frame, alloy[0])
 
     def test_a_cell_that_changes_is_refused(self, alloy, tmp_path):
-        (tmp_path / "run.out").write_text(abinit(alloy[0]) + abinit(alloy[1]))
+        (tmp_path / "run.out").write_text(more_programs.abinit(alloy[0]) + more_programs.abinit(alloy[1]))
         with pytest.raises(InputError, match="with 2 lattices"):
             read_frames([tmp_path / "run.out"])
 
 
-def orca(frames, end="ORCA GEOMETRY RELAXATION STEP"):
-    """Output of ORCA with a step for each frame, and a line between them."""
-    lines = ["                                 * O   R   C   A *", ""]
-    for atoms in frames:
-        lines += [f"Number of atoms                         ...      {len(atoms)}", ""]
-        lines += ["CARTESIAN COORDINATES (ANGSTROEM)", "-----"]
-        lines += [
-            f"  {s:2s}" + "".join(f"{x:14.8f}" for x in r) for s, r in zip(atoms.symbols, atoms.positions, strict=True)
-        ]
-        lines += ["", f"FINAL SINGLE POINT ENERGY {atoms.get_potential_energy() / HARTREE:20.12f}", ""]
-        lines += ["CARTESIAN GRADIENT", "-----", ""]
-        lines += [
-            f"{k + 1:4d}   {s}   :" + "".join(f"{x:15.9f}" for x in -f * BOHR / HARTREE)
-            for k, (s, f) in enumerate(zip(atoms.symbols, atoms.get_forces(), strict=True))
-        ]
-        lines += ["", end, ""]
-    return "\n".join([*lines[:-2], "ORCA TERMINATED NORMALLY", ""])
-
-
 class TestOrca:
     def test_steps_of_an_optimisation(self, water, tmp_path):
-        (tmp_path / "run.out").write_text(orca([water, water]))
+        (tmp_path / "run.out").write_text(more_programs.orca([water, water]))
         frames = read_frames([tmp_path / "run.out"])
         assert len(frames) == 2
         check(frames[1], water, virial=False)
 
     def test_steps_of_a_scan_are_refused(self, water, tmp_path):
-        (tmp_path / "run.out").write_text(orca([water, water], end="TRAJECTORY STEP"))
+        (tmp_path / "run.out").write_text(more_programs.orca([water, water], end="TRAJECTORY STEP"))
         with pytest.raises(InputError, match="ORCA with 2 structures and 2 energies"):
             read_frames([tmp_path / "run.out"])
+
+
+def test_nwchem_with_symmetries_and_numbered_tags(water, tmp_path):
+    (tmp_path / "run.out").write_text(more_programs.nwchem(water))
+    (frame,) = read_frames([tmp_path / "run.out"])
+    np.testing.assert_allclose(frame.atoms.positions, water.positions, atol=1e-6)
+    assert frame.atoms.get_potential_energy() == pytest.approx(water.get_potential_energy(), rel=1e-7)
+    np.testing.assert_allclose(frame.atoms.get_forces(), water.get_forces(), atol=1e-4)
 
 
 class TestGaussian:
