@@ -26,6 +26,8 @@ def mark_convergence(structures: Sequence[Atoms], text: str, form: str) -> None:
     form : str
         Format, as ASE names it; nothing is done for those that say nothing of convergence.
     """
+    if form == "gaussian-out" and structures and "Convergence failure -- run terminated" in text:
+        structures[-1].info[UNCONVERGED] = True  # Gaussian ends there
     flags = {"vasp-out": _of_outcar, "vasp-xml": _of_vasprun}.get(form)
     if flags is None:
         return

@@ -5,6 +5,7 @@ type_map.raw    element of each type
 nopbc           where it is there, nothing is periodic
 set.*/          box.npy (M, 9), coord.npy (M, 3N), energy.npy (M,), force.npy (M, 3N), virial.npy (M, 9), and
                 real_atom_types.npy (M, N), the types of each frame, -1 for an atom that is not there
+                spin.npy (M, 3N), magnetic moments
 *.raw           the same arrays as text, a frame in each line, where there is no folder set.*
 
 Wang et al., Comput. Phys. Commun. 228, 178 (2018); deepmd-kit, doc/data/system.md.
@@ -85,6 +86,7 @@ def _read_set(folder: Path, numbers: np.ndarray, elements: np.ndarray, periodic:
         _array(folder / "virial", 9, n_frames),
         _array(folder / "real_atom_types", n_atoms, n_frames),
     )
+    spins = _array(folder / "spin", 3 * n_atoms, n_frames)
     if types is not None and not np.isin(types, np.arange(-1, len(elements))).all():
         raise InputError(f"{folder / 'real_atom_types.npy'}: expected types from -1 to {len(elements) - 1}")
     frames = []
@@ -93,11 +95,13 @@ def _read_set(folder: Path, numbers: np.ndarray, elements: np.ndarray, periodic:
         of_frame = numbers if types is None else elements[types[row][there].astype(int)]
         cell = boxes[row].reshape(3, 3) if periodic and boxes is not None else None
         atoms = Atoms(of_frame, coordinates[row].reshape(-1, 3)[there], cell=cell, pbc=periodic)
-        results = {}
+        results: dict[str, float | np.ndarray] = {}
         if energies is not None:
             results["energy"] = float(energies[row, 0])
         if forces is not None:
             results["forces"] = forces[row].reshape(-1, 3)[there]
+        if spins is not None:
+            results["magmoms"] = spins[row].reshape(-1, 3)[there]
         atoms.calc = SinglePointCalculator(atoms, **results)
         if virials is not None:
             atoms.info["virial"] = virials[row].reshape(3, 3)

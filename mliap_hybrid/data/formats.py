@@ -177,7 +177,7 @@ def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
         set_cell(structures, file, source)
     if form == "gaussian-out":
         check_level(structures, file, source)
-    if form in ("vasp-out", "vasp-xml"):
+    if form in ("gaussian-out", "vasp-out", "vasp-xml"):
         mark_convergence(structures, file.read_text(errors="replace"), form)
     return structures
 

@@ -100,14 +100,17 @@ def _same(atoms: Atoms, data: dict, index: int) -> bool:
     if "forces" in atoms.calc.results and len(data["forces"]):
         lengths = [np.sort(np.linalg.norm(f, axis=1)) for f in (atoms.calc.results["forces"], data["forces"][index])]
         is_same = np.allclose(*lengths, rtol=0, atol=5e-5)
-    if len(data.get("virials", ())) and "stress" in atoms.calc.results:
-        virials = [-atoms.get_stress(voigt=False) * atoms.get_volume(), data["virials"][index]]
+    virial = atoms.info.get("virial")
+    if virial is None and "stress" in atoms.calc.results:
+        virial = -atoms.get_stress(voigt=False) * atoms.get_volume()
+    if len(data.get("virials", ())) and virial is not None:
+        virials = [virial, data["virials"][index]]
         is_same &= np.allclose(*(np.linalg.eigvalsh((v + v.T) / 2) for v in virials), rtol=0, atol=2e-3)
     return is_same
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--refused", action="store_true", help="print why files were refused")
     options = parser.parse_args()

@@ -13,6 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.data.stress_plausibility import implausible_stresses
+from mliap_hybrid.data.suspect_frames import suspicious_frames
 from mliap_hybrid.errors import InputError
 from mliap_hybrid.testing.metal_alloy import alloy_frames
 from mliap_hybrid.units import HARTREE
@@ -193,6 +194,12 @@ class TestGaussian:
         with pytest.raises(InputError, match=r"the energy of MP3 is .*that of MP2"):
             read_frames([tmp_path / "run.log"])
 
+    def test_electrons_that_did_not_converge_are_told(self, water, tmp_path):
+        said = " >>>>>>>>>> Convergence criterion not met.\n Convergence failure -- run terminated.\n"
+        (tmp_path / "run.log").write_text(programs.gaussian(water) + said)
+        frames = read_frames([tmp_path / "run.log"])
+        assert any("did not converge" in sentence for sentence in suspicious_frames(frames, LabelKeys()))
+
 
 class TestNamesOfFiles:
     @pytest.mark.parametrize("name", ["run.out", "run.txt", "run"])
@@ -266,6 +273,21 @@ def test_raw_files_of_deepmd_without_sets(alloy, tmp_path):
     np.savetxt(folder / "force.raw", [atoms.get_forces().ravel() for atoms in frames])
     np.savetxt(folder / "virial.raw", [-atoms.get_volume() * atoms.get_stress(voigt=False).ravel() for atoms in frames])
     for frame, atoms in zip(read_frames([folder]), frames, strict=True):
+        check(frame, atoms)
+
+
+@pytest.mark.parametrize("name", ["stress", "virial"])
+def test_six_numbers_of_a_tensor_in_extended_xyz(alloy, tmp_path, name):
+    blocks = []
+    for atoms in alloy:
+        six = atoms.get_stress() if name == "stress" else -atoms.get_stress() * atoms.get_volume()
+        cell = " ".join(map(str, atoms.cell.array.ravel()))
+        words = f'Lattice="{cell}" energy={atoms.get_potential_energy()} {name}="{" ".join(map(str, six))}"'
+        blocks += [str(len(atoms)), f'{words} Properties=species:S:1:pos:R:3:forces:R:3 pbc="T T T"']
+        rows = zip(atoms.symbols, atoms.positions, atoms.get_forces(), strict=True)
+        blocks += [f"{symbol} " + " ".join(map(str, (*place, *force))) for symbol, place, force in rows]
+    (tmp_path / "train.xyz").write_text("\n".join([*blocks, ""]))
+    for frame, atoms in zip(read_frames([tmp_path / "train.xyz"]), alloy, strict=True):
         check(frame, atoms)
 
 
