@@ -32,8 +32,8 @@ from mliap_hybrid.data.lammps_dump import check_elements
 from mliap_hybrid.data.molecule_npz import read_molecules
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
 from mliap_hybrid.data.nwchem_output import nwchem_for_ase
-from mliap_hybrid.data.orca_output import check_orca_steps
 from mliap_hybrid.data.pw_output import pw_for_ase
+from mliap_hybrid.data.several_structures import check_one_structure
 from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
 from mliap_hybrid.data.vasp_ml_ab import is_ml_ab, read_ml_ab
 from mliap_hybrid.data.vasp_outcar import outcar_for_ase
@@ -165,8 +165,7 @@ def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
         return _read_database(file)
     check_elements(file, form, source)
     check_orientation(file, form, source)
-    if form == "orca-output":
-        check_orca_steps(file.read_text(errors="replace"), source)
+    check_one_structure(file, form, source)
     structures = list(ase.io.iread(file, index=":", format=form))
     if not structures:
         raise InputError(

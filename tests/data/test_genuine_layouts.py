@@ -159,16 +159,22 @@ class TestAbinit:
             read_frames([tmp_path / "run.out"])
 
 
-class TestOrca:
+class TestSeveralStructures:
     def test_steps_of_an_optimisation(self, water, tmp_path):
         (tmp_path / "run.out").write_text(more_programs.orca([water, water]))
         frames = read_frames([tmp_path / "run.out"])
         assert len(frames) == 2
         check(frames[1], water, virial=False)
 
+    def test_steps_of_gamess_are_refused(self, tmp_path):
+        step = ["1BEGINNING GEOMETRY SEARCH POINT NSERCH=   0 ...", " COORDINATES OF ALL ATOMS ARE (ANGS)", ""]
+        (tmp_path / "run.out").write_text("\n".join(["          * GAMESS VERSION = 30 SEP 2018 *", *step, *step]))
+        with pytest.raises(InputError, match="GAMESS with 2 structures, of which ASE makes one"):
+            read_frames([tmp_path / "run.out"])
+
     def test_steps_of_a_scan_are_refused(self, water, tmp_path):
         (tmp_path / "run.out").write_text(more_programs.orca([water, water], end="TRAJECTORY STEP"))
-        with pytest.raises(InputError, match="ORCA with 2 structures and 2 energies"):
+        with pytest.raises(InputError, match="ORCA with 2 structures, of which ASE makes one"):
             read_frames([tmp_path / "run.out"])
 
 
