@@ -19,6 +19,7 @@ from ase.db import connect
 from ase.io.formats import get_compression, open_with_compression
 
 from mliap_hybrid.data.abinit_output import set_cell
+from mliap_hybrid.data.aims_output import aims_for_ase
 from mliap_hybrid.data.convergence import mark_convergence
 from mliap_hybrid.data.cp2k_output import is_cp2k_output
 from mliap_hybrid.data.cp2k_trajectory import is_cp2k_trajectory, read_cp2k_trajectory
@@ -58,6 +59,7 @@ CONVERTED_BY_ASE = (
 """Outputs of programs: ASE knows their units and gives eV and Å."""
 
 FOR_ASE: dict[str, Callable[[str, Path], str]] = {
+    "aims-output": aims_for_ase,
     "espresso-out": pw_for_ase,
     "nwchem-out": nwchem_for_ase,
     "vasp-out": outcar_for_ase,
@@ -167,6 +169,8 @@ def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
     check_orientation(file, form, source)
     check_one_structure(file, form, source)
     structures = list(ase.io.iread(file, index=":", format=form))
+    if form == "nwchem-out":
+        structures = [atoms for atoms in structures if atoms.calc.results.get("energy") is not None]
     if not structures:
         raise InputError(
             f"{source} holds no frame, read as {form}: the calculation ended early, or computed neither energy nor "

@@ -1,4 +1,4 @@
-"""More outputs of programs from labelled structures, as programs.py: of ABINIT, NWChem and ORCA."""
+"""More outputs of programs from labelled structures, as programs.py: of ABINIT, FHI-aims, NWChem and ORCA."""
 
 from mliap_hybrid.units import BOHR, HARTREE
 
@@ -88,3 +88,44 @@ def nwchem(atoms):
         for k, (s, row, f) in enumerate(zip(atoms.symbols, atoms.positions, atoms.get_forces(), strict=True))
     ]
     return "\n".join([*lines, "", ""])
+
+
+def aims(frames):
+    """Output of molecular dynamics with FHI-aims."""
+    n, lines = len(frames[0]), ["          Invoking FHI-aims ...", "          Version 210716", ""]
+    lines += [f"  The structure contains {n:8d} atoms,  and a total of         10.000 electrons."]
+    lines += [f"  | Number of atoms                   : {n:8d}", "  | Number of spin channels           :        1"]
+    lines += [
+        "  | Number of Kohn-Sham states (occupied + empty):       11",
+        "",
+        "  Input geometry:",
+        "  | No unit cell requested.",
+    ]
+    lines += ["  | Atomic structure:", "  |       Atom                x [A]            y [A]            z [A]"]
+    lines += [
+        f"  |{k + 1:5d}: Species {s:16s}" + "".join(f"{x:17.8f}" for x in row)
+        for k, (s, row) in enumerate(zip(frames[0].symbols, frames[0].positions, strict=True))
+    ]
+    for index, atoms in enumerate(frames):
+        energy = atoms.get_potential_energy()
+        lines += ["", f"          Begin self-consistency loop: {'Re-i' if index else 'I'}nitialization.", ""]
+        lines += ["  Convergence:    q app. |  density  | eigen (eV) | Etot (eV)", ""]
+        lines += ["  Self-consistency cycle converged.", "", "  Energy and forces in a compact form:"]
+        lines += [f"  | Total energy uncorrected      : {energy:24.15E} eV"]
+        lines += [f"  | Total energy corrected        : {energy:24.15E} eV  <-- do not rely on this value"]
+        lines += [f"  | Electronic free energy        : {energy:24.15E} eV"]
+        lines += ["  Total atomic forces (unitary forces cleaned) [eV/Ang]:"]
+        lines += [f"  |{k + 1:5d} " + "".join(f"{x:30.15E}" for x in f) for k, f in enumerate(atoms.get_forces())]
+        title = "Atomic" if index + 1 < len(frames) else "Final atomic"
+        lines += [
+            "",
+            "  Complete information for previous time-step:",
+            60 * "-",
+            f"  {title} structure (and velocities) as used in the preceding time step:",
+        ]
+        lines += ["                      x [A]             y [A]             z [A]       Atom"]
+        for symbol, row in zip(atoms.symbols, atoms.positions, strict=True):
+            lines += ["   atom     " + "".join(f"{x:18.8f}" for x in row) + f"  {symbol}"]
+            lines += ["     velocity" + 3 * "        0.00000000"]
+        lines += [60 * "-", ""]
+    return "\n".join([*lines, "          Have a nice day.", 60 * "-", ""])

@@ -186,6 +186,32 @@ def test_nwchem_with_symmetries_and_numbered_tags(water, tmp_path):
     np.testing.assert_allclose(frame.atoms.get_forces(), water.get_forces(), atol=1e-4)
 
 
+def test_the_energy_of_a_line_search_is_left_out(water, tmp_path):
+    """NWChem prints it after the gradient, without positions of its own."""
+    moved = water.copy()
+    moved.positions *= 1.05
+    moved.calc = SinglePointCalculator(moved, energy=-2042.5, forces=water.get_forces())
+    trial = "         Total DFT energy =      -70.000000000000\n\n  Line search: \n     step= 1.00 grad=-1.3D-02\n\n"
+    (tmp_path / "run.out").write_text(more_programs.nwchem(water) + trial + more_programs.nwchem(moved))
+    frames = read_frames([tmp_path / "run.out"])
+    energies = [frame.atoms.get_potential_energy() for frame in frames]
+    np.testing.assert_allclose(energies, [-2041.5, -2042.5], rtol=1e-7)
+    np.testing.assert_allclose(frames[1].atoms.positions, moved.positions, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:FHI-aims IO:FutureWarning")
+def test_the_last_step_of_aims_has_its_positions(water, tmp_path):
+    frames = []
+    for share in (1.0, 1.05, 1.1):
+        atoms = water.copy()
+        atoms.positions *= share
+        atoms.calc = SinglePointCalculator(atoms, energy=-2041.5 - share, forces=share * water.get_forces())
+        frames.append(atoms)
+    (tmp_path / "run.out").write_text(more_programs.aims(frames))
+    for frame, atoms in zip(read_frames([tmp_path / "run.out"]), frames, strict=True):
+        check(frame, atoms, virial=False)
+
+
 class TestGaussian:
     @pytest.mark.parametrize("level", ["MP2", "MP3"])
     def test_the_archive_says_the_level(self, water, tmp_path, level):
