@@ -1,14 +1,12 @@
-"""Table of what is read of genuine files: `python tests/data/genuine_files.py [--refused] FOLDER...`.
+"""Table of what is read of genuine files: `python tests/data/genuine_files.py FOLDER...`.
 
-Every file of the folders that is recognised is read as `convert` reads it. Its energies must stand in its text, in
-the unit of its program, and its forces and virials be those of dpdata, where that reads the file: lengths of forces and
-eigenvalues of virials, as dpdata sorts atoms and turns cells. Files that differ are named.
+Every file that is recognised is read as `convert` reads it. Its energies must stand in its text, in its program's unit,
+and lengths of forces and eigenvalues of virials be those of dpdata, where that reads the file; it turns cells.
 """
 
 import argparse
 import contextlib
 import io
-import logging
 import re
 import warnings
 from collections import defaultdict
@@ -72,13 +70,12 @@ def files_of(folder: Path) -> list[tuple[Path, str]]:
 
 
 def energies_of(frames: list[Frame]) -> np.ndarray:
-    results = [frame.atoms.calc.results for frame in frames if frame.atoms.calc is not None]
-    energies = [r.get("free_energy", r.get("energy")) for r in results]
+    energies = [r.get("free_energy", r.get("energy")) for f in frames if f.atoms.calc for r in [f.atoms.calc.results]]
     return np.array([energy for energy in energies if energy is not None], dtype=float)
 
 
 def by_dpdata(path: Path, form: str, frames: list[Frame]) -> str:
-    """Whether dpdata has the same labels; "" where it reads nothing."""
+    """Column to count a file in: whether dpdata has the same labels; "" where it reads nothing."""
     import dpdata
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -90,8 +87,8 @@ def by_dpdata(path: Path, form: str, frames: list[Frame]) -> str:
     for index, energy in enumerate(data["energies"]):
         near = np.flatnonzero(np.abs(energies - energy) < DIGITS * abs(energy) + 1e-6)
         if not any(_same(frames[at].atoms, data, index) for at in near):
-            return "differs"
-    return "same" if len(data["energies"]) else ""
+            return "differ"
+    return "dpdata" if len(data["energies"]) else ""
 
 
 def _same(atoms: Atoms, data: dict, index: int) -> bool:
@@ -112,12 +109,9 @@ def _same(atoms: Atoms, data: dict, index: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--refused", action="store_true", help="print why files were refused")
-    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
     rows: dict[str, dict] = defaultdict(lambda: {"versions": set(), **dict.fromkeys(COLUMNS, 0)})
-    for path, form in [item for folder in options.folders for item in files_of(folder)]:
+    for path, form in [item for folder in parser.parse_args().folders for item in files_of(folder)]:
         row = rows[form]
         row["files"] += 1
         version, energy, unit, name = TEXTS.get(form, ("(?!)", "(?!)", 1.0, form if "/" in form else None))
@@ -130,7 +124,7 @@ def main() -> None:
             frames = read_frames([path])
         except InputError as error:
             row["refused"] += 1
-            print(f"refused: {error}\n" if options.refused else "", end="")
+            print(f"refused: {error}")
             continue
         row["frames"] += len(frames)
         energies = energies_of(frames)
@@ -140,11 +134,9 @@ def main() -> None:
             is_there = bool((distances <= DIGITS * np.abs(energies) + 1e-6).all())
             row["text" if is_there else "differ"] += 1
             print("" if is_there else f"energies are not in the text: {path}\n", end="")
-        seen = by_dpdata(path, name, frames) if name else ""
-        row["dpdata"] += seen == "same"
-        if seen == "differs":
-            row["differ"] += 1
-            print(f"dpdata differs: {path}")
+        if name and (seen := by_dpdata(path, name, frames)):
+            row[seen] += 1
+            print("" if seen == "dpdata" else f"dpdata differs: {path}\n", end="")
     print("| format | versions | " + " | ".join(COLUMNS) + " |\n|" + "---|" * (2 + len(COLUMNS)))
     for form, row in sorted(rows.items()):
         versions = ", ".join(sorted(row["versions"], key=lambda word: [int(x) for x in word.split(".")]))
