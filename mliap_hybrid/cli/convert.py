@@ -42,6 +42,8 @@ def convert(
     A table says what is in them, and labels that look wrong are told. Nothing is written after an error, and no file is
     replaced without --force.
     """
+    from dataclasses import replace
+
     from rich.console import Console
     from rich.table import Table
 
@@ -74,13 +76,17 @@ def convert(
             frame_to_batch(frame, CUTOFF, new_keys, allow_missing=True)
             for frame in display.track(done, "reading labels")
         ]
+        as_read = [replace(new, units=old.units) for new, old in zip(done, frames, strict=True)]
+        # Charges and dipoles that nobody named may be zero: n2p2 has columns for them in any case.
+        unnamed = {label: None for label in ("charges", "dipole") if not (label_keys or {}).get(label)}
+        named = new_keys.model_copy(update=unnamed)
         table = Table("", "in eV and Å", "", title=", ".join(map(str, data)), title_justify="left")
         for row in summary(batches, keys):
             table.add_row(*row)
         Console(width=130).print(table)
         for sentence in (
             *said.sentences,
-            *(f"Warning: {text}" for text in label_warnings(done, batches, new_keys, units)),
+            *(f"Warning: {text}" for text in label_warnings(as_read, batches, named, units)),
         ):
             display.say(sentence)
         write_structures(structures, form, path)

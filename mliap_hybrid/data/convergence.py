@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from ase import Atoms
 
@@ -15,21 +14,24 @@ STEP_OF_OUTCAR = re.compile(r"-- Iteration|EDIFF is reached|FREE ENERGIE OF THE 
 """VASP writes the first for each step of the electrons, the last once for each step of the ions."""
 
 
-def mark_convergence(structures: Sequence[Atoms], file: Path, form: str) -> None:
+def mark_convergence(structures: Sequence[Atoms], text: str, form: str) -> None:
     """Mark the structures whose electrons did not converge.
 
     Parameters
     ----------
     structures : sequence of Atoms
         All of the file, in order.
-    file : Path
+    text : str
+        Of the file.
     form : str
         Format, as ASE names it; nothing is done for those that say nothing of convergence.
     """
+    if form == "gaussian-out" and structures and "Convergence failure -- run terminated" in text:
+        structures[-1].info[UNCONVERGED] = True  # Gaussian ends there
     flags = {"vasp-out": _of_outcar, "vasp-xml": _of_vasprun}.get(form)
     if flags is None:
         return
-    converged = flags(file.read_text(encoding="utf-8", errors="replace"))
+    converged = flags(text)
     if len(converged) != len(structures):  # steps that ASE leaves out, too: which is which is not known
         return
     for atoms, is_converged in zip(structures, converged, strict=True):

@@ -43,8 +43,9 @@ def check_single_point(file: Path) -> None:
     n_energies = file.read_text(errors="replace").count(ENERGY) if file.is_file() else 0
     if n_energies != 1:
         raise InputError(
-            f"{file}: an output of CP2K with {n_energies} energies; expected one, of a single point. Give the folder "
-            "of a run of molecular dynamics as cp2k/aimd_output:FOLDER, which holds its log and positions"
+            f"{file}: an output of CP2K with {n_energies} energies; expected one, of a single point. Of molecular "
+            "dynamics and relaxations give the folder, with positions *-pos-*.xyz and forces *-frc-*.xyz "
+            "(MOTION/PRINT/FORCES)"
         )
 
 

@@ -5,6 +5,8 @@ type_map.raw    element of each type
 nopbc           where it is there, nothing is periodic
 set.*/          box.npy (M, 9), coord.npy (M, 3N), energy.npy (M,), force.npy (M, 3N), virial.npy (M, 9), and
                 real_atom_types.npy (M, N), the types of each frame, -1 for an atom that is not there
+                spin.npy (M, 3N), magnetic moments
+*.raw           the same arrays as text, a frame in each line, where there is no folder set.*
 
 Wang et al., Comput. Phys. Commun. 228, 178 (2018); deepmd-kit, doc/data/system.md.
 """
@@ -53,10 +55,8 @@ def read_deepmd(folder: Path) -> list[Atoms]:
         If a file is missing, or they do not fit together.
     """
     sets = sorted(path for path in folder.glob("set.*") if path.is_dir())
-    if not sets:
-        raise InputError(
-            f"the DeePMD system {folder} has no folder set.000: convert its raw files (dpdata, or raw_to_set.sh)"
-        )
+    if not sets and not (folder / "coord.raw").is_file():
+        raise InputError(f"the DeePMD system {folder} has no folder set.000, and no coord.raw; expected one of them")
     types = _words(folder / "type.raw")
     if not (folder / "type_map.raw").is_file():
         raise InputError(f"the DeePMD system {folder} has no type_map.raw: write the element of each type into it")
@@ -69,23 +69,24 @@ def read_deepmd(folder: Path) -> list[Atoms]:
         raise InputError(f"{folder / 'type.raw'}: expected a type from 0 to {len(names) - 1} for each atom")
     numbers = elements[[int(word) for word in types]]  # (n_atoms,)
     periodic = not (folder / "nopbc").exists()
-    return [atoms for one in sets for atoms in _read_set(one, numbers, elements, periodic)]
+    return [atoms for one in sets or [folder] for atoms in _read_set(one, numbers, elements, periodic)]
 
 
 def _read_set(folder: Path, numbers: np.ndarray, elements: np.ndarray, periodic: bool) -> list[Atoms]:
     n_atoms = len(numbers)
-    coordinates = _array(folder / "coord.npy", 3 * n_atoms, None)
+    coordinates = _array(folder / "coord", 3 * n_atoms, None)
     if coordinates is None:
         raise InputError(f"{folder} has no coord.npy")
     n_frames = len(coordinates)
-    boxes = _array(folder / "box.npy", 9, n_frames)
+    boxes = _array(folder / "box", 9, n_frames)
     if periodic and boxes is None:
         raise InputError(f"{folder} has no box.npy; expected one, or a file nopbc beside type.raw")
-    energies, forces = _array(folder / "energy.npy", 1, n_frames), _array(folder / "force.npy", 3 * n_atoms, n_frames)
+    energies, forces = _array(folder / "energy", 1, n_frames), _array(folder / "force", 3 * n_atoms, n_frames)
     virials, types = (
-        _array(folder / "virial.npy", 9, n_frames),
-        _array(folder / "real_atom_types.npy", n_atoms, n_frames),
+        _array(folder / "virial", 9, n_frames),
+        _array(folder / "real_atom_types", n_atoms, n_frames),
     )
+    spins = _array(folder / "spin", 3 * n_atoms, n_frames)
     if types is not None and not np.isin(types, np.arange(-1, len(elements))).all():
         raise InputError(f"{folder / 'real_atom_types.npy'}: expected types from -1 to {len(elements) - 1}")
     frames = []
@@ -94,11 +95,13 @@ def _read_set(folder: Path, numbers: np.ndarray, elements: np.ndarray, periodic:
         of_frame = numbers if types is None else elements[types[row][there].astype(int)]
         cell = boxes[row].reshape(3, 3) if periodic and boxes is not None else None
         atoms = Atoms(of_frame, coordinates[row].reshape(-1, 3)[there], cell=cell, pbc=periodic)
-        results = {}
+        results: dict[str, float | np.ndarray] = {}
         if energies is not None:
             results["energy"] = float(energies[row, 0])
         if forces is not None:
             results["forces"] = forces[row].reshape(-1, 3)[there]
+        if spins is not None:
+            results["magmoms"] = spins[row].reshape(-1, 3)[there]
         atoms.calc = SinglePointCalculator(atoms, **results)
         if virials is not None:
             atoms.info["virial"] = virials[row].reshape(3, 3)
@@ -106,12 +109,13 @@ def _read_set(folder: Path, numbers: np.ndarray, elements: np.ndarray, periodic:
     return frames
 
 
-def _array(file: Path, n_columns: int, n_frames: int | None) -> np.ndarray | None:
-    """(n_frames, n_columns) float64; None where there is no such file."""
-    if not file.is_file():
+def _array(stem: Path, n_columns: int, n_frames: int | None) -> np.ndarray | None:
+    """(n_frames, n_columns) float64 of a file `.npy`, or `.raw`; None where there is neither."""
+    file = next((file for suffix in (".npy", ".raw") if (file := stem.with_suffix(suffix)).is_file()), None)
+    if file is None:
         return None
     try:
-        found = np.load(file, allow_pickle=False)
+        found = np.load(file, allow_pickle=False) if file.suffix == ".npy" else np.loadtxt(file, ndmin=2)
     except Exception as error:  # damaged files raise errors of many kinds in numpy
         raise InputError(f"{file} is not a numpy array: {quoted(error)}") from None
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":

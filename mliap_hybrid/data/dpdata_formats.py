@@ -23,6 +23,9 @@ from mliap_hybrid.errors import InputError, quoted
 
 logger = logging.getLogger(__name__)
 
+NEEDED = {"cp2k/output": "; an output needs coordinates (GLOBAL/PRINT_LEVEL) and forces (FORCE_EVAL/PRINT/FORCES)"}
+"""Format -> what dpdata must find in a file."""
+
 
 def is_abacus(folder: Path) -> bool:
     """Whether a folder is that of a calculation of ABACUS."""
@@ -84,11 +87,12 @@ def read_by_dpdata(path: Path, form: str) -> list[Atoms]:
         try:
             systems = _systems(dpdata, path, form)
         except Exception as error:  # dpdata's readers raise whatever their format meets
-            raise InputError(f"dpdata cannot read {path} as {form}: {type(error).__name__}: {quoted(error)}") from error
+            said = f"dpdata cannot read {path} as {form}: {type(error).__name__}: {quoted(error)}"
+            raise InputError(f"{said}{NEEDED.get(form, '')}") from error
     for warning in told:
         if issubclass(warning.category, UserWarning):
             logger.warning("Warning: %s: dpdata says: %s", path, quoted(warning.message))
-    structures = [atoms for system in systems for atoms in _structures(system, path)]
+    structures = [atoms for system in systems for atoms in _structures(system, path, form)]
     if not structures:
         raise InputError(
             f"{path}: dpdata finds no frame in it as {form}: the calculation ended early or did not converge"
@@ -104,17 +108,18 @@ def _systems(dpdata: Any, path: Path, form: str) -> list[Any]:
     return [dpdata.LabeledSystem(str(path), fmt=form)]
 
 
-def _structures(system: Any, path: Path) -> list[Atoms]:
+def _structures(system: Any, path: Path, form: str) -> list[Atoms]:
     data = system.data
     names = [str(name) for name in data["atom_names"]]
-    unknown = [name for name in names if atomic_numbers.get(name, 0) == 0]
-    if unknown:
-        raise InputError(
-            f"{path}: '{quoted(unknown[0])}' is not an element; name the kinds of atoms by their elements in the file"
-        )
-    numbers = np.array([atomic_numbers[name] for name in names])[
-        np.asarray(data["atom_types"], dtype=int)
-    ]  # (n_atoms,)
+    # Programs number kinds of one element, as for other magnetic moments: Fe1, Fe2.
+    symbols = names if form.startswith("deepmd") else [name.rstrip("0123456789") for name in names]
+    for name, symbol in zip(names, symbols, strict=True):
+        if atomic_numbers.get(symbol, 0) == 0:
+            raise InputError(
+                f"{path}: '{quoted(name)}' is not an element; name the kinds of atoms by their elements in the file"
+            )
+    types = np.asarray(data["atom_types"], dtype=int)
+    numbers = np.array([atomic_numbers[symbol] for symbol in symbols])[types]  # (n_atoms,)
     periodic, frames = not data.get("nopbc", False), []
     for index in range(len(data["coords"])):
         cell = data["cells"][index] if periodic else None

@@ -1,9 +1,9 @@
-"""Extended xyz through ASE, without four of its limits.
+"""Extended xyz through ASE, without five of its limits.
 
 ASE takes a blank line in the place of the next number of atoms for the end of the file. It makes six numbers of the
 nine of a `stress`, so that one that is not symmetric could not be told. And tensors in nested brackets, as the library
-extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`. Files that
-end within a frame are told before it reads them.
+extxyz of libAtoms writes them, it refuses, or cuts to a word if their name is not `stress` or `virial`. A `stress` or
+`virial` of six numbers it refuses, too. Files that end within a frame are told before it reads them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from mliap_hybrid.errors import InputError, quoted
 
@@ -23,6 +24,13 @@ STRESS = re.compile(r"""(?:^|\s)stress=["'{\[]([^"'}\]]*)["'}\]]""")
 
 NESTED = re.compile(r"""(^|\s)((?!Lattice)\w+)=["']?\[\s*(\[[^"'=]*?\])\s*\]["']?""")
 """Entry in nested brackets, row by row; of a cell nobody knows whether they are rows."""
+
+
+SIX = re.compile(r"""(^|\s)(stress|virial)=(["'{\[]\s*[-+.\deE]+(?:[\s,]+[-+.\deE]+){5}\s*["'}\]])""")
+"""Entry of six numbers under a name that ASE wants nine under."""
+
+ASIDE = "six_numbers_of_"
+"""Before such a name while ASE reads the file."""
 
 
 def read_extxyz(text: str) -> list[Atoms]:
@@ -47,9 +55,13 @@ def read_extxyz(text: str) -> list[Atoms]:
     check_end(io.StringIO(text))
     starts = frame_starts(lines)
     is_nested = starts is not None and _flatten(lines, starts)
+    if starts is not None:
+        is_nested |= _set_aside(lines, starts)
     if starts is not None and (is_nested or _has_blank_between(lines, starts)):
         text = "\n".join(line for start, end in starts for line in lines[start:end]) + "\n"
     structures = list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
+    for atoms in structures:
+        _take_back(atoms)
     if starts is None:
         return structures
     if len(structures) != len(starts):
@@ -127,6 +139,26 @@ def _flatten(lines: list[str], starts: list[tuple[int, int]]) -> bool:
             is_nested |= flat != lines[start + 1]
             lines[start + 1] = flat
     return is_nested
+
+
+def _set_aside(lines: list[str], starts: list[tuple[int, int]]) -> bool:
+    """Give entries of six numbers another name, in place; whether there were some."""
+    is_there = False
+    for start, _ in starts:
+        if start + 1 < len(lines) and SIX.search(lines[start + 1]):
+            lines[start + 1] = SIX.sub(rf"\1{ASIDE}\2=\3", lines[start + 1])
+            is_there = True
+    return is_there
+
+
+def _take_back(atoms: Atoms) -> None:
+    """Six numbers of a stress to the calculator's results, and of a virial to ``info``."""
+    virial, stress = (atoms.info.pop(ASIDE + name, None) for name in ("virial", "stress"))
+    if virial is not None:
+        atoms.info["virial"] = np.asarray(virial, dtype=float)
+    if stress is not None:
+        atoms.calc = atoms.calc or SinglePointCalculator(atoms)
+        atoms.calc.results["stress"] = np.asarray(stress, dtype=float)
 
 
 def _in_a_row(found: re.Match[str]) -> str:

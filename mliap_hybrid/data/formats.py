@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import ase.io
 from ase import Atoms
 from ase.db import connect
-from ase.io.formats import filetype, get_compression, open_with_compression
+from ase.io.formats import get_compression, open_with_compression
 
+from mliap_hybrid.data.abinit_output import set_cell
+from mliap_hybrid.data.aims_output import aims_for_ase
 from mliap_hybrid.data.convergence import mark_convergence
 from mliap_hybrid.data.cp2k_output import is_cp2k_output
 from mliap_hybrid.data.cp2k_trajectory import is_cp2k_trajectory, read_cp2k_trajectory
@@ -24,12 +27,17 @@ from mliap_hybrid.data.deepmd import deepmd_systems, read_deepmd
 from mliap_hybrid.data.dpdata_formats import abacus_format, is_abacus, is_cp2k_dynamics, read_by_dpdata
 from mliap_hybrid.data.extxyz import read_extxyz
 from mliap_hybrid.data.file_units import FileUnits
-from mliap_hybrid.data.gaussian_log import check_orientation
+from mliap_hybrid.data.found_format import found_format
+from mliap_hybrid.data.gaussian_log import check_level, check_orientation
 from mliap_hybrid.data.lammps_dump import check_elements
 from mliap_hybrid.data.molecule_npz import read_molecules
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
+from mliap_hybrid.data.nwchem_output import nwchem_for_ase
+from mliap_hybrid.data.pw_output import pw_for_ase
+from mliap_hybrid.data.several_structures import check_one_structure
 from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
 from mliap_hybrid.data.vasp_ml_ab import is_ml_ab, read_ml_ab
+from mliap_hybrid.data.vasp_outcar import outcar_for_ase
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
 from mliap_hybrid.file_formats import ASE_READS, OF_DPDATA, known_formats, split_format
 
@@ -50,6 +58,13 @@ CONVERTED_BY_ASE = (
 )
 """Outputs of programs: ASE knows their units and gives eV and Å."""
 
+FOR_ASE: dict[str, Callable[[str, Path], str]] = {
+    "aims-output": aims_for_ase,
+    "espresso-out": pw_for_ase,
+    "nwchem-out": nwchem_for_ase,
+    "vasp-out": outcar_for_ase,
+}
+"""Format -> what takes out of its text what ASE stops at or takes for something else."""
 
 SAYS_ITS_UNITS = FileUnits(known_by="file")
 
@@ -95,6 +110,11 @@ def _read_folder(folder: Path) -> tuple[list[Atoms], FileUnits]:
         return read_cp2k_trajectory(folder), SAYS_ITS_UNITS
     if is_cp2k_dynamics(folder):
         return read_by_dpdata(folder, "cp2k/aimd_output"), SAYS_ITS_UNITS
+    if any(folder.glob("*-pos-*.xyz")):
+        raise InputError(
+            f"{folder} holds positions of a run of CP2K, and no forces of its steps: print them (MOTION/PRINT/FORCES), "
+            "to a file *-frc-*.xyz"
+        )
     return [atoms for system in deepmd_systems(folder) for atoms in read_deepmd(system)], FileUnits()
 
 
@@ -109,7 +129,7 @@ def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
         return read_sgdml_frames(file)
     if form is None and file.suffix == ".npz":
         return read_molecules(file)
-    form = filetype(str(file)) if form is None else ASE_READS.get(form, form)
+    form = found_format(file) if form is None else ASE_READS.get(form, form)
     uncompressed, compression = get_compression(str(file))
     if form == "extxyz":
         with open_with_compression(str(file), "rt") as stream:
@@ -120,21 +140,48 @@ def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
             raise InputError(f"{file}: {error}") from None
     units = FileUnits(known_by="file" if form in CONVERTED_BY_ASE else "format")
     if compression is None:
-        return _read_by_ase(file, form), units
+        return _read_unpacked(file, form, file), units
     with tempfile.TemporaryDirectory() as folder:  # most of ASE's readers want a file of their own
         unpacked = Path(folder) / Path(uncompressed).name
         with open_with_compression(str(file), "rb") as packed, unpacked.open("wb") as stream:
             shutil.copyfileobj(packed, stream)
-        return _read_by_ase(unpacked, form), units
+        return _read_unpacked(unpacked, form, file), units
 
 
-def _read_by_ase(file: Path, form: str) -> list[Atoms]:
+def _read_unpacked(file: Path, form: str, source: Path) -> list[Atoms]:
+    """Structures of a file that is not compressed, whose user called it `source`; of its mended text where needed."""
+    if form not in FOR_ASE:
+        return _read_by_ase(file, form, source)
+    original = file.read_text(encoding="utf-8", errors="replace")
+    text = FOR_ASE[form](original, source)
+    if text == original:
+        return _read_by_ase(file, form, source)
+    with tempfile.TemporaryDirectory() as folder:
+        mended = Path(folder) / file.name
+        mended.write_text(text, encoding="utf-8")
+        return _read_by_ase(mended, form, source)
+
+
+def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
     if form == "db":
         return _read_database(file)
-    check_elements(file, form)
-    check_orientation(file, form)
+    check_elements(file, form, source)
+    check_orientation(file, form, source)
+    check_one_structure(file, form, source)
     structures = list(ase.io.iread(file, index=":", format=form))
-    mark_convergence(structures, file, form)
+    if form == "nwchem-out":
+        structures = [atoms for atoms in structures if atoms.calc.results.get("energy") is not None]
+    if not structures:
+        raise InputError(
+            f"{source} holds no frame, read as {form}: the calculation ended early, or computed neither energy nor "
+            "forces"
+        )
+    if form == "abinit-out":
+        set_cell(structures, file, source)
+    if form == "gaussian-out":
+        check_level(structures, file, source)
+    if form in ("gaussian-out", "vasp-out", "vasp-xml"):
+        mark_convergence(structures, file.read_text(errors="replace"), form)
     return structures
 
 

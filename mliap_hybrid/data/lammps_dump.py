@@ -18,14 +18,17 @@ COLUMNS = ("element", "mass")
 WAY_OUT = "dump the column element and name the types' elements in their order, `dump_modify ID element Na Cl`"
 
 
-def check_elements(file: Path, form: str) -> None:
+def check_elements(file: Path, form: str, source: Path) -> None:
     """Refuse a dump that does not say its elements.
 
     Parameters
     ----------
     file : Path
+        Not compressed.
     form : str
         Format, as ASE names it; others than dumps of LAMMPS pass.
+    source : Path
+        What the user called it, for messages.
 
     Raises
     ------
@@ -33,14 +36,14 @@ def check_elements(file: Path, form: str) -> None:
         If it has neither elements nor masses; binary dumps never have elements.
     """
     if form == "lammps-dump-binary":
-        raise InputError(f"{file} is a binary dump of LAMMPS, which says no elements: write a text dump; {WAY_OUT}")
+        raise InputError(f"{source} is a binary dump of LAMMPS, which says no elements: write a text dump; {WAY_OUT}")
     if form != "lammps-dump-text":
         return
     with file.open(encoding="utf-8", errors="replace") as stream:
         columns = next((line.split()[2:] for line in stream if line.startswith("ITEM: ATOMS")), None)
     if columns is not None and not set(COLUMNS) & set(columns):
         raise InputError(
-            f"{file} is a dump of LAMMPS with types and without elements (columns {' '.join(columns)}): {WAY_OUT}"
+            f"{source} is a dump of LAMMPS with types and without elements (columns {' '.join(columns)}): {WAY_OUT}"
         )
 
 

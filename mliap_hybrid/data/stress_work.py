@@ -28,6 +28,10 @@ MOST_FRAMES = 100
 
 LEAST_PAIRS = 5
 
+LEAST_CARRIERS = 3.0
+"""Number of equal pairs, or of equal changes of the volume, that would say as much as those that are there. Where one
+or two outweigh all others, as among structures of a random search, nothing is told."""
+
 LEAST_STRAIN = 1e-7
 """Sum of squared strains below which two cells are the same."""
 
@@ -114,7 +118,7 @@ def _between_frames(batches: Sequence[Batch]) -> EnergyAndStress | None:
         return None
     change, work, error = pairs.T  # (n_pairs,) each, eV
     ratio, correlation = _slope(work / error, change / error)
-    if abs(correlation) < LEAST_CORRELATION:
+    if abs(correlation) < LEAST_CORRELATION or _carriers(work / error) < LEAST_CARRIERS:
         return None
     return EnergyAndStress(ratio, (0.3, 3.0), f"between {len(pairs)} pairs of frames with like atoms in other cells")
 
@@ -169,6 +173,8 @@ def _over_volumes(batches: Sequence[Batch]) -> EnergyAndStress | None:
     expected = traces / (3 * n_atoms)  # eV/atom: dE / d ln V
     volumes = np.log([abs(float(torch.det(batch.cells[0]))) / batch.n_atoms for batch in batches])
     volumes = (volumes - np.median(volumes))[:, None]  # (n_frames, 1)
+    if _carriers(volumes) < LEAST_CARRIERS:
+        return None
     columns = np.hstack([shares, shares * volumes, shares * volumes**2])
     fitted, *_ = np.linalg.lstsq(columns, energies, rcond=1e-9)
     without, *_ = np.linalg.lstsq(shares, energies, rcond=1e-9)
@@ -187,3 +193,9 @@ def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope of y over x through the origin, and the correlation about zero."""
     size = np.sqrt((x @ x) * (y @ y))
     return (float(x @ y / (x @ x)), float(x @ y / size)) if size > 0 else (1.0, 0.0)
+
+
+def _carriers(values: np.ndarray) -> float:
+    """How many values of one size would weigh as much in a fit as these do: 1 where one outweighs all others."""
+    squares = np.square(values / max(float(np.abs(values).max()), 1e-300))
+    return float(squares.sum() ** 2 / max(float(np.square(squares).sum()), 1e-300))

@@ -11,6 +11,7 @@ from ase.db import connect
 from verbs import run
 
 from mliap_hybrid.config import LabelKeys
+from mliap_hybrid.data.n2p2 import write_n2p2
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.testing.metal_alloy import alloy_frames
 from mliap_hybrid.units import BOHR, HARTREE, STRESS_UNITS
@@ -58,6 +59,25 @@ def test_n2p2_is_written(alloy, tmp_path, monkeypatch, capsys):
     batch = frame_to_batch(read_frames([tmp_path / "input.data"])[3], 2.0, LabelKeys())
     assert batch.energies.item() == pytest.approx(alloy[3].get_potential_energy(), abs=1e-8)
     np.testing.assert_allclose(batch.forces.numpy(), alloy[3].get_forces(), atol=1e-8)
+
+
+def test_warnings_name_the_units_that_were_read(alloy, tmp_path, monkeypatch, capsys):
+    """An input.data of n2p2 in eV and Å, which its format is not; its column of charges is zero, as in most of them."""
+    structures = []
+    for atoms in alloy:
+        in_bohr = atoms.copy()
+        in_bohr.set_cell(atoms.cell.array * BOHR, scale_atoms=True)
+        results = {"energy": atoms.get_potential_energy() * HARTREE, "forces": atoms.get_forces() * HARTREE / BOHR}
+        in_bohr.calc = SinglePointCalculator(in_bohr, **results)
+        structures.append(in_bohr)
+    write_n2p2(tmp_path / "input.data", structures)
+    out = " ".join(convert(monkeypatch, capsys, tmp_path / "input.data", "-o", tmp_path / "out.extxyz").split())
+    assert "read as bohr; in Å it would be" in out
+    assert "'charges'" in out
+    assert "is zero in all" not in out
+    units = ("--energy-unit", "eV", "--length-unit", "Å")
+    out = convert(monkeypatch, capsys, tmp_path / "input.data", *units, "-o", tmp_path / "right.extxyz")
+    assert "Warning" not in out
 
 
 def test_names_and_units_of_others(alloy, tmp_path, monkeypatch, capsys):

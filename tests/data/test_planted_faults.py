@@ -315,7 +315,7 @@ def test_electrons_that_did_not_converge(tmp_path):
     steps = [7 * iteration + reached, 9 * iteration, 12 * iteration + reached, 11 * iteration + reached, ""]
     (tmp_path / "OUTCAR").write_text("   NELM   =     12;   NELMIN=  2\n" + "".join(step + end for step in steps))
     structures = [Atoms("H") for _ in steps]
-    mark_convergence(structures, tmp_path / "OUTCAR", "vasp-out")
+    mark_convergence(structures, (tmp_path / "OUTCAR").read_text(), "vasp-out")
     assert [bool(atoms.info) for atoms in structures] == [False, True, True, False, False]
     (sentence,) = suspicious_frames([Frame(a, f"OUTCAR, frame {i}") for i, a in enumerate(structures)], LabelKeys())
     assert "the electrons of 2 of 5 frames did not converge" in sentence
@@ -323,7 +323,7 @@ def test_electrons_that_did_not_converge(tmp_path):
     scf = "<calculation>" + 60 * "<scstep>"
     (tmp_path / "vasprun.xml").write_text(f'<i type="int" name="NELM">    60</i>{scf}<calculation><scstep>')
     structures = [Atoms("H"), Atoms("H")]
-    mark_convergence(structures, tmp_path / "vasprun.xml", "vasp-xml")
+    mark_convergence(structures, (tmp_path / "vasprun.xml").read_text(), "vasp-xml")
     assert [bool(atoms.info) for atoms in structures] == [True, False]
 
 
