@@ -141,7 +141,7 @@ def _check_sums(case: list[torch.Tensor], folder: Path) -> None:
 
 
 def _is_of_a_run(values: torch.Tensor) -> bool:
-    """Whether sums do not depend on their order: of other numbers, what is refused is tested alone."""
+    """Whether sums do not depend on their order, nor products on an infinity. Other numbers are only to be survived."""
     return bool((values.double().abs() < 1e3).all())
 
 
@@ -166,12 +166,13 @@ def _check_network(case: tuple[list[torch.Tensor], list[torch.Tensor]], folder: 
         found = NativeBackend.values_and_gradients(features, species, network)
     except ValueError as error:
         raise InputError(str(error)) from None
-    if not all(torch.isfinite(tensor).all() for tensor in (*case[0], *case[1])):
-        return  # infinite times zero is not the same everywhere
+    if not all(_is_of_a_run(tensor) for tensor in (*case[0], *case[1])):
+        return
     expected = TorchBackend.values_and_gradients(features, species, network)
     for values, others in zip(found, expected, strict=True):
         assert values.shape == others.shape
-        assert torch.allclose(values, others, rtol=1e-5, atol=1e-5, equal_nan=True)
+        scale = max(1.0, float(others.detach().abs().max()) if others.numel() else 0.0)
+        assert torch.allclose(values, others, rtol=0.0, atol=1e-5 * scale)
 
 
 SAME = "the numbers of torch"
