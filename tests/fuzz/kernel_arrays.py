@@ -44,7 +44,9 @@ def damaged_tensor(draw: Any, tensor: torch.Tensor) -> torch.Tensor:
     if how == "value" and tensor.numel():
         values = NUMBERS if tensor.dtype.is_floating_point else INTEGERS
         changed = tensor.contiguous().clone()
-        changed.view(-1)[draw(st.integers(0, tensor.numel() - 1))] = draw(st.sampled_from(values))
+        # By way of a tensor: 1e308 becomes infinite in single precision, where torch refuses the number of Python.
+        value = torch.tensor(draw(st.sampled_from(values)), dtype=torch.float64 if values is NUMBERS else torch.int64)
+        changed.view(-1)[draw(st.integers(0, tensor.numel() - 1))] = value.to(tensor.dtype)
         return changed
     if how == "strided":
         return torch.stack([tensor, tensor], dim=-1)[..., 0]

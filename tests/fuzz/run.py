@@ -136,31 +136,31 @@ def parts_of(kinds: Iterable[Kind], first_seed: int, n_cases: int | None) -> lis
 
 
 def run(parts: list[Part], n_processes: int, minutes: float, scratch: Path) -> tuple[list[Result], int]:
-    """Results of the parts until the first fault, and the number of parts that there was no time for.
+    """Results of the parts, of each kind until its first fault, and the number of parts that there was no time for.
 
     Raises
     ------
     BrokenProcessPool
         If a case ended the process that worked on it.
     """
-    end, results = time.monotonic() + 60.0 * minutes, list[Result]()
+    end, results, waiting = time.monotonic() + 60.0 * minutes, list[Result](), list(parts)
     # New processes after some parts: outside libraries may keep memory of what they met.
-    for first in range(0, len(parts), n_processes * PARTS_OF_A_PROCESS):
-        if time.monotonic() > end:
-            break
-        some = parts[first : first + n_processes * PARTS_OF_A_PROCESS]
+    at_a_time = n_processes * PARTS_OF_A_PROCESS
+    while waiting and time.monotonic() < end:
+        some, waiting = waiting[:at_a_time], waiting[at_a_time:]
         with ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn")) as pool:
-            running = {pool.submit(run_part, part, scratch / str(first + k)) for k, part in enumerate(some)}
+            running = {pool.submit(run_part, part, scratch / f"{part.seed}_{k}"): part for k, part in enumerate(some)}
             for future in as_completed(running):
                 if future.cancelled():
+                    waiting.append(running[future])
                     continue
                 results.append(future.result())
-                if results[-1].fault or time.monotonic() > end:
+                if time.monotonic() > end:
                     for other in running:
                         other.cancel()
-        if any(result.fault for result in results):
-            break
-    return results, len(parts) - len(results)
+        faulty = {result.part.kind for result in results if result.fault}
+        waiting = [part for part in waiting if part.kind not in faulty]
+    return results, len(waiting)
 
 
 def print_crashes(scratch: Path) -> None:
@@ -200,12 +200,13 @@ def main() -> int:
                 end="",
             )
             print(f", {seconds:6.1f} s")
-    if n_left_out and not any(result.fault for result in results):
+    if n_left_out:
         print(f"{n_left_out} of {len(parts)} parts had no time")
-    for result in results:
-        if result.fault:
-            print(f"\nfault in {result.part.kind}:\n{result.fault}\nrepeat: {result.part.command}")
-            return 1
+    faults = {result.part.kind: result for result in results if result.fault}
+    for kind, result in faults.items():
+        print(f"\nfault in {kind}:\n{result.fault}\nrepeat: {result.part.command}")
+    if faults:
+        return 1
     print(f"fuzz ok: {sum(result.counts.total() for result in results)} cases")
     return 0
 
