@@ -24,6 +24,9 @@ MOST_CELLS = 100_000
 THIN = 4.0
 """Cells in the thinnest direction of a structure that is searched as it is."""
 
+FARTHEST = 1e9
+"""Å from the origin. Beyond, distances of doubles lose the digits that forces need."""
+
 LEAST_CUTOFF = 1e-3
 """Å. Atoms closer than that are refused anyway."""
 
@@ -52,8 +55,8 @@ def neighbor_pairs(
     Raises
     ------
     InputError
-        If positions or the cell are not finite, a periodic cell has no volume, two atoms sit at one place, the cutoff
-        is no length of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for each atom.
+        If positions or the cell are not finite, or too far away, a periodic cell has no volume, two atoms sit at one
+        place, the cutoff is no length of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for each atom.
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     periodic = np.asarray(periodic, dtype=bool)
@@ -61,6 +64,12 @@ def neighbor_pairs(
     if not np.isfinite(positions).all():
         atom = int(np.argwhere(~np.isfinite(positions).all(axis=1))[0, 0])
         raise InputError(f"atom {atom} has the position {positions[atom]}; expected three finite numbers in Å")
+    if np.abs(positions).max(initial=0.0) > FARTHEST:
+        atom = int(np.abs(positions).max(axis=1).argmax())
+        raise InputError(
+            f"atom {atom} has the position {positions[atom]} Å; expected less than {FARTHEST:g} Å: check the "
+            "positions, or wrap them into the cell"
+        )
     if not np.isfinite(cell).all():
         raise InputError(f"the periodic cell is {cell.tolist()} Å; expected finite numbers")
     if periodic.any() and np.linalg.matrix_rank(cell) < periodic.sum():

@@ -45,6 +45,7 @@ def test_an_atom_in_a_small_cell_sees_its_own_images():
     ("positions", "cell", "message"),
     [
         ([[0, 0, 0], [np.nan, 0, 0]], np.eye(3) * 9, "atom 1 has the position"),
+        ([[0, 0, 0], [0, 0, -1e10]], np.eye(3) * 9, r"atom 1 has the position .*; expected less than 1e\+09"),
         ([[0, 0, 0], [0, 0, 0]], np.eye(3) * 9, "two atoms at one place"),
         ([[0, 0, 0], [9.0, 0, 0]], np.eye(3) * 9, "two atoms at one place"),
         ([[0, 0, 0]], np.diag([9.0, 9.0, 0.0]), "has no volume"),
