@@ -56,7 +56,8 @@ def neighbor_pairs(
     ------
     InputError
         If positions or the cell are not finite, or too far away, a periodic cell has no volume, two atoms sit at one
-        place, the cutoff is no length of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for each atom.
+        place, the cutoff is no length of atoms, or there would be more pairs than `MOST_PAIRS` or `MOST_NEIGHBORS` for
+        each atom.
     """
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     periodic = np.asarray(periodic, dtype=bool)
