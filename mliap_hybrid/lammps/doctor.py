@@ -108,7 +108,7 @@ def check_mpiexec() -> Finding:
     remedy = f"use {ours}" if ours.is_file() else "pip install mpich"
     command = shutil.which("mpiexec")
     if command is None:
-        return what, False, f"not found on the PATH: {remedy}"
+        return what, ours.is_file(), f"not on the PATH; {remedy}"
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
     if "HYDRA" in version or "MPICH" in version:
         return what, True, command
