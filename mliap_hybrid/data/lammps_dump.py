@@ -91,12 +91,13 @@ class DumpFrame:
         if not set(names) <= set(self.columns):
             return None
         at = [self.columns.index(name) for name in names]
-        return np.array([[row[k] for k in at] for row in self._by_id], dtype=float).reshape(len(self.rows), len(at))
+        return self._by_id[:, at].astype(float)
 
     @cached_property
-    def _by_id(self) -> list[list[str]]:
-        of_id = self.columns.index("id")
-        return sorted(self.rows, key=lambda row: int(row[of_id]))
+    def _by_id(self) -> NDArray[np.object_]:
+        """Words (n_atoms, n_columns) in the order of atom IDs."""
+        words = np.array(self.rows, dtype=object).reshape(len(self.rows), len(self.columns))
+        return words[np.argsort(words[:, self.columns.index("id")].astype(int))]
 
     def positions(self) -> tuple[NDArray[np.float64], bool] | None:
         """Positions (n_atoms, 3) in Å in the order of atom IDs, and whether they go on through boundaries.
@@ -114,7 +115,9 @@ class DumpFrame:
         return None
 
     def atoms(self, elements: Sequence[str] = ()) -> Atoms:
-        """The frame as ASE's structure, in eV and Å, in the order of atom IDs where it has them.
+        """The frame as ASE's structure in the order of atom IDs, where it has them; with forces, ASE says energy 0.
+
+        Numbers are in eV and Å where the file says its units, and else as they are.
 
         Parameters
         ----------
@@ -127,22 +130,20 @@ class DumpFrame:
             If the elements cannot be told, or ASE cannot read the frame.
         """
         symbols = elements_of_rows(self.file, self.columns, self.rows, elements)
-        kept = [k for k, name in enumerate(self.columns) if name != "element"]
-        rows = [" ".join([*(row[k] for k in kept), symbol]) for row, symbol in zip(self.rows, symbols, strict=True)]
+        columns = self.columns if "element" in self.columns else [*self.columns, "element"]
+        at = columns.index("element")
+        rows = [[*row[:at], symbol, *row[at + 1 :]] for row, symbol in zip(self.rows, symbols, strict=True)]
         text = "\n".join(
             [
                 *("ITEM: TIMESTEP", str(self.step), "ITEM: NUMBER OF ATOMS", str(len(rows))),
                 *(f"ITEM: BOX BOUNDS {' '.join(self.box)}", *map(" ".join, self.bounds)),
-                *(f"{ATOMS} {' '.join(self.columns[k] for k in kept)} element", *rows, ""),
+                *(f"{ATOMS} {' '.join(columns)}", *map(" ".join, rows), ""),
             ]
         )
         try:
-            atoms: Atoms = read_lammps_dump_text(io.StringIO(text), index=-1, units=self.units or "metal")
+            return read_lammps_dump_text(io.StringIO(text), index=-1, units=self.units or "metal")
         except Exception as error:  # whatever ASE's reader raises
             raise InputError(f"{self.file}, step {self.step}: the frame cannot be read ({quoted(error)})") from error
-        if atoms.calc is not None:
-            atoms.calc.results.pop("energy", None)  # zero, which ASE makes up
-        return atoms
 
 
 def is_dump(file: Path) -> bool:

@@ -66,7 +66,7 @@ def elements_of_rows(
     if of_types:
         return _checked(file, _by_types(file, columns, rows, of_types), written)
     if written is not None:
-        if unknown := next((name for name in written if not is_element(name)), None):
+        if unknown := next((name for name in set(written) if not is_element(name)), None):
             raise InputError(f"{file}: '{quoted(unknown)}' in the column element is no element: {WAY_OUT}")
         return written
     if "mass" in columns:

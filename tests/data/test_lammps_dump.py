@@ -140,9 +140,9 @@ def test_units_of_the_file_count(tmp_path, units):
     for batch in batches[::2]:
         np.testing.assert_allclose(batch.cells, batches[1].cells, rtol=1e-6)
         np.testing.assert_allclose(batch.labels["forces"], batches[1].labels["forces"], rtol=1e-6, atol=1e-10)
+    frame, other = read_frames([with_units], ["Na", "Cl"])[0], LabelUnits(energy="eV")
     with pytest.raises(InputError, match="the file says its own units"):
-        other = LabelUnits(energy="eV")
-        frame_to_batch(read_frames([with_units], ["Na", "Cl"])[0], 4.0, keys, other, allow_missing=True)
+        frame_to_batch(frame, 4.0, keys, other, allow_missing=True)
 
 
 def dump(path, columns, rows, box="pp pp pp", bounds="0 9"):
@@ -163,7 +163,6 @@ def test_elements_and_forces_of_each_atom(tmp_path, columns, rows, elements):
     assert str(frame.atoms.symbols) == elements
     np.testing.assert_allclose(frame.atoms.get_forces()[:, 2], [-1.0, 1.0])
     assert suspicious_frames([frame], LabelKeys(energy="none")) == []
-    assert "energy" not in frame.atoms.calc.results  # ASE would have zero
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -225,7 +224,7 @@ def test_elements_for_no_dump(tmp_path):
     path = dump(tmp_path / "run.dump", "id type x y z", ["1 1 0 0 0"])
     check_elements_apply(["Na"], [tmp_path / "a.xyz", path], "--elements")
     check_elements_apply([], [tmp_path / "a.xyz"], "--elements")
-    with pytest.raises(InputError, match="data.elements names the elements .* none of 1 files is a text dump"):
+    with pytest.raises(InputError, match=r"data\.elements names the elements .* none of 1 files is a text dump"):
         check_elements_apply(["Na"], [tmp_path / "a.xyz"], "data.elements")
     with pytest.raises(InputError, match="--elements: 'Q' is no element"):
         check_elements_apply(["Na", "Q"], [path], "--elements")
