@@ -210,6 +210,8 @@ def _frame(file: Path, items: dict[str, Any], units: str | None, stream: Iterato
         raise InputError(f"{file}{_at(items)} cannot be read ({type(error).__name__}: {quoted(error)})") from None
     if abs(step) > LARGEST_STEP:
         raise InputError(f"{file}: {quoted(step)} is no time step of LAMMPS")
+    if n_atoms == 0:
+        raise InputError(f"{file}{_at(items)} has no atoms")
     if len(rows) != n_atoms or any(len(row) != len(columns) for row in rows):
         raise InputError(
             f"{file}{_at(items)} is not complete: expected {n_atoms} atoms with {len(columns)} columns; is it cut off, "

@@ -191,6 +191,7 @@ def test_types_are_no_elements(tmp_path, suffix):
         ("id mass x y z", ["1 2.014 0 0 0"], "", "mass '2.014', which is that of no element"),
         ("id type x y z", ["1 1 0 0"], "Na", "not complete: expected 1 atoms with 5 columns"),
         ("id type q", ["1 1 0"], "Na", "cannot be read"),
+        ("id type x y z", [], "Na", "the frame of step 0 has no atoms"),
     ],
 )
 def test_elements_that_cannot_be_told(tmp_path, columns, rows, elements, said):
