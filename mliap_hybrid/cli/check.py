@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
+
 
 def check(
     model: Annotated[Path, typer.Argument(help="Model file that `mliap-hybrid export` wrote.")],
@@ -14,6 +16,7 @@ def check(
     structure: Annotated[
         Path | None, typer.Option(help="Structure to compare on (any file ASE reads); default: the model's example.")
     ] = None,
+    elements: Elements = "",
 ) -> None:
     """Run `lmp` on a small system and compare energy, forces and virial with Python."""
     from rich.console import Console
@@ -29,7 +32,9 @@ def check(
         counts = []
     if not counts or min(counts) < 1:
         raise InputError(f"--ranks: expected numbers of ranks such as 1,2,4, found '{ranks}'")
-    atoms = None if structure is None else read_frames([structure])[0].atoms
+    files = [] if structure is None else [structure]
+    frames = read_frames(files, elements_of_types(elements, files))
+    atoms = frames[0].atoms if frames else None
     comparisons = check_model(model, counts, atoms)
 
     table = Table("comparison", "quantity", "largest difference", "allowed", "", title=str(model))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
 from mliap_hybrid.cli.label_options import with_label_options
 
 CUTOFF = 0.5
@@ -25,6 +26,7 @@ def convert(
         typer.Option("--output", "-o", help="OUT.extxyz, n2p2:OUT or deepmd/npy:FOLDER.", show_default=False),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace the output file if it is there.")] = False,
+    elements: Elements = "",
     subtract_d3: Annotated[
         str | None, typer.Option(help="Functional whose D3 dispersion is taken off the labels, such as PBE.")
     ] = None,
@@ -64,7 +66,7 @@ def convert(
     d3 = None if subtract_d3 is None else D3(subtract_d3, d3_damping, d3_cutoff, min(d3_cutoff, 10.0))
     dispersion = None if d3 is None else Dispersion(d3)
     with console_display() as display:
-        frames = read_frames(data)
+        frames = read_frames(data, elements_of_types(elements, data))
         keys = found_keys(frames, {label: key for label, key in (label_keys or {}).items() if key is not None})
         said = find_charges_and_spins(frames, total_charge_key)
         structures = [converted(frame, keys, units, said, index) for index, frame in enumerate(frames)]

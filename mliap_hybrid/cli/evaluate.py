@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
 from mliap_hybrid.cli.label_options import with_label_options
 
 
@@ -20,6 +21,7 @@ def evaluate(
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for parity plots.", show_default=False)] = None,
     which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
+    elements: Elements = "",
     label_keys: Mapping[str, str | None] | None = None,
     total_charge_key: Annotated[str | None, typer.Option(help="Name of the total charge.")] = None,
     electric_field_key: Annotated[str | None, typer.Option(help="Name of the electric field, in V/Å.")] = None,
@@ -63,7 +65,7 @@ def evaluate(
         "config_type": config_type_key,
     }
     given = {label: key for label, key in options.items() if key is not None}
-    frames = read_frames(data)
+    frames = read_frames(data, elements_of_types(elements, data))
     keys = comparable_labels(keys, given, frames, list(potential.atomic_parameters))
     counts = n_labelled_frames(frames, keys)
     with console_display() as display:

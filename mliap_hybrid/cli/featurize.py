@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, split_elements
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -22,6 +24,7 @@ def featurize(
     data: Annotated[
         list[Path] | None, typer.Argument(help="Structures (extxyz, ...); default: those of --config.")
     ] = None,
+    elements: Elements = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write (.npz).", show_default=False)
     ] = None,
@@ -51,13 +54,14 @@ def featurize(
         raise InputError(f"--output {output}: expected a name that ends in .npz")
     if output is not None and output.exists() and not overwrite:
         raise InputError(f"{output} exists already; choose another name or give --overwrite")
-    settings = _settings(data, feature_set, config, cache, select, number)
+    settings = _settings(data, elements, feature_set, config, cache, select, number)
 
     import numpy as np
     import torch
     from rich.console import Console
 
     from mliap_hybrid.cli.console import console_display
+    from mliap_hybrid.data.formats import check_elements_apply
     from mliap_hybrid.data.reading import frame_to_batch, read_frames
     from mliap_hybrid.features.selection import select_features
     from mliap_hybrid.features.statistics import feature_statistics
@@ -69,12 +73,13 @@ def featurize(
     from mliap_hybrid.runs.recipe import complete
 
     with console_display() as display:
-        frames = display.track(read_frames(settings.data.all_files), "reading frames")
+        check_elements_apply(settings.data.elements, settings.data.all_files, "--elements or data.elements")
+        frames = display.track(read_frames(settings.data.all_files, settings.data.elements), "reading frames")
         batches = [frame_to_batch(frame, settings.features.cutoff, units=settings.data.units) for frame in frames]
         if config is not None:
             settings = complete(settings, batches).settings
-        elements = tuple(torch.unique(torch.cat([batch.numbers for batch in batches])).tolist())
-        features = make_features(settings, elements)
+        present = tuple(torch.unique(torch.cat([batch.numbers for batch in batches])).tolist())
+        features = make_features(settings, present)
         description = describe_features(features).model_dump()
         folder, with_derivatives = settings.data.cache, jacobian or stores_derivatives(features)
         feature_cache = None if folder is None else FeatureCache(folder, features, description, with_derivatives)
@@ -101,6 +106,7 @@ def featurize(
 
 def _settings(
     data: list[Path] | None,
+    elements: str,
     feature_set: str | None,
     config: Path | None,
     cache: Path | None,
@@ -124,6 +130,8 @@ def _settings(
     changes: dict[str, dict[str, Any]] = {"data": {}, "features": {}}
     if data:
         changes["data"]["files"] = data
+    if data or elements:
+        changes["data"]["elements"] = split_elements(elements)
     if cache is not None:
         changes["data"]["cache"] = cache
     if select is not None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
+
 
 def info(
     model: Annotated[Path, typer.Argument(help="Run folder or exported model file.", show_default=False)],
@@ -15,6 +17,7 @@ def info(
         Path | None, typer.Option(help="Structure to take apart (any file ASE reads).", show_default=False)
     ] = None,
     index: Annotated[int, typer.Option(help="Which frame of that file; -1 is the last.")] = 0,
+    elements: Elements = "",
     unit: Annotated[str, typer.Option(help="Unit of the energies in its tables: eV, kcal/mol, ...")] = "eV",
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for all numbers of --explain, in eV.", show_default=False)
@@ -34,9 +37,9 @@ def info(
     from mliap_hybrid.model_files.summary import summary
 
     if explain is not None:
-        _explain(model, which, explain, index, unit, json_file, plot)
+        _explain(model, which, explain, index, elements, unit, json_file, plot)
         return
-    for option, given in (("--json", json_file), ("--plot", plot)):
+    for option, given in (("--elements", elements or None), ("--json", json_file), ("--plot", plot)):
         if given is not None:
             raise InputError(f"{option} goes with --explain STRUCTURE: name a structure")
     rows = summary(load_any_model(model, which))
@@ -49,7 +52,14 @@ def info(
 
 
 def _explain(
-    model: Path, which: str, structure: Path, index: int, unit: str, json_file: Path | None, plot: Path | None
+    model: Path,
+    which: str,
+    structure: Path,
+    index: int,
+    elements: str,
+    unit: str,
+    json_file: Path | None,
+    plot: Path | None,
 ) -> None:
     """Print the tables of one structure, and write what was asked for."""
     import json
@@ -66,7 +76,7 @@ def _explain(
     if plot is not None:
         check_output(plot, overwrite=True)
     potential = load_any_model(model, which)
-    frame = read_frame(structure, index)
+    frame = read_frame(structure, index, elements_of_types(elements, [structure]))
     batch = frame_to_batch(frame, potential.cutoff, units=label_settings(model)[1])
     explanation = explain(potential, with_total_charge(batch, total_charge_of(model)))
     print(f"{frame.source}: {frame.atoms.get_chemical_formula()}")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
 from mliap_hybrid.cli.label_options import with_label_options
 from mliap_hybrid.quantities import OF_INTERACTIONS
 
@@ -27,6 +28,7 @@ def features(
         Path, typer.Option("--output", "-o", help="Picture to write: .png, .pdf or .svg.", show_default=False)
     ],
     index: Annotated[int, typer.Option(help="Which frame of the file; -1 is the last.")] = 0,
+    elements: Elements = "",
     feature_set: Annotated[
         str | None, typer.Option("--set", help="Named set of features, with its defaults.", show_default=False)
     ] = None,
@@ -54,10 +56,9 @@ def features(
         chosen = {} if feature_set is None else {"set": feature_set}
         settings = parse_training_file({"data": {"files": [structure]}, "features": chosen}, "options")
 
-    frame = read_frame(structure, index)
+    frame = read_frame(structure, index, elements_of_types(elements, [structure]))
     batch = frame_to_batch(frame, settings.features.cutoff, units=settings.data.units)
-    elements = tuple(int(z) for z in batch.numbers.unique())
-    made = make_features(settings, elements)
+    made = make_features(settings, tuple(int(z) for z in batch.numbers.unique()))
     values = made(batch.geometry()).detach().numpy()  # (n_atoms, n_features)
     title = f"{frame.atoms.get_chemical_formula()}: {settings.features.set}, {made.n_features} features"
     feature_figure(made, batch.numbers.numpy(), values, title).savefig(output)
@@ -100,6 +101,7 @@ def dimer(
     by: Annotated[
         str | None, typer.Option(help="Name of what says to which scan a frame belongs.", show_default=False)
     ] = None,
+    elements: Elements = "",
     which: Annotated[str, typer.Option(help="Checkpoint of a run folder: best or last.")] = "best",
     unit: Annotated[str, typer.Option(help="Unit of the picture: eV, kcal/mol, ...")] = "eV",
     label_keys: Mapping[str, str | None] | None = None,
@@ -126,7 +128,7 @@ def dimer(
     keys, units = label_settings(model)
     units = with_given_units(units, {} if energy_unit is None else {"energy": energy_unit})
     given = {label: key for label, key in (label_keys or {}).items() if key is not None}
-    frames = read_frames([scan])
+    frames = read_frames([scan], elements_of_types(elements, [scan]))
     keys = interaction_labels(keys, given, frames, potential)
     scans: dict[str, list[ScanPoint]] = {}
     evaluator = Evaluator(potential)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
+
 
 def relabel(
     data: Annotated[list[Path], typer.Argument(help="Structures (extxyz, dumps, ...).", show_default=False)],
@@ -19,6 +21,7 @@ def relabel(
             "--calculator", "-c", help="package.module:Class, file.py:function, or a name of ASE.", show_default=False
         ),
     ],
+    elements: Elements = "",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="name=value that the calculator is made with, such as method=GFN2-xTB."),
@@ -52,7 +55,7 @@ def relabel(
             raise InputError(f"--label {label}: {did_you_mean(label, SHAPES)}")
     if any(file.resolve() == output.resolve() for file in data):
         raise InputError(f"--output {output} is one of the files to label: name another one")
-    frames = [frame.atoms for frame in read_frames(data)[::every]]
+    frames = [frame.atoms for frame in read_frames(data, elements_of_types(elements, data))[::every]]
     with console_display() as display:
         source = CalculatorSource(calculator, options)
         outcome = label_all(frames, source, output, further or (), jobs, display.track)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
+
 
 def species(
     trajectory: Annotated[
@@ -16,10 +18,7 @@ def species(
         Path,
         typer.Option("--output", "-o", help="Folder to write: counts.csv, events.csv, rates.csv, counts.png."),
     ] = Path("species"),
-    elements: Annotated[
-        str,
-        typer.Option(help="Elements of the atom types in order ('H O'), for dumps without a column element."),
-    ] = "",
+    elements: Elements = "",
     time_step: Annotated[
         float, typer.Option(help="fs of one step of a dump, or between the frames of another file.")
     ] = 1.0,
@@ -46,10 +45,11 @@ def species(
 
     if not time_step > 0.0:
         raise InputError(f"--time-step {time_step}: expected a time in fs above zero")
+    of_types = elements_of_types(elements, [trajectory])
     files = result_files(output, (COUNTS, EVENTS, RATES, "counts.png"), overwrite)
     criteria = BondCriteria(form, break_apart, persistence / 1000.0)
     with console_display() as display:
-        frames = read_trajectory(trajectory, time_step / 1000.0, elements.replace(",", " ").split())
+        frames = read_trajectory(trajectory, time_step / 1000.0, of_types)
         found = analyse(display.track(frames, "frames"), criteria)
         output.mkdir(parents=True, exist_ok=True)
         write_counts(found, files[COUNTS])

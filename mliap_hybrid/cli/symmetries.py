@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from mliap_hybrid.cli.element_option import Elements, elements_of_types
+
 
 def symmetries(
     data: Annotated[
         list[Path], typer.Argument(help="Geometries of one molecule (extxyz, ..., sgdml .npz).", show_default=False)
     ],
+    elements: Elements = "",
     frames: Annotated[int, typer.Option(min=2, help="Match at most so many of them, evenly chosen.")] = 300,
     largest: Annotated[int, typer.Option(min=1, help="Largest group that is believed.")] = 100,
 ) -> None:
@@ -27,7 +30,7 @@ def symmetries(
     from mliap_hybrid.sgdml.symmetries import evenly_chosen, find_symmetries
     from mliap_hybrid.sgdml.symmetries_group import cycle_notation
 
-    numbers, positions, cell = geometries_from_frames(read_frames(data))
+    numbers, positions, cell = geometries_from_frames(read_frames(data, elements_of_types(elements, data)))
     chosen = positions.numpy()[evenly_chosen(len(positions), frames)]  # (n_chosen, n_atoms, 3)
     with console_display() as display:
         group = find_symmetries(chosen, numbers.numpy(), None if cell is None else cell.numpy(), largest, display.track)

@@ -107,6 +107,9 @@ class DataSettings(Section):
     """Files of frames that choose the best epoch; then none of `files` does, whatever `validation` is."""
     test_files: list[Path] = Field(default=[])
     """Files of frames for the error table; then none of `files` is kept for it, whatever `test` is."""
+    elements: list[str] = Field(default=[])
+    """Elements of the atom types of dumps of LAMMPS in the order of the types, such as [Na, Cl], for those among the
+    files that have no column `element`; other files do not need them."""
     energies: Literal["total", "interaction"] = "total"
     """What energy labels are. total: of all atoms; interaction: of molecules with each other, such as that of a dimer
     less those of its molecules. Then there are no element energies and no energy of the network, and the terms sum to
@@ -161,6 +164,7 @@ NAMES_ELSEWHERE = {
     **dict.fromkeys(("test_fraction", "test_split"), "test"),
     **dict.fromkeys(("energy_key", "energies_key"), "keys.energy"),
     "forces_key": "keys.forces",
+    "type_map": "elements",
     "stress_key": "keys.stress",
     "virials_key": "keys.virial",
     "charges_key": "keys.charges",

@@ -1,16 +1,16 @@
 """Structures of files in all formats, and the units that their numbers are taken to be in.
 
 Ours: input.data of n2p2 and RuNNer (told by the first line), npz files of molecules (sgdml, rMD17, NequIP and alike),
-folders of DeePMD, ML_AB of VASP, extended xyz (read on where ASE would stop). CP2K and ABACUS are dpdata's. All other
-formats are ASE's, databases among them. Compressed files (.gz, .xz, .bz2) are what they are without their suffix. A
-format before the path, `FORMAT:path`, overrides what is found (file_formats.py).
+folders of DeePMD, ML_AB of VASP, extended xyz (read on where ASE would stop), dumps of LAMMPS. CP2K and ABACUS are
+dpdata's. All other formats are ASE's, databases among them. Compressed files (.gz, .xz, .bz2) are what they are without
+their suffix. A format before the path, `FORMAT:path`, overrides what is found (file_formats.py).
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ase.io
@@ -29,13 +29,14 @@ from mliap_hybrid.data.extxyz import read_extxyz
 from mliap_hybrid.data.file_units import FileUnits
 from mliap_hybrid.data.found_format import found_format
 from mliap_hybrid.data.gaussian_log import check_level, check_orientation
-from mliap_hybrid.data.lammps_dump import check_elements
+from mliap_hybrid.data.lammps_dump import dump_frames, is_dump
 from mliap_hybrid.data.molecule_npz import read_molecules
 from mliap_hybrid.data.n2p2 import is_n2p2, read_n2p2
 from mliap_hybrid.data.nwchem_output import nwchem_for_ase
 from mliap_hybrid.data.pw_output import pw_for_ase
 from mliap_hybrid.data.several_structures import check_one_structure
 from mliap_hybrid.data.sgdml_npz import is_sgdml_npz, read_sgdml_frames
+from mliap_hybrid.data.type_elements import check_symbols
 from mliap_hybrid.data.vasp_ml_ab import is_ml_ab, read_ml_ab
 from mliap_hybrid.data.vasp_outcar import outcar_for_ase
 from mliap_hybrid.errors import InputError, did_you_mean, quoted
@@ -69,13 +70,15 @@ FOR_ASE: dict[str, Callable[[str, Path], str]] = {
 SAYS_ITS_UNITS = FileUnits(known_by="file")
 
 
-def read_structures(file: Path) -> tuple[list[Atoms], FileUnits]:
+def read_structures(file: Path, elements: Sequence[str] = ()) -> tuple[list[Atoms], FileUnits]:
     """All structures of a file or folder, and the units that they were converted from to eV and Å.
 
     Parameters
     ----------
     file : Path
         With or without a format before it.
+    elements : sequence of str
+        Element of each atom type, for dumps of LAMMPS.
 
     Raises
     ------
@@ -90,11 +93,41 @@ def read_structures(file: Path) -> tuple[list[Atoms], FileUnits]:
             return _read_folder(path)
         if not path.is_file():
             raise InputError(f"the data file {file} does not exist{_unknown_format(file)}")
-        return _read_file(path, form)
+        return _read_dump(path, elements) if is_lammps_dump(file) else _read_file(path, form)
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their format meets
         raise InputError(f"ASE cannot read {file}: {type(error).__name__}: {quoted(error)}") from error
+
+
+def is_lammps_dump(file: Path) -> bool:
+    """Whether a file, with or without a format before it, is a text dump of LAMMPS."""
+    form, path = split_format(file)
+    return form == "lammps-dump-text" or (form is None and is_dump(path))
+
+
+def check_elements_apply(elements: Sequence[str], files: Sequence[Path], setting: str) -> None:
+    """Refuse elements of atom types that cannot count.
+
+    Parameters
+    ----------
+    elements : sequence of str
+    files : sequence of Path
+        All that is read; those that are no dumps do not need them.
+    setting : str
+        Option or setting that names them, for messages.
+
+    Raises
+    ------
+    InputError
+        If one is no element, or none of the files is a dump of LAMMPS.
+    """
+    check_symbols(elements, setting)
+    if elements and not any(is_lammps_dump(file) for file in files):
+        raise InputError(
+            f"{setting} names the elements of the atom types of dumps of LAMMPS, and none of {len(files)} files is a "
+            "text dump: leave it out"
+        )
 
 
 def _unknown_format(file: Path) -> str:
@@ -118,6 +151,14 @@ def _read_folder(folder: Path) -> tuple[list[Atoms], FileUnits]:
     return [atoms for system in deepmd_systems(folder) for atoms in read_deepmd(system)], FileUnits()
 
 
+def _read_dump(file: Path, elements: Sequence[str]) -> tuple[list[Atoms], FileUnits]:
+    structures, units = [], FileUnits()
+    for frame in dump_frames(file):
+        structures.append(frame.atoms(elements))
+        units = frame.file_units
+    return structures, units
+
+
 def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
     if form == "n2p2" or (form is None and is_n2p2(file)):
         return read_n2p2(file), FileUnits("Ha", "bohr")
@@ -130,6 +171,10 @@ def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
     if form is None and file.suffix == ".npz":
         return read_molecules(file)
     form = found_format(file) if form is None else ASE_READS.get(form, form)
+    if form == "lammps-dump-binary":
+        raise InputError(
+            f"{file} is a binary dump of LAMMPS, which says neither columns nor elements: write a text dump"
+        )
     uncompressed, compression = get_compression(str(file))
     if form == "extxyz":
         with open_with_compression(str(file), "rt") as stream:
@@ -165,7 +210,6 @@ def _read_unpacked(file: Path, form: str, source: Path) -> list[Atoms]:
 def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
     if form == "db":
         return _read_database(file)
-    check_elements(file, form, source)
     check_orientation(file, form, source)
     check_one_structure(file, form, source)
     structures = list(ase.io.iread(file, index=":", format=form))

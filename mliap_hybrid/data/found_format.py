@@ -24,7 +24,6 @@ SIGNS = (
     ("Gaussian, Inc.", "gaussian-out"),
     (" of ABINIT", "abinit-out"),
     ("<modeling>", "vasp-xml"),
-    ("ITEM: TIMESTEP", "lammps-dump-text"),
 )
 """What stands in the first lines -> ASE's name of the format."""
 

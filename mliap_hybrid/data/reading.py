@@ -31,13 +31,15 @@ NO_CONFIG_TYPE = "not said"
 """Kind of a frame that does not name its kind."""
 
 
-def read_frames(files: Sequence[Path]) -> list[Frame]:
+def read_frames(files: Sequence[Path], elements: Sequence[str] = ()) -> list[Frame]:
     """All frames of the files, in order.
 
     Parameters
     ----------
     files : sequence of Path
         Files and folders of the formats of `data/formats.py`.
+    elements : sequence of str
+        Element of each atom type, for those that are dumps of LAMMPS.
 
     Raises
     ------
@@ -46,14 +48,14 @@ def read_frames(files: Sequence[Path]) -> list[Frame]:
     """
     frames: list[Frame] = []
     for file in files:
-        structures, units = read_structures(file)
+        structures, units = read_structures(file, elements)
         if not structures:
             raise InputError(f"the data file {file} holds no frame")
         frames += [Frame(atoms, f"{file}, frame {index}", units) for index, atoms in enumerate(structures)]
     return frames
 
 
-def read_frame(file: Path, index: int) -> Frame:
+def read_frame(file: Path, index: int, elements: Sequence[str] = ()) -> Frame:
     """One frame of a file.
 
     Parameters
@@ -62,13 +64,15 @@ def read_frame(file: Path, index: int) -> Frame:
         As in `read_frames`.
     index : int
         From 0; from the end where it is negative.
+    elements : sequence of str
+        As in `read_frames`.
 
     Raises
     ------
     InputError
         As `read_frames`, or if there is no such frame.
     """
-    frames = read_frames([file])
+    frames = read_frames([file], elements)
     if not -len(frames) <= index < len(frames):
         raise InputError(f"--index {index}: {file} has {len(frames)} frames; expected 0 to {len(frames) - 1}")
     return frames[index]

@@ -10,9 +10,9 @@ import numpy as np
 from mliap_hybrid.config import LabelKeys
 from mliap_hybrid.data.convergence import UNCONVERGED
 from mliap_hybrid.data.frames import Frame, entries, has_entry, has_label, lookup
-from mliap_hybrid.data.lammps_dump import WAY_OUT, is_all_carbon
 from mliap_hybrid.data.shared_labels import shared_labels_warning
 from mliap_hybrid.data.total_charges import CHARGES
+from mliap_hybrid.data.type_elements import WAY_OUT, is_all_carbon
 from mliap_hybrid.errors import InputError, quoted
 from mliap_hybrid.quantities import quantity_of_key
 

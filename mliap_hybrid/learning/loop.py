@@ -94,8 +94,8 @@ def learn(settings: LearningFile, display: Display) -> list[Round]:
     """
     training = read_training_file(settings.training)
     check_labels(training, settings.calculator)
-    starts = [frame.atoms for frame in read_frames(settings.runs.starts)]
-    first = read_frames(training.data.files)
+    starts = [frame.atoms for frame in read_frames(settings.runs.starts, training.data.elements)]
+    first = read_frames(training.data.files, training.data.elements)
     check_starts(starts, {z for frame in first for z in frame.atoms.numbers.tolist()})
     CalculatorSource(settings.calculator.name, settings.calculator.options).make()
     keep_settings(settings, training)

@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 from mliap_hybrid.config import TrainingFile
 from mliap_hybrid.data.duplicates import without_leaks
 from mliap_hybrid.data.file_units import length_factor
+from mliap_hybrid.data.formats import check_elements_apply
 from mliap_hybrid.data.frames import Frame
 from mliap_hybrid.data.label_warnings import label_warnings
 from mliap_hybrid.data.missing_labels import check_missing_labels, check_useful_labels, n_labelled_frames
@@ -39,7 +40,10 @@ def load_data(settings: TrainingFile, display: Display) -> dict[str, list[Batch]
         If a file, a label or the split is wrong, or an element is in no training frame.
     """
     data = settings.data
-    frames, of_validation, of_test = map(read_frames, (data.files, data.validation_files, data.test_files))
+    check_elements_apply(data.elements, data.all_files, "data.elements")
+    frames, of_validation, of_test = (
+        read_frames(files, data.elements) for files in (data.files, data.validation_files, data.test_files)
+    )
     frames += of_validation + of_test
     allow_missing = data.missing_labels == "allow"
     check_missing_labels(frames, data.keys, allow_missing)

@@ -245,3 +245,25 @@ def test_a_molecule_keeps_its_dipole(tmp_path, monkeypatch, capsys):
     ase.io.write(tmp_path / "in.traj", atoms)
     convert(monkeypatch, capsys, tmp_path / "in.traj", "-o", tmp_path / "out.extxyz")
     np.testing.assert_allclose(ase.io.read(tmp_path / "out.extxyz").get_dipole_moment(), [0.1, 0.2, 0.3])
+
+
+def test_elements_of_a_dump(tmp_path, monkeypatch, capsys):
+    """Those of the types, of dumps alone; other files beside them do not need them."""
+    head = "ITEM: TIMESTEP\n7\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n0 9\n0 9\n0 9\n"
+    (tmp_path / "run.dump").write_text(head + "ITEM: ATOMS id type xs ys zs\n2 1 0.5 0 0\n1 2 0 0 0\n")
+    ase.io.write(tmp_path / "other.xyz", molecule("H2O"))
+    status, _, err = run(monkeypatch, capsys, "convert", tmp_path / "run.dump", "-o", tmp_path / "a.extxyz")
+    assert status
+    assert "--elements 'Na Cl'" in err
+    convert(
+        monkeypatch, capsys, tmp_path / "run.dump", tmp_path / "other.xyz", "-o", tmp_path / "a.extxyz",
+        "--elements", "Na, Cl",
+    )  # fmt: skip
+    salt, water = ase.io.read(tmp_path / "a.extxyz", ":")
+    assert (str(salt.symbols), str(water.symbols)) == ("ClNa", "OH2")
+    np.testing.assert_allclose(salt.positions, [[0, 0, 0], [4.5, 0, 0]], atol=1e-7)
+    status, _, err = run(
+        monkeypatch, capsys, "convert", tmp_path / "other.xyz", "-o", tmp_path / "b.extxyz", "--elements", "Na Cl"
+    )
+    assert status
+    assert "none of 1 files is a text dump" in " ".join(err.split())

@@ -20,6 +20,7 @@ from mliap_hybrid.data.cp2k_output import is_cp2k_output
 from mliap_hybrid.data.dpdata_formats import abacus_format, is_abacus
 from mliap_hybrid.data.found_format import found_format
 from mliap_hybrid.data.frames import Frame
+from mliap_hybrid.data.lammps_dump import is_dump
 from mliap_hybrid.data.n2p2 import is_n2p2
 from mliap_hybrid.data.reading import read_frames
 from mliap_hybrid.data.vasp_ml_ab import is_ml_ab
@@ -43,6 +44,9 @@ TEXTS = {
 }
 """Format -> version, energies in the text, their unit in eV, and dpdata's name where it reads the file alone."""
 
+ELEMENTS = ("H", "O", "C", "N", "Na", "Cl", "Si", "Al")
+"""Of the types of dumps of LAMMPS, whatever they were."""
+
 DIGITS = 2e-7
 """Relative difference of the values that programs and ASE have for one Ha."""
 
@@ -62,9 +66,9 @@ def files_of(folder: Path) -> list[tuple[Path, str]]:
             elif path.suffix == ".npz":
                 found.append((path, "npz"))
             elif path.suffix not in (".npy", ".raw"):
-                ours = {"n2p2": is_n2p2, "vasp/ml_ab": is_ml_ab, "cp2k/output": is_cp2k_output}
+                ours = {"n2p2": is_n2p2, "vasp/ml_ab": is_ml_ab, "cp2k/output": is_cp2k_output, "dump": is_dump}
                 form = next((name for name, is_it in ours.items() if is_it(path)), None) or found_format(path)
-                if form in TEXTS or form in ("extxyz", "traj", "lammps-dump-text"):
+                if form in TEXTS or form in ("extxyz", "traj", "dump"):
                     found.append((path, form))
     return found
 
@@ -121,7 +125,7 @@ def main() -> None:
                 text = str(stream.read(), encoding="utf-8", errors="replace")
         row["versions"] |= set(re.findall(version, text)[:1])
         try:
-            frames = read_frames([path])
+            frames = read_frames([path], ELEMENTS)
         except InputError as error:
             row["refused"] += 1
             print(f"refused: {error}")

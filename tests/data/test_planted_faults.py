@@ -233,6 +233,17 @@ def test_a_dump_of_lammps_has_no_energies(tmp_path, caplog):
     said = told(tmp_path, caplog, None, name="run.lammpstrj")
     assert "is 0 in all 12 frames, so that it is no energy of theirs" in said
     assert "loss.energy" in said
+    types = (
+        (tmp_path / "run.lammpstrj").read_text().replace("type element", "type").replace("Na ", "").replace("Cl ", "")
+    )
+    (tmp_path / "run.lammpstrj").write_text(types)
+    assert "data.elements: [Na, Cl]" in told(tmp_path, caplog, None, name="run.lammpstrj")
+    assert "is 0 in all 12 frames" in told(tmp_path, caplog, None, {"elements": ["Na", "Cl"]}, "run.lammpstrj")
+
+
+def test_elements_of_types_without_a_dump(alloy, tmp_path, caplog):
+    said = told(tmp_path, caplog, alloy, {"elements": ["Na", "Cl"]})
+    assert "data.elements names the elements of the atom types of dumps of LAMMPS, and none of" in said
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

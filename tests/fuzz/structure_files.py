@@ -11,6 +11,7 @@ from kind import Kind
 from mutations import damaged_text
 
 from mliap_hybrid.config import LabelKeys, LabelUnits
+from mliap_hybrid.data.lammps_dump import is_dump
 from mliap_hybrid.data.n2p2 import is_n2p2
 from mliap_hybrid.data.reading import frame_to_batch, read_frames
 from mliap_hybrid.errors import InputError
@@ -63,16 +64,43 @@ end
 """,
 )
 
+DUMP = """\
+ITEM: UNITS
+{units}
+ITEM: TIMESTEP
+{step}
+ITEM: NUMBER OF ATOMS
+3
+ITEM: BOX BOUNDS {box}
+ITEM: ATOMS {columns}
+3 2 {a} 0.0 0.0 0.1 0.0 -0.1
+1 1 0.0 0.{step} 0.0 -0.1 0.2 0.0
+2 2 0.{step} 0.0 {a} 0.0 -0.2 0.1
+"""
+
+PLAIN, TILTED, GENERAL = (
+    "pp pp ff\n0.0 8.0\n0.0 8.0\n-1.0 8.0",
+    "xy xz yz pp pp pp\n0.0 8.5 0.5\n0.0 8.0 0.0\n0.0 8.0 0.0",
+    "abc origin pp pp pp\n8.0 0.5 0.0 0.0\n0.0 8.0 0.1 0.0\n0.2 0.0 8.0 1.0",
+)
+
+DUMPS = (
+    DUMP.format(units="real", step=1, box=TILTED, columns="id type xs ys zs fx fy fz", a=0.9)
+    + DUMP.format(units="real", step=2, box=PLAIN, columns="id type x y z fx fy fz", a=2.5),
+    DUMP.format(units="metal", step=3, box=GENERAL, columns="id type xu yu zu fx fy fz", a=3.0),
+    DUMP.format(units="electron", step=4, box=TILTED, columns="id type xsu ysu zsu q c_a c_b", a=0.5),
+)
+
 
 def labelled(cases: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, LabelUnits]]:
     """Cases with units that a training file may say of them."""
     return st.tuples(cases, st.sampled_from(UNITS))
 
 
-def check_frames(path: Path, units: LabelUnits, by_ase: bool = False) -> None:
+def check_frames(path: Path, units: LabelUnits, by_ase: bool = False, elements: tuple[str, ...] = ()) -> None:
     """Read a file as for a training, and check what was read; what ASE cannot read is no answer of another reader."""
     try:
-        frames = read_frames([path])
+        frames = read_frames([path], elements)
     except InputError as error:
         if not by_ase and "ASE cannot" in str(error):
             raise AssertionError(str(error)) from error
@@ -108,9 +136,15 @@ def _check(name: str, by_ase: bool) -> Any:
     return check
 
 
+def _check_dump(case: tuple[bytes, LabelUnits], folder: Path) -> None:
+    (folder / "run.dump").write_bytes(case[0])
+    check_frames(folder / "run.dump", case[1], not is_dump(folder / "run.dump"), ("O", "H"))
+
+
 SOUND = "elements known, finite, pairs within the cutoff, shapes of labels"
 
 KINDS = (
     Kind("extended xyz", SOUND, 12_000, lambda: labelled(damaged_text(EXTXYZ)), _check("a.extxyz", True)),
     Kind("n2p2", SOUND, 10_000, lambda: labelled(damaged_text(N2P2)), _check("input.data", False)),
+    Kind("dumps of LAMMPS", SOUND, 6_000, lambda: labelled(damaged_text(DUMPS)), _check_dump),
 )

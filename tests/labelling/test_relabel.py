@@ -219,3 +219,16 @@ def test_the_command(tmp_path):
     result = CliRunner().invoke(app, [*asked, "--label", "charges", "-o", str(tmp_path / "charges.extxyz")])
     assert isinstance(result.exception, InputError)
     assert "2 of 2 frames have no labels; frame 0: no charges" in str(result.exception)
+
+
+def test_a_dump_with_types(tmp_path):
+    head = "ITEM: TIMESTEP\n7\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n0 9\n0 9\n0 9\n"
+    (tmp_path / "run.dump").write_text(head + "ITEM: ATOMS id type x y z\n2 1 2.5 0 0\n1 2 0 0 0\n")
+    call = ["relabel", str(tmp_path / "run.dump"), "-c", "emt", "-o", str(tmp_path / "out.extxyz")]
+    assert "--elements" in str(CliRunner().invoke(app, call).exception)
+    done = CliRunner().invoke(app, [*call, "--elements", "Cu Ni"])
+    assert done.exit_code == 0, done.output
+    atoms = Atoms("NiCu", [[0, 0, 0], [2.5, 0, 0]], cell=[9, 9, 9], pbc=True, calculator=EMT())
+    found = read(tmp_path / "out.extxyz")
+    assert str(found.symbols) == "NiCu"
+    assert found.get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-6)
