@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mliap_hybrid.lammps.doctor import check_lammps, check_lmp
+from mliap_hybrid.lammps.doctor import check_lammps, check_lmp, check_mpiexec
 from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE
 
 MODULE = """
@@ -102,3 +102,13 @@ def test_lmp_of_a_build_that_loads_a_plugin(lmp, tmp_path, monkeypatch, packages
     assert (f"loads the plugin of {tmp_path / 'plugin'}" in found) is is_well
     assert ("compile-plugin" in found) is not is_well
     assert "PYTHONPATH" not in found
+
+
+def test_mpiexec_beside_python_that_is_not_on_the_path(monkeypatch, tmp_path):
+    """As where the environment is not activated; without one there, it is to be installed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _, well, found = check_mpiexec()
+    assert well
+    assert found.startswith("not on the PATH; use /")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert check_mpiexec()[1:] == (False, "not on the PATH; pip install mpich")
