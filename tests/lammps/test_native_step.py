@@ -24,6 +24,8 @@ pytestmark = pytest.mark.mpi
 SHEARED_CELL = np.array([[11.4, 0.0, 0.0], [1.9, 11.2, 0.0], [-1.3, 2.2, 11.8]])
 TOLERANCES = {"float64": 1e-11, "float32": 1e-5}
 """Of the largest number of its kind."""
+IN_BOTH = ("short-range", "contractions", "charge increments")
+"""Models that are run in single precision by the fast tests, too."""
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +69,14 @@ thermo 4
 """
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("name", MODELS)
+EACH = [
+    pytest.param(name, dtype, marks=pytest.mark.slow) if dtype == "float32" and name not in IN_BOTH else (name, dtype)
+    for name in MODELS
+    for dtype in TOLERANCES
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), EACH)
 def test_equals_python_in_each_step(exported, name, dtype):
     """Energies, forces and virials of all atoms in a sheared box, in double precision along a trajectory."""
     folder, potential = exported[name, dtype]
