@@ -6,8 +6,8 @@ Q_R. Adam is run on Q_L^T G Q_R, whose entries are nearly uncorrelated, and its 
     W <- W - lr Q_L [ Q_L^T M Q_R / sqrt(V) ] Q_R^T,      M = <G>,      V = <(Q_L^T G Q_R)^2>.
 
 A tensor of more axes is as many matrices as the axes before its last two count, each with eigenvectors of its own: the
-mixing weights of a learned set are one matrix for each element and order, which turns on its own. (Taken for one matrix
-of all their rows, forces of ethanol came out 6 % worse, and the cost grew with the cube of the number of elements.)
+mixing weights of a learned set are one matrix for each element and order. Taken for one matrix of all rows, errors
+of molecules came out 2 to 20 % higher, and the cost grew with the cube of the number of elements.
 
 Force training is badly conditioned; here this takes several times fewer steps than Adam, each about as costly. The
 eigenvectors change slowly and are refreshed by one step of orthogonal iteration now and then.
