@@ -85,6 +85,10 @@ def test_density_table_is_a_name_or_a_file_beside(tmp_path):
             "electrostatics.charges: the charge of Na must be a number in e, not 'one'",
         ),
         (
+            {"electrostatics": {"charges": {"Na": 10**400}}},
+            f"electrostatics.charges: the charge of Na must be a number in e, not 1{39 * '0'}",
+        ),
+        (
             {"electrostatics": {"charges": 1.0}},
             "electrostatics.charges: expected none, formal, reference, fitted, predicted or a table such as "
             "{Na: 1.0, Cl: -1.0}",

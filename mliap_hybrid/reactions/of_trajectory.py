@@ -27,12 +27,14 @@ def analyse(frames: Iterable[TimedFrame], criteria: BondCriteria) -> Analysis:
     Raises
     ------
     InputError
-        If atoms change, time goes back, or the radius of an element is not known.
+        If there are no atoms, or others, time goes back, or the radius of an element is not known.
     """
     numbers: np.ndarray | None = None
     follower = Follower(np.empty(0, dtype=np.int64), criteria.persistence)
     for frame in frames:
         atoms = frame.atoms
+        if len(atoms) == 0:
+            raise InputError(f"the frame of step {frame.step} has no atoms")
         if numbers is None:
             numbers = atoms.numbers
             follower = Follower(numbers, criteria.persistence)

@@ -126,3 +126,8 @@ def test_frames_in_another_order_are_refused():
     frames = timed([line_of([0, 0.74, 6.0])] * 2)
     with pytest.raises(InputError, match="order of time"):
         analyse(frames[::-1], BondCriteria())
+
+
+def test_frames_without_atoms_are_refused():
+    with pytest.raises(InputError, match="the frame of step 0 has no atoms"):
+        analyse(timed([Atoms()]), BondCriteria())

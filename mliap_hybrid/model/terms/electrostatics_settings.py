@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -25,6 +24,10 @@ STARTING_CHARGES = ("zero", "formal", "reference")
 """What `electrostatics.starting_charges` may say, beside a table."""
 
 
+MOST_CHARGE = 1000.0
+"""e. No element has such a charge; whole numbers of Python have no end."""
+
+
 def largest_smearing(cutoff: float) -> float:
     """Largest smearing of charges in Å whose difference to point charges ends within a cutoff in Å."""
     return cutoff / 5.5
@@ -36,8 +39,8 @@ def _check_charges(value: Any, sources: tuple[str, ...], what: str) -> Any:
         raise ValueError(f"unknown {what} '{value}': {did_you_mean(value, sources)}")
     if isinstance(value, dict):
         for symbol, charge in value.items():
-            if not isinstance(charge, int | float) or not math.isfinite(charge):
-                raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r}")
+            if not isinstance(charge, int | float) or not abs(charge) < MOST_CHARGE:
+                raise ValueError(f"the charge of {symbol} must be a number in e, not {charge!r:.40}")
     elif not isinstance(value, str):
         raise ValueError("expected " + ", ".join(sources) + " or a table such as {Na: 1.0, Cl: -1.0}")
     return value
