@@ -24,15 +24,15 @@ VECTOR = re.compile(r"^ *R\(([123])\)= *(-?\d+\.\d+) *(-?\d+\.\d+) *(-?\d+\.\d+)
 VOLUME = re.compile(r"(?:Unit cell volume )?ucvol *= *(\d\.\d+E[+-]\d+)")
 
 
-def set_cell(structures: Sequence[Atoms], file: Path, source: Path) -> None:
+def set_cell(structures: Sequence[Atoms], text: str, source: Path) -> None:
     """Give the structure of an output its cell in Å, in place.
 
     Parameters
     ----------
     structures : sequence of Atoms
         As ASE reads them: one.
-    file : Path
-        Not compressed.
+    text : str
+        Of the whole file.
     source : Path
         What the user called it, for messages.
 
@@ -41,7 +41,6 @@ def set_cell(structures: Sequence[Atoms], file: Path, source: Path) -> None:
     InputError
         If the lattice is not printed, or there are several of them, or several steps.
     """
-    text = file.read_text(errors="replace")
     rows = [[float(word) for word in words] for _, *words in VECTOR.findall(text)]
     cells = np.unique(np.array(rows).reshape(-1, 9), axis=0) if rows and len(rows) % 3 == 0 else np.empty((0, 9))
     volumes = {round(float(volume), 3) for volume in VOLUME.findall(text)}

@@ -54,11 +54,10 @@ def read_extxyz(text: str) -> list[Atoms]:
     lines = text.split("\n")
     check_end(io.StringIO(text))
     starts = frame_starts(lines)
-    is_nested = starts is not None and _flatten(lines, starts)
     if starts is not None:
-        is_nested |= _set_aside(lines, starts)
-    if starts is not None and (is_nested or _has_blank_between(lines, starts)):
-        text = "\n".join(line for start, end in starts for line in lines[start:end]) + "\n"
+        is_changed = _flatten(lines, starts) | _set_aside(lines, starts)  # both
+        if is_changed or _has_blank_between(lines, starts):
+            text = "\n".join(line for start, end in starts for line in lines[start:end]) + "\n"
     structures = list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
     for atoms in structures:
         _take_back(atoms)

@@ -195,23 +195,22 @@ def _read_file(file: Path, form: str | None) -> tuple[list[Atoms], FileUnits]:
 
 def _read_unpacked(file: Path, form: str, source: Path) -> list[Atoms]:
     """Structures of a file that is not compressed, whose user called it `source`; of its mended text where needed."""
-    if form not in FOR_ASE:
-        return _read_by_ase(file, form, source)
-    original = file.read_text(encoding="utf-8", errors="replace")
-    text = FOR_ASE[form](original, source)
+    if form == "db":
+        return _read_database(file)
+    original = file.read_text(encoding="utf-8", errors="replace") if form in CONVERTED_BY_ASE else ""
+    text = FOR_ASE[form](original, source) if form in FOR_ASE else original
     if text == original:
-        return _read_by_ase(file, form, source)
+        return _read_by_ase(file, form, text, source)
     with tempfile.TemporaryDirectory() as folder:
         mended = Path(folder) / file.name
         mended.write_text(text, encoding="utf-8")
-        return _read_by_ase(mended, form, source)
+        return _read_by_ase(mended, form, text, source)
 
 
-def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
-    if form == "db":
-        return _read_database(file)
-    check_orientation(file, form, source)
-    check_one_structure(file, form, source)
+def _read_by_ase(file: Path, form: str, text: str, source: Path) -> list[Atoms]:
+    """Structures of a file, whose text is here where it is the output of a program."""
+    check_orientation(text, form, source)
+    check_one_structure(text, form, source)
     structures = list(ase.io.iread(file, index=":", format=form))
     if form == "nwchem-out":
         structures = [atoms for atoms in structures if atoms.calc.results.get("energy") is not None]
@@ -221,11 +220,10 @@ def _read_by_ase(file: Path, form: str, source: Path) -> list[Atoms]:
             "forces"
         )
     if form == "abinit-out":
-        set_cell(structures, file, source)
+        set_cell(structures, text, source)
     if form == "gaussian-out":
-        check_level(structures, file, source)
-    if form in ("gaussian-out", "vasp-out", "vasp-xml"):
-        mark_convergence(structures, file.read_text(errors="replace"), form)
+        check_level(structures, text, source)
+    mark_convergence(structures, text, form)
     return structures
 
 

@@ -32,13 +32,13 @@ AGREES = 3e-8
 """Relative difference of energies that are the same: the archive has seven decimals, and constants of Ha differ."""
 
 
-def check_orientation(file: Path, form: str, source: Path) -> None:
+def check_orientation(text: str, form: str, source: Path) -> None:
     """Refuse a log that has forces, and only standard positions before them.
 
     Parameters
     ----------
-    file : Path
-        Not compressed.
+    text : str
+        Of the whole file.
     form : str
         Format, as ASE names it; others than logs of Gaussian pass.
     source : Path
@@ -52,7 +52,7 @@ def check_orientation(file: Path, form: str, source: Path) -> None:
     if form != "gaussian-out":
         return
     last: set[str] = set()
-    for mark in MARKS.findall(file.read_text(errors="replace")):
+    for mark in MARKS.findall(text):
         if not mark.startswith("Center"):
             last.add(mark.split()[0])
             continue
@@ -64,15 +64,15 @@ def check_orientation(file: Path, form: str, source: Path) -> None:
         last = set()
 
 
-def check_level(structures: Sequence[Atoms], file: Path, source: Path) -> None:
+def check_level(structures: Sequence[Atoms], text: str, source: Path) -> None:
     """Refuse a log whose last energy, as ASE reads it, is of a lower level than that of its method.
 
     Parameters
     ----------
     structures : sequence of Atoms
         Of the log, with energies in eV.
-    file : Path
-        Not compressed.
+    text : str
+        Of the whole file.
     source : Path
         What the user called it.
 
@@ -81,8 +81,7 @@ def check_level(structures: Sequence[Atoms], file: Path, source: Path) -> None:
     InputError
         With both energies.
     """
-    text = "".join(line.strip() for line in file.read_text(errors="replace").splitlines())
-    archives = ARCHIVE.findall(text)
+    archives = ARCHIVE.findall("".join(line.strip() for line in text.splitlines()))
     levels = LEVEL.findall(archives[-1]) if archives else []
     calculator = structures[-1].calc
     energy = None if calculator is None else calculator.results.get("energy")

@@ -155,31 +155,28 @@ def is_dump(file: Path) -> bool:
         return False
 
 
-def dump_frames(file: Path, source: Path | None = None) -> Iterator[DumpFrame]:
+def dump_frames(file: Path) -> Iterator[DumpFrame]:
     """Read frame by frame.
 
     Parameters
     ----------
     file : Path
         May be compressed.
-    source : Path, optional
-        What the user called it, for messages.
 
     Raises
     ------
     InputError
         If a frame is not complete or not one of atoms, or in units that cannot be converted.
     """
-    name = file if source is None else source
     units = None
     with io.TextIOWrapper(open_with_compression(str(file), "rb"), encoding="utf-8", errors="replace") as stream:
         for line in stream:
             if not line.strip():
                 continue
-            items = _header(name, line, stream)
+            items = _header(file, line, stream)
             if "UNITS" in items:  # in the first frame alone
-                units = _known_units(name, " ".join(items["UNITS"][1][0]))
-            yield _frame(name, items, units, stream)
+                units = _known_units(file, " ".join(items["UNITS"][1][0]))
+            yield _frame(file, items, units, stream)
 
 
 def _header(file: Path, line: str, stream: Iterator[str]) -> dict[str, tuple[list[str], list[list[str]]]]:

@@ -25,13 +25,13 @@ CUTS = {
 """Where ASE begins another structure."""
 
 
-def check_one_structure(file: Path, form: str, source: Path) -> None:
+def check_one_structure(text: str, form: str, source: Path) -> None:
     """Refuse an output that ASE makes one structure of several of.
 
     Parameters
     ----------
-    file : Path
-        Not compressed.
+    text : str
+        Of the whole file.
     form : str
         Format, as ASE names it; others than those of ORCA and GAMESS-US pass.
     source : Path
@@ -45,7 +45,7 @@ def check_one_structure(file: Path, form: str, source: Path) -> None:
     if form not in MARKS:
         return
     program, *marks = MARKS[form]
-    for part in CUTS[form].split(file.read_text(errors="replace")):
+    for part in CUTS[form].split(text):
         n_structures = min(part.count(mark) for mark in marks)
         if n_structures > 1:
             raise InputError(
