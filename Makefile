@@ -7,6 +7,8 @@ TORCH   := torch==2.13.0
 # One thread a process: two test processes or two MPI ranks share the machine.
 export OMP_NUM_THREADS ?= 1
 WORKERS := 2
+# Python compiles the modules that are imported, when they are: most of those of torch never are.
+PIP     := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: demo test test-slow faults fuzz lint docs bench clean
 
@@ -42,18 +44,18 @@ $(VENV)/bin/python:
 
 # The CPU build of torch comes first: a plain range would fetch several GB of CUDA libraries.
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml setup.py $(NATIVE)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(PIP) --upgrade pip
+	$(PIP) $(TORCH)
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --group test
+	$(PIP) --group test
 	touch $@
 
 # Names of the testing kit are documented, too: hence all that tests need.
 $(VENV)/documented: $(VENV)/tested
-	$(BIN)/python -m pip install --quiet --group docs
+	$(PIP) --group docs
 	touch $@
 
 clean:

@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -77,45 +78,53 @@ class BuildLibraries(build_ext):
             )
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
+        objects = Path(self.build_temp) / target.stem
+        objects.mkdir(parents=True, exist_ok=True)
         # Linked beside its place and moved there: a running process keeps the library that it has open.
         unfinished = target.with_suffix(".so.new")
-        if ext.name.endswith("plugin"):
-            self._run(self._plugin_command(compiler, ext, unfinished))
-        else:
-            self._build_kernels(compiler, ext, unfinished)
+        commands = self._plugin_commands if ext.name.endswith("plugin") else self._kernel_commands
+        compiling, linking = commands(compiler, ext.sources, objects, unfinished)
+        self._run(compiling)
+        self._run([linking])
         unfinished.replace(target)
 
-    def _plugin_command(self, compiler: str, ext: Extension, target: Path) -> list[str]:
+    @staticmethod
+    def _plugin_commands(
+        compiler: str, sources: list[str], objects: Path, target: Path
+    ) -> tuple[list[list[str]], list[str]]:
         version = lammps_version()
         reason = plugin_build.refusal(version)
         if reason is not None:
             raise CompileError(reason)
         headers, mpi = header_directory("lammps", "pair.h"), header_directory("mpich", "mpi.h")
-        return plugin_build.plugin_command(compiler, ext.sources, headers, mpi, version, target)
+        return plugin_build.plugin_commands(compiler, sources, headers, mpi, version, objects, target)
 
-    def _build_kernels(self, compiler: str, ext: Extension, target: Path) -> None:
-        folder = Path(self.build_temp) / "kernels"
-        folder.mkdir(parents=True, exist_ok=True)
+    @staticmethod
+    def _kernel_commands(
+        compiler: str, sources: list[str], objects: Path, target: Path
+    ) -> tuple[list[list[str]], list[str]]:
+        """The long ones first: those for each instruction set, of the widest vectors at the front."""
         sets = INSTRUCTION_SETS.get(platform.machine(), {"baseline": (16, [])})
-        objects = []
-        for source in map(Path, ext.sources):
-            variants = {"any": []}
-            if source.name == PER_INSTRUCTION_SET:
-                variants = {
-                    name: [f"-DMLIAP_SIMD_BYTES={size}", f'-DMLIAP_INSTRUCTION_SET="{name}"', *flags]
-                    for name, (size, flags) in sets.items()
-                }
-            for name, flags in variants.items():
-                objects.append(str(folder / f"{source.stem}_{name}.o"))
-                self._run([compiler, *KERNEL_FLAGS, *flags, "-c", str(source), "-o", objects[-1]])
-        self._run([compiler, "-shared", *objects, "-pthread", "-o", str(target)])
+        compiling: list[list[str]] = []
+        for source in map(Path, sources):
+            if source.name != PER_INSTRUCTION_SET:
+                words = ["-c", str(source), "-o", str(objects / f"{source.stem}.o")]
+                compiling.append([compiler, *KERNEL_FLAGS, *words])
+                continue
+            for name, (size, flags) in sets.items():
+                defined = [f"-DMLIAP_SIMD_BYTES={size}", f'-DMLIAP_INSTRUCTION_SET="{name}"']
+                words = ["-c", str(source), "-o", str(objects / f"{source.stem}_{name}.o")]
+                compiling.insert(0, [compiler, *KERNEL_FLAGS, *defined, *flags, *words])
+        return compiling, [compiler, "-shared", *(words[-1] for words in compiling), "-pthread", "-o", str(target)]
 
-    def _run(self, command: list[str]) -> None:
-        print(" ".join(command), flush=True)
+    @staticmethod
+    def _run(commands: list[list[str]]) -> None:
+        for command in commands:
+            print(" ".join(command), flush=True)
         try:
-            subprocess.run(command, check=True)
+            print(plugin_build.run_at_once(commands), end="", file=sys.stderr, flush=True)
         except subprocess.CalledProcessError as error:
-            raise CompileError(f"{error.cmd[-1]} could not be made by {command[0]}") from error
+            raise CompileError(f"{error.cmd[-1]} could not be made by {error.cmd[0]}:\n{error.stderr}") from error
 
 
 class PlatformWheel(bdist_wheel):

@@ -5,7 +5,11 @@ setup.py reads this file by its path, before the package is installed: it import
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OLDEST, NEWEST = 20250204, 20260704
@@ -31,26 +35,59 @@ def plugin_sources(folder: Path = FOLDER, kernels: Path = KERNELS) -> list[Path]
     return sorted([*folder.glob("*.cpp"), kernels / "close_neighbours.cpp"])
 
 
-def plugin_command(
-    compiler: str, sources: list[str], headers: Path, mpi: Path, version: int, target: Path
-) -> list[str]:
-    """Words that compile and link the plugin. It links to nothing: LAMMPS and MPI are in the process that loads it.
+def plugin_commands(
+    compiler: str, sources: Sequence[str], headers: Path, mpi: Path, version: int, folder: Path, target: Path
+) -> tuple[list[list[str]], list[str]]:
+    """Words of the commands that compile each source, and of the one that links them.
+
+    The plugin links to nothing: LAMMPS and MPI are in the process that loads it.
 
     Parameters
     ----------
     compiler : str
         The C++ compiler.
-    sources : list of str
-        C++ files.
+    sources : sequence of str
+        C++ files, no two of the same name.
     headers, mpi : Path
         Folders of LAMMPS' ``pair.h`` and of ``mpi.h``.
     version : int
         Of that LAMMPS: the only one that the plugin then serves.
+    folder : Path
+        For the object files; it must be there.
     target : Path
         The shared object.
     """
-    command = [compiler, *CPP_FLAGS, "-O2", "-shared", "-DLAMMPS_SMALLBIG", f"-DMLIAP_HYBRID_LAMMPS_VERSION={version}"]
-    return [*command, "-isystem", str(headers), "-isystem", str(mpi), *sources, "-o", str(target)]
+    words = [compiler, *CPP_FLAGS, "-O2", "-DLAMMPS_SMALLBIG", f"-DMLIAP_HYBRID_LAMMPS_VERSION={version}"]
+    words += ["-isystem", str(headers), "-isystem", str(mpi)]
+    objects = [str(folder / f"{Path(source).stem}.o") for source in sources]
+    compiling = [[*words, "-c", source, "-o", made] for source, made in zip(sources, objects, strict=True)]
+    return compiling, [compiler, "-shared", *objects, "-o", str(target)]
+
+
+def run_at_once(commands: Iterable[Sequence[str]]) -> str:
+    """Run commands, as many at a time as there are cores, in their order.
+
+    Parameters
+    ----------
+    commands : iterable of sequence of str
+        Words of each.
+
+    Returns
+    -------
+    str
+        What all of them said on `stderr`.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        Of the first that fails, with what it said on `stderr`. Those that have not begun are not run.
+    """
+
+    def run(command: Sequence[str]) -> str:
+        return subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True).stderr
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return "".join(pool.map(run, commands))
 
 
 def version_of_sources(folder: Path) -> int | None:

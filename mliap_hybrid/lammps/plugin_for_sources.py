@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
 from mliap_hybrid.errors import InputError
-from mliap_hybrid.lammps.plugin_build import plugin_command, plugin_sources, refusal, version_of_sources
+from mliap_hybrid.lammps.plugin_build import plugin_commands, plugin_sources, refusal, run_at_once, version_of_sources
 from mliap_hybrid.lammps.plugin_path import PLUGIN_FILE
 
 
@@ -51,11 +52,16 @@ def compile_plugin(sources: Path, folder: Path, mpi: Path | None = None) -> Path
     target = folder / PLUGIN_FILE.name
     unfinished = target.with_suffix(".so.new")  # a running LAMMPS keeps the plugin that it has open
     files = [str(path) for path in plugin_sources()]
-    command = plugin_command(compiler, files, sources.resolve() / "src", mpi, version, unfinished)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-        raise InputError(f"{compiler} could not compile the plugin for LAMMPS {version}: {' '.join(errors[:1])}")
+    headers = sources.resolve() / "src"
+    with tempfile.TemporaryDirectory(prefix="mliap-hybrid-plugin-") as objects:
+        compiling, linking = plugin_commands(compiler, files, headers, mpi, version, Path(objects), unfinished)
+        try:
+            run_at_once(compiling)
+            run_at_once([linking])
+        except subprocess.CalledProcessError as failure:
+            errors = [line for line in failure.stderr.splitlines() if "error" in line] or failure.stderr.splitlines()
+            told = " ".join(errors[:1])
+            raise InputError(f"{compiler} could not compile the plugin for LAMMPS {version}: {told}") from failure
     unfinished.replace(target)
     return target
 

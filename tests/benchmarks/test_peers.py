@@ -138,6 +138,7 @@ def test_missing_environment_says_what_to_do(module):
         environments.python("anything", ["six"])
 
 
+@pytest.mark.slow
 def test_environment_is_made_once_and_again_for_other_packages(module, tmp_path):
     environments = module("peers_environments").Environments(tmp_path)
     python = environments.python("empty")

@@ -33,6 +33,10 @@ ELEMENTS = (1, 8)
 ALL_PRODUCTS = {"channels": ("valence", "count"), "products": "all", "third_order": "diagonal"}
 
 
+LONG = "float32 or pairs_in_any_order"
+"""Those of the tests in the interpreter that take most of the time."""
+
+
 def multipoles(orders=(0, 1, 2, 3), widths=(0.25, 0.5, 1.0, 2.0), **settings) -> GaussianMultipoles:
     """The set gmp-2c3 by default."""
     return GaussianMultipoles(orders, widths, 6.0, ELEMENTS, **(ALL_PRODUCTS | settings))
@@ -45,7 +49,7 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 
 @needs_triton
-@pytest.mark.parametrize("which", ["not float32", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("which", [f"not ({LONG})", pytest.param(LONG, marks=pytest.mark.slow)])
 def test_in_the_interpreter(which):
     """All that a back end has to pass, see `triton_interpreter.py`."""
     path = Path(__file__).with_name("triton_interpreter.py")
@@ -71,7 +75,7 @@ class TestCompiled:
     @pytest.mark.parametrize(
         ("features", "targets"),
         [
-            (multipoles(), (80, 90)),
+            pytest.param(multipoles(), (80, 90), marks=pytest.mark.slow),
             pytest.param(multipoles(range(7), (0.5, 1.0)), (80, 90), marks=pytest.mark.slow),
             (NeighbourMoments((0.3, 0.6, 1.0, 1.5, 2.0), 6.0, ELEMENTS), (90,)),
         ],

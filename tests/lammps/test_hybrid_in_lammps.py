@@ -229,7 +229,7 @@ run {n_steps}
 print "TOTAL $(v_total:%.17g)"
 """
     outputs = []
-    for step, n_steps in ((2e-4, 60), (1e-4, 120)):
+    for step, n_steps in ((2e-4, 30), (1e-4, 60)):
         lines = body.format(step=step, n_steps=n_steps)
         outputs.append(run_models(tmp_path_factory.mktemp("energy"), exported, rock_salt(2), lines, ranks=2))
     return {

@@ -39,7 +39,7 @@ def test_nve_conserves_energy_and_prints_the_drift(tmp_path):
 @pytest.mark.mpi
 def test_nve_is_the_same_on_two_ranks(tmp_path):
     for ranks in (1, 2):
-        run("in.nacl_nve", tmp_path / str(ranks), ranks=ranks, steps=40)
+        run("in.nacl_nve", tmp_path / str(ranks), ranks=ranks, warm_steps=100, steps=40)
     one, two = (np.loadtxt(tmp_path / str(ranks) / "nve_energy.dat") for ranks in (1, 2))
     np.testing.assert_allclose(one[0, 3], two[0, 3], atol=1e-7)
 
