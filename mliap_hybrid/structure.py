@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -267,6 +267,31 @@ def in_electric_field(batch: Batch, field: Sequence[float]) -> Batch:
     """The same structures in a uniform field (3,), V/Å, each; in none where it is zero."""
     vector = batch.positions.new_tensor(list(field))  # (3,)
     return replace(batch, electric_fields=vector.expand(batch.n_structures, 3) if vector.any() else None)
+
+
+def in_groups(batches: Iterable[Batch], most_atoms: int = 1000) -> Iterator[list[Batch]]:
+    """Batches in their order, as many at a time as have a number of atoms together, or else one.
+
+    For what takes small structures together and large ones alone.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+    most_atoms : int
+
+    Yields
+    ------
+    list of Batch
+        At least one.
+    """
+    group: list[Batch] = []
+    for batch in batches:
+        if group and sum(one.n_atoms for one in group) + batch.n_atoms > most_atoms:
+            yield group
+            group = []
+        group.append(batch)
+    if group:
+        yield group
 
 
 def join_batches(batches: Sequence[Batch]) -> Batch:

@@ -24,7 +24,7 @@ from mliap_hybrid.model.training_distance import (
     own_squares,
     with_neighbours,
 )
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.structure import Batch, in_groups, join_batches
 
 RIDGE = 1e-5
 """Added to the variances, relative to the largest: directions without variance in the training do not count more."""
@@ -84,7 +84,8 @@ def fit_training_distance(
     evaluator, n_elements = Evaluator(model), len(model.elements)
     stride = max(1, -(-sum(batch.n_atoms for batch in training) // MOST_ATOMS))
     seen = training[::stride]
-    hidden = torch.cat([evaluator.hidden_values(batch.geometry()) for batch in seen])  # (n_atoms, n_hidden)
+    joined = map(join_batches, in_groups(seen))
+    hidden = torch.cat([evaluator.hidden_values(batch.geometry()) for batch in joined])  # (n_atoms, n_hidden)
     species = torch.cat([model.species(batch.numbers) for batch in seen])  # (n_atoms,)
     least = LEAST_SPREAD * hidden.var(0, correction=0).max()
     of_elements = [_whitening_map(hidden[species == e], least) for e in range(n_elements)]

@@ -11,7 +11,7 @@ from mliap_hybrid.model.evaluator import Evaluator
 from mliap_hybrid.model.hybrid import HybridModel
 from mliap_hybrid.quantities import QUANTITIES
 from mliap_hybrid.report.force_angles import mean_force_angle
-from mliap_hybrid.structure import Batch
+from mliap_hybrid.structure import Batch, in_groups, join_batches
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,11 @@ def evaluate(model: HybridModel, batches: Iterable[Batch]) -> Evaluation:
     Evaluation
     """
     evaluator = Evaluator(model)
-    return evaluation_of([_compared_frame(evaluator, batch) for batch in batches])
+    frames = []
+    for group in in_groups(batches):
+        for batch, distances in zip(group, _distances(evaluator, group), strict=True):
+            frames.append(_compared_frame(evaluator, batch, distances))
+    return evaluation_of(frames)
 
 
 def evaluation_of(frames: Sequence[ComparedFrame]) -> Evaluation:
@@ -128,7 +132,15 @@ def parity_of(frames: Sequence[ComparedFrame], name: str, number: int | None = N
     return Parity(np.concatenate(labels), np.concatenate(predictions)) if any(map(len, labels)) else None
 
 
-def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
+def _distances(evaluator: Evaluator, batches: Sequence[Batch]) -> Sequence[np.ndarray | None]:
+    """To the training set, of the atoms of each structure."""
+    if evaluator.model.distance is None:
+        return [None] * len(batches)
+    distances = evaluator.training_distances(join_batches(batches).geometry())
+    return [of_one.numpy() for of_one in distances.split([batch.n_atoms for batch in batches])]
+
+
+def _compared_frame(evaluator: Evaluator, batch: Batch, distances: np.ndarray | None) -> ComparedFrame:
     labels, predictions = {}, {}
     prediction = evaluator.predict(batch, batch.labels)
     baseline = sum(evaluator.model.table("baseline")[z] for z in batch.numbers.tolist())
@@ -147,5 +159,5 @@ def _compared_frame(evaluator: Evaluator, batch: Batch) -> ComparedFrame:
         predictions=predictions,
         source=batch.sources[0] if batch.sources else "",
         config_type=batch.config_types[0] if batch.config_types else None,
-        distances=None if evaluator.model.distance is None else evaluator.training_distances(batch.geometry()).numpy(),
+        distances=distances,
     )
