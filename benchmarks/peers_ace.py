@@ -18,6 +18,8 @@ BASES = {"Si": (3, 12), "water": (3, 8), "ethanol": (3, 8)}
 """Correlation order and largest total degree."""
 CUTOFFS = {"Si": 5.5, "water": 5.5, "ethanol": 5.0}
 """Å."""
+NEAREST = {"Si": 2.35, "water": 0.97, "ethanol": 1.2}
+"""Å, typical distance of nearest neighbours. The package has a table of them, without hydrogen."""
 
 SCRIPT = """
 import json, sys, time
@@ -90,6 +92,8 @@ class ACE:
             degree,
             "--rcut",
             CUTOFFS[system.name],
+            "--r0",
+            NEAREST[system.name],
             "--e0",
             "lsq",
             "--out",
