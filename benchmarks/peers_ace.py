@@ -18,8 +18,9 @@ BASES = {"Si": (3, 12), "water": (3, 8), "ethanol": (3, 8)}
 """Correlation order and largest total degree."""
 CUTOFFS = {"Si": 5.5, "water": 5.5, "ethanol": 5.0}
 """Å."""
-NEAREST = {"Si": 2.35, "water": 0.97, "ethanol": 1.2}
-"""Å, typical distance of nearest neighbours. The package has a table of them, without hydrogen."""
+NEAREST = {"Si": 2.4, "water": 1.0, "ethanol": 1.2}
+"""Å, typical distance of nearest neighbours. The package's command line takes it from a table without hydrogen, whatever
+its option --r0 says: hence a basis that is made in Python."""
 
 SCRIPT = """
 import json, sys, time
@@ -28,8 +29,13 @@ jax.config.update("jax_enable_x64", True)
 import numpy as np
 from ase.io import read
 from ace_jax import ACECalculator
+from ace_jax.basis.export import save_npz
+from ace_jax.basis.model import build_model
 task, steps = sys.argv[1], int(sys.argv[2])
-if task == "time":
+if task == "basis":
+    order, degree, cutoff, nearest = map(float, sys.argv[3:7])
+    save_npz("basis.npz", build_model(sys.argv[7:], int(order), int(degree), rcut=cutoff, r0=nearest))
+elif task == "time":
     atoms, draw = read("moving.extxyz"), np.random.default_rng(0)
     atoms.calc = ACECalculator("fit/model.npz")
     for step in range(steps + 2):
@@ -84,23 +90,11 @@ class ACE:
             raise NotRun("the data set has no training frames")
         python = self.environments.python("ace", PACKAGES)
         write(folder / "frames.extxyz", [*system.training, *system.validation])
-        order, degree = BASES[system.name]
-        words = [
-            "--order",
-            order,
-            "--max-degree",
-            degree,
-            "--rcut",
-            CUTOFFS[system.name],
-            "--r0",
-            NEAREST[system.name],
-            "--e0",
-            "lsq",
-            "--out",
-            "fit",
-        ]
-        command = [python.parent / "aj", "fit", "--train", "frames.extxyz", *map(str, words)]
-        finished(command, folder, _on_one_thread(python, folder))
+        environment = _on_one_thread(python, folder)
+        basis = [*BASES[system.name], CUTOFFS[system.name], NEAREST[system.name], *system.elements]
+        finished([python, "-c", SCRIPT, "basis", "0", *map(str, basis)], folder, environment)
+        words = ["--train", "frames.extxyz", "--model", "basis.npz", "--r0", str(NEAREST[system.name])]
+        finished([python.parent / "aj", "fit", *words, "--e0", "lsq", "--out", "fit"], folder, environment)
 
     def potential(self, system: System, folder: Path) -> InPython:
         """The fitted model."""
