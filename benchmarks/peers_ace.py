@@ -19,8 +19,8 @@ BASES = {"Si": (3, 12), "water": (3, 8), "ethanol": (3, 8)}
 CUTOFFS = {"Si": 5.5, "water": 5.5, "ethanol": 5.0}
 """Å."""
 NEAREST = {"Si": 2.4, "water": 1.0, "ethanol": 1.2}
-"""Å, typical distance of nearest neighbours. The package's command line takes it from a table without hydrogen, whatever
-its option --r0 says: hence a basis that is made in Python."""
+"""Å, typical distance of nearest neighbours. The package's command line takes it from a table that has no hydrogen,
+whatever its option --r0 says: hence a basis that is made in Python."""
 
 SCRIPT = """
 import json, sys, time
