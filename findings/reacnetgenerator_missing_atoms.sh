@@ -5,8 +5,8 @@
 # One that lives for too few frames is taken away from the counts, and nothing takes its place: the atoms of a frame are
 # fewer than those of the trajectory, reactants of the first frames are missing at time zero, and what they turned into
 # comes from nothing, so that the reaction is not listed either. In a hot mixture of H2 and O2 (108 H and 54 O, a frame
-# each 10 fs, ReaxFF at 6500 K), 15 % of the hydrogen and 26 % of the oxygen were in no molecule on average. With --nohmm all atoms
-# are there, and each recrossing is a reaction. Counts and rates of fast reactions need one to say which was used.
+# each 10 fs, ReaxFF at 6500 K), 15 % of the hydrogen and 26 % of the oxygen were in no molecule on average. With --nohmm
+# all atoms are there, and each recrossing is a reaction. Counts and rates of fast reactions have to say which was used.
 #
 # Guess before it was run: every atom is in one molecule in each frame, with and without the smoothing.
 # Seen, for two H2 of which one comes apart after five of 200 frames:

@@ -156,18 +156,10 @@ class TermTests:
             assert relative_difference(getattr(found, name).detach(), getattr(expected, name)) < tolerance, name
 
     @pytest.mark.mpi
-    def test_lammps_says_what_python_says(self, tmp_path: Path) -> None:
-        """On 1 and 2 ranks; the local part to 1e-9, any number of ranks like one."""
-        self._check_in_lammps(tmp_path, (1, 2))
-
-    @pytest.mark.mpi
-    @pytest.mark.slow
-    def test_four_ranks_say_what_one_does(self, tmp_path: Path) -> None:
-        """Of which each starts its own Python where a term has no native code."""
-        self._check_in_lammps(tmp_path, (1, 4))
-
-    def _check_in_lammps(self, folder: Path, ranks: tuple[int, ...]) -> None:
-        path = folder / "model.pt"
+    @pytest.mark.parametrize("ranks", [(1, 2), pytest.param((1, 4), marks=pytest.mark.slow)], ids=["1-2", "1-4"])
+    def test_lammps_says_what_python_says(self, tmp_path: Path, ranks: tuple[int, ...]) -> None:
+        """The local part to 1e-9, any number of ranks like one; each starts its own Python without native code."""
+        path = tmp_path / "model.pt"
         export_model(self.model(), path, coulomb_engine="exact", allow_small_box=True)
         for comparison in check_model(path, ranks=ranks, atoms=self.box()):
             assert comparison.ok, comparison
