@@ -7,7 +7,9 @@ TORCH   := torch==2.13.0
 # One thread a process: two test processes or two MPI ranks share the machine.
 export OMP_NUM_THREADS ?= 1
 WORKERS := 2
-# Python compiles the modules that are imported, when they are: most of those of torch never are.
+# Python compiles the modules that are imported, when they are: most of those of torch never are. It has to be allowed to
+# keep them: some thousand processes of the tests import torch.
+export PYTHONDONTWRITEBYTECODE :=
 PIP     := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: demo test test-slow faults fuzz lint docs bench clean

@@ -6,13 +6,14 @@ Green-Kubo, of a cube at constant energy, where J is what `compute heat/flux` gi
 
 Gradient, of a long cell between a warm and a cold slab, each with a Langevin thermostat of its own whose heat LAMMPS
 tallies: kappa = P / (2 A |dT/dz|). Phonons that end in a slab make it too small, by 1/kappa(L) = 1/kappa + c/L
-(Schelling, Phillpot and Keblinski, Phys. Rev. B 65, 144306 (2002)), hence two lengths. Whether the model is a good one
-of argon does not matter: the same model is on both sides.
+(Schelling, Phillpot and Keblinski, Phys. Rev. B 65, 144306 (2002)), hence several lengths. Whether the model is a good
+one of argon does not matter: the same model is on both sides.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,10 @@ from mliap_hybrid.runs.run import train
 
 EDGE = 5.40
 """Å, of the cubic cell: argon at some 60 K."""
-TEMPERATURE, DIFFERENCE = 60.0, 20.0
+TEMPERATURE, DIFFERENCE = 60.0, 40.0
 """K: of all, and between the slabs."""
+WIDTH, LENGTHS = 6, (24, 48, 96)
+"""Cells: of the cube of Green-Kubo, and of the long cells."""
 STEP = 0.008
 """ps."""
 EVERY = 4
@@ -204,13 +207,14 @@ def _profiles(file: Path) -> list[np.ndarray]:
     return [np.array(profile) for profile in profiles]
 
 
-def without_slabs(short: Conductivity, long: Conductivity, ratio: float) -> Conductivity:
-    """1/kappa(L) = 1/kappa + c/L at L to infinity, from two lengths of this ratio (long over short)."""
-    weights = np.array([-1.0, ratio]) / (ratio - 1.0)
-    inverse = np.array([1.0 / short.value, 1.0 / long.value])
-    errors = np.array([short.error, long.error]) * inverse**2
-    value = 1.0 / float(weights @ inverse)
-    return Conductivity(value, value**2 * float(np.hypot(*(weights * errors))))
+def without_slabs(lengths: Sequence[int], gradients: Sequence[Conductivity]) -> Conductivity:
+    """1/kappa(L) = 1/kappa + c/L at L to infinity, by weighted least squares over the lengths."""
+    resistance = np.array([1.0 / one.value for one in gradients])
+    errors = np.array([one.error for one in gradients]) * resistance**2
+    design = np.stack([np.ones(len(lengths)), 1.0 / np.array(lengths)], axis=1) / errors[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    value = 1.0 / float((covariance @ design.T @ (resistance / errors))[0])
+    return Conductivity(value, value**2 * float(np.sqrt(covariance[0, 0])))
 
 
 def _start(width: int, length: int, potential: str, seed: int) -> str:
@@ -236,17 +240,16 @@ def rows_of_heat(folder: Path, quick: bool) -> list[dict[str, str | float]]:
     """Both ways, and their ratio."""
     potential = argon_model(folder)
     steps = 20_000 if quick else 256_000
-    fluctuations = by_green_kubo(folder, potential, 4, 2 * steps)
-    lengths = (24, 48)
-    gradients = [by_gradient(folder, potential, 3, length, steps) for length in lengths]
-    direct = without_slabs(*gradients, lengths[1] / lengths[0])
+    fluctuations = by_green_kubo(folder, potential, WIDTH, 2 * steps)
+    gradients = [by_gradient(folder, potential, 3, length, steps) for length in LENGTHS]
+    direct = without_slabs(LENGTHS, gradients)
     error = (
         fluctuations.value
         / direct.value
         * float(np.hypot(fluctuations.error / fluctuations.value, direct.error / direct.value))
     )
     found = {"Green-Kubo": fluctuations, "gradient": direct}
-    found |= {f"gradient, {length} cells": one for length, one in zip(lengths, gradients, strict=True)}
+    found |= {f"gradient, {length} cells": one for length, one in zip(LENGTHS, gradients, strict=True)}
     result: list[dict[str, str | float]] = [
         {"what": "heat flux | conductivity ratio", "value": fluctuations.value / direct.value, "unit": ""},
         {"what": "heat flux | error of the ratio", "value": error, "unit": ""},

@@ -1,5 +1,8 @@
 #include "guard.h"
 
+#include "bridge_api.h"
+#include "failure.h"
+
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
@@ -132,21 +135,24 @@ void Guard::act(const ListedAtoms &centres, const std::vector<double> &distances
 
   last_said = update->ntimestep;
   if (action == Action::dump) {
+    std::string mistake;
     if (is_mine)
-      write_structure(centres.iatoms[place], element_names[facts[1]], centres, distances,
-                      element_names, cutoff);
+      mistake = write_structure(centres.iatoms[place], element_names[facts[1]], centres, distances,
+                                element_names, cutoff);
+    stop_all_if_failed(lmp, mistake.empty() ? MLIAP_OK : MLIAP_INPUT_ERROR, mistake);
     message += fmt::format("; its surroundings are in {}", file);
   }
   if (comm->me == 0) error->warning(FLERR, message);
 }
 
 /* ----------------------------------------------------------------------
-   the atom first, then all that it sees, ghosts among them
+   the atom first, then all that it sees, ghosts among them; returns what
+   went wrong, as a sentence
 ------------------------------------------------------------------------- */
 
-void Guard::write_structure(int i, const std::string &element, const ListedAtoms &centres,
-                            const std::vector<double> &distances,
-                            const std::vector<std::string> &element_names, double cutoff) const
+std::string Guard::write_structure(int i, const std::string &element, const ListedAtoms &centres,
+                                   const std::vector<double> &distances,
+                                   const std::vector<std::string> &element_names, double cutoff) const
 {
   const double *const *const x = atom->x;
   std::vector<int> seen = {i};
@@ -157,7 +163,8 @@ void Guard::write_structure(int i, const std::string &element, const ListedAtoms
     if (rsq < cutoff * cutoff) seen.push_back(j);
   }
   std::FILE *const to = std::fopen(file.c_str(), "a");
-  if (!to) error->one(FLERR, "Cannot open the file {} of guard dump: {}", file, utils::getsyserror());
+  if (!to)
+    return fmt::format("Cannot open the file {} of guard dump: {}", file, utils::getsyserror());
   std::string text = fmt::format("{}\nProperties=species:S:1:pos:R:3:id:I:1:distance:R:1 pbc=\"F F F\" "
                                  "step={} atom={} element={} distance={:.6g} threshold={:.6g}\n",
                                  seen.size(), update->ntimestep, atom->tag[i], element, distances[i],
@@ -167,5 +174,6 @@ void Guard::write_structure(int i, const std::string &element, const ListedAtoms
                         x[j][0], x[j][1], x[j][2], atom->tag[j], distances[j]);
   const bool is_written = std::fputs(text.c_str(), to) >= 0;
   if (std::fclose(to) != 0 || !is_written)
-    error->one(FLERR, "Cannot write the file {} of guard dump: {}", file, utils::getsyserror());
+    return fmt::format("Cannot write the file {} of guard dump: {}", file, utils::getsyserror());
+  return "";
 }

@@ -61,8 +61,9 @@ class Guard : protected Pointers {
   int owner, place;    // its rank, and which centre it is there
   double n_beyond, n_atoms;
 
-  void write_structure(int, const std::string &, const ListedAtoms &, const std::vector<double> &,
-                       const std::vector<std::string> &, double) const;
+  std::string write_structure(int, const std::string &, const ListedAtoms &,
+                              const std::vector<double> &, const std::vector<std::string> &,
+                              double) const;
 };
 }    // namespace LAMMPS_NS
 
