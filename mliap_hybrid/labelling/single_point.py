@@ -26,7 +26,7 @@ LARGEST_DIFFERENCE = 0.01
 
 
 class Labeller:
-    """A calculator, told of each frame's total charge where it has a setting of that name."""
+    """A calculator, told of each frame's total charge and multiplicity where it has settings of these names."""
 
     def __init__(self, calculator: Any, further: Sequence[str] = ()):
         """Take a calculator.
@@ -39,14 +39,20 @@ class Labeller:
         """
         self._calculator = calculator
         self._further = further
-        self._has_charge = "charge" in (getattr(calculator, "default_parameters", None) or {})
-        self._own_charge = getattr(calculator, "parameters", {}).get("charge")
+        known = getattr(calculator, "default_parameters", None) or {}
+        own = getattr(calculator, "parameters", {})
+        self._own = {name: own.get(name) for name in ("charge", "multiplicity") if name in known}
 
     def label(self, structure: Atoms) -> Atoms:
         """The structure with its labels; see `labelled` for what is refused, and further charges that do not agree."""
         total = next((structure.info[name] for name in TOTAL_CHARGE if name in structure.info), None)
-        if self._has_charge:
-            self._calculator.set(charge=self._own_charge if total is None else float(total))
+        of_frame: dict[str, float] = {}
+        if total is not None:
+            of_frame["charge"] = float(total)
+        if "multiplicity" in structure.info:
+            of_frame["multiplicity"] = int(structure.info["multiplicity"])
+        if self._own:
+            self._calculator.set(**{name: of_frame.get(name, own) for name, own in self._own.items()})
         done = labelled(structure, self._calculator, self._further)
         charges = done.calc.results.get("charges")
         if total is not None and charges is not None and abs(charges.sum() - float(total)) > LARGEST_DIFFERENCE:

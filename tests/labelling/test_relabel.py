@@ -190,6 +190,26 @@ def test_the_total_charge_of_a_frame_is_the_calculators():
         Labeller(Ions(), ["charges"]).label(ion)
 
 
+class Radicals(Calculator):
+    """Its energy is that of as many unpaired electrons as it is told of."""
+
+    implemented_properties: ClassVar = ["energy", "forces"]
+    default_parameters: ClassVar = {"multiplicity": None}
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        n_unpaired = (self.parameters.multiplicity or 1) - 1
+        self.results = {"energy": -float(n_unpaired), "forces": np.zeros((len(atoms), 3))}
+
+
+@pytest.mark.parametrize("own", [None, 5])
+def test_the_multiplicity_of_a_frame_is_the_calculators(own):
+    oxygen, triplet, doublet = (Atoms("O2", positions=[[0, 0, 0], [0, 0, 1.2]]) for _ in range(3))
+    triplet.info["multiplicity"], doublet.info["multiplicity"] = 3, 2.0
+    labeller = Labeller(Radicals(multiplicity=own))
+    energies = [labeller.label(atoms).get_potential_energy() for atoms in (oxygen, triplet, oxygen, doublet)]
+    assert energies == [1.0 - (own or 1), -2.0, 1.0 - (own or 1), -1.0]
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
