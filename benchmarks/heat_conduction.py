@@ -8,6 +8,9 @@ Gradient, of a long cell between a warm and a cold slab, each with a Langevin th
 tallies: kappa = P / (2 A |dT/dz|). Phonons that end in a slab make it too small, by 1/kappa(L) = 1/kappa + c/L
 (Schelling, Phillpot and Keblinski, Phys. Rev. B 65, 144306 (2002)), hence several lengths. Whether the model is a good
 one of argon does not matter: the same model is on both sides.
+
+That the heat flux is the heat that flows is seen in one run with a gradient: its mean in the layers between the slabs,
+times 2 A over their volume, is the power P of the thermostats, whatever the conductivity.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ EDGE = 5.40
 """Å, of the cubic cell: argon at some 60 K."""
 TEMPERATURE, DIFFERENCE = 60.0, 40.0
 """K: of all, and between the slabs."""
+SLAB = 4
+"""Cells, of each slab."""
 WIDTH, LENGTHS = 6, (24, 48, 96)
 """Cells: of the cube of Green-Kubo, and of the long cells."""
 STEP = 0.008
@@ -72,13 +77,16 @@ fix warm all nvt temp {temperature} {temperature} 0.5
 run {equilibration}
 unfix warm
 fix move all nve
-compute kinetic all ke/atom
-compute potential all pe/atom
-compute stress all centroid/stress/atom NULL virial
-compute flux all heat/flux kinetic potential stress
+{heat_flux}compute flux all heat/flux kinetic potential stress
 compute warmth all temp
 fix flux all ave/time {every} 1 {every} c_flux[1] c_flux[2] c_flux[3] c_warmth file flux.txt
 run {steps}
+"""
+
+HEAT_FLUX = """\
+compute kinetic all ke/atom
+compute potential all pe/atom
+compute stress all centroid/stress/atom NULL virial
 """
 
 GRADIENT = """\
@@ -95,7 +103,18 @@ fix profile all ave/chunk {every} {often} {block} layers temp file profile.txt
 variable hot equal f_hot
 variable cold equal f_cold
 fix heat all ave/time {block} 1 {block} v_hot v_cold file heat.txt
-run {steps}
+{further}run {steps}
+"""
+
+
+LAYERS = """\
+region down block INF INF INF INF {down} {end_of_down}
+region up block INF INF INF INF {up} {end_of_up}
+group down region down
+group up region up
+compute down down heat/flux kinetic potential stress
+compute up up heat/flux kinetic potential stress
+fix layers all ave/time {every} {often} {block} c_down[3] c_up[3] file layers.txt
 """
 
 
@@ -141,7 +160,7 @@ def _labelled(atoms: Atoms) -> Atoms:
 def by_green_kubo(folder: Path, potential: str, width: int, steps: int, seed: int = 1) -> Conductivity:
     """From fluctuations of the heat flux in a cube of `width` cells."""
     lines = _start(width, width, potential, seed)
-    lines += FLUX.format(temperature=TEMPERATURE, equilibration=5000, every=EVERY, steps=steps)
+    lines += FLUX.format(temperature=TEMPERATURE, equilibration=5000, every=EVERY, steps=steps, heat_flux=HEAT_FLUX)
     _run(folder, "green_kubo", lines)
     values = np.loadtxt(folder / "green_kubo" / "flux.txt")[1:]
     volume, n_times = (EDGE * width) ** 3, int(LONGEST / (STEP * EVERY))
@@ -163,12 +182,42 @@ def _autocorrelation(flux: np.ndarray) -> np.ndarray:
 
 def by_gradient(folder: Path, potential: str, width: int, length: int, steps: int, seed: int = 1) -> Conductivity:
     """From heat that flows along a cell of width x width x length cells."""
-    slab, block = 4, steps // N_BLOCKS
+    name = f"gradient_{length}"
+    power = _run_gradient(folder / name, potential, width, length, steps, seed)
+    slopes = [_slope(temperatures, SLAB) for temperatures in _profiles(folder / name / "profile.txt")]
+    blocks = WATT * power / (2.0 * (EDGE * width) ** 2 * np.array(slopes[-len(power) :]))
+    return Conductivity(float(blocks.mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks))))
+
+
+def flux_over_power(folder: Path, potential: str, width: int, length: int, steps: int) -> tuple[float, float]:
+    """Heat flux between the slabs, times 2 A over the volume, over the power of the thermostats; and its error."""
+    half, n_layers = length // 2, length // 2 - SLAB - 4
+    down, up, block = SLAB + 2 - 0.01, half + SLAB + 2 - 0.01, steps // N_BLOCKS
+    layers = HEAT_FLUX + LAYERS.format(
+        down=down,
+        end_of_down=down + n_layers,
+        up=up,
+        end_of_up=up + n_layers,
+        every=EVERY,
+        often=block // EVERY,
+        block=block,
+    )
+    power = _run_gradient(folder / "flux", potential, width, length, steps, 7, layers)
+    flux = np.loadtxt(folder / "flux" / "layers.txt")[-len(power) :, 1:] @ [0.5, -0.5]  # eV Å/ps, mean of both sides
+    ratios = flux * 2.0 / (n_layers * EDGE) / power
+    return float(ratios.mean()), float(ratios.std(ddof=1) / np.sqrt(len(ratios)))
+
+
+def _run_gradient(
+    folder: Path, potential: str, width: int, length: int, steps: int, seed: int, further: str = ""
+) -> np.ndarray:
+    """Powers (n_blocks - 1,) that go in at the warm slab and out at the cold one, their mean, eV/ps."""
+    block = steps // N_BLOCKS
     lines = _start(width, length, potential, seed)
     lines += GRADIENT.format(
-        slab=slab - 0.01,
+        slab=SLAB - 0.01,
         half=length // 2 - 0.01,
-        half_and_slab=length // 2 + slab - 0.01,
+        half_and_slab=length // 2 + SLAB - 0.01,
         hot=TEMPERATURE + DIFFERENCE / 2,
         cold=TEMPERATURE - DIFFERENCE / 2,
         seed=seed,
@@ -178,14 +227,11 @@ def by_gradient(folder: Path, potential: str, width: int, length: int, steps: in
         often=block // EVERY,
         block=block,
         steps=steps,
+        further=further,
     )
-    name = f"gradient_{length}"
-    _run(folder, name, lines)
-    heat = np.loadtxt(folder / name / "heat.txt")  # step, taken off the kinetic energy in each slab so far
-    power = np.diff((heat[:, 2] - heat[:, 1]) / 2.0) / (block * STEP)  # eV/ps
-    slopes = [_slope(temperatures, slab) for temperatures in _profiles(folder / name / "profile.txt")]
-    blocks = WATT * power / (2.0 * (EDGE * width) ** 2 * np.array(slopes[-len(power) :]))
-    return Conductivity(float(blocks.mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks))))
+    _run(folder.parent, folder.name, lines)
+    heat = np.loadtxt(folder / "heat.txt")  # step, taken off the kinetic energy in each slab so far
+    return np.diff((heat[:, 2] - heat[:, 1]) / 2.0) / (block * STEP)
 
 
 def _slope(temperatures: np.ndarray, slab: int) -> float:
@@ -254,6 +300,9 @@ def rows_of_heat(folder: Path, quick: bool) -> list[dict[str, str | float]]:
         {"what": "heat flux | conductivity ratio", "value": fluctuations.value / direct.value, "unit": ""},
         {"what": "heat flux | error of the ratio", "value": error, "unit": ""},
     ]
+    ratio, its_error = flux_over_power(folder, potential, 3, LENGTHS[0], steps // 2)
+    result.append({"what": "heat flux | in a gradient, over the power of the thermostats", "value": ratio, "unit": ""})
+    result.append({"what": "heat flux | error of that", "value": its_error, "unit": ""})
     for name, one in found.items():
         result.append({"what": f"heat flux | conductivity, {name}", "value": one.value, "unit": "W/(m K)"})
         result.append({"what": f"heat flux | its error, {name}", "value": one.error, "unit": "W/(m K)"})
